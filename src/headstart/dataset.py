@@ -1,0 +1,94 @@
+"""Data: samples, their labels, the classes, the split and the task, and every file that was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["SPLITS", "Dataset", "Skipped"]
+
+SPLITS = ("train", "validation", "test")
+
+
+class Skipped(NamedTuple):
+    """A file that is not used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled samples in a fixed order.
+
+    Attributes:
+        name: A short name for folders and titles.
+        task: A key of ``TASKS``.
+        task_reason: Why this task was inferred, in words.
+        classes: Class names in the order of the label numbers.
+        paths: One path a sample, as the user would write it, or ``[i]`` for the i-th row of an array.
+        labels: Label numbers, shape ``(n,)``, int64.
+        digests: SHA-256 of each sample's content; the identity of a sample in every cache.
+        split: ``train``, ``validation``, ``test`` or ``""`` (not decided yet), one a sample.
+        skipped: Files found and not used.
+        arrays: The samples themselves, ``(n, height, width, channels)``, where they are not files.
+        made_splits: Names of the splits that Headstart made; the others are the user's own.
+        groups: Group number of each sample, ``(n,)``; samples of one group stay on one side of a split. Empty until known.
+    """
+
+    name: str
+    task: str
+    task_reason: str
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    labels: np.ndarray[Any, np.dtype[np.int64]]
+    digests: tuple[str, ...]
+    split: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+    arrays: np.ndarray[Any, Any] | None = field(default=None, repr=False)
+    made_splits: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.classes)
+
+    def indices(self, *splits: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Positions of the samples of the named splits, ascending."""
+        return np.flatnonzero(np.isin(np.asarray(self.split, dtype=object), splits))
+
+    def counts(self, split: str) -> dict[str, int]:
+        """Samples of each class in a split."""
+        numbers = np.bincount(self.labels[self.indices(split)], minlength=self.num_classes)
+        return {name: int(number) for name, number in zip(self.classes, numbers, strict=True)}
+
+    def take(self, indices: Sequence[int] | np.ndarray[Any, Any]) -> Dataset:
+        """The same data set with these samples only, in this order; classes stay as they are."""
+        chosen = [int(i) for i in indices]
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in chosen),
+            labels=self.labels[chosen],
+            digests=tuple(self.digests[i] for i in chosen),
+            split=tuple(self.split[i] for i in chosen),
+            arrays=None if self.arrays is None else self.arrays[chosen],
+            groups=tuple(self.groups[i] for i in chosen) if self.groups else (),
+        )
+
+    def without(self, skipped: Sequence[Skipped], positions: Sequence[int]) -> Dataset:
+        """The same data set without the samples at ``positions``, which are listed as skipped."""
+        gone = set(positions)
+        kept = self.take([i for i in range(len(self)) if i not in gone])
+        return replace(kept, skipped=(*self.skipped, *skipped))
+
+    def file(self, index: int) -> Path:
+        """The path of one sample's file."""
+        return Path(self.paths[index])

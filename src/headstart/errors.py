@@ -1,0 +1,107 @@
+"""Ground: the error tree. Every error says what was received, what was expected and what to do.
+
+::
+
+    HeadstartError
+    ├── UsageError        H0xx  the command or an argument
+    ├── DatasetError      H1xx  the images, labels and splits
+    ├── BackboneError     H2xx  a pretrained network and its weights
+    ├── TrainingError     H3xx  compile, fit and the time budget
+    ├── ExportError       H4xx  a file to ship
+    ├── RunError          H5xx  a run folder
+    └── StackError        H6xx  a package, a device or the disk
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackboneError",
+    "DatasetError",
+    "ExportError",
+    "HeadstartError",
+    "RunError",
+    "StackError",
+    "TrainingError",
+    "UsageError",
+    "printable",
+]
+
+
+class HeadstartError(Exception):
+    """A mistake that the user can mend, told in three lines under a stable code.
+
+    Args:
+        code: Stable code, ``H`` and three digits.
+        title: One line: what is wrong.
+        received: What was given.
+        expected: What would have been right.
+        advice: What to do about it.
+
+    Example:
+        >>> print(UsageError("H001", "no such plan", received="fastest", expected="quick", advice="--plan quick"))
+        UsageError H001: no such plan
+          received   fastest
+          expected   quick
+          do this    --plan quick
+    """
+
+    def __init__(self, code: str, title: str, *, received: str, expected: str, advice: str) -> None:
+        super().__init__(code, title, received, expected, advice)
+        self.code = code
+        self.title = title
+        self.received = received
+        self.expected = expected
+        self.advice = advice
+
+    def __str__(self) -> str:
+        rows = (("received", self.received), ("expected", self.expected), ("do this", self.advice))
+        body = "".join(f"\n  {label:<10} {printable(text)}" for label, text in rows)
+        return f"{type(self).__name__} {self.code}: {printable(self.title)}{body}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.code, self.title, self.received, self.expected, self.advice)
+
+
+class UsageError(HeadstartError):
+    """The command line or an argument is wrong."""
+
+
+class DatasetError(HeadstartError):
+    """The samples, labels or splits cannot be used as they are."""
+
+
+class BackboneError(HeadstartError):
+    """A pretrained network is unknown or its weights cannot be had."""
+
+
+class TrainingError(HeadstartError):
+    """Training cannot start, or cannot end within its budget."""
+
+
+class ExportError(HeadstartError):
+    """A file to ship could not be written, or does not agree with the model."""
+
+
+class RunError(HeadstartError):
+    """A run folder is missing, damaged or not what was asked for."""
+
+
+class StackError(HeadstartError):
+    """A package, a device or the disk stands in the way."""
+
+
+def printable(text: object) -> str:
+    r"""Text for a terminal or a CSV cell: control characters and undecodable bytes are shown as escapes.
+
+    Example:
+        >>> printable("a\nb\x1b[31m")
+        'a\\nb\\x1b[31m'
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for character in str(text)
+    )
+
+
+def _rebuild(kind: type[HeadstartError], code: str, title: str, received: str, expected: str, advice: str) -> HeadstartError:
+    return kind(code, title, received=received, expected=expected, advice=advice)

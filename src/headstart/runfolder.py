@@ -1,0 +1,287 @@
+"""Ground: the format of a run on disk. Every file is whole or absent; the manifest with the digests comes last."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import RunError, StackError, printable
+from headstart.fingerprint import file_digest
+
+__all__ = [
+    "FORMAT",
+    "RunFolder",
+    "append_json_line",
+    "read_csv",
+    "read_json",
+    "read_json_lines",
+    "replacing",
+    "write_bytes",
+    "write_csv",
+    "write_json",
+]
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside ``path``; flush and rename what was written there, file or folder.
+
+    The last suffix is kept, since savers choose their format by it. On an error nothing is left behind, and what stood
+    at ``path`` before stands there still.
+
+    Raises:
+        StackError: The disk is full or refuses the write (H601).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    try:
+        temporary = scratch / path.name
+        yield temporary
+        _flush(temporary)
+        if temporary.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise _disk_error(path, error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON in pure ASCII (file names with undecodable bytes survive as escapes); NaN is refused."""
+    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)
+    write_bytes(path, text.encode("ascii") + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        RunError: The file is missing or is not JSON (H502).
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            "H502",
+            f"{path.name} cannot be read",
+            received=f"{path}: {error}",
+            expected="a file written by Headstart",
+            advice="fit again, or restore the file from a copy of the run",
+        ) from error
+
+
+def append_json_line(path: Path, row: Mapping[str, object]) -> None:
+    """Append one JSON line; a reader skips a last line that a crash cut short."""
+    line = json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+    try:
+        with path.open("ab") as file:
+            file.write(line)
+            file.flush()
+    except OSError as error:
+        raise _disk_error(path, error) from error
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSON-lines file, without a last line that a crash cut short; none if the file is missing."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines[:-1] if line]
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write UTF-8 CSV; undecodable bytes and control characters in a cell are shown as escapes, None is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([printable(column) for column in columns])
+    for row in rows:
+        writer.writerow(["" if cell is None else printable(cell) if isinstance(cell, str) else cell for cell in row])
+    write_bytes(path, text.getvalue().encode("utf-8"))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file as dictionaries of text.
+
+    Raises:
+        RunError: The file is missing or not UTF-8 (H502).
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(
+            "H502",
+            f"{path.name} cannot be read",
+            received=f"{path}: {error}",
+            expected="a file written by Headstart",
+            advice="fit again, or restore the file from a copy of the run",
+        ) from error
+
+
+class RunFolder:
+    """A run on disk. It knows names and formats; what the numbers mean is for the floors above.
+
+    Args:
+        path: The folder. ``create`` makes a new one, ``open`` checks an old one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, out: Path | None, data_name: str) -> RunFolder:
+        """Make a new folder: ``out``, or the next free ``runs/<data name>-NNN``; an existing run is never overwritten.
+
+        Raises:
+            RunError: ``out`` exists and is not empty (H501).
+            StackError: The folder cannot be made (H601).
+        """
+        try:
+            if out is not None:
+                if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                    raise RunError(
+                        "H501",
+                        "the output folder is taken",
+                        received=str(out),
+                        expected="a folder that does not exist yet, or an empty one",
+                        advice="choose another with --out, or leave it out",
+                    )
+                out.mkdir(parents=True, exist_ok=True)
+                return cls(out)
+            name = re.sub(r"[^\w.-]+", "-", data_name).strip("-.") or "run"
+            for number in range(1, 100_000):
+                path = Path("runs") / f"{name}-{number:03d}"
+                try:
+                    path.mkdir(parents=True)
+                except FileExistsError:
+                    continue
+                return cls(path)
+        except OSError as error:
+            raise _disk_error(out or Path("runs"), error) from error
+        raise RunError(
+            "H501",
+            "no free run folder name",
+            received=f"runs/{name}-001 to -99999 are all taken",
+            expected="a free name",
+            advice="name a folder with --out",
+        )
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run.
+
+        Raises:
+            RunError: It is no run (H503), or was written by a newer Headstart (H504).
+        """
+        folder = cls(path)
+        if not (path / "run.json").is_file():
+            raise RunError(
+                "H503",
+                "this is not a run",
+                received=str(path),
+                expected="a folder with a run.json in it, as `headstart fit` writes it",
+                advice="name the folder that `headstart fit` printed, for example runs/flowers-001",
+            )
+        number = folder.state.get("format")
+        if number != FORMAT:
+            raise RunError(
+                "H504",
+                "the run has another format",
+                received=f"{path}: format {number!r}",
+                expected=f"format {FORMAT}",
+                advice="open it with the version of Headstart that wrote it, or upgrade: pip install -U headstart",
+            )
+        return folder
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What run.json holds."""
+        state: dict[str, Any] = read_json(self.path / "run.json")
+        return state
+
+    def write_state(self, state: Mapping[str, object]) -> None:
+        """Write run.json anew."""
+        write_json(self.path / "run.json", {"format": FORMAT, **state})
+
+    def trial(self, name: str) -> Path:
+        """The folder of one trial, made if it is not there."""
+        path = self.path / "trials" / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def seal(self) -> None:
+        """Write the manifest: the digest of every file in the run. Nothing is written after it."""
+        files = sorted(p for p in self.path.rglob("*") if p.is_file() and p.name != _MANIFEST)
+        digests = {p.relative_to(self.path).as_posix(): file_digest(p) for p in files}
+        write_json(self.path / _MANIFEST, {"format": FORMAT, "files": digests})
+
+    def damaged(self) -> list[str]:
+        """Names of files that the manifest lists and that are missing or differ; a run without a manifest has none."""
+        manifest = self.path / _MANIFEST
+        if not manifest.exists():
+            return []
+        files: dict[str, str] = read_json(manifest)["files"]
+        return [
+            name
+            for name, digest in files.items()
+            if not (self.path / name).is_file() or file_digest(self.path / name) != digest
+        ]
+
+
+def _flush(path: Path) -> None:
+    for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:
+        with file.open("rb+") as handle:
+            os.fsync(handle.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _disk_error(path: Path, error: OSError) -> StackError:
+    free = shutil.disk_usage(_existing_parent(path)).free
+    return StackError(
+        "H601",
+        "the disk refused a write",
+        received=f"{path}: {error.strerror or error} ({free / 1e6:,.0f} MB free)",
+        expected="room and permission to write there",
+        advice="free some space, or choose another place with --out or the variable HEADSTART_CACHE",
+    )
+
+
+def _existing_parent(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
