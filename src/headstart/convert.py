@@ -1,0 +1,164 @@
+"""Artefacts: the child process that rewrites a .keras file in other formats. Keras runs on TensorFlow here, whatever trained it.
+
+It is started by ``export`` as a script, so it imports nothing of Headstart: what comes out is made by public tools alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FORMATS", "Format", "Trained", "main"]
+
+_OPSET = 18  # the newest that every ONNX runtime of the last two years reads
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model on disk, loaded and traced once for all the formats that need it.
+
+    Attributes:
+        keras_file: The model, of built-in layers only, with one input.
+        output: What its only output is to be called; empty for the names that the model has.
+        labels: Class names in the order of the outputs.
+    """
+
+    keras_file: Path
+    output: str = ""
+    labels: tuple[str, ...] = ()
+
+    @cached_property
+    def model(self) -> Any:
+        """The Keras model, loaded without running any code from the file."""
+        import keras
+
+        model = keras.models.load_model(self.keras_file, compile=False, safe_mode=True)
+        model.trainable = False
+        return model
+
+    @cached_property
+    def function(self) -> Any:
+        """The forward pass as a TensorFlow function: named input in, dictionary of named outputs out; the batch stays open."""
+        import keras
+        import tensorflow as tf
+
+        (given,) = self.model.inputs
+        names = [self.output] if self.output else self.model.output_names
+        spec = tf.TensorSpec((None, *given.shape[1:]), given.dtype, name=given.name)
+
+        def forward(batch: Any) -> dict[str, Any]:
+            outputs = keras.tree.flatten(self.model(batch, training=False))
+            return dict(zip(names, outputs, strict=True))
+
+        return tf.function(forward, input_signature=[spec])
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format to ship.
+
+    Attributes:
+        name: What the user asks for.
+        file: Name of the file or folder.
+        write: Writes it.
+        runtime: What reads it again: a key of ``RUNTIMES`` in ``verify_export``.
+        beside: Names of further files that ``write`` leaves next to it.
+    """
+
+    name: str
+    file: str
+    write: Callable[[Trained, Path], None]
+    runtime: str
+    beside: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every name that belongs to the format; the one that a reader opens comes last."""
+        return (*self.beside, self.file)
+
+
+def _write_keras(trained: Trained, path: Path) -> None:
+    shutil.copyfile(trained.keras_file, path)  # not saved anew: the file that was measured is the file that ships
+
+
+def _write_h5(trained: Trained, path: Path) -> None:
+    trained.model.save(path)
+
+
+def _write_saved_model(trained: Trained, path: Path) -> None:
+    import tensorflow as tf
+
+    # Only the variables and the traced function: a third of the time that saving the tree of Keras layers takes.
+    module = tf.Module()
+    module.all_variables = [variable.value for variable in trained.model.variables]
+    tf.saved_model.save(module, str(path), signatures={"serving_default": trained.function})
+
+
+def _write_onnx(trained: Trained, path: Path) -> None:
+    import onnx
+    import tf2onnx
+
+    function = trained.function
+    graph, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=_OPSET)
+    for tensor in (*graph.graph.input, *graph.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.helper.set_model_props(graph, {"labels": json.dumps(trained.labels)})
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(path))
+
+
+def _write_openvino(trained: Trained, path: Path) -> None:
+    import openvino
+
+    graph = openvino.convert_model(trained.function.get_concrete_function())
+    openvino.save_model(graph, path, compress_to_fp16=False)
+
+
+FORMATS: dict[str, Format] = {
+    row.name: row
+    for row in (
+        Format("keras", "model.keras", _write_keras, runtime="keras"),
+        Format("h5", "model.h5", _write_h5, runtime="keras"),
+        Format("saved_model", "saved_model", _write_saved_model, runtime="tensorflow"),
+        Format("onnx", "model.onnx", _write_onnx, runtime="onnxruntime"),
+        Format("openvino", "model.xml", _write_openvino, runtime="openvino", beside=("model.bin",)),
+    )
+}
+
+
+def main() -> int:
+    """Write the formats that standard input asks for; the last line of standard output is a JSON object of seconds.
+
+    The request is ``{"keras_file", "folder", "formats": [...], "output", "labels"}``. On a failure the last line of
+    standard error says in which format and why.
+    """
+    request = json.load(sys.stdin)
+    trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]))
+    seconds: dict[str, float] = {}
+    for name in request["formats"]:
+        start = time.perf_counter()
+        try:
+            FORMATS[name].write(trained, Path(request["folder"]) / FORMATS[name].file)
+        except ImportError as error:
+            return _fail(f"{name} needs a package that is not there: pip install {error.name}")
+        except Exception as error:  # noqa: BLE001  the converters share no base class, and the parent tells the user
+            return _fail(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}")
+        seconds[name] = time.perf_counter() - start
+    sys.stdout.write(f"\n{json.dumps(seconds)}\n")
+    return 0
+
+
+def _fail(reason: str) -> int:
+    sys.stderr.write(f"\n{reason[:500]}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
