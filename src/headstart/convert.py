@@ -1,11 +1,13 @@
-"""Artefacts: the child process that rewrites a .keras file in other formats. Keras runs on TensorFlow here, whatever trained it.
+"""Artefacts: the table of formats to ship, and the child process that writes them, with Keras on TensorFlow.
 
-It is started by ``export`` as a script, so it imports nothing of Headstart: what comes out is made by public tools alone.
+``export`` starts it as a script, whatever backend trained the model. It imports nothing of Headstart when it runs:
+what comes out is made by public tools alone.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -45,7 +47,7 @@ class Trained:
 
     @cached_property
     def function(self) -> Any:
-        """The forward pass as a TensorFlow function: named input in, dictionary of named outputs out; the batch stays open."""
+        """The forward pass in TensorFlow: a named input to a dictionary of named outputs, for any batch size."""
         import keras
         import tensorflow as tf
 
@@ -161,4 +163,7 @@ def _fail(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # every file is closed by now, and TensorFlow takes more than a second to be taken down

@@ -76,8 +76,11 @@ def rows(width: float, depth: float) -> Iterator[Conv]:
     yield Conv("head", ("_conv_head", "_bn1"), 1280, 1)
 
 
-def keras_network(image: keras.KerasTensor, width: float, depth: float, weights: Weights) -> keras.KerasTensor:
-    """The network in Keras, on images of 0..255; gives the last feature map, ``(batch, height, width, 1280)``."""
+def keras_network(image: keras.KerasTensor, width: float, depth: float, weights: Weights | None) -> keras.KerasTensor:
+    """The network in Keras, on images of 0..255; gives the last feature map, ``(batch, height, width, 1280)``.
+
+    Without ``weights`` it keeps its random ones, to be overwritten by a saved model's.
+    """
     from keras import layers
 
     x = layers.Rescaling(1 / 128, -127 / 128, name="scale")(image)
@@ -95,7 +98,7 @@ def keras_network(image: keras.KerasTensor, width: float, depth: float, weights:
         if row.adds:
             x = layers.Add(name=f"{row.name}_add")([x, shortcut])
         loads.append((conv, norm, row))
-    for conv, norm, row in loads:
+    for conv, norm, row in loads if weights is not None else ():
         kernel, scale, offset, mean, variance = _arrays(row, weights)
         # PyTorch stores (out, in, h, w), Keras (h, w, in, out), and (h, w, channels, 1) for a depthwise kernel.
         conv.set_weights([kernel.transpose(2, 3, 0, 1) if row.depthwise else kernel.transpose(2, 3, 1, 0)])

@@ -1,9 +1,7 @@
 """Data: the bytes of an image file -> upright, RGB, square uint8 pixels, with Pillow and NumPy alone.
 
-This file stands on its own and imports nothing of Headstart: a copy of it lies as ``preprocess.py`` beside every
-exported model, so that an image meets the same pixels in training and wherever the model is shipped to::
-
-    pixels = load("photo.jpg", size=224)  # uint8, (224, 224, 3)
+This file imports nothing of Headstart: a copy lies as ``preprocess.py`` beside every exported model, so that an image
+becomes the same pixels in training and wherever the model is shipped: ``load("photo.jpg", size=224)``.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,23 +23,14 @@ __all__ = ["FILTERS", "FORMATS", "MAX_PIXELS", "Prepared", "from_array", "load",
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-# Raster formats that decode in this process; none that starts another program. Frequent ones first; TGA has no
-# signature, so it is asked last. A JPEG with several pictures in it (MPO) is opened by the JPEG reader.
+# Raster formats that decode in this process; none that starts another program. TGA has no signature, so it comes last.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "QOI", "PCX", "SGI", "TGA")
-FILTERS = {name.lower(): Image.Resampling[name] for name in ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")}
+FILTERS = {
+    key: Image.Resampling[key.upper()] for key in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+}
 MAX_PIXELS = 64_000_000
 
-_TOO_MANY = f"more than {MAX_PIXELS // 1_000_000} million pixels"
-_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_TURNS = dict(enumerate((Image.Transpose(number) for number in (0, 3, 1, 5, 4, 6, 2)), start=2))  # by EXIF orientation
 _WARNINGS = threading.Lock()  # Python's warning filters belong to the whole process
 
 
@@ -57,7 +46,7 @@ class Prepared(NamedTuple):
 
 
 def load(source: str | os.PathLike[str] | bytes, size: int, crop: float = 0.95, filter: str = "bicubic") -> Pixels:
-    """Pixels of an image file (a path), or of its content (bytes): uint8, ``(size, size, 3)``.
+    """Pixels of an image file (a path) or of its content (bytes): uint8, ``(size, size, 3)``.
 
     The centred square whose side is ``crop`` times the shorter side is resized to ``size``. The first frame counts,
     EXIF orientation is applied, transparency lies on white, 16-bit values are scaled to 8.
@@ -72,26 +61,25 @@ def load(source: str | os.PathLike[str] | bytes, size: int, crop: float = 0.95, 
 def prepare(data: bytes, size: int, crop: float = 0.95, filter: str = "bicubic") -> Prepared:
     """Like ``load`` for the content of a file, with what else there is to know about it."""
     _check(size, crop, filter)
-    if not data:
-        raise ValueError("the file is empty")
     try:
         with _quiet():
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         with image:
             width, height, mode, kind = *image.size, image.mode, image.format or ""
-            orientation = _begin(image, size, crop)
+            orientation = _decode(image, math.ceil(size / crop))
             pixels = _square(_plain(image), size, crop, filter, orientation)
-            return Prepared(pixels, width, height, kind, mode, _several_frames(image))
+            animated = bool(_asked(lambda: getattr(image, "is_animated", False)))
+            return Prepared(pixels, width, height, kind, mode, animated)
     except MemoryError:
         raise  # the machine's limit, not the file's fault
     except Exception as error:
-        raise ValueError(_reason(error)) from error
+        raise ValueError(_reason(error) if data else "the file is empty") from error
 
 
 def from_array(array: np.ndarray[Any, Any], size: int, crop: float = 0.95, filter: str = "bicubic") -> Pixels:
     """Pixels of an image in memory, shape ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)`` (alpha on white).
 
-    Integers are 0..255. Floats are 0..1 if none exceeds 1, else 0..255.
+    Integers are 0..255. Floats are 0..1 if none of them exceeds 1, else 0..255.
 
     Raises:
         ValueError: Another shape, or values outside these ranges.
@@ -110,23 +98,21 @@ def from_array(array: np.ndarray[Any, Any], size: int, crop: float = 0.95, filte
     return _square(_plain(Image.fromarray(values)), size, crop, filter, 1)
 
 
-def _begin(image: Image.Image, size: int, crop: float) -> object:
-    """Choose the scale of a JPEG, refuse what is too large, read the orientation."""
-    needed = math.ceil(size / crop)
-    image.draft(None, (needed, needed))  # a JPEG is decoded at 1/2, 1/4 or 1/8 if that is still large enough
+def _decode(image: Image.Image, needed: int) -> object:
+    """Decode at least ``needed`` pixels a side, refuse what is too large, and give the EXIF orientation."""
+    image.draft(None, (needed, needed))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is large enough
     if image.width * image.height > MAX_PIXELS:
         raise Image.DecompressionBombError
-    with _quiet():
-        if image.format not in ("JPEG", "MPO"):  # these two never warn while decoding, so they need not wait in line
+    if image.format in ("JPEG", "MPO"):
+        image.load()  # these never warn while they decode, so threads need not wait for one another
+    else:
+        with _quiet():
             image.load()
-        try:
-            return image.getexif().get(_ORIENTATION, 1)  # after the load: TIFF turns itself, PNG may store it last
-        except Exception:  # noqa: BLE001  the tags of a camera are often broken where its picture is fine
-            return 1
+    return _asked(lambda: image.getexif().get(0x0112))  # now, for TIFF turns itself and PNG may store it last
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """The same picture as L, RGB or, where something is transparent, RGB multiplied by alpha (RGBa)."""
+    """The same picture as L, RGB or, where something may be transparent, RGB multiplied by alpha (RGBa)."""
     if image.mode == "F" or image.mode.startswith("I"):
         return Image.fromarray(_scaled(np.asarray(image)))
     if image.has_transparency_data:
@@ -135,54 +121,59 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _scaled(values: np.ndarray[Any, Any]) -> Pixels:
-    """Wide integers are 16-bit and floats 0..1 or 0..255 if they fit; anything else is stretched from its own range."""
-    values = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
+    """Wide integers are 16-bit, floats 0..1 or 0..255, if they fit; anything else is stretched from its own range."""
+    numbers = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(numbers.min()), float(numbers.max())
     top = 65535.0 if values.dtype.kind in "iu" else 1.0 if high <= 1.0 else 255.0
     if low < 0.0 or high > top:
-        values, top = values - low, max(high - low, 1e-30)
-    return np.rint(values * (255.0 / top)).astype(np.uint8)
+        numbers, top = (numbers - low) / (high - low or 1.0), 1.0
+    scaled: Pixels = np.rint(numbers * (255.0 / top)).astype(np.uint8)
+    return scaled
 
 
 def _square(image: Image.Image, size: int, crop: float, filter: str, orientation: object) -> Pixels:
-    """Crop, resize and turn: a centred square stays one when it is turned, and the small one turns faster."""
     width, height = image.size
     side = crop * min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, min(left + side, width), min(top + side, height))
     image = image.resize((size, size), FILTERS[filter], box=box, reducing_gap=3.0)
-    if orientation in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[orientation])  # type: ignore[index]
+    if isinstance(orientation, int) and orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])  # a centred square stays one, and the small one turns faster
     if image.mode != "RGBa":
         return np.array(image.convert("RGB"))
     channels = np.asarray(image).astype(np.int16)
-    return np.clip(channels[..., :3] + (255 - channels[..., 3:]), 0, 255).astype(np.uint8)
+    on_white: Pixels = np.clip(channels[..., :3] + (255 - channels[..., 3:]), 0, 255).astype(np.uint8)
+    return on_white
 
 
-def _several_frames(image: Image.Image) -> bool:
+def _asked(question: Callable[[], object]) -> object:
+    """What a file says of itself, or None: tags and later frames are often broken where the picture is fine."""
     try:
         with _quiet():
-            return bool(getattr(image, "is_animated", False))
-    except Exception:  # noqa: BLE001  the first frame is fine; whatever is wrong with the second does not matter
-        return False
+            return question()
+    except Exception:  # noqa: BLE001  Pillow lets a dozen kinds of error through here
+        return None
 
 
 def _check(size: int, crop: float, filter: str) -> None:
     if size < 1 or not 0.0 < crop <= 1.0 or filter not in FILTERS:
-        raise ValueError(f"size {size}, crop {crop}, filter {filter!r}: expected >= 1, 0 < crop <= 1, {', '.join(FILTERS)}")
+        expected = f"size >= 1, 0 < crop <= 1, filter {', '.join(FILTERS)}"
+        raise ValueError(f"size {size}, crop {crop}, filter {filter}: expected {expected}")
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image in a format that can be read"
     if isinstance(error, Image.DecompressionBombError):
-        return _TOO_MANY
-    return "the image is cut short" if "truncated" in str(error).lower() else "the image is damaged"
+        return f"more than {MAX_PIXELS // 1_000_000} million pixels"
+    return (
+        "the image is cut short" if "truncated" in str(error).lower() else "the image is damaged or of an unusual kind"
+    )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Pillow's warnings, whatever the filters of the program are, and one thread at a time."""
+    """Silence Pillow's warnings whatever the program's filters are, one thread at a time."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

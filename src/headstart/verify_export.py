@@ -1,13 +1,14 @@
-"""Artefacts: the fresh process that reads an export as its user will, without Headstart, and measures it against the golden samples.
+"""Artefacts: the fresh process that reads an export without Headstart and measures it against the golden samples.
 
-It is started by ``export`` as a script. What it measures is judged there.
+``export`` starts it as a script, and judges what it measures.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import io
+import itertools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,7 @@ def _read_keras(path: Path, _input: str, _output: str) -> Predict:
 def _read_tensorflow(path: Path, given: str, output: str) -> Predict:
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(path))  # kept alive by the function below: the signature does not own its variables
+    loaded = tf.saved_model.load(str(path))  # the function below keeps it: a signature does not own its variables
     return lambda batch: loaded.signatures["serving_default"](**{given: tf.constant(batch)})[output].numpy()
 
 
@@ -85,16 +86,16 @@ def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
         raise ValueError("golden.npz holds no samples")
     predict = RUNTIMES[runtime](folder / file, signature["input"]["name"], signature["output"]["name"])
     twice = [*range(len(pixels)), 0]  # one more than there are, so that a single sample makes a batch too
-    stored = max(_difference(predict, pixels[rows], expected[rows]) for rows in (twice, [0]))
+    stored = np.max([_difference(predict, pixels[rows], expected[rows]) for rows in (twice, [0])])  # NaN stays NaN
 
     load = _preprocessing(folder / "preprocess.py")
     settings = (signature["size"], signature["crop"], signature["filter"])
-    spans = zip(offsets[:-1], offsets[1:], strict=True)
-    decoded = np.stack([load(io.BytesIO(files[start:end].tobytes()), *settings) for start, end in spans])
+    spans = itertools.pairwise(offsets)
+    decoded = np.stack([load(files[start:end].tobytes(), *settings) for start, end in spans])
     levels = np.abs(decoded.astype(np.int16) - pixels.astype(np.int16)).max()
     predicted = _answers(predict, decoded, expected)
     return {
-        "from_pixels": stored,
+        "from_pixels": float(stored),
         "from_bytes": float(np.abs(predicted - expected).max()),
         "pixel_levels": float(levels),
         "changed": float(_changed(expected, predicted, signature.get("threshold", 0.5))),
@@ -150,4 +151,7 @@ def _preprocessing(path: Path) -> Callable[..., Array]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # every file is closed by now, and TensorFlow takes more than a second to be taken down

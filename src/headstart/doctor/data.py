@@ -1,0 +1,187 @@
+"""Artefacts: checks of the data. Each looks for one thing and gives a finding or nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from headstart.dataset import Dataset
+from headstart.doctor.findings import Finding
+
+__all__ = ["CHECKS", "check_data"]
+
+Facts = Mapping[int, Mapping[str, Any]]
+
+_SMALL_TEST = 500
+_SMALL_CLASS = 20
+_IMBALANCE = 5.0
+
+
+def check_data(dataset: Dataset, facts: Facts) -> list[Finding]:
+    """Every finding about a data set whose split is decided.
+
+    Args:
+        dataset: The data, with its groups of copies.
+        facts: What the decoder saw, by position: width, height, format, mode, animated.
+    """
+    found = (check(dataset, facts) for check in CHECKS)
+    return [finding for finding in found if finding is not None]
+
+
+def _skipped(dataset: Dataset, _: Facts) -> Finding | None:
+    bad = [s for s in dataset.skipped if s.reason != "hidden or a system file"]
+    if not bad:
+        return None
+    reasons = Counter(s.reason.split(": ")[-1] for s in bad).most_common(3)
+    return Finding(
+        "D101",
+        f"{len(bad)} files were left out",
+        "warning",
+        "; ".join(f"{number} × {reason}" for reason, number in reasons),
+        "A file that cannot be used teaches nothing, and nobody sees that it is missing.",
+        "See skipped.csv for each path and its reason.",
+    )
+
+
+def _odd_formats(dataset: Dataset, facts: Facts) -> Finding | None:
+    formats = Counter(f["format"] for f in facts.values())
+    if len(formats) < 2:
+        return None
+    usual, most = formats.most_common(1)[0]
+    odd = [(dataset.paths[i], f["format"]) for i, f in facts.items() if f["format"] != usual]
+    if len(odd) > 0.05 * most:
+        return None
+    shown = ", ".join(f"{path} ({kind})" for path, kind in odd[:3])
+    return Finding(
+        "D102",
+        f"{len(odd)} {'file is' if len(odd) == 1 else 'files are'} of an unusual format",
+        "info",
+        f"{most} {usual}, but {shown}" + (f" and {len(odd) - 3} more" if len(odd) > 3 else ""),
+        "A single file of another format is often a placeholder or a screenshot that slipped in. It is used all the same.",
+        "Look at it, and delete it if it does not belong.",
+    )
+
+
+def _copies(dataset: Dataset, _: Facts) -> Finding | None:
+    num_exact = len(dataset) - len(set(dataset.digests))
+    num_near = len(set(dataset.digests)) - len(set(dataset.groups))
+    if num_exact + num_near == 0 or not dataset.made_splits:
+        return None
+    return Finding(
+        "D103",
+        f"{num_exact + num_near} copies stay with their original in the split",
+        "info",
+        f"{num_exact} exact and {num_near} near duplicates among {len(dataset)} files",
+        "A picture on both sides of a split makes the score look better than it is. Where Headstart made the split, each "
+        "picture and all its copies are on one side.",
+        "Nothing; delete copies if they were not meant.",
+    )
+
+
+def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
+    where: dict[int, set[str]] = defaultdict(set)
+    for group, split in zip(dataset.groups, dataset.split, strict=True):
+        where[group].add(split)
+    across = {group for group, splits in where.items() if len(splits) > 1}
+    if not across:
+        return None
+    files = [path for path, group in zip(dataset.paths, dataset.groups, strict=True) if group in across]
+    return Finding(
+        "D104",
+        f"{len(across)} pictures are on both sides of your split",
+        "warning",
+        f"{len(files)} files, for example {files[0]}",
+        "The model is asked about a picture that it was trained on, so the score flatters it.",
+        "Take the copies out of one side. Headstart never moves samples between splits that you made.",
+    )
+
+
+def _conflicts(dataset: Dataset, _: Facts) -> Finding | None:
+    labels: dict[str, set[int]] = defaultdict(set)
+    for digest, label in zip(dataset.digests, dataset.labels, strict=True):
+        labels[digest].add(int(label))
+    conflicting = {digest for digest, found in labels.items() if len(found) > 1}
+    if not conflicting:
+        return None
+    files = [path for path, digest in zip(dataset.paths, dataset.digests, strict=True) if digest in conflicting]
+    return Finding(
+        "D105",
+        f"{len(conflicting)} pictures carry two labels",
+        "warning",
+        f"{len(files)} files with equal content in different classes, for example {files[0]}",
+        "No model can be right about both.",
+        "Decide which label is right and delete the other copy.",
+    )
+
+
+def _small_test(dataset: Dataset, _: Facts) -> Finding | None:
+    split = "test" if "test" in dataset.split else "validation"
+    number = dataset.split.count(split)
+    if number >= _SMALL_TEST:
+        return None
+    width = 100 * 1.96 * (0.25 / max(1, number)) ** 0.5
+    return Finding(
+        "D106",
+        f"the {split} split is small",
+        "info",
+        f"{number} samples: a score of 50% would be known to ±{width:.1f} points",
+        f"With fewer than {_SMALL_TEST} samples, two models have to be far apart before the better one can be told.",
+        "Read the interval beside each number, or collect more samples.",
+    )
+
+
+def _imbalance(dataset: Dataset, _: Facts) -> Finding | None:
+    counts = dataset.counts("train")
+    most, least = max(counts, key=lambda c: counts[c]), min(counts, key=lambda c: counts[c])
+    if counts[most] < _IMBALANCE * max(1, counts[least]):
+        return None
+    return Finding(
+        "D107",
+        "the classes are of very different size",
+        "warning",
+        f"{counts[most]} training samples of {most}, {counts[least]} of {least}",
+        "Accuracy then says little about the small classes.",
+        "Read balanced accuracy and the per-class table, and collect more of the small classes.",
+    )
+
+
+def _small_classes(dataset: Dataset, _: Facts) -> Finding | None:
+    small = {c: n for c, n in dataset.counts("train").items() if n < _SMALL_CLASS}
+    if not small:
+        return None
+    shown = ", ".join(f"{c} {n}" for c, n in list(small.items())[:5])
+    return Finding(
+        "D108",
+        f"{len(small)} of {dataset.num_classes} classes have fewer than {_SMALL_CLASS} training samples",
+        "warning",
+        shown + (" …" if len(small) > 5 else ""),
+        "So few samples rarely show all that a class can look like.",
+        "Collect more of these classes first: nothing else helps as much.",
+    )
+
+
+def _no_test(dataset: Dataset, _: Facts) -> Finding | None:
+    if "test" in dataset.split:
+        return None
+    return Finding(
+        "D109",
+        "there is no test split",
+        "info",
+        f"{dataset.split.count('validation')} validation samples serve for both choosing and judging",
+        "The model was chosen by its score on these samples, so that score is optimistic.",
+        "Keep a folder `test` of samples that nothing is chosen by.",
+    )
+
+
+CHECKS: tuple[Callable[[Dataset, Facts], Finding | None], ...] = (
+    _skipped,
+    _odd_formats,
+    _copies,
+    _copies_across,
+    _conflicts,
+    _small_test,
+    _imbalance,
+    _small_classes,
+    _no_test,
+)

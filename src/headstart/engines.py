@@ -1,0 +1,228 @@
+"""Part A: run a frozen graph as fast as this hardware can. OpenVINO on a CPU; Keras on a GPU or where conversion fails."""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from headstart.errors import ExportError
+from headstart.extractor import PartA
+from headstart.fingerprint import settings_digest
+from headstart.images import usable_cores
+from headstart.runfolder import replacing, write_bytes
+from headstart.store import cache_folder
+
+if TYPE_CHECKING:
+    import openvino
+
+__all__ = ["Engine", "OpenVINOEngine", "compile_graph", "engine_key", "has_gpu", "instruction_set", "make_engine", "read_graph"]
+
+Array = np.ndarray[Any, Any]
+
+_BATCH = 32  # images a batch on the Keras engine
+_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
+
+
+class Engine(Protocol):
+    """Runs Part A over images.
+
+    Attributes:
+        name: ``openvino`` or the Keras backend.
+        reason: Why this engine, in words.
+    """
+
+    name: str
+    reason: str
+
+    def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
+        """Numbered uint8 images ``(size, size, 3)`` to numbered float32 rows ``(features,)``, in any order."""
+        ...
+
+
+class OpenVINOEngine:
+    """One image a request, one stream a core: on a CPU that was faster than any larger batch.
+
+    Args:
+        graph: One uint8 image ``(1, size, size, 3)`` in and its row out.
+        reason: Why this engine.
+    """
+
+    name = "openvino"
+
+    def __init__(self, graph: openvino.Model, reason: str) -> None:
+        self.reason = reason
+        self._compiled = compile_graph(graph, streams=usable_cores())
+
+    def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
+        """See ``Engine.run``."""
+        import openvino
+
+        done: queue.SimpleQueue[tuple[int, Array]] = queue.SimpleQueue()
+        requests = openvino.AsyncInferQueue(self._compiled, 2 * usable_cores())
+        requests.set_callback(lambda request, i: done.put((i, request.get_output_tensor().data[0].copy())))
+        try:
+            for i, pixels in images:
+                requests.start_async({0: pixels[None]}, i)
+                while not done.empty():
+                    yield done.get()
+        finally:
+            requests.wait_all()
+        while not done.empty():
+            yield done.get()
+
+
+class KerasEngine:
+    """Part A by the Keras backend: a GPU's way, and the way out where OpenVINO cannot read a network.
+
+    Args:
+        part: The Part A to build.
+        reason: Why this engine.
+    """
+
+    def __init__(self, part: PartA, reason: str) -> None:
+        import keras
+
+        self.reason = reason
+        self.name = keras.backend.backend()
+        self._model = keras.Model(*part.tensors())
+
+    def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
+        """See ``Engine.run``; the last batch is padded, so that the graph is compiled once."""
+        numbers: list[int] = []
+        batch: list[Array] = []
+        for i, pixels in images:
+            numbers.append(i)
+            batch.append(pixels)
+            if len(batch) == _BATCH:
+                yield from zip(numbers, self._rows(batch), strict=True)
+                numbers, batch = [], []
+        if batch:
+            yield from zip(numbers, self._rows(batch), strict=True)
+
+    def _rows(self, batch: list[Array]) -> Array:
+        padded = np.stack([*batch, *[batch[-1]] * (_BATCH - len(batch))]).astype(np.float32)
+        rows: Array = np.asarray(self._model.predict_on_batch(padded), np.float32)
+        return rows[: len(batch)]
+
+
+def make_engine(part: PartA) -> Engine:
+    """The fastest engine for this Part A on this hardware; its ``reason`` says why."""
+    if has_gpu():
+        return KerasEngine(part, "a GPU is present")
+    graph = part.graph()
+    if graph is not None:
+        return OpenVINOEngine(graph, "no GPU; the network is built in OpenVINO's own operations")
+    note = _failure_note(part)
+    if not note.exists():
+        try:
+            return OpenVINOEngine(_converted(part), "no GPU; converted from Keras through a SavedModel")
+        except ExportError as error:
+            write_bytes(note, error.received.encode("utf-8", "backslashreplace"))
+    return KerasEngine(part, f"OpenVINO could not convert it: {note.read_text('utf-8')}")
+
+
+def engine_key(part: PartA) -> dict[str, object]:
+    """What the engine adds to a cache key: runtime, version and instruction set. Needs no heavy import."""
+    runtime = "keras" if has_gpu() or _failure_note(part).exists() else "openvino"
+    key: dict[str, object] = {"engine": runtime, "version": version(runtime), "instructions": instruction_set()}
+    if runtime == "keras":
+        key["backend"] = os.environ.get("KERAS_BACKEND", "tensorflow")
+    return key
+
+
+def compile_graph(graph: openvino.Model, *, streams: int) -> openvino.CompiledModel:
+    """Compile for the CPU in float32, kept on disk in the cache."""
+    import openvino
+
+    core = openvino.Core()
+    core.set_property({"CACHE_DIR": str(cache_folder() / "graphs")})
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": usable_cores()}
+    return core.compile_model(graph, "CPU", settings)
+
+
+@lru_cache
+def instruction_set() -> str:
+    """Architecture and vector extensions: two machines that differ here may round differently."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    flags = next((line.split() for line in text.splitlines() if line.lower().startswith(("flags", "features"))), [])
+    return " ".join([platform.machine(), *(name for name in _INSTRUCTIONS if name in flags)])
+
+
+@lru_cache
+def has_gpu() -> bool:
+    """Whether the Keras backend sees a GPU. The backend is only asked where an NVIDIA driver is loaded."""
+    if not Path("/proc/driver/nvidia").exists():
+        return False
+    import keras
+
+    ask: dict[str, Callable[[], bool]] = {
+        "tensorflow": _tensorflow_gpu,
+        "torch": _torch_gpu,
+        "jax": _jax_gpu,
+    }
+    return ask[keras.backend.backend()]()
+
+
+def _tensorflow_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _torch_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _jax_gpu() -> bool:
+    import jax
+
+    return any(device.platform == "gpu" for device in jax.devices())
+
+
+def _graph_file(part: PartA) -> Path:
+    key = settings_digest(**part.settings(), openvino=version("openvino"), keras=version("keras"))
+    return cache_folder() / "graphs" / f"{part.name}-{key[:16]}.xml"
+
+
+def _failure_note(part: PartA) -> Path:
+    return _graph_file(part).with_suffix(".failed")
+
+
+def _converted(part: PartA) -> openvino.Model:
+    """Part A's graph from Keras, converted once and kept."""
+    import keras
+
+    from headstart.export import write_engine_graph
+
+    file = _graph_file(part)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file.with_suffix(".keras")) as saved:
+            keras.Model(*part.tensors()).save(saved)
+        write_engine_graph(file.with_suffix(".keras"), file)
+    return read_graph(file)
+
+
+def read_graph(file: Path) -> openvino.Model:
+    """A graph on disk that takes float images with an open batch, made to take one uint8 image."""
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
+    graph = openvino.Core().read_model(file)
+    graph.reshape([1, *(d.get_length() for d in list(graph.inputs[0].partial_shape)[1:])])
+    prepared = PrePostProcessor(graph)
+    prepared.input().tensor().set_element_type(openvino.Type.u8)
+    return prepared.build()

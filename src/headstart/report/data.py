@@ -1,0 +1,105 @@
+"""Artefacts, the report: the samples and their splits, what was left out, what to do next, and on what machine."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+
+from headstart.dataset import SPLITS
+from headstart.report.contents import Contents, mapping, number, text
+from headstart.report.page import Markup, escape, folded, note, paragraph, table
+from headstart.report.words import count, duration, plural
+
+__all__ = ["commands", "environment", "skipped", "splits"]
+
+_FOLDED_ROWS = 30
+_MOST_SKIPPED = 200
+
+
+def splits(contents: Contents) -> Markup:
+    """Samples of each class in each split, and who made the split."""
+    if not contents.splits:
+        reason = contents.notes.get("splits.csv", "missing")
+        return note(
+            "The data has not been split yet." if reason == "missing" else f"splits.csv cannot be read: {reason}"
+        )
+    tally = Counter((text(row.get("label")), text(row.get("split"))) for row in contents.splits)
+    present = {split for _, split in tally}
+    names = [split for split in SPLITS if split in present] + sorted(present.difference(SPLITS))
+    classes = sorted({label for label, _ in tally})
+    rows: list[list[object]] = []
+    for label in classes:
+        numbers = [tally[label, name] for name in names]
+        rows.append([label, *(count(value) for value in numbers), count(sum(numbers))])
+    totals = [sum(tally[label, name] for label in classes) for name in names]
+    rows.append(["All", *(count(total) for total in totals), count(sum(totals))])
+    marks = [""] * len(classes) + ["total"]
+    body = table(("Class", *(name or "not decided" for name in names), "All"), rows, marks)
+    title = f"{plural(len(classes), 'class', 'classes')}, {plural(sum(totals), 'image')}"
+    return Markup(paragraph(_makers(contents)) + folded(title, body, is_open=len(classes) <= _FOLDED_ROWS))
+
+
+def _makers(contents: Contents) -> str:
+    made = contents.state.get("made_splits")
+    if not isinstance(made, list):
+        return "Who made the splits was not noted."
+    names = [text(name) for name in made]
+    if not names:
+        return "All splits are the user's own."
+    return f"Made by Headstart: {', '.join(names)}. Any other split is the user's own."
+
+
+def skipped(contents: Contents) -> Markup:
+    """Files that were found and not used, with the reason."""
+    total = number(contents.state.get("num_skipped"))
+    if not contents.skipped:
+        reason = contents.notes.get("skipped.csv", "")
+        if reason not in ("", "missing"):
+            return note(f"skipped.csv cannot be read: {reason}")
+        return note("The list of skipped files is not there." if total or reason else "No file was skipped.")
+    rows = [(text(row.get("path")), text(row.get("reason"))) for row in contents.skipped[:_MOST_SKIPPED]]
+    rest = len(contents.skipped) - len(rows)
+    more = note(f"{plural(rest, 'more file')} in skipped.csv.") if rest else Markup("")
+    body = Markup(table(("File", "Reason"), rows, words=2) + more)
+    title = f"{plural(len(contents.skipped), 'file')} not used"
+    return folded(title, body, is_open=len(contents.skipped) <= _FOLDED_ROWS)
+
+
+def commands(contents: Contents) -> Markup:
+    """What to type next."""
+    run = shlex.quote(text(contents.state.get("run")) or contents.folder.name)
+    lines = {
+        "Answers for new images": f"headstart predict {run} photos/*.jpg --out predictions.csv",
+        "The model as a file for elsewhere": f"headstart export {run} --to onnx",
+        "The plain Keras code that does the same": f"headstart template {run} --out train.ipynb",
+    }
+    if contents.status in ("interrupted", "failed"):
+        lines = {"Go on where the run stopped": f"headstart resume {run}"} | lines
+    if contents.status == "running":
+        lines = {"See the run as it goes": f"headstart watch {run}"} | lines
+    items = "".join(f"<p>{escape(words)}</p><pre><code>{escape(line)}</code></pre>" for words, line in lines.items())
+    return Markup(f'<div class="commands">{items}</div>')
+
+
+def environment(contents: Contents) -> Markup:
+    """Settings, machine and versions: what it takes to repeat the run."""
+    state = contents.state
+    engine = mapping(state.get("engine"))
+    budget = number(state.get("budget_seconds"))
+    settings = {
+        "run": text(state.get("run")),
+        "plan": text(state.get("plan")),
+        "seed": text(state.get("seed")),
+        "budget": "none" if budget is None else duration(budget),
+        "task": " – ".join(filter(None, (text(state.get("task")), text(state.get("task_reason"))))),
+        "engine": " – ".join(filter(None, (text(engine.get("name")), text(engine.get("reason"))))),
+    }
+    groups = {"Settings": settings, "Machine": state.get("machine"), "Versions": state.get("versions")}
+    parts = []
+    for title, values in groups.items():
+        pairs = "".join(
+            f"<div><dt>{escape(key)}</dt><dd>{escape(text(value) or '–')}</dd></div>"
+            for key, value in mapping(values).items()
+        )
+        parts.append(f"<div><h3>{title}</h3><dl>{pairs or '<div><dd>not noted</dd></div>'}</dl></div>")
+    return Markup(f'<div class="triple">{"".join(parts)}</div>')

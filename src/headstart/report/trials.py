@@ -1,0 +1,119 @@
+"""Artefacts, the report: the trials side by side, execution time beside ``val_loss``, and how each one learned."""
+
+from __future__ import annotations
+
+import re
+
+from headstart.metrics import wilson_interval
+from headstart.plots import TrialPoint, draw_leaderboard, draw_loss
+from headstart.report.contents import Contents, Trial, mapping, text
+from headstart.report.page import Markup, escape, figure, note, paragraph, table
+from headstart.report.words import count, decimal, duration, interval, percent, plural
+
+__all__ = ["curves", "leaderboard"]
+
+_MOST_CURVES = 24
+_COLUMNS = (
+    "#",
+    "Trial",
+    "Validation loss",
+    "Validation accuracy",
+    "Part A",
+    "Part B",
+    "Execution time",
+    "Parameters",
+    "Per image",
+    "File",
+)
+
+
+def leaderboard(contents: Contents) -> Markup:
+    """The table of trials, failed ones last, and the picture of both numbers."""
+    if not contents.trials:
+        reason = contents.notes.get("leaderboard.csv", "missing")
+        return note(
+            "No trial has finished yet." if reason == "missing" else f"leaderboard.csv cannot be read: {reason}"
+        )
+    best = text(mapping(contents.state.get("best")).get("trial"))
+    finished = [trial for trial in contents.trials if trial.status != "failed"]
+    failed = [trial for trial in contents.trials if trial.status == "failed"]
+    marks = ["best" if trial.name == best else "" for trial in finished]
+    n = contents.num_samples("validation")
+    parts = [table(_COLUMNS, [_row(trial, n) for trial in finished], marks, words=2)] if finished else []
+    parts.append(paragraph(_legend(n), "small"))
+    if failed:
+        rows = [(trial.name, trial.parts, trial.reason or "no reason was noted") for trial in failed]
+        parts += [Markup("<h3>Failed</h3>"), table(("Trial", "Parts", "Reason"), rows, words=3)]
+    points = [point for trial in finished if (point := _point(trial)) is not None]
+    if points:
+        caption = "Execution time against validation loss; lower left is better. The line joins the Pareto front."
+        parts.append(figure(contents, "leaderboard", lambda ax: draw_leaderboard(ax, points), (5.2, 3.5), caption))
+    return Markup("".join(parts))
+
+
+def _row(trial: Trial, n: int | None) -> list[object]:
+    values = trial.numbers
+    front = ' <b class="front" title="on the Pareto front">◆<span> Pareto front</span></b>' if trial.on_front else ""
+    status = "" if trial.status in ("done", "") else f" ({trial.status})"
+    name = f"<strong>{escape(trial.name + status)}</strong>{front}<small>{escape(trial.parts)}</small>"
+    cached = "<small>from cache</small>" if trial.cached else ""
+    milliseconds, megabytes = values["ms_per_sample"], values["file_mb"]
+    return [
+        trial.rank,
+        Markup(name),
+        decimal(values["val_loss"]),
+        _accuracy(values["val_accuracy"], n),
+        Markup(escape(duration(values["part_a_seconds"])) + cached),
+        duration(values["part_b_seconds"]),
+        duration(values["total_seconds"]),
+        count(values["num_params"]),
+        "–" if milliseconds is None else f"{milliseconds:.3g} ms",
+        "–" if megabytes is None else f"{megabytes:.1f} MB",
+    ]
+
+
+def _accuracy(share: float | None, n: int | None) -> object:
+    if share is None or not n or not 0 <= share <= 1:
+        return percent(share)
+    bounds = interval(wilson_interval(round(share * n), n))
+    return Markup(f"{percent(share)}<small>{bounds}</small>")
+
+
+def _legend(n: int | None) -> Markup:
+    images = "" if n is None else f" on {plural(n, 'validation image')}, below it the 95% interval"
+    return Markup(
+        f"<b class=front>◆</b> on the Pareto front: no other trial is faster and better. Loss and accuracy{images}."
+        " Execution time = Part A (features, once per image; what they cost when they were computed, even where they"
+        " came from the cache now) + Part B (training). Imports, conversion and reporting are not in it."
+    )
+
+
+def _point(trial: Trial) -> TrialPoint | None:
+    seconds, loss = trial.numbers["total_seconds"], trial.numbers["val_loss"]
+    return None if seconds is None or loss is None else TrialPoint(trial.name, seconds, loss, trial.on_front)
+
+
+def curves(contents: Contents) -> Markup:
+    """Training and validation loss of each trial, in the order of the leaderboard."""
+    ranked = [trial.name for trial in contents.trials if trial.name in contents.histories]
+    names = ranked + [name for name in contents.histories if name not in ranked]
+    drawn = [name for name in names if contents.histories[name]]
+    if not drawn:
+        return note("No trial has an epoch to show yet.")
+    figures = [_curve(contents, place, name) for place, name in enumerate(drawn[:_MOST_CURVES])]
+    rest = len(drawn) - len(figures)
+    more = note(f"{plural(rest, 'more trial')} not drawn.") if rest else Markup("")
+    bad = [name for name in contents.notes if name.startswith("trials/")]
+    unread = note(f"Cannot be read: {', '.join(bad)}.") if bad else Markup("")
+    legend = paragraph(
+        "The training curve is Keras's own figure, penalties included; the validation loss has none.", "small"
+    )
+    return Markup(f'<div class="pair">{"".join(figures)}</div>{legend}{more}{unread}')
+
+
+def _curve(contents: Contents, place: int, name: str) -> Markup:
+    history = contents.histories[name]
+    # A folder's name may hold anything; the number keeps two names apart that look the same when cleaned.
+    file = f"loss-{place + 1:02d}-{re.sub(r'[^A-Za-z0-9_-]+', '-', name)[:60]}"
+    caption = Markup(f"<strong>{escape(name)}</strong>, {plural(len(history), 'epoch')}")
+    return figure(contents, file, lambda ax: draw_loss(ax, history), (4.6, 3.0), caption)

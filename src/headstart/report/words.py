@@ -1,0 +1,74 @@
+"""Artefacts, the report: numbers in words, the same everywhere on the page."""
+
+from __future__ import annotations
+
+__all__ = ["count", "decimal", "duration", "interval", "percent", "plural"]
+
+_MISSING = "–"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with one decimal, without a needless zero.
+
+    Example:
+        >>> percent(0.834), percent(1.0), percent(None)
+        ('83.4%', '100%', '–')
+    """
+    return _MISSING if share is None else f"{100 * share:.1f}".removesuffix(".0") + "%"
+
+
+def interval(bounds: object) -> str:
+    """Two shares as a range of percent, nothing if they are no such thing.
+
+    Example:
+        >>> interval([0.793, 0.868])
+        '79.3 to 86.8%'
+    """
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        return ""
+    if not all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds):
+        return ""
+    return f"{percent(bounds[0]).removesuffix('%')} to {percent(bounds[1])}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time as it is read aloud.
+
+    Example:
+        >>> duration(0.042), duration(3.25), duration(125), duration(7260)
+        ('42 ms', '3.2 s', '2 min 5 s', '2 h 1 min')
+    """
+    if seconds is None:
+        return _MISSING
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """A number with a fixed count of decimals."""
+    return _MISSING if value is None else f"{value:.{digits}f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with commas between thousands.
+
+    Example:
+        >>> count(3371)
+        '3,371'
+    """
+    return _MISSING if value is None else f"{value:,.0f}"
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """A number with its noun.
+
+    Example:
+        >>> plural(1, "image"), plural(2, "class", "classes")
+        ('1 image', '2 classes')
+    """
+    return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"

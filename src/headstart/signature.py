@@ -1,0 +1,103 @@
+"""The whole: what lies beside a model so that anyone can use it and check it: signature, golden samples, preprocessing."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from PIL import Image
+
+from headstart import pixels
+from headstart.dataset import Dataset
+from headstart.extractor import PartA
+from headstart.fingerprint import file_digest
+from headstart.images import Geometry, decode_array
+from headstart.runfolder import replacing, write_bytes, write_json
+from headstart.tasks import TASKS
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["sign"]
+
+Array = np.ndarray[Any, Any]
+
+_NUM_GOLDEN = 8
+
+
+def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network: str) -> None:
+    """Write golden.npz, preprocess.py and signature.json beside the model.keras that lies in ``out``.
+
+    Args:
+        out: The folder.
+        joined: The model that was saved there.
+        dataset: What it was fitted on; a few of its samples become the golden ones.
+        part: Its Part A.
+        network: The name of its Part B.
+    """
+    golden = _golden(joined, dataset, part)
+    listed = golden.pop("listed")
+    with replacing(out / "golden.npz") as temporary:
+        np.savez_compressed(temporary, **golden)
+    write_bytes(out / "preprocess.py", Path(pixels.__file__).read_bytes())
+    size = part.card.size
+    is_binary = dataset.task == "binary"
+    signature = {
+        "format": 1,
+        "task": dataset.task,
+        "labels": list(dataset.classes),
+        **part.geometry.as_dict(),
+        "scaling": "inside the model: feed 0..255",
+        "input": {"name": "image", "shape": [None, size, size, 3], "dtype": "float32", "layout": "NHWC", "channels": "RGB"},
+        "output": {
+            "name": "probabilities",
+            "shape": list(joined.outputs[0].shape),
+            "activation": TASKS[dataset.task].activation,
+            "meaning": f"probability of {dataset.classes[1]}" if is_binary else "one column a label, in their order",
+        },
+        **({"threshold": 0.5} if is_binary else {}),
+        "part_a": part.settings(),
+        "part_b": {"network": network},
+        "digests": {name: file_digest(out / name) for name in ("model.keras", "golden.npz", "preprocess.py")},
+        "golden": listed,
+    }
+    write_json(out / "signature.json", signature)
+
+
+def _golden(joined: keras.Model, dataset: Dataset, part: PartA) -> dict[str, Any]:
+    """A few samples, spread over the classes, with the trained model's own answers."""
+    split = next(name for name in ("test", "validation", "train") if name in dataset.split)
+    indices = dataset.indices(split)
+    order = np.argsort(np.argsort(dataset.labels[indices], kind="stable"), kind="stable")
+    chosen = [int(i) for i in indices[np.argsort(order)][np.linspace(0, len(indices) - 1, _NUM_GOLDEN).astype(int)]]
+    chosen = list(dict.fromkeys(chosen))
+    contents = [_content(dataset, i) for i in chosen]
+    squares = np.stack([pixels.load(content, **part.geometry.as_dict()) for content in contents])
+    probabilities = np.asarray(joined.predict(squares.astype(np.float32), verbose=0), np.float32)
+    listed = [
+        {"path": dataset.paths[i], "digest": dataset.digests[i], "probabilities": [float(p) for p in row]}
+        for i, row in zip(chosen, probabilities, strict=True)
+    ]
+    return {
+        "pixels": squares,
+        "probabilities": probabilities,
+        "files": np.frombuffer(b"".join(contents), np.uint8),
+        "offsets": np.cumsum([0, *map(len, contents)]).astype(np.int64),
+        "listed": listed,
+    }
+
+
+def _content(dataset: Dataset, index: int) -> bytes:
+    """The bytes of a sample's file; an array is written as PNG, which loses nothing."""
+    if dataset.arrays is None:
+        return dataset.file(index).read_bytes()
+    square = cast("Array", decode_array(0, dataset.arrays[index], _whole(dataset.arrays[index])).pixels)
+    buffer = io.BytesIO()
+    Image.fromarray(square).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _whole(array: Array) -> Geometry:
+    return Geometry(min(array.shape[:2]), 1.0, "nearest")

@@ -1,0 +1,155 @@
+"""Data: train, validation and test. Stratified, seeded, and no picture on both sides, not even a copy of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from headstart.dataset import Dataset
+from headstart.errors import DatasetError
+
+__all__ = ["duplicate_groups", "group_duplicates", "make_split"]
+
+Array = np.ndarray[Any, Any]
+
+_BLOCK = 2048
+_MIN_CORRELATION = 0.997  # of 16x16 thumbnails; a re-encoded or resized copy has more, another picture less
+_MAX_DIFFERENCE = 4.0  # mean absolute grey levels out of 255
+_MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail tells too little
+
+
+def duplicate_groups(digests: Sequence[str], thumbnails: Array | None = None) -> tuple[int, ...]:
+    """Group number of each sample: equal content, or thumbnails that a copy of the same picture would give.
+
+    Args:
+        digests: Content digest of each sample.
+        thumbnails: ``(n, 16, 16)`` uint8 grey, or None to compare contents alone.
+    """
+    parent = list(range(len(digests)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[str, int] = {}
+    for i, digest in enumerate(digests):
+        parent[i] = first.setdefault(digest, i)
+    if thumbnails is not None:
+        representatives = np.fromiter(first.values(), np.int64)
+        for i, j in _near_pairs(thumbnails[representatives]):
+            a, b = root(int(representatives[i])), root(int(representatives[j]))
+            parent[max(a, b)] = min(a, b)
+    roots = [root(i) for i in range(len(digests))]
+    numbers: dict[int, int] = {}
+    return tuple(numbers.setdefault(r, len(numbers)) for r in roots)
+
+
+def group_duplicates(dataset: Dataset, thumbnails: Array | None = None) -> Dataset:
+    """The data set with its groups of exact and near duplicates."""
+    return replace(dataset, groups=duplicate_groups(dataset.digests, thumbnails))
+
+
+def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> Dataset:
+    """Decide the split of every sample that has none yet.
+
+    Where the user made no split at all, ``validation`` of the samples go to validation and as many to test. Where the
+    user made a test split or a validation split, only a missing validation split is carved out of training.
+    Whole groups move together, so that a copy never sits on the other side.
+
+    Raises:
+        DatasetError: ``validation`` is not a share (H105), or a class is left without training or validation samples (H104).
+    """
+    if not 0.0 < validation < 0.5:
+        raise DatasetError(
+            "H105",
+            "the validation share is out of range",
+            received=f"--validation {validation:g}",
+            expected="a share above 0 and below 0.5",
+            advice="--validation 0.2",
+        )
+    given = {name for name in dataset.split if name}
+    split = ["train" if name == "" else name for name in dataset.split]
+    made: list[str] = []
+    if not given:
+        made = ["test", "validation"]
+    elif "validation" not in given and (given & {"train", "test"}):
+        made = ["validation"]
+    groups = dataset.groups or duplicate_groups(dataset.digests)
+    for step, name in enumerate(made):
+        movable = [i for i, where in enumerate(split) if where == "train"]
+        # The second cut takes the same number of samples as the first, out of what is left.
+        share = validation / (1 - validation * step)
+        for i in _choose(movable, dataset.labels, groups, share, np.random.default_rng([seed, step])):
+            split[i] = name
+    result = replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made), groups=groups)
+    _require_every_class(result, validation)
+    return result
+
+
+def _choose(
+    movable: Sequence[int], labels: Array, groups: Sequence[int], share: float, random: np.random.Generator
+) -> list[int]:
+    """A stratified choice of whole groups that comes close to ``share`` of each class."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for i in movable:
+        members[groups[i]].append(i)
+    wanted = {int(c): max(1, round(share * n)) for c, n in zip(*np.unique(labels[list(movable)], return_counts=True), strict=True)}
+    remaining = {int(c): int(n) for c, n in zip(*np.unique(labels[list(movable)], return_counts=True), strict=True)}
+    chosen: list[int] = []
+    order = sorted(members)
+    for position in random.permutation(len(order)):
+        group = members[order[position]]
+        needs = defaultdict(int)
+        for i in group:
+            needs[int(labels[i])] += 1
+        if all(wanted[c] >= n and remaining[c] > n for c, n in needs.items()):
+            chosen += group
+            for c, n in needs.items():
+                wanted[c] -= n
+                remaining[c] -= n
+    return chosen
+
+
+def _require_every_class(dataset: Dataset, validation: float) -> None:
+    """Training needs every class; a validation split that the user made may lack some, but not all."""
+    for name in ("train", "validation"):
+        counts = dataset.counts(name)
+        empty = [c for c, number in counts.items() if number == 0]
+        is_theirs = name == "validation" and name not in dataset.made_splits
+        if not empty or (is_theirs and len(empty) < len(counts)):
+            continue
+        shown = ", ".join(f"{c} {number}" for c, number in list(counts.items())[:8])
+        raise DatasetError(
+            "H104",
+            f"{len(empty)} of {dataset.num_classes} classes have no {name} images",
+            received=f"{len(dataset)} images with a validation share of {validation:g}: {shown}",
+            expected=f"at least one {name} image in every class",
+            advice=f"add images of {', '.join(empty[:5])}, or take that class away",
+        )
+
+
+def _near_pairs(thumbnails: Array) -> list[tuple[int, int]]:
+    """Pairs of thumbnails that show the same picture, by correlation and by grey level; blocks keep memory flat."""
+    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    contrast = flat.std(axis=1)
+    normalised = flat - flat.mean(axis=1, keepdims=True)
+    normalised /= np.maximum(np.linalg.norm(normalised, axis=1, keepdims=True), 1e-6)
+    pairs = []
+    for start in range(0, len(flat), _BLOCK):
+        for other in range(start, len(flat), _BLOCK):
+            similar = normalised[start : start + _BLOCK] @ normalised[other : other + _BLOCK].T
+            for a, b in np.argwhere(similar > _MIN_CORRELATION):
+                i, j = start + int(a), other + int(b)
+                if i < j and min(contrast[i], contrast[j]) > _MIN_CONTRAST and _same_levels(flat[i], flat[j]):
+                    pairs.append((i, j))
+    return pairs
+
+
+def _same_levels(one: Array, two: Array) -> bool:
+    return float(np.abs(one - two).mean()) < _MAX_DIFFERENCE

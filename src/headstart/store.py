@@ -1,0 +1,139 @@
+"""Part A: rows on disk. Keyed by fingerprint, checked by checksum, safe against crashes, shared by processes.
+
+LMDB is the base: a killed writer leaves the last whole transaction, readers never wait, and many processes may write.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from headstart.errors import StackError
+
+if TYPE_CHECKING:
+    import lmdb
+
+__all__ = ["Record", "Store", "cache_folder"]
+
+_HEADER = struct.Struct("<If")  # checksum of what follows it, seconds
+# Address space that is reserved and not memory; the file grows as rows come. Windows would allocate it on disk.
+_MAP_BYTES = (1 << 33) if sys.platform == "win32" else (1 << 38)
+
+
+class Record(NamedTuple):
+    """A value of the store and the seconds it cost when it was computed."""
+
+    value: bytes
+    seconds: float
+
+
+class Store:
+    """Values by (space, digest). A space is the digest of everything that made the values, but for the sample itself.
+
+    Args:
+        folder: Where the database lives. Two objects on one folder in one process share the same handle.
+
+    Attributes:
+        num_damaged: Values that failed their checksum since this object was made; they count as missing.
+        num_read: Values read since this object was made.
+        num_written: Values written since this object was made.
+
+    Example:
+        >>> import tempfile
+        >>> store = Store(Path(tempfile.mkdtemp()))
+        >>> store.write("aa", [("bb", Record(b"row", 0.5))])
+        >>> store.read("aa", ["bb", "cc"])
+        [Record(value=b'row', seconds=0.5), None]
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.num_damaged = 0
+        self.num_read = 0
+        self.num_written = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = _open(os.path.realpath(folder))
+        except OSError as error:
+            raise _refused(folder, str(error)) from error
+
+    def read(self, space: str, digests: Sequence[str]) -> list[Record | None]:
+        """The records in the order of ``digests``; None where there is none, or where a checksum does not hold."""
+        prefix = bytes.fromhex(space)
+        records: list[Record | None] = []
+        with self._database.begin(buffers=True) as transaction:
+            for digest in digests:
+                entry = transaction.get(prefix + bytes.fromhex(digest))
+                records.append(None if entry is None else self._checked(entry))
+        self.num_read += sum(record is not None for record in records)
+        return records
+
+    def write(self, space: str, records: Iterable[tuple[str, Record]]) -> None:
+        """Store all the records in one transaction: all of them or none.
+
+        Raises:
+            StackError: The disk refuses (H601).
+        """
+        import lmdb
+
+        prefix = bytes.fromhex(space)
+        count = 0
+        try:
+            with self._database.begin(write=True) as transaction:
+                for digest, record in records:
+                    body = struct.pack("<f", record.seconds) + record.value
+                    transaction.put(prefix + bytes.fromhex(digest), struct.pack("<I", zlib.crc32(body)) + body)
+                    count += 1
+        except lmdb.Error as error:
+            raise _refused(self.folder, str(error)) from error
+        self.num_written += count
+
+    def _checked(self, entry: memoryview) -> Record | None:
+        checksum, seconds = _HEADER.unpack_from(entry)
+        if zlib.crc32(entry[4:]) != checksum:
+            self.num_damaged += 1
+            return None
+        return Record(bytes(entry[_HEADER.size :]), seconds)
+
+
+def cache_folder() -> Path:
+    """Headstart's one cache: ``HEADSTART_CACHE``, or ``headstart`` in the user's own cache folder."""
+    if chosen := os.environ.get("HEADSTART_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "headstart"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "headstart"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headstart"
+
+
+@lru_cache(maxsize=None)  # LMDB forbids a second handle on one database in one process
+def _open(folder: str) -> lmdb.Environment:
+    import lmdb
+
+    settings = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
+    try:
+        return lmdb.open(folder, **settings)
+    except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError):
+        # A cache that cannot be read is worth nothing: it is set aside, never deleted, and begun anew.
+        damaged = Path(folder) / "data.mdb"
+        damaged.replace(damaged.with_name(f"data.damaged-{os.getpid()}.mdb"))
+        return lmdb.open(folder, **settings)
+    except lmdb.Error as error:
+        raise _refused(Path(folder), str(error)) from error
+
+
+def _refused(folder: Path, reason: str) -> StackError:
+    return StackError(
+        "H601",
+        "the feature store refused",
+        received=f"{folder}: {reason}",
+        expected="a local folder with room and permission to write",
+        advice="free some space, or point HEADSTART_CACHE at another folder",
+    )

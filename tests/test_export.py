@@ -1,0 +1,413 @@
+"""The formats to ship: what is written, what is refused, and that a wrong export is never kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from headstart import export, pixels, verify_export
+from headstart.errors import ExportError
+from headstart.export import FORMATS, Exported, export_model, write_engine_graph
+from headstart.fingerprint import file_digest
+from headstart.runfolder import read_json, write_json
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+SIZE = 24
+LABELS = ["daisy", "røse <b>", "tulip"]
+COLOURS = [(200, 40, 30), (40, 190, 60), (30, 60, 210), (180, 170, 20)]
+
+
+def _network(keras: Any, scale: float) -> Any:
+    """A convolution, normalisation and a softmax that answers clearly to red, green and blue."""
+    layers = keras.layers
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = layers.Rescaling(scale)(image)
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="convolution")(x)
+    x = layers.BatchNormalization(name="normalisation")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(0.5)(x)
+    network = keras.Model(image, layers.Dense(3, activation="softmax", name="probabilities")(x))
+    rng = np.random.default_rng(7)
+    kernel = rng.normal(0, 0.02, (3, 3, 3, 4)) + np.eye(3, 4) / 9
+    network.get_layer("convolution").set_weights([kernel, np.full(4, 0.05)])
+    network.get_layer("probabilities").set_weights([np.eye(4, 3) * 4 + rng.normal(0, 0.1, (4, 3)), np.zeros(3)])
+    return network
+
+
+def _image_files() -> list[bytes]:
+    """JPEG and PNG files, each noise around one colour, none of them square."""
+    rng = np.random.default_rng(3)
+    files = []
+    for number, colour in enumerate(COLOURS):
+        noise = np.clip(rng.normal(colour, 30, (40 + number, 56, 3)), 0, 255).astype(np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(noise).save(stream, "PNG" if number % 2 else "JPEG")
+        files.append(stream.getvalue())
+    return files
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run's model with its golden samples."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("run")
+    network = _network(keras, 1 / 255)
+    network.save(folder / "model.keras")
+    files = _image_files()
+    decoded = np.stack([pixels.load(data, SIZE, 0.9, "bilinear") for data in files])
+    probabilities = keras.ops.convert_to_numpy(network(decoded.astype(np.float32), training=False))
+    np.savez(
+        folder / "golden.npz",
+        pixels=decoded,
+        probabilities=probabilities,
+        files=np.frombuffer(b"".join(files), np.uint8),
+        offsets=np.cumsum([0, *map(len, files)]),
+    )
+    shutil.copyfile(pixels.__file__, folder / "preprocess.py")
+    signature = {
+        "task": "multiclass",
+        "labels": LABELS,
+        "size": SIZE,
+        "crop": 0.9,
+        "filter": "bilinear",
+        "scaling": "inside the model: feed 0..255",
+        "input": {
+            "name": "image",
+            "shape": [None, SIZE, SIZE, 3],
+            "dtype": "float32",
+            "layout": "NHWC",
+            "channels": "RGB",
+        },
+        "output": {"name": "probabilities", "shape": [None, 3], "activation": "softmax"},
+        "digests": {"model.keras": file_digest(folder / "model.keras"), "weights": "0" * 64},
+        "golden": [
+            {"path": f"{i}.jpg", "digest": "", "probabilities": row.tolist()} for i, row in enumerate(probabilities)
+        ],
+    }
+    write_json(folder / "signature.json", signature)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Exported]]:
+    """Every format, exported at once into a folder that holds a note of the user's."""
+    out = tmp_path_factory.mktemp("shipped")
+    (out / "notes.txt").write_text("mine")
+    return out, {row.format: row for row in export_model(source, list(FORMATS), out)}
+
+
+@pytest.fixture
+def copied(source: Path, tmp_path: Path) -> Path:
+    """A copy of the model folder, to be spoilt."""
+    return Path(shutil.copytree(source, tmp_path / "copied"))
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _refused(source: Path, formats: list[str], out: Path) -> ExportError:
+    with pytest.raises(ExportError) as caught:
+        export_model(source, formats, out)
+    assert "Traceback" not in str(caught.value)
+    return caught.value
+
+
+def _verify(folder: Path, file: str, runtime: str) -> subprocess.CompletedProcess[bytes]:
+    request = json.dumps({"folder": str(folder), "file": file, "runtime": runtime}).encode()
+    return subprocess.run(
+        [sys.executable, "-P", verify_export.__file__], input=request, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_written_and_agrees(name: str, shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """A row of the table gives its files, a difference within rounding, and a digest for each file."""
+    out, exports = shipped
+    row, exported = FORMATS[name], exports[name]
+    assert exported.path == out / row.file
+    assert all((out / file).exists() for file in row.files)
+    assert 0 <= exported.max_difference <= 1e-4
+    assert exported.file_mb > 0
+    digests = read_json(out / "signature.json")["digests"]
+    files = [path for path in _content(out) if path.split("/")[0] in row.files]
+    assert files
+    assert all(digests[path] == file_digest(out / path) for path in files)
+
+
+def test_table_is_keyed_by_its_own_names_and_has_a_reader_for_each() -> None:
+    """Names, files and runtimes of the table fit together."""
+    assert all(name == row.name for name, row in FORMATS.items())
+    assert {row.runtime for row in FORMATS.values()} == set(verify_export.RUNTIMES)
+    files = [file for row in FORMATS.values() for file in row.files]
+    assert len(files) == len(set(files))
+
+
+def test_companions_lie_beside_the_exports(source: Path, shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """The folder holds the exports, what is needed to use and check them, the user's own file, and nothing else."""
+    out, _ = shipped
+    names = {path.name for path in out.iterdir()}
+    expected = {file for row in FORMATS.values() for file in row.files}
+    assert names == expected | {"signature.json", "golden.npz", "preprocess.py", "notes.txt"}
+    assert (out / "preprocess.py").read_bytes() == (source / "preprocess.py").read_bytes()
+    assert (out / "model.keras").read_bytes() == (source / "model.keras").read_bytes()
+    assert (out / "notes.txt").read_text() == "mine"
+    before, after = read_json(source / "signature.json"), read_json(out / "signature.json")
+    assert after["digests"]["weights"] == before["digests"]["weights"]
+    assert after | {"digests": {}} == before | {"digests": {}}
+
+
+def test_onnx_names_its_tensors_and_carries_the_labels(shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """The ONNX file has a named NHWC input, a named output, an open batch, a modern opset and the labels."""
+    import onnx
+
+    model = onnx.load(shipped[0] / "model.onnx")
+    (image,), (output,) = model.graph.input, model.graph.output
+    dimensions = image.type.tensor_type.shape.dim
+    assert (image.name, output.name) == ("image", "probabilities")
+    assert [d.dim_value for d in dimensions[1:]] == [SIZE, SIZE, 3]
+    assert dimensions[0].dim_param == output.type.tensor_type.shape.dim[0].dim_param == "batch"
+    assert min(o.version for o in model.opset_import if o.domain == "") >= 17
+    assert json.loads({p.key: p.value for p in model.metadata_props}["labels"]) == LABELS
+
+
+def test_openvino_graph_is_float32_with_an_open_batch(shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """The OpenVINO graph has a named input of any batch size, and no constant in half precision."""
+    import openvino
+
+    graph = openvino.Core().read_model(shipped[0] / "model.xml")
+    assert graph.input("image").partial_shape == openvino.PartialShape([-1, SIZE, SIZE, 3])
+    assert graph.output("probabilities").partial_shape == openvino.PartialShape([-1, 3])
+    assert openvino.Type.f16 not in {
+        op.get_element_type() for op in graph.get_ops() if op.get_type_name() == "Constant"
+    }
+
+
+def test_again_replaces_one_format_and_keeps_the_others(
+    source: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
+) -> None:
+    """A second export of the same model replaces what it names and leaves the rest, digests included."""
+    out = Path(shutil.copytree(shipped[0], tmp_path / "again"))
+    before = _content(out)
+    (exported,) = export_model(source, ["keras", "keras"], out)
+    assert exported.format == "keras"
+    assert _content(out).keys() == before.keys()
+    assert json.loads(before["signature.json"]) == read_json(out / "signature.json")
+
+
+def test_swapped_channels_are_caught(copied: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path) -> None:
+    """A preprocess.py that gives BGR is found out, and the earlier exports stay as they were."""
+    out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
+    before = _content(out)
+    with (copied / "preprocess.py").open("a") as file:
+        file.write("\n\n_rgb = load\n\n\ndef load(*arguments):\n    return _rgb(*arguments)[..., ::-1]\n")
+    error = _refused(copied, ["keras"], out)
+    assert error.code == "H402"
+    assert all(name in error.received for name in ("from_bytes", "pixel_levels", "changed"))
+    assert "from_pixels" not in error.received
+    assert _content(out) == before
+
+
+def test_wrong_scaling_is_caught(copied: Path, tmp_path: Path) -> None:
+    """A model that scales its pixels otherwise than the golden samples were made leaves not even a folder."""
+    import keras
+
+    _network(keras, 1.0).save(copied / "model.keras")
+    out = tmp_path / "new" / "out"
+    error = _refused(copied, ["onnx"], out)
+    assert (error.code, "from_pixels" in error.received) == ("H402", True)
+    assert not out.exists()
+
+
+def test_crash_of_the_fresh_process_is_told_in_its_own_words(copied: Path, tmp_path: Path) -> None:
+    """A verification that breaks off refuses the export, with the last line of what it said."""
+    (copied / "preprocess.py").write_text("raise RuntimeError('no such decoder')\n")
+    error = _refused(copied, ["keras"], tmp_path / "out")
+    assert (error.code, error.received) == ("H402", "RuntimeError: no such decoder")
+    assert not (tmp_path / "out").exists()
+
+
+def test_failed_conversion_is_told_in_its_own_words(tmp_path: Path) -> None:
+    """A file that is no model gives H403 and leaves nothing behind."""
+    (tmp_path / "a.keras").write_bytes(b"no model")
+    with pytest.raises(ExportError) as caught:
+        write_engine_graph(tmp_path / "a.keras", tmp_path / "graphs" / "a.xml")
+    assert caught.value.code == "H403"
+    assert "a.keras" in caught.value.received
+    assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
+
+
+def test_killed_converter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A child that dies without a word still gives a three-line error."""
+    monkeypatch.setattr(export, "__file__", str(tmp_path / "export.py"))
+    (tmp_path / "convert.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    with pytest.raises(ExportError, match="killed by signal 9") as caught:
+        write_engine_graph(tmp_path / "a.keras", tmp_path / "a.xml")
+    assert caught.value.code == "H403"
+
+
+def test_engine_graph_keeps_the_names_of_the_model(tmp_path: Path) -> None:
+    """Any .keras file becomes a graph under the name asked for, with Keras's own tensor names."""
+    import keras
+    import openvino
+
+    image = keras.Input((8, 8, 3), name="pixels")
+    pooled = keras.layers.GlobalMaxPooling2D(name="rows")(image)
+    keras.Model(image, [pooled, keras.layers.Dense(2, name="scores")(pooled)]).save(tmp_path / "part_a.keras")
+    write_engine_graph(tmp_path / "part_a.keras", tmp_path / "engine" / "part_a.xml")
+    assert sorted(path.name for path in (tmp_path / "engine").iterdir()) == ["part_a.bin", "part_a.xml"]
+    compiled = openvino.Core().compile_model(tmp_path / "engine" / "part_a.xml", "CPU")
+    batch = np.random.default_rng(0).random((3, 8, 8, 3), np.float32)
+    answers = compiled({"pixels": batch})
+    assert np.allclose(answers[compiled.output("rows")], batch.max(axis=(1, 2)))
+    assert answers[compiled.output("scores")].shape == (3, 2)
+
+
+@given(st.text().filter(lambda name: name not in FORMATS))
+def test_unknown_format_is_refused_before_anything_is_read(name: str) -> None:
+    """A name that is not in the table gives H401 with the names that are, wherever it stands in the list."""
+    error = _refused(Path("no such folder"), ["onnx", name], Path("no such folder"))
+    assert error.code == "H401"
+    assert all(known in error.expected for known in FORMATS)
+
+
+def test_no_format_is_refused() -> None:
+    """An empty list of formats is a mistake, not an empty success."""
+    assert _refused(Path("no such folder"), [], Path("no such folder")).code == "H401"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "saved_model/saved_model.pb", "preprocess.py", "signature.json"])
+def test_foreign_file_in_the_way_is_left_alone(name: str, source: Path, tmp_path: Path) -> None:
+    """A file that no earlier export left is neither replaced nor joined."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    before = _content(tmp_path)
+    error = _refused(source, ["onnx", "saved_model"], tmp_path)
+    assert (error.code, error.received) == ("H404", str(tmp_path / name))
+    assert _content(tmp_path) == before
+
+
+def test_export_that_was_changed_since_is_foreign(
+    source: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
+) -> None:
+    """An earlier export that somebody edited is theirs now."""
+    out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
+    (out / "model.onnx").write_bytes(b"edited")
+    assert _refused(source, ["onnx"], out).code == "H404"
+    assert (out / "model.onnx").read_bytes() == b"edited"
+
+
+def test_exports_of_two_models_are_not_mixed(
+    copied: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
+) -> None:
+    """One signature cannot speak for two models, so a folder holds the exports of one."""
+    out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
+    write_json(copied / "signature.json", read_json(copied / "signature.json") | {"labels": ["a", "b", "c"]})
+    assert _refused(copied, ["onnx"], out).code == "H404"
+
+
+def test_run_itself_is_no_place_for_exports(source: Path) -> None:
+    """Exporting into the folder that is exported would change the run."""
+    before = _content(source)
+    assert _refused(source, ["onnx"], source).code == "H404"
+    assert _content(source) == before
+
+
+def test_file_where_the_folder_should_be(source: Path, tmp_path: Path) -> None:
+    """An output path that is a file is told as such."""
+    (tmp_path / "out").write_text("mine")
+    assert _refused(source, ["onnx"], tmp_path / "out").code == "H404"
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["model.keras", "signature.json", "golden.npz", "preprocess.py"])
+def test_incomplete_model_is_refused(name: str, copied: Path, tmp_path: Path) -> None:
+    """Without one of its four files a model cannot be exported, and the error names the file."""
+    (copied / name).unlink()
+    error = _refused(copied, ["onnx"], tmp_path / "out")
+    assert error.code == "H405"
+    assert name in error.received
+
+
+def test_fixed_batch_size_is_caught(shipped: tuple[Path, dict[str, Exported]], tmp_path: Path) -> None:
+    """An export for one image at a time does not pass."""
+    import onnx
+
+    out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
+    model = onnx.load(out / "model.onnx")
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, out / "model.onnx")
+    assert _verify(shipped[0], "model.onnx", "onnxruntime").returncode == 0
+    assert _verify(out, "model.onnx", "onnxruntime").returncode == 1
+
+
+def test_fresh_process_cannot_reach_headstart(shipped: tuple[Path, dict[str, Exported]], tmp_path: Path) -> None:
+    """A preprocess.py that leans on Headstart does not pass, though Headstart is installed."""
+    out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
+    (out / "preprocess.py").write_text("from headstart.pixels import load\n")
+    done = _verify(out, "model.onnx", "onnxruntime")
+    assert done.returncode == 1
+    assert b"headstart" in done.stderr.splitlines()[-1]
+
+
+def _measured(monkeypatch: pytest.MonkeyPatch, folder: Path, predict: verify_export.Predict) -> dict[str, float]:
+    monkeypatch.setitem(verify_export.RUNTIMES, "planted", lambda path, given, output: predict)
+    return verify_export.measure(folder, "model", "planted")
+
+
+def test_not_a_number_is_not_agreement(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    """An export that answers NaN for single images is measured as NaN, which no limit lets pass."""
+    golden = np.load(source / "golden.npz")["probabilities"]
+    rows = [0, 1, 2, 3, 0]
+
+    def predict(batch: verify_export.Array) -> verify_export.Array:
+        return np.full((1, 3), np.nan) if len(batch) == 1 else golden[rows[: len(batch)]]
+
+    measured = _measured(monkeypatch, source, predict)
+    assert np.isnan(measured["from_pixels"])
+    assert measured["from_bytes"] == 0
+    monkeypatch.setattr(export, "_child", lambda script, request: (measured, ""))
+    with pytest.raises(ExportError, match="from_pixels nan"):
+        export._verify(FORMATS["onnx"], source)
+
+
+def test_another_shape_is_not_compared(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    """One column against three would broadcast; it is refused instead."""
+    with pytest.raises(ValueError, match="shape"):
+        _measured(monkeypatch, source, lambda batch: np.zeros((len(batch), 1)))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1), st.floats(0.1, 0.9))
+def test_binary_decisions_change_only_across_the_threshold(pairs: list[tuple[float, float]], threshold: float) -> None:
+    """With one output a class changes where the two probabilities lie on different sides, ties apart."""
+    expected, predicted = (np.array(column)[:, None] for column in zip(*pairs, strict=True))
+    clear = [(a, b) for a, b in pairs if abs(a - threshold) > 2e-4]
+    changed = sum((a >= threshold) != (b >= threshold) for a, b in clear)
+    assert verify_export._changed(expected, predicted, threshold) == changed
+
+
+def test_import_is_light() -> None:
+    """Importing the module pulls in no Keras, no TensorFlow, no OpenVINO and no ONNX."""
+    code = (
+        "import sys, headstart.export\n"
+        "heavy = {'keras', 'tensorflow', 'openvino', 'onnx', 'onnxruntime', 'tf2onnx', 'PIL'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(export.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,289 @@
+"""Many files at once: the pool survives hangs, crashes and lies, and every file comes out exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart import pixels
+from headstart.decode_worker import DecodeWorker
+from headstart.errors import DatasetError
+from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
+
+GEOMETRY = Geometry(16)
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="named pipes and signals")
+
+
+@pytest.fixture
+def pool() -> Iterator[DecodePool]:
+    """Two workers."""
+    with DecodePool(GEOMETRY, workers=2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    """A dozen small pictures, all different."""
+    names = []
+    for number in range(12):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (20 + number, 30), (number * 20, 5, 250 - number * 20)).save(path)
+        names.append(str(path))
+    return names
+
+
+def by_index(results: Iterator[Decoded]) -> dict[int, Decoded]:
+    """Results by position; no position may come twice."""
+    known: dict[int, Decoded] = {}
+    for decoded in results:
+        assert decoded.index not in known
+        known[decoded.index] = decoded
+    return known
+
+
+def process_ids(pool: DecodePool) -> list[int]:
+    """The processes of a pool that have been started."""
+    return [worker._process.pid for worker in pool._workers if worker._process is not None]
+
+
+def is_alive(process_id: int) -> bool:
+    """Whether there is such a process, be it a zombie."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_every_file_comes_out_once_and_as_in_this_process(pool: DecodePool, paths: list[str]) -> None:
+    """Order aside, the pool gives what pixels.load gives, with the facts of each file."""
+    known = by_index(pool.decode(paths))
+    assert sorted(known) == list(range(12))
+    for index, decoded in known.items():
+        assert decoded.reason == ""
+        assert np.array_equal(decoded.pixels, pixels.load(paths[index], 16))
+        assert decoded.digest == hashlib.sha256(Path(paths[index]).read_bytes()).hexdigest()
+        facts = (decoded.width, decoded.height, decoded.format, decoded.mode, decoded.animated, decoded.lasting)
+        assert facts == (20 + index, 30, "PNG", "RGB", False, False)
+        assert decoded.seconds > 0.0
+
+
+def test_a_thumbnail_is_the_square_in_grey(pool: DecodePool, paths: list[str]) -> None:
+    """The thumbnail has 16 x 16 grey levels: here, those of one colour."""
+    decoded = next(iter(pool.decode(paths[:1])))
+    assert decoded.thumbnail is not None
+    assert decoded.thumbnail.shape == (16, 16)
+    assert (decoded.thumbnail == Image.new("RGB", (1, 1), (0, 5, 250)).convert("L").getpixel((0, 0))).all()
+
+
+def test_the_order_of_the_files_does_not_matter(paths: list[str]) -> None:
+    """Forwards with one worker or backwards with three: the same pixels for each file."""
+    with DecodePool(GEOMETRY, workers=1) as one, DecodePool(GEOMETRY, workers=3) as three:
+        forwards, backwards = by_index(one.decode(paths)), by_index(three.decode(paths[::-1]))
+    for index in range(12):
+        assert np.array_equal(forwards[index].pixels, backwards[11 - index].pixels)
+
+
+def test_bad_files_have_lasting_reasons_and_unreadable_ones_do_not(
+    pool: DecodePool, paths: list[str], tmp_path: Path
+) -> None:
+    """Content that is wrong stays wrong; a folder or a missing file may be mended."""
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("I am no image")
+    (tmp_path / "cut.png").write_bytes(Path(paths[0]).read_bytes()[:60])
+    names = ["empty.png", "text.png", "cut.png", "missing.png", "."]
+    known = by_index(pool.decode([str(tmp_path / name) for name in names] + paths))
+    assert [(known[i].reason, known[i].lasting) for i in range(5)] == [
+        ("the file is empty", True),
+        ("not an image in a format that can be read", True),
+        ("the image is cut short", True),
+        ("cannot be read: no such file or directory", False),
+        ("cannot be read: is a directory", False),
+    ]
+    assert all(known[i].pixels is None and known[i].thumbnail is None for i in range(5))
+    assert not any(known[i].reason for i in range(5, 17))
+
+
+def test_names_may_hold_anything(pool: DecodePool, paths: list[str], tmp_path: Path) -> None:
+    """Newlines and bytes that are no UTF-8 are read; names that no file can have are a reason, not an error."""
+    data = Path(paths[0]).read_bytes()
+    names = [tmp_path / "a\nb <script>.png", tmp_path / os.fsdecode(b"\xff\xfe.png")]
+    good = []
+    for path in names:
+        try:
+            path.write_bytes(data)
+        except OSError:  # this file system wants UTF-8
+            continue
+        good.append(str(path))
+    impossible = ["x" * 100_000, "\ud800", "a\0b", ""]
+    known = by_index(pool.decode(good + impossible))
+    assert [known[i].reason for i in range(len(good))] == [""] * len(good)
+    assert all(known[i].reason for i in range(len(good), len(known)))
+    assert len(known) == len(good) + 4
+
+
+def test_a_changed_file_is_told_by_its_digest(pool: DecodePool, paths: list[str]) -> None:
+    """A file that is not the one that was announced comes out as a failure, with the digest it has now."""
+    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+    Path(paths[3]).write_bytes(Path(paths[4]).read_bytes())
+    known = by_index(pool.decode(paths, digests))
+    changed = known.pop(3)
+    assert (changed.reason, changed.lasting, changed.pixels) == ("the file changed while it was read", False, None)
+    assert changed.digest == digests[4]
+    assert not any(decoded.reason for decoded in known.values())
+
+
+@needs_posix
+def test_a_hanging_decoder_is_killed_and_replaced(paths: list[str], tmp_path: Path) -> None:
+    """A file whose opening blocks for ever costs its own time alone; all others come out."""
+    os.mkfifo(tmp_path / "fifo.png")
+    with DecodePool(GEOMETRY, workers=1, timeout_seconds=1.5) as pool:
+        known = by_index(pool.decode([paths[0], str(tmp_path / "fifo.png"), *paths[1:]]))
+    hung = known.pop(1)
+    assert (hung.reason, hung.lasting, hung.pixels) == ("took longer than 1.5 s to decode", False, None)
+    assert len(known) == 12
+    assert not any(decoded.reason for decoded in known.values())
+
+
+@needs_posix
+def test_a_killed_worker_costs_one_file(paths: list[str], tmp_path: Path) -> None:
+    """A worker that dies at a file is replaced; that file is a failure that may not last, and the others come out."""
+    os.mkfifo(tmp_path / "fifo.png")
+    with DecodePool(GEOMETRY, workers=1) as pool:
+        results = pool.decode([paths[0], str(tmp_path / "fifo.png"), *paths[1:]])
+        known = {0: next(results)}
+        os.kill(process_ids(pool)[0], signal.SIGKILL)
+        known |= by_index(results)
+    crashed = known.pop(1)
+    assert (crashed.reason, crashed.lasting) == ("the decoder crashed", False)
+    assert len(known) == 12
+    assert not any(decoded.reason for decoded in known.values())
+
+
+@needs_posix
+def test_an_idle_worker_that_died_is_replaced(pool: DecodePool, paths: list[str]) -> None:
+    """Workers killed between two calls cost nothing but a start."""
+    by_index(pool.decode(paths))
+    for worker in pool._workers:
+        worker.kill()
+        assert worker._process is not None
+        worker._process.wait()
+    known = by_index(pool.decode(paths))
+    assert len(known) == 12
+    assert not any(decoded.reason for decoded in known.values())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the bound on memory holds on Linux")
+def test_a_file_that_needs_too_much_memory_is_left_out(paths: list[str], tmp_path: Path) -> None:
+    """A large picture in a small memory is a failure that may not last, and the worker goes on."""
+    Image.new("RGB", (5000, 5000)).save(tmp_path / "large.png")
+    with DecodePool(GEOMETRY, workers=1, memory_bytes=64 << 20) as pool:
+        known = by_index(pool.decode([str(tmp_path / "large.png"), *paths]))
+    assert (known[0].reason, known[0].lasting) == ("needs more than 0.0625 GiB to decode", False)
+    assert not any(known[i].reason for i in range(1, 13))
+
+
+@needs_posix
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_no_process_outlives_the_context(error: type[BaseException], paths: list[str], tmp_path: Path) -> None:
+    """An error of the consumer, or Ctrl-C, ends workers and threads, a hanging one too, and leaves no zombie."""
+    os.mkfifo(tmp_path / "fifo.png")
+    num_threads = threading.active_count()
+    ids: list[int] = []
+    with pytest.raises(error), DecodePool(GEOMETRY, workers=2, timeout_seconds=600.0) as pool:  # noqa: PT012
+        for _ in pool.decode([*paths, str(tmp_path / "fifo.png"), *paths * 50]):
+            ids = process_ids(pool)
+            raise error
+    assert ids
+    assert not any(is_alive(process_id) for process_id in ids)
+    assert threading.active_count() == num_threads
+
+
+def test_what_is_left_of_a_call_is_given_up_by_the_next(pool: DecodePool, paths: list[str]) -> None:
+    """A second call is answered in full, whatever the first had in hand; the first says that it was cut off."""
+    first = pool.decode(paths * 40)
+    next(first)
+    second = by_index(pool.decode(paths))
+    assert len(second) == 12
+    for index, decoded in second.items():
+        assert np.array_equal(decoded.pixels, pixels.load(paths[index], 16))
+    with pytest.raises(RuntimeError, match="before all files were taken"):
+        next(first)
+
+
+def test_results_wait_within_bounds_for_a_slow_consumer(paths: list[str]) -> None:
+    """However many files there are, only so many decoded images are held."""
+    with DecodePool(Geometry(1024), workers=1) as pool:
+        results = pool.decode(paths * 3)
+        next(results)
+        assert pool._batch is not None
+        assert 0 < pool._batch.results.maxsize <= 21
+        assert len(by_index(results)) == 35
+
+
+def test_nothing_to_do_starts_nothing(pool: DecodePool) -> None:
+    """No files, no results, no processes."""
+    assert list(pool.decode([])) == []
+    assert process_ids(pool) == []
+
+
+def test_workers_that_cannot_start_are_an_error(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python itself is gone the user is told, instead of every file being called broken."""
+    monkeypatch.setattr(sys, "executable", str(Path(paths[0]).parent / "no-python"))
+    with DecodePool(GEOMETRY, workers=2) as pool, pytest.raises(DatasetError, match="H121"):
+        list(pool.decode(paths))
+
+
+def test_a_worker_ends_when_its_input_does(paths: list[str]) -> None:
+    """A process whose parent is gone ends by itself."""
+    worker = DecodeWorker({"geometry": GEOMETRY.as_dict(), "memory_bytes": 1 << 30, "alarm_seconds": 60.0}, 30.0)
+    worker.submit(5, os.fsencode(paths[0]))
+    index, facts, body = worker.answer()
+    assert (index, facts["reason"], None if body is None else body.shape) == (5, "", (16 * 16 * 3 + 256,))
+    process = worker._process
+    assert process is not None
+    process.communicate()
+    assert process.returncode == 0
+    worker.bury()
+
+
+def test_arrays_are_prepared_like_files() -> None:
+    """An image in memory gives the same pixels and thumbnail as its file; one of a wrong range gives a reason."""
+    values = np.random.default_rng(3).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    decoded = decode_array(4, values, GEOMETRY)
+    assert np.array_equal(decoded.pixels, pixels.load(file.getvalue(), 16))
+    assert (decoded.index, decoded.width, decoded.height, decoded.mode, decoded.format) == (4, 30, 40, "RGB", "array")
+    assert decoded.thumbnail is not None
+    wrong = decode_array(4, values - 300.0, GEOMETRY)
+    assert wrong.pixels is None
+    assert wrong.lasting
+    assert "expected 0..1 or 0..255" in wrong.reason
+
+
+@pytest.mark.parametrize("arguments", [(0,), (8, 0.0), (8, 1.5), (8, 0.9, "sharp")])
+def test_a_wrong_geometry_is_an_error(arguments: tuple[object, ...]) -> None:
+    """Size, crop and filter are checked where they are given."""
+    with pytest.raises(DatasetError, match="H120"):
+        Geometry(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_geometry_is_its_three_values() -> None:
+    """As JSON it is what pixels.load takes."""
+    assert Geometry(8, 0.5).as_dict() == {"size": 8, "crop": 0.5, "filter": "bicubic"}
+
+
+def test_there_is_a_core_to_use() -> None:
+    """At least one, and no more than the machine has."""
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
