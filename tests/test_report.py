@@ -39,7 +39,7 @@ def make_image(path: Path, number: int, rng: np.random.Generator) -> None:
 
 
 def make_evaluation(folder: Path, classes: tuple[str, ...], n: int, split: str) -> Evaluation:
-    """Write evaluation.json and predictions.csv with their images; every fifth image is not there."""
+    """Write evaluation.json and predictions.csv with their images; every fifth image is missing."""
     rng = np.random.default_rng(7)
     labels = rng.integers(0, len(classes), n)
     scores = rng.normal(size=(n, len(classes)))
@@ -51,7 +51,7 @@ def make_evaluation(folder: Path, classes: tuple[str, ...], n: int, split: str) 
     rows = []
     for i, (label, row) in enumerate(zip(labels, probabilities, strict=True)):
         path = folder.parent / "images" / f"{i:04d} <b>&.png"
-        if i % 5 and i < 60:
+        if i % 5:
             make_image(path, int(label), rng)
         rows.append([str(path), classes[label], classes[int(result.predicted[i])], *row])
     write_csv(folder / "predictions.csv", ["path", "label", "predicted", *(f"p_{name}" for name in classes)], rows)
@@ -62,8 +62,10 @@ def make_trials(folder: RunFolder, names: tuple[str, ...]) -> None:
     """Write leaderboard.csv with one failed trial more, and the history of each."""
     rows: list[list[Any]] = []
     for i, name in enumerate(names):
-        numbers = [0.52 + 0.09 * i, 0.83 - 0.03 * i, 3.0 + 9 * i, i == 1, 1.6 + i, 4.6 + 10 * i, 41_000 * (i + 1), 1.9, 14.2]
-        rows.append([i + 1, name, "done", "efficientnet_lite0", "linear", *numbers, i in (0, 3), ""])
+        part_a, part_b = (24.0, 3.1, 3.1, 21.5)[i], (1.6, 1.4, 4.0, 9.5)[i]
+        loss = (0.52, 0.61, 0.66, 0.55)[i]
+        numbers = [loss, 0.83 - 0.03 * i, part_a, i == 1, part_b, part_a + part_b, 41_000 * (i + 1), 1.9, 14.2]
+        rows.append([i + 1, name, "done", "efficientnet_lite0", "linear", *numbers, i in (0, 1), ""])
         for epoch in range(1, 16):
             row = {"epoch": epoch, "loss": 2.1 / epoch**0.9, "val_loss": 0.5 + 0.1 * i + 1.6 / epoch, "seconds": 0.1}
             append_json_line(folder.trial(name) / "history.jsonl", row)

@@ -1,0 +1,85 @@
+"""Headstart: labelled images in; the fastest good model on this machine, an honest report and a file to ship out.
+
+Names are imported when they are first used, so that ``import headstart`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headstart import callbacks
+    from headstart.api import fit
+    from headstart.backbones import BACKBONES
+    from headstart.dataset import Dataset
+    from headstart.doctor import Finding
+    from headstart.errors import HeadstartError
+    from headstart.export import FORMATS
+    from headstart.features import Features, extract
+    from headstart.metrics import Evaluation
+    from headstart.model import Model
+    from headstart.networks import NETWORKS
+    from headstart.plans import PLANS
+    from headstart.readers import read_arrays, read_folder, read_table
+    from headstart.run import Run
+    from headstart.tasks import TASKS
+    from headstart.trainer import Recipe
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BACKBONES",
+    "FORMATS",
+    "NETWORKS",
+    "PLANS",
+    "TASKS",
+    "Dataset",
+    "Evaluation",
+    "Features",
+    "Finding",
+    "HeadstartError",
+    "Model",
+    "Recipe",
+    "Run",
+    "__version__",
+    "callbacks",
+    "extract",
+    "fit",
+    "read_arrays",
+    "read_folder",
+    "read_table",
+]
+
+_HOMES = {
+    "BACKBONES": "backbones",
+    "FORMATS": "export",
+    "NETWORKS": "networks",
+    "PLANS": "plans",
+    "TASKS": "tasks",
+    "Dataset": "dataset",
+    "Evaluation": "metrics",
+    "Features": "features",
+    "Finding": "doctor",
+    "HeadstartError": "errors",
+    "Model": "model",
+    "Recipe": "trainer",
+    "Run": "run",
+    "extract": "features",
+    "fit": "api",
+    "read_arrays": "readers",
+    "read_folder": "readers",
+    "read_table": "readers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "callbacks":
+        return import_module("headstart.callbacks")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headstart' has no attribute {name!r}")
+    return getattr(import_module(f"headstart.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

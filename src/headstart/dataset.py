@@ -89,6 +89,20 @@ class Dataset:
         kept = self.take([i for i in range(len(self)) if i not in gone])
         return replace(kept, skipped=(*self.skipped, *skipped))
 
+    def plus(self, other: Dataset) -> Dataset:
+        """The samples of both, these first; groups are forgotten. Both hold files, or both arrays."""
+        arrays = None if self.arrays is None or other.arrays is None else np.concatenate([self.arrays, other.arrays])
+        return replace(
+            self,
+            paths=self.paths + other.paths,
+            labels=np.concatenate([self.labels, other.labels]),
+            digests=self.digests + other.digests,
+            split=self.split + other.split,
+            skipped=tuple(dict.fromkeys(self.skipped + other.skipped)),
+            arrays=arrays,
+            groups=(),
+        )
+
     def file(self, index: int) -> Path:
         """The path of one sample's file."""
         return Path(self.paths[index])

@@ -81,6 +81,20 @@ class Features:
             unreached=tuple(position[i] for i in self.unreached if i in position),
         )
 
+    def plus(self, other: Features) -> Features:
+        """The features of both, these first; made by the same Part A."""
+        n = len(self.digests)
+        return replace(
+            self,
+            digests=self.digests + other.digests,
+            thumbnails=np.concatenate([self.thumbnails, other.thumbnails]),
+            facts=self.facts | {n + i: facts for i, facts in other.facts.items()},
+            failures=self.failures | {n + i: reason for i, reason in other.failures.items()},
+            num_cached=self.num_cached + other.num_cached,
+            num_computed=self.num_computed + other.num_computed,
+            seconds=self.seconds + other.seconds,
+        )
+
     def skipped(self, dataset: Dataset) -> tuple[list[Skipped], list[int]]:
         """What to list as skipped, and the positions to drop, for files that gave no row."""
         reasons = self.failures | dict.fromkeys(self.unreached, "not reached within the budget")

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["Model", "open_store", "prepare"]
+__all__ = ["Model", "num_parameters", "open_store", "prepare"]
 
 Array = np.ndarray[Any, Any]
 
@@ -217,6 +218,14 @@ class Model:
                 advice="call fit first",
             )
         return self.trained, self.dataset
+
+
+@lru_cache
+def num_parameters(part: PartA) -> int:
+    """Parameters of a Part A."""
+    import keras
+
+    return int(keras.Model(*part.tensors(load=False)).count_params())
 
 
 def open_store() -> Store:

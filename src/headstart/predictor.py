@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from headstart.engines import OpenVINOEngine, read_graph
-from headstart.export import export_model
 from headstart.images import DecodePool, Geometry, usable_cores
 from headstart.runfolder import read_json
+from headstart.signature import add_graph
 from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Predictor:
         self.threshold: float = signature.get("threshold", 0.5)
         self.geometry = Geometry(signature["size"], signature["crop"], signature["filter"])
         if not (folder / "model.xml").is_file():  # a run that ended before its graph was made
-            export_model(folder, ["openvino"], folder)
+            add_graph(folder)
         self._engine = OpenVINOEngine(read_graph(folder / "model.xml"), "predict")
 
     def predict(self, paths: Sequence[str]) -> list[Prediction]:

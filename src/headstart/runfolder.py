@@ -228,6 +228,15 @@ class RunFolder:
         """Write run.json anew."""
         write_json(self.path / "run.json", {"format": FORMAT, **state})
 
+    def update(self, **changes: object) -> None:
+        """Change fields of run.json in a sealed run, and its digest in the manifest with it."""
+        self.write_state({**self.state, **changes})
+        manifest = self.path / _MANIFEST
+        if manifest.exists():
+            value = read_json(manifest)
+            value["files"]["run.json"] = file_digest(self.path / "run.json")
+            write_json(manifest, value)
+
     def trial(self, name: str) -> Path:
         """The folder of one trial, made if it is not there."""
         path = self.path / "trials" / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,16 +12,17 @@ from PIL import Image
 
 from headstart import pixels
 from headstart.dataset import Dataset
+from headstart.export import FORMATS, export_model
 from headstart.extractor import PartA
 from headstart.fingerprint import file_digest
 from headstart.images import Geometry, decode_array
-from headstart.runfolder import replacing, write_bytes, write_json
+from headstart.runfolder import read_json, replacing, write_bytes, write_json
 from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["sign"]
+__all__ = ["add_graph", "sign"]
 
 Array = np.ndarray[Any, Any]
 
@@ -64,6 +66,21 @@ def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network:
         "golden": listed,
     }
     write_json(out / "signature.json", signature)
+
+
+def add_graph(folder: Path) -> None:
+    """Make model.xml and model.bin beside a signed model.keras: a graph that predicts without Keras, checked against it.
+
+    Raises:
+        ExportError: The conversion failed (H403) or its result disagrees with the model (H402).
+    """
+    with tempfile.TemporaryDirectory(prefix=".graph-", dir=folder) as scratch:
+        export_model(folder, ["openvino"], Path(scratch) / "export")
+        for name in reversed(FORMATS["openvino"].files):  # the weights first: whoever sees the graph finds them
+            (Path(scratch) / "export" / name).replace(folder / name)
+    signature = read_json(folder / "signature.json")
+    signature["digests"] |= {name: file_digest(folder / name) for name in FORMATS["openvino"].files}
+    write_json(folder / "signature.json", signature)
 
 
 def _golden(joined: keras.Model, dataset: Dataset, part: PartA) -> dict[str, Any]:

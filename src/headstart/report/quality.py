@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.metrics import wilson_interval
 from headstart.plots import draw_confusion, draw_roc
 from headstart.report.contents import Contents, mapping, number, text
 from headstart.report.page import Markup, escape, figure, folded, note, paragraph, table
@@ -14,7 +15,7 @@ from headstart.report.words import count, decimal, interval, percent, plural
 __all__ = ["classes", "confusion", "numbers", "roc"]
 
 _FOLDED_ROWS = 30
-_LEGEND_ROOM, _LEGEND_LINE = 4.9, 0.19  # inches of the ROC figure without its legend, and of each of its lines
+_LEGEND_ROOM, _LEGEND_LINE = 4.45, 0.18  # inches of the ROC figure without its legend, and of each of its lines
 
 
 def _absence(contents: Contents, name: str) -> Markup:
@@ -33,7 +34,7 @@ def numbers(contents: Contents) -> Markup:
     auc = mapping(evaluation.get("roc_auc"))
     bounds = interval(evaluation.get("accuracy_interval"))
     rows: list[tuple[str, object]] = [
-        ("Accuracy", percent(number(evaluation.get("accuracy"))) + (f" (95% interval {bounds})" if bounds else "")),
+        ("Accuracy, 95% interval", _with_interval(percent(number(evaluation.get("accuracy"))), bounds)),
         ("Constant answer", percent(number(evaluation.get("baseline_accuracy")))),
         ("Balanced accuracy", percent(number(evaluation.get("balanced_accuracy")))),
         ("Cross-entropy, nats", decimal(number(evaluation.get("loss")), 4)),
@@ -45,7 +46,8 @@ def numbers(contents: Contents) -> Markup:
     split = text(evaluation.get("split"))
     where = paragraph(f"{plural(int(n), 'image')} of the {split or 'evaluated'} split.")
     looks = number(contents.state.get("test_looks"))
-    seen = "" if looks is None else f"The test split has been looked at {plural(int(looks), 'time')} by this run."
+    times = "" if looks is None else "once" if looks == 1 else plural(int(looks), "time")
+    seen = f"The test split has been looked at {times} by this run." if times else ""
     warning = Markup("")
     if split != "test":
         words = (
@@ -53,6 +55,16 @@ def numbers(contents: Contents) -> Markup:
         )
         warning = paragraph(words, "callout")
     return Markup(where + warning + table(("Metric", "Value"), rows) + (paragraph(seen, "small") if seen else ""))
+
+
+def _with_interval(value: str, bounds: str) -> Markup:
+    return Markup(f"{escape(value)}<small>{escape(bounds)}</small>") if bounds else escape(value)
+
+
+def _recall_interval(recall: float | None, support: float) -> str:
+    if recall is None or not 0 <= recall <= 1 or support < 1:
+        return ""
+    return interval(wilson_interval(round(recall * support), int(support)))
 
 
 def roc(contents: Contents) -> Markup:
@@ -117,8 +129,11 @@ def classes(contents: Contents) -> Markup:
         row = mapping(values)
         f1 = number(row.get("f1"))
         bar = f'<i class="meter"><i style="width:{100 * min(max(f1 or 0.0, 0.0), 1.0):.1f}%"></i></i>'
-        shares = [percent(number(row.get(key))) for key in ("precision", "recall")]
-        auc = decimal(number(per_class.get(name)))
-        rows.append((name, count(number(row.get("support"))), *shares, Markup(escape(percent(f1)) + bar), auc))
-    body = table(("Class", "Images", "Precision", "Recall", "F1", "ROC AUC"), rows)
+        support = number(row.get("support")) or 0.0
+        recall = _with_interval(
+            percent(number(row.get("recall"))), _recall_interval(number(row.get("recall")), support)
+        )
+        precision, auc = percent(number(row.get("precision"))), decimal(number(per_class.get(name)))
+        rows.append((name, count(support), recall, precision, Markup(escape(percent(f1)) + bar), auc))
+    body = table(("Class", "Images", "Recall, 95% interval", "Precision", "F1", "ROC AUC"), rows)
     return folded(plural(len(rows), "class", "classes"), body, is_open=len(rows) <= _FOLDED_ROWS)

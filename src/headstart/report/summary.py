@@ -109,8 +109,8 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
     samples = [contents.num_samples(split) for split in ("train", "validation", "test")]
     classes = state.get("classes")
     rows = [
-        ("Validation loss", decimal(number(best.get("val_loss")))),
-        ("Execution time of the best", duration(number(best.get("total_seconds")))),
+        ("Best validation loss", decimal(number(best.get("val_loss")))),
+        ("Its execution time", duration(number(best.get("total_seconds")))),
         ("Whole run", duration(number(state.get("wall_seconds")))),
         ("Train, validation, test", " · ".join(count(sample) for sample in samples)),
         ("Classes", count(len(classes)) if isinstance(classes, list) else "–"),

@@ -14,7 +14,6 @@ __all__ = ["curves", "leaderboard"]
 
 _MOST_CURVES = 24
 _COLUMNS = (
-    "#",
     "Trial",
     "Validation loss",
     "Validation accuracy",
@@ -39,7 +38,7 @@ def leaderboard(contents: Contents) -> Markup:
     failed = [trial for trial in contents.trials if trial.status == "failed"]
     marks = ["best" if trial.name == best else "" for trial in finished]
     n = contents.num_samples("validation")
-    parts = [table(_COLUMNS, [_row(trial, n) for trial in finished], marks, words=2)] if finished else []
+    parts = [table(_COLUMNS, [_row(trial, n) for trial in finished], marks)] if finished else []
     parts.append(paragraph(_legend(n), "small"))
     if failed:
         rows = [(trial.name, trial.parts, trial.reason or "no reason was noted") for trial in failed]
@@ -55,12 +54,11 @@ def _row(trial: Trial, n: int | None) -> list[object]:
     values = trial.numbers
     front = ' <b class="front" title="on the Pareto front">◆<span> Pareto front</span></b>' if trial.on_front else ""
     status = "" if trial.status in ("done", "") else f" ({trial.status})"
-    name = f"<strong>{escape(trial.name + status)}</strong>{front}<small>{escape(trial.parts)}</small>"
+    name = f"<i>{escape(trial.rank)}</i><strong>{escape(trial.name + status)}</strong>{front}"
     cached = "<small>from cache</small>" if trial.cached else ""
     milliseconds, megabytes = values["ms_per_sample"], values["file_mb"]
     return [
-        trial.rank,
-        Markup(name),
+        Markup(f"<div class=trial>{name}<small>{escape(trial.parts)}</small></div>"),
         decimal(values["val_loss"]),
         _accuracy(values["val_accuracy"], n),
         Markup(escape(duration(values["part_a_seconds"])) + cached),

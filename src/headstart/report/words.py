@@ -8,13 +8,13 @@ _MISSING = "–"
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage with one decimal, without a needless zero.
+    """A share as a percentage with one decimal.
 
     Example:
         >>> percent(0.834), percent(1.0), percent(None)
-        ('83.4%', '100%', '–')
+        ('83.4%', '100.0%', '–')
     """
-    return _MISSING if share is None else f"{100 * share:.1f}".removesuffix(".0") + "%"
+    return _MISSING if share is None else f"{100 * share:.1f}%"
 
 
 def interval(bounds: object) -> str:

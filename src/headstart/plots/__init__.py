@@ -1,22 +1,16 @@
-"""Evaluation: the pictures. One function per figure, drawn on given axes; files are SVG for light and dark pages."""
+"""Evaluation: the pictures. One function per figure, drawn on given axes."""
 
 from __future__ import annotations
 
-import html
-import io
-import re
-import threading
 import unicodedata
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from headstart.errors import printable
 from headstart.metrics import Evaluation
-from headstart.runfolder import write_bytes
+from headstart.plots.svg import save_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,24 +32,6 @@ BLUE, ORANGE = "#3d85c6", "#d55e00"
 # (after Okabe and Ito, "Color Universal Design", 2008), and dashes repeat the difference.
 PALETTE = (BLUE, ORANGE, "#1a9a76", "#b868a0", "#a37a00", "#7b7f86")
 _DASHES = ("-", (0, (4, 1.5)))
-_INK = "#123457"  # a colour nothing else has; the SVG gets currentColor in its place
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif"
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that the layout is the same on every machine
-    "font.size": 9.0,
-    "svg.fonttype": "none",
-    "image.interpolation": "none",
-    "lines.linewidth": 1.8,
-    "lines.solid_capstyle": "round",
-    "grid.linewidth": 0.7,
-    "grid.alpha": 0.16,
-    "axes.linewidth": 0.8,
-    "legend.fontsize": 8.5,
-} | dict.fromkeys(
-    ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"),
-    _INK,
-)
-_GLOBALS = threading.Lock()  # matplotlib's settings and Python's warning filters belong to the whole process
 _MANY_CLASSES, _MANY_NUMBERS, _MANY_TRIALS = 12, 20, 12
 
 
@@ -84,39 +60,21 @@ def label(text: object, cells: int = 24) -> str:
         ('a\\nb', 'abcd…')
     """
     shown = printable(text)
-    widths = [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in shown]
+    widths = _widths(shown)
     if sum(widths) <= cells:
         return shown
     kept = int((np.cumsum(widths) <= cells - 1).sum())
     return shown[:kept] + "…"
 
 
+def _widths(text: str) -> list[int]:
+    return [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text]
+
+
 def draw_roc(ax: Axes, evaluation: Evaluation) -> Axes:
     """ROC curves: for two classes the second one's, with its threshold; else micro, macro and up to 12 classes."""
-    from sklearn.metrics import roc_curve
-
-    truth = evaluation.labels[:, None] == np.arange(len(evaluation.classes))
-    scores, auc = evaluation.probabilities, evaluation.roc_auc
     ax.plot([0, 1], [0, 1], color=_ink(), alpha=0.35, linewidth=0.9, linestyle=(0, (1, 2)))
-    known = [k for k, name in enumerate(evaluation.classes) if auc["per_class"][name] is not None]
-    if evaluation.task == "binary":
-        if known:
-            _draw_binary_roc(ax, evaluation)
-    else:
-        grid = np.linspace(0.0, 1.0, 501)
-        mean = np.zeros_like(grid)
-        for place, k in enumerate(known):
-            fpr, tpr, _ = roc_curve(truth[:, k], scores[:, k])
-            mean += np.interp(grid, fpr, tpr) / len(known)
-            if len(evaluation.classes) <= _MANY_CLASSES:
-                name = f"{label(evaluation.classes[k], 20)}  {auc['per_class'][evaluation.classes[k]]:.3f}"
-                dash = _DASHES[place // len(PALETTE) % 2]
-                ax.plot(fpr, tpr, color=PALETTE[place % len(PALETTE)], linewidth=0.9, linestyle=dash, label=name)
-        fpr, tpr, _ = roc_curve(truth.ravel(), scores.ravel())
-        ax.plot(fpr, tpr, color=_ink(), linewidth=2.4, label=f"micro  {auc['micro']:.3f}")
-        if known:
-            start = np.concatenate([[0.0], grid]), np.concatenate([[0.0], mean])
-            ax.plot(*start, color=_ink(), linewidth=2.4, linestyle=(0, (2.5, 1.5)), label=f"macro  {auc['macro']:.3f}")
+    (_draw_binary_roc if evaluation.task == "binary" else _draw_class_rocs)(ax, evaluation)
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set(xlabel="false positive rate", ylabel="true positive rate")
     _dress(ax, grid="both")
@@ -124,10 +82,34 @@ def draw_roc(ax: Axes, evaluation: Evaluation) -> Axes:
     return ax
 
 
+def _draw_class_rocs(ax: Axes, evaluation: Evaluation) -> None:
+    from sklearn.metrics import roc_curve
+
+    auc, scores = evaluation.roc_auc, evaluation.probabilities
+    truth = evaluation.labels[:, None] == np.arange(len(evaluation.classes))
+    known = [k for k, name in enumerate(evaluation.classes) if auc["per_class"][name] is not None]
+    grid = np.linspace(0.0, 1.0, 501)
+    mean = np.zeros_like(grid)
+    for place, k in enumerate(known):
+        fpr, tpr, _ = roc_curve(truth[:, k], scores[:, k])
+        mean += np.interp(grid, fpr, tpr) / len(known)
+        if len(evaluation.classes) <= _MANY_CLASSES:
+            name = f"{label(evaluation.classes[k], 20)}  {auc['per_class'][evaluation.classes[k]]:.3f}"
+            dash = _DASHES[place // len(PALETTE) % 2]
+            ax.plot(fpr, tpr, color=PALETTE[place % len(PALETTE)], linewidth=0.9, linestyle=dash, label=name)
+    fpr, tpr, _ = roc_curve(truth.ravel(), scores.ravel())
+    ax.plot(fpr, tpr, color=_ink(), linewidth=2.4, label=f"micro  {auc['micro']:.3f}")
+    if known:
+        macro, dash = f"macro  {auc['macro']:.3f}", (0, (2.5, 1.5))
+        ax.plot([0, *grid], [0, *mean], color=_ink(), linewidth=2.4, linestyle=dash, label=macro)
+
+
 def _draw_binary_roc(ax: Axes, evaluation: Evaluation) -> None:
     from sklearn.metrics import roc_curve
 
     positive, name = evaluation.labels == 1, evaluation.classes[1]
+    if evaluation.roc_auc["per_class"][name] is None:
+        return
     fpr, tpr, _ = roc_curve(positive, evaluation.probabilities[:, 1])
     area = f"{label(name)}  {evaluation.roc_auc['per_class'][name]:.3f}"
     ax.plot(fpr, tpr, color=BLUE, linewidth=2.4, label=area)
@@ -145,9 +127,8 @@ def draw_confusion(ax: Axes, matrix: np.ndarray[Any, Any], classes: Sequence[str
     pixels = np.empty((n, n, 4))
     pixels[..., :3] = to_rgb(ORANGE)
     pixels[np.arange(n), np.arange(n), :3] = to_rgb(BLUE)
-    pixels[..., 3] = np.where(
-        counts > 0, 0.12 + 0.83 * shares**0.7, 0.0
-    )  # a single mistake among thousands stays visible
+    # A single mistake among thousands stays visible; an empty cell is clear.
+    pixels[..., 3] = np.where(counts > 0, 0.12 + 0.83 * shares**0.7, 0.0)
     ax.imshow(pixels, aspect="equal")
     size = 8.0 if n <= _MANY_NUMBERS else 6.0
     names = [label(name, 18) for name in classes]
@@ -214,30 +195,26 @@ def draw_leaderboard(ax: Axes, points: Sequence[TrialPoint]) -> Axes:
 
 def _name_points(ax: Axes, points: Sequence[TrialPoint]) -> None:
     """Write each name beside its point, at the first of six places where it meets no other point or name."""
+    from matplotlib.transforms import Bbox
+
     ax.autoscale_view()
     to_points = 72 / ax.figure.dpi
     width = ax.bbox.width * to_points
     pixels = ax.transData.transform(np.array([(p.total_seconds, p.val_loss) for p in points]).reshape(-1, 2))
     spots = [tuple((pixel - ax.bbox.min) * to_points) for pixel in pixels]
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in spots]
+    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in spots]
     for point, (x, y) in zip(points, spots, strict=True):
         text = label(point.trial, 34)
-        span = 4.7 * sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-        for dx, dy, side in ((9, 0, 0), (-9, 0, 1), (0, 11, 0.5), (0, -11, 0.5), (5, 14, 0), (5, -14, 0)):
+        span = 4.7 * sum(_widths(text))
+        for dx, dy, side in ((3, 12, 0), (-3, -12, 1), (-9, 0, 1), (9, 0, 0), (-3, 12, 1), (3, -12, 0)):
             left = x + dx - side * span
-            box = (left, y + dy - 6, left + span, y + dy + 6)
-            if left > 0 and box[2] < width and not any(_overlap(box, other) for other in taken):
+            box = Bbox.from_extents(left, y + dy - 6, left + span, y + dy + 6)
+            if left > 0 and box.x1 < width and not box.count_overlaps(taken):
                 taken.append(box)
-                align = {0: "left", 0.5: "center", 1: "right"}[side]
-                ax.annotate(
-                    text, (point.total_seconds, point.val_loss), (dx, dy), textcoords="offset points", ha=align,
-                    va="center", fontsize=8, parse_math=False,
-                )  # fmt: skip
+                style: Any = {"ha": ("left", "right")[side], "va": "center", "fontsize": 8, "parse_math": False}
+                place = point.total_seconds, point.val_loss
+                ax.annotate(text, place, (dx, dy), textcoords="offset points", **style)
                 break
-
-
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _column(history: Sequence[Mapping[str, float | None]], key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -271,9 +248,8 @@ def _dress(ax: Axes, grid: str | None) -> None:
 def _legend_below(ax: Axes, columns: int) -> None:
     handles, _ = ax.get_legend_handles_labels()
     if handles:
-        legend = ax.legend(
-            loc="upper left", bbox_to_anchor=(-0.02, -0.14), ncols=columns, frameon=False, handlelength=1.8
-        )
+        place: Any = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.14), "ncols": columns}
+        legend = ax.legend(**place, frameon=False, handlelength=1.8, columnspacing=1.4)
         for text in legend.get_texts():
             text.set_parse_math(False)
 
@@ -282,43 +258,3 @@ def _ink() -> Any:
     from matplotlib import rcParams
 
     return rcParams["text.color"]
-
-
-def save_svg(draw: Callable[[Axes], object], path: Path, size: tuple[float, float], title: str = "") -> str:
-    """Draw on new axes and write an SVG that takes its text colour from the page; the same input gives the same bytes.
-
-    Args:
-        draw: Draws on the axes it is given.
-        path: The file; it is whole or absent.
-        size: Width and height in inches.
-        title: What the picture shows, for those who cannot see it.
-
-    Returns:
-        The text of the file: one ``<svg>`` element that may stand in a page of HTML.
-    """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    buffer = io.StringIO()
-    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with _GLOBALS, warnings.catch_warnings(), rc_context(_STYLE | {"svg.hashsalt": path.stem}):
-        # The reader's own fonts draw the text; that the measuring font lacks a character does not matter.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure.add_subplot())
-        figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    text = _adapted(buffer.getvalue(), title)
-    write_bytes(path, text.encode("utf-8"))
-    return text
-
-
-def _adapted(svg: str, title: str) -> str:
-    """Only the ``<svg>`` element: colours and fonts of the page, no names that another picture might have as well."""
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor").replace("'DejaVu Sans'", _FONT)
-    referred = set(re.findall(r"[\"(]#([^\")]+)[\")]", svg))
-    svg = re.sub(r'(<[^<>]*?) id="([^"]*)"', lambda m: m[0] if m[2] in referred else m[1], svg)
-    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
-    # Opened on its own, the file follows the reader's choice of light or dark.
-    style = "svg:root{color:#1d232b}@media (prefers-color-scheme:dark){svg:root{color:#e4e8ee}}"
-    head = f'<svg role="img" aria-label="{html.escape(printable(title))}" stroke-linejoin="round" '
-    return re.sub(r"(<svg[^>]*>)", rf"\1\n <style>{style}</style>", head + svg.removeprefix("<svg").lstrip(), count=1)

@@ -1,0 +1,111 @@
+"""The whole: a promise about time. How much is left, what the end of a run costs here, and when a budget is too small."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+
+from headstart.errors import RunError, TrainingError, UsageError
+from headstart.runfolder import read_json, write_json
+from headstart.store import cache_folder
+
+__all__ = ["Budget", "parse_seconds"]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_FINISH_SECONDS = 30.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
+_MARGIN = 1.25  # of the finish measured last time: machines are shared
+_LEAST_TRAINING_SECONDS = 3.0
+
+
+class Budget:
+    """Time that a run may take, counted from the start of the process.
+
+    Args:
+        seconds: The budget; None for as long as it takes.
+        started: The ``time.perf_counter()`` value at which the process began.
+    """
+
+    def __init__(self, seconds: float | None, *, started: float) -> None:
+        self.seconds = seconds
+        self._started = started
+        self._finish_started = started
+
+    def elapsed(self) -> float:
+        """Seconds since the process began."""
+        return time.perf_counter() - self._started
+
+    @property
+    def training_deadline(self) -> float:
+        """``perf_counter`` value at which training has to end, so that the run can be finished in time."""
+        return math.inf if self.seconds is None else self._started + self.seconds - _finish_seconds()
+
+    @property
+    def extraction_deadline(self) -> float:
+        """``perf_counter`` value at which Part A has to end, so that a head can be trained."""
+        return self.training_deadline - _LEAST_TRAINING_SECONDS
+
+    def has_time_for(self, seconds: float) -> bool:
+        """Whether so many seconds of training still fit."""
+        return time.perf_counter() + seconds < self.training_deadline
+
+    def require(self, part_a_seconds: float) -> None:
+        """Refuse to go on where Part A alone would need more time than there is.
+
+        Args:
+            part_a_seconds: What is still to be computed, predicted from a probe.
+
+        Raises:
+            TrainingError: The budget is too small for any trial (H303).
+        """
+        if self.seconds is None:
+            return
+        least = self.elapsed() + part_a_seconds + _LEAST_TRAINING_SECONDS + _finish_seconds()
+        if least > self.seconds:
+            raise TrainingError(
+                "H303",
+                "the budget is too small for any trial",
+                received=f"--budget {self.seconds:g}s",
+                expected=f"at least {math.ceil(least * 1.1)} s for this data on this machine",
+                advice=f"--budget {math.ceil(least * 1.1)}s, or fewer images",
+            )
+
+    def begin_finish(self) -> None:
+        """Training is over; the end of the run begins."""
+        self._finish_started = time.perf_counter()
+
+    def end_finish(self) -> None:
+        """Remember what the end of a run costs on this machine."""
+        write_json(cache_folder() / "finish.json", {"seconds": time.perf_counter() - self._finish_started})
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds of ``30s``, ``5m`` or ``1h``.
+
+    Raises:
+        UsageError: It is no length of time (H003).
+
+    Example:
+        >>> parse_seconds("5m")
+        300.0
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
+    if not found or float(found[1]) == 0:
+        raise UsageError(
+            "H003",
+            "the budget cannot be read",
+            received=text,
+            expected="a length of time: 30s, 5m or 1h",
+            advice="--budget 5m",
+        )
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _finish_seconds() -> float:
+    note = cache_folder() / "finish.json"
+    if not note.exists():
+        return _FINISH_SECONDS
+    try:
+        return max(5.0, float(read_json(note)["seconds"]) * _MARGIN)
+    except (RunError, KeyError, TypeError, ValueError):  # a note that cannot be read is as good as none
+        return _FINISH_SECONDS

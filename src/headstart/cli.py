@@ -1,0 +1,250 @@
+"""Doors: the command line. One short command a verb; the work is done below."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headstart.errors import HeadstartError, UsageError
+
+if TYPE_CHECKING:
+    from headstart.run import Run
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="headstart",
+    help="Labelled images in; the fastest good model on this machine, an honest report and a file to ship out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_MANY = ("--trial", "--to")  # options that take several values, as in `--to onnx openvino`
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as fit printed it.")]
+
+
+@app.command()
+def fit(  # noqa: PLR0913 - the options of CONTRACT.md
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder of class folders, a CSV or Parquet file, or 'demo'.")],
+    target: Annotated[str | None, typer.Option(help="The label column of a table, by name or position.")] = None,
+    image: Annotated[str | None, typer.Option(help="The column of image paths, by name or position.")] = None,
+    task: Annotated[str | None, typer.Option(help="binary or multiclass; inferred if left out.")] = None,
+    plan: Annotated[str, typer.Option(help="quick: Lite0 with a linear and an mlp head.")] = "quick",
+    trial: Annotated[list[str] | None, typer.Option(help="Only these: [backbone-][pooling-]network.")] = None,
+    budget: Annotated[str | None, typer.Option(help="30s, 5m, 1h; the whole process ends within it.")] = None,
+    validation: Annotated[float, typer.Option(help="Share for validation where the data brings no split.")] = 0.2,
+    weights: Annotated[Path | None, typer.Option(help="Weights file for a network of keras.applications.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<data name>-NNN.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of splits, weights, shuffling and dropout.")] = 0,
+    backend: Annotated[str | None, typer.Option(help="tensorflow, torch or jax; default KERAS_BACKEND.")] = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Train and compare models; keep the best, with a report."""
+    _choose_backend(backend)
+    from headstart.api import fit as fit_model
+    from headstart.console import make_progress
+
+    run = fit_model(
+        data,
+        target=target,
+        image=image,
+        task=task,
+        plan=plan,
+        trial=trial or (),
+        validation=validation,
+        weights=weights,
+        budget=budget,
+        out=out,
+        seed=seed,
+        progress=None if quiet else make_progress(),
+    )
+    _show_run(run, as_json)
+
+
+@app.command()
+def demo(as_json: Json = False, quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False) -> None:
+    """Fit on the photographs that ship with Headstart."""
+    fit("demo", as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def leaderboard(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or more run folders.")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Trials by execution time and val_loss, the Pareto front marked."""
+    from headstart import tables
+
+    entries = tables.entries(runs)
+    if as_json:
+        _print_json({"trials": entries})
+    elif as_csv:
+        sys.stdout.write(tables.as_csv(entries))
+    else:
+        tables.show_leaderboard(entries)
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled images: a folder of class folders, or a table.")],
+    as_json: Json = False,
+) -> None:
+    """Measure a run's model on labelled images."""
+    from headstart import tables
+    from headstart.run import Run
+
+    evaluation = Run(run).evaluate(data)
+    if as_json:
+        _print_json(evaluation.to_json())
+    else:
+        tables.show_evaluation(evaluation.to_json())
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, or folders of images.")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer for images; a file that cannot be read is a row with an error."""
+    from headstart import tables
+    from headstart.run import Run
+
+    answers, classes = Run(run).answers(tables.expand(paths))
+    columns, rows = tables.prediction_rows(answers, classes)
+    if out is not None:
+        from headstart.runfolder import write_csv
+
+        write_csv(out, columns, rows)
+    if as_json:
+        _print_json({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
+    elif out is None:
+        sys.stdout.write(tables.csv_text(columns, rows))
+    if any(answer.error for answer in answers):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    to: Annotated[list[str], typer.Option("--to", metavar="FORMAT...", help="keras h5 saved_model onnx openvino")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write into; default RUN/exports.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the model to ship; each file is checked by a fresh process against the trained model."""
+    from headstart import tables
+    from headstart.run import Run
+
+    exports = Run(run).export(*to, out=out)
+    if as_json:
+        _print_json({"exports": [tables.export_entry(e) for e in exports]})
+    else:
+        tables.show_exports(exports)
+
+
+@app.command()
+def stack(as_json: Json = False) -> None:
+    """Show every layer of the stack that is there, and what will be used."""
+    from headstart import tables
+    from headstart.stack import stack as layers
+
+    rows = layers()
+    if as_json:
+        _print_json({"layers": [{"layer": a.strip(), "found": b, "use": c} for a, b, c in rows]})
+    else:
+        tables.show_stack(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake ends in three lines and exit code 2, Ctrl-C in 130."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not for our users
+    sys.exit(_guarded(spread(sys.argv[1:] if arguments is None else arguments)))
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
+    """``--to a b`` as ``--to a --to b``. A further value that is a file or folder is an argument of its own.
+
+    Example:
+        >>> spread(["export", "runs/flowers-001", "--to", "onnx", "keras", "--json"])
+        ['export', 'runs/flowers-001', '--to', 'onnx', '--to', 'keras', '--json']
+    """
+    result: list[str] = []
+    option, num_values = "", 0
+    for argument in arguments:
+        if argument.startswith("-"):
+            option, num_values = argument if argument in _MANY else "", 0
+        elif option:
+            if num_values and Path(argument).exists():
+                option = ""
+            elif num_values:
+                result.append(option)
+            num_values += 1
+        result.append(argument)
+    return result
+
+
+def _guarded(arguments: list[str]) -> int:
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except HeadstartError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        print("Interrupted: what had ended is kept.", file=sys.stderr)  # noqa: T201
+        return 130
+    except typer.TyperException as error:
+        wrong = UsageError(
+            "H004",
+            "the command cannot be read",
+            received=f"headstart {' '.join(arguments)}",
+            expected=error.message,
+            advice=f"headstart {arguments[0] if arguments else ''} --help",
+        )
+        print(wrong, file=sys.stderr)  # noqa: T201
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us, `head` say, has gone
+        return 0
+    return int(result or 0)
+
+
+def _choose_backend(backend: str | None) -> None:
+    if backend is None:
+        return
+    if backend not in ("tensorflow", "torch", "jax"):
+        raise UsageError(
+            "H005",
+            "unknown backend",
+            received=f"--backend {backend}",
+            expected="tensorflow, torch or jax",
+            advice="leave it out for TensorFlow",
+        )
+    os.environ["KERAS_BACKEND"] = backend
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False))  # noqa: T201
+
+
+def _show_run(run: Run, as_json: bool) -> None:
+    from headstart import tables
+
+    if as_json:
+        _print_json(run.to_json())
+    else:
+        tables.show_run(run)
+    if run.folder.state["status"] == "interrupted":
+        raise typer.Exit(130)

@@ -1,0 +1,145 @@
+"""The whole: an opened run folder with its verbs: leaderboard, evaluate, predict, export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.errors import DatasetError, RunError
+from headstart.export import FORMATS, Exported, export_model
+from headstart.leaderboard import read_leaderboard
+from headstart.metrics import Evaluation, evaluate_predictions
+from headstart.predictor import Prediction, Predictor, as_frame
+from headstart.readers import read
+from headstart.runfolder import RunFolder, read_csv, read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Run"]
+
+
+class Run:
+    """A run on disk.
+
+    Args:
+        path: The folder that ``fit`` wrote.
+
+    Raises:
+        RunError: It is no run (H503), or one of another format (H504).
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.folder = RunFolder.open(Path(path))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def report(self) -> Path:
+        """The report, one page without scripts."""
+        return self.path / "report.html"
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """The evaluation that ``fit`` made, as CONTRACT's ``evaluate`` object."""
+        value: dict[str, Any] = read_json(self.path / "evaluation.json")
+        return value
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of ``headstart fit --json``."""
+        state = self.folder.state
+        keys = ("task", "classes", "status", "best", "trials", "wall_seconds", "num_samples", "num_skipped", "findings")
+        return {"run": str(self.path), **{key: state.get(key) for key in keys}}
+
+    def leaderboard(self) -> pd.DataFrame:
+        """The trials, best first, with execution time, ``val_loss`` and the Pareto front."""
+        import pandas as pd
+
+        return pd.DataFrame([row.to_json() for row in read_leaderboard(self.path / "leaderboard.csv")])
+
+    def evaluate(self, data: str | os.PathLike[str]) -> Evaluation:
+        """Measure the run's model on labelled images that it may never have seen.
+
+        Args:
+            data: A folder of class folders, or a table. Its test split is used if it has one, else all of it.
+
+        Raises:
+            DatasetError: No image of the run's classes can be read there (H110).
+        """
+        predictor = self.predictor()
+        dataset = read(data, classes=predictor.classes)
+        split = next((name for name in ("test", "validation") if name in dataset.split), "")
+        dataset = dataset.take(dataset.indices(split)) if split else dataset
+        answers = predictor.predict(dataset.paths)
+        usable = [i for i, answer in enumerate(answers) if answer.probabilities is not None]
+        if not usable:
+            raise DatasetError(
+                "H110",
+                "nothing to evaluate",
+                received=f"{data}: no readable image of {', '.join(predictor.classes[:5])}",
+                expected="folders or labels named like the run's classes",
+                advice="name the folders as they were named for fit",
+            )
+        seen = self._note_look([dataset.paths[i] for i in usable])
+        return evaluate_predictions(
+            dataset.task,
+            dataset.classes,
+            dataset.labels[usable],
+            np.stack([answers[i].probabilities for i in usable if answers[i].probabilities is not None]),
+            split=seen or split or "test",
+            threshold=predictor.threshold,
+        )
+
+    def predict(self, paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
+        """A table ``path, predicted, p_<class>…`` in the order given; a file that cannot be read has an ``error``."""
+        predictor = self.predictor()
+        return as_frame(predictor.predict([os.fspath(path) for path in paths]), predictor.classes)
+
+    def answers(self, paths: Sequence[str]) -> tuple[list[Prediction], tuple[str, ...]]:
+        """The same as plain rows, with the class names: no pandas."""
+        predictor = self.predictor()
+        return predictor.predict(paths), predictor.classes
+
+    def export(self, *formats: str, out: str | os.PathLike[str] | None = None) -> list[Exported]:
+        """Write the model in formats of ``FORMATS`` (all if none is named), each checked in a fresh process.
+
+        Args:
+            formats: keras, h5, saved_model, onnx, openvino.
+            out: Folder to write into; ``exports`` in the run if None.
+        """
+        self._require_model()
+        return export_model(self.path, formats or list(FORMATS), Path(out) if out else self.path / "exports")
+
+    def predictor(self) -> Predictor:
+        """The run's model as a graph that answers without Keras."""
+        self._require_model()
+        return Predictor(self.path)
+
+    def _require_model(self) -> None:
+        if not (self.path / "signature.json").is_file():
+            raise RunError(
+                "H505",
+                "the run has no model",
+                received=f"{self.path}: status {self.folder.state.get('status')}",
+                expected="a run that ended with at least one trained model",
+                advice="fit again",
+            )
+
+    def _note_look(self, paths: Sequence[str]) -> str:
+        """The split of the run that these files come from, if any; a look at its test split is counted."""
+        split_of = {os.path.realpath(row["path"]): row["split"] for row in read_csv(self.path / "splits.csv")}
+        splits = {split_of.get(os.path.realpath(path), "") for path in paths}
+        if "test" in splits:
+            state = self.folder.state
+            self.folder.update(test_looks=state.get("test_looks", 0) + 1)
+        return next((name for name in ("train", "validation", "test") if name in splits), "")

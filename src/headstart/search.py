@@ -1,0 +1,290 @@
+"""The whole: fit(). From data and a budget to trials, a best model, and a run folder that shows it all."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.budget import Budget
+from headstart.dataset import Dataset
+from headstart.errors import HeadstartError, TrainingError
+from headstart.extractor import PartA
+from headstart.features import Extraction, Features, extract
+from headstart.leaderboard import Row, ranked, write_leaderboard
+from headstart.model import Model, num_parameters, open_store, prepare
+from headstart.plans import Trial, make_trials
+from headstart.progress import Progress, Silent
+from headstart.readers import read
+from headstart.run import Run
+from headstart.runfolder import RunFolder, replacing, write_json
+from headstart.ship import Cargo, ship
+from headstart.stack import machine, versions
+from headstart.stopwatch import Stopwatch, process_age_seconds
+from headstart.trainer import Trained
+
+__all__ = ["Request", "search"]
+
+_PROBE_SECONDS = 1.0
+_KERAS_TRIAL_SECONDS = 5.0  # the least that a trial by Keras's fit is worth starting for
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks of ``fit``; the fields are those of the command line."""
+
+    data: str | Dataset
+    target: str | None = None
+    image: str | None = None
+    task: str | None = None
+    plan: str = "quick"
+    trials: tuple[str, ...] = ()
+    validation: float = 0.2
+    weights: Path | None = None
+    budget_seconds: float | None = None
+    out: Path | None = None
+    seed: int = 0
+
+
+@dataclass
+class _Search:
+    """What is known while trials run."""
+
+    request: Request
+    folder: RunFolder
+    progress: Progress
+    budget: Budget
+    watch: Stopwatch
+    learning: Dataset  # what may be looked at before the end
+    held_out: Dataset  # the user's test split: nothing until the end
+    is_prepared: bool = False
+    state: dict[str, Any] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    features: dict[str, Features] = field(default_factory=dict)
+    best: tuple[Model, Row] | None = None
+    interrupted: bool = False
+
+    def save(self, **changes: object) -> None:
+        """Write run.json and the leaderboard as they stand."""
+        self.state |= changes
+        self.state["stages"] = {name: round(seconds, 3) for name, seconds in self.watch.seconds.items()}
+        self.folder.write_state(self.state)
+        write_leaderboard(self.folder.path / "leaderboard.csv", self.rows)
+
+
+def search(request: Request, progress: Progress | None = None) -> Run:
+    """Train and compare the trials of a plan; leave a run folder with the best model, its report and its numbers.
+
+    Ctrl-C keeps the best so far: the trials that are left are dropped, and the run is finished with what there is.
+
+    Raises:
+        HeadstartError: The request, the data or the budget does not allow a single trial.
+        KeyboardInterrupt: There was nothing to keep yet.
+    """
+    budget = Budget(request.budget_seconds, started=time.perf_counter() - process_age_seconds())
+    trials = make_trials(request.plan, request.trials, weights=request.weights, seed=request.seed)
+    watch = Stopwatch()
+    with watch.stage("scan"):
+        data = request.data
+        dataset = data if isinstance(data, Dataset) else read(data, target=request.target, image=request.image, task=request.task)
+    folder = RunFolder.create(request.out, dataset.name)
+    learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
+    job = _Search(request, folder, progress or Silent(), budget, watch, learning, held_out)
+    job.save(**_first_state(job, dataset))
+    job.progress.say(f"{len(dataset)} images, {dataset.task_reason}")
+    try:
+        _run_trials(job, trials)
+        _finish(job)
+    except (HeadstartError, KeyboardInterrupt) as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        job.save(status=status, error=str(error), wall_seconds=budget.elapsed())
+        raise
+    finally:
+        job.progress.end()
+    return Run(folder.path)
+
+
+def _first_state(job: _Search, dataset: Dataset) -> dict[str, object]:
+    request = job.request
+    return {
+        "run": job.folder.name,
+        "data_name": dataset.name,
+        "status": "running",
+        "task": dataset.task,
+        "task_reason": dataset.task_reason,
+        "classes": list(dataset.classes),
+        "seed": request.seed,
+        "plan": "trials" if request.trials else request.plan,
+        "budget_seconds": request.budget_seconds,
+        "best": None,
+        "machine": machine(),
+        "versions": versions(),
+        "test_looks": 0,
+    }
+
+
+def _run_trials(job: _Search, trials: list[Trial]) -> None:
+    for trial in trials:
+        try:
+            _run_trial(job, trial)
+        except KeyboardInterrupt:
+            job.interrupted = True
+            job.rows.append(_unfinished(trial, "interrupted", "stopped by Ctrl-C"))
+            if job.best is None:
+                raise
+        except (HeadstartError, MemoryError) as error:
+            if not job.is_prepared:  # the data or the budget is at fault, not the trial
+                raise
+            reason = error.title if isinstance(error, HeadstartError) else "out of memory"
+            job.rows.append(_unfinished(trial, "failed", reason))
+            job.progress.say(f"{trial.name} failed: {reason}")
+            if job.best is None and trial == trials[-1]:
+                raise
+        job.save()
+        if job.interrupted:
+            job.progress.say("stopping here, with the best so far")
+            return
+
+
+def _run_trial(job: _Search, trial: Trial) -> None:
+    features = _features(job, trial.part)
+    is_solved = trial.recipe.network == "linear"
+    if job.best is not None and not is_solved and not job.budget.has_time_for(_KERAS_TRIAL_SECONDS):
+        job.rows.append(_unfinished(trial, "skipped", "no time left in the budget"))
+        return
+    model = Model.of(trial)
+    folder = job.folder.trial(trial.name)
+    write_json(folder / "recipe.json", {"trial": trial.name, "part_a": trial.part.settings(), **trial.recipe.to_json()})
+    job.progress.begin(trial.name, 0)
+    with job.watch.stage("part_b"):
+        trained = model.train(
+            job.learning,
+            features,
+            folder,
+            deadline=job.budget.training_deadline,
+            on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
+        )
+    job.interrupted = trained.interrupted
+    with job.watch.stage("measure"):
+        row = _measure(job, model, trained, features)
+    with replacing(folder / "model.keras") as temporary:
+        model.head().save(temporary)
+    write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
+    job.rows.append(row)
+    if job.best is None or trained.val_loss < (job.best[1].val_loss or np.inf):
+        job.best = model, row
+    job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
+
+
+def _features(job: _Search, part: PartA) -> Features:
+    """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
+    if part.name in job.features:
+        return job.features[part.name]
+    with job.watch.stage("part_a"):
+        job.progress.begin(f"Part A: {part.name}", len(job.learning))
+        deadline = job.budget.extraction_deadline
+        features = extract(job.learning, part, open_store(), progress=_Watch(job), deadline=deadline)
+    _start_importing_keras()
+    if not job.is_prepared:
+        request = job.request
+        job.learning, features = prepare(job.learning, features, validation=request.validation, seed=request.seed)
+        job.is_prepared = True
+    elif features.failures or features.unreached:
+        raise TrainingError(
+            "H304",
+            f"{len(features.failures) + len(features.unreached)} images gave no row",
+            received=part.name,
+            expected="a row for every image that the trial before could read",
+            advice="fit again with more time or memory",
+        )
+    job.features[part.name] = features
+    name, reason = features.engine
+    if name:
+        job.state["engine"] = {"name": name, "reason": reason}
+        job.progress.say(f"Part A ran on {name}: {reason}")
+    job.progress.say(f"{features.num_computed} rows computed, {features.num_cached} read from the store")
+    return features
+
+
+class _Watch:
+    """Shows progress with an estimate, and refuses a budget that a short probe shows to be too small."""
+
+    def __init__(self, job: _Search) -> None:
+        self._job = job
+        self._is_probed = False
+
+    def __call__(self, state: Extraction) -> None:
+        left = state.total - state.done
+        rate = state.num_computed / state.seconds if state.seconds else 0.0
+        self._job.progress.advance(state.done, f"{rate:.0f} images/s, {left / rate:.0f} s left" if rate else "")
+        if self._is_probed or (left and state.seconds < _PROBE_SECONDS):
+            return
+        self._is_probed = True
+        if left and not self._job.is_prepared:
+            self._job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images a second)")
+        if self._job.best is None:
+            self._job.budget.require(left / rate if rate else 0.0)
+
+
+def _measure(job: _Search, model: Model, trained: Trained, features: Features) -> Row:
+    validation = job.learning.indices("validation")
+    head = model.head()
+    rows = features.rows(validation)
+    head.predict(rows, batch_size=1024, verbose=0)  # compiled apart from the measurement
+    start = time.perf_counter()
+    head.predict(rows, batch_size=1024, verbose=0)
+    part_b_ms = 1000 * (time.perf_counter() - start) / len(validation)
+    num_params = num_parameters(model.part) + head.count_params()
+    return Row(
+        trial=f"{model.part.name}-{model.recipe.network}",
+        status="interrupted" if trained.interrupted else "done",
+        part_a=model.part.name,
+        part_b=model.recipe.network,
+        val_loss=trained.val_loss,
+        val_accuracy=trained.val_accuracy,
+        part_a_seconds=features.seconds,
+        part_a_cached=features.num_computed == 0,
+        part_b_seconds=trained.seconds,
+        total_seconds=features.seconds + trained.seconds,
+        num_params=num_params,
+        ms_per_sample=1000 * features.seconds / len(job.learning) + part_b_ms,
+        file_mb=num_params * 4 / 1e6,
+    )
+
+
+def _unfinished(trial: Trial, status: str, reason: str) -> Row:
+    return Row(trial.name, status, trial.part.name, trial.recipe.network, reason=reason)
+
+
+def _finish(job: _Search) -> None:
+    """Turn the best trial into the run's model, and write everything that the run shows."""
+    if job.best is None:
+        raise TrainingError(
+            "H305",
+            "no trial ended well",
+            received="; ".join(f"{row.trial}: {row.reason}" for row in job.rows),
+            expected="at least one trained model",
+            advice="see leaderboard.csv in the run for each trial's reason",
+        )
+    job.budget.begin_finish()
+    model, row = job.best
+    keys = ("trial", "val_loss", "val_accuracy", "total_seconds")
+    job.save(best={key: getattr(row, key) for key in keys})
+    cargo = Cargo(job.folder, model, job.learning, job.held_out, job.features[model.part.name])
+    status = "interrupted" if job.interrupted else "done"
+
+    def save(**facts: object) -> None:
+        job.save(status=status, wall_seconds=job.budget.elapsed(), trials=[r.to_json() for r in ranked(job.rows)], **facts)
+
+    ship(cargo, job.progress, job.watch, save)
+    job.budget.end_finish()
+
+
+def _start_importing_keras() -> None:
+    """Import Keras beside the solver, which spends its time outside the interpreter."""
+    threading.Thread(target=importlib.import_module, args=("keras",), daemon=True).start()

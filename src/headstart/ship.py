@@ -1,0 +1,126 @@
+"""The whole: the end of a run. The best model joined, signed and converted; the honest evaluation; the report; the seal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.dataset import SPLITS, Dataset
+from headstart.doctor import check_data
+from headstart.errors import ExportError
+from headstart.features import Features, extract
+from headstart.metrics import Evaluation, evaluate_predictions
+from headstart.model import Model, open_store
+from headstart.progress import Progress
+from headstart.report import write_report
+from headstart.runfolder import RunFolder, write_csv, write_json
+from headstart.signature import add_graph
+from headstart.splits import group_duplicates
+from headstart.stopwatch import Stopwatch
+
+__all__ = ["Cargo", "ship"]
+
+
+@dataclass
+class Cargo:
+    """What a run has when its trials are over.
+
+    Attributes:
+        folder: The run folder.
+        model: The best model.
+        learning: The samples that training and choosing saw, and the test split if Headstart made it.
+        held_out: The user's own test split, not looked at yet.
+        features: Rows of ``learning``.
+    """
+
+    folder: RunFolder
+    model: Model
+    learning: Dataset
+    held_out: Dataset
+    features: Features
+
+
+def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[..., None]) -> None:
+    """Write all that a finished run holds.
+
+    Args:
+        cargo: What there is.
+        progress: Told of each step.
+        watch: Takes the seconds of each step.
+        save: Writes run.json with the facts it is given.
+    """
+    progress.begin("model, evaluation and report", 0)
+    with watch.stage("save"):
+        cargo.model.save(cargo.folder.path)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        graph = pool.submit(add_graph, cargo.folder.path)  # a child process does the work
+        with watch.stage("evaluate"):
+            _unseal(cargo)
+            evaluation = _evaluate(cargo)
+        with watch.stage("convert"):
+            try:
+                graph.result()
+            except ExportError as error:
+                progress.say(f"no graph for quick predictions: {error.title}; predict will try again")
+    facts = _write_tables(cargo, evaluation)
+    with watch.stage("report"):
+        save(**facts)
+        write_report(cargo.folder)
+    save()
+    cargo.folder.seal()
+
+
+def _unseal(cargo: Cargo) -> None:
+    """Look at the held-out test split, now that nothing is decided any more."""
+    if not len(cargo.held_out):
+        return
+    features = extract(cargo.held_out, cargo.features.part, open_store())
+    skipped, positions = features.skipped(cargo.held_out)
+    kept = [i for i in range(len(cargo.held_out)) if i not in set(positions)]
+    test = cargo.held_out.without(skipped, positions)
+    cargo.learning = cargo.learning.plus(test)
+    cargo.features = cargo.features.plus(features.take(kept))
+    cargo.learning = group_duplicates(cargo.learning, cargo.features.thumbnails)
+
+
+def _evaluate(cargo: Cargo) -> Evaluation:
+    dataset = cargo.learning
+    split = "test" if "test" in dataset.split else "validation"
+    indices = dataset.indices(split)
+    return evaluate_predictions(
+        dataset.task,
+        dataset.classes,
+        dataset.labels[indices],
+        cargo.model.probabilities(cargo.features, indices),
+        split=split,
+        train_counts=dataset.counts("train"),
+    )
+
+
+def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
+    """Write evaluation, predictions, splits, skipped files and findings; give what run.json says of them."""
+    dataset, path = cargo.learning, cargo.folder.path
+    names = dataset.classes
+    label_names = [names[label] for label in dataset.labels]
+    write_json(path / "evaluation.json", evaluation.to_json())
+    rows = [
+        [dataset.paths[i], label_names[i], names[predicted], *(round(float(p), 6) for p in probabilities)]
+        for i, predicted, probabilities in zip(
+            dataset.indices(evaluation.split), evaluation.predicted, evaluation.probabilities, strict=True
+        )
+    ]
+    write_csv(path / "predictions.csv", ["path", "label", "predicted", *(f"p_{name}" for name in names)], rows)
+    write_csv(path / "splits.csv", ["path", "label", "split"], zip(dataset.paths, label_names, dataset.split, strict=True))
+    write_csv(path / "skipped.csv", ["path", "reason"], sorted(dataset.skipped))
+    findings = check_data(dataset, cargo.features.facts)
+    write_json(path / "findings.json", [finding.to_json() for finding in findings])
+    return {
+        "num_samples": {split: int(np.sum(np.array(dataset.split) == split)) for split in SPLITS},
+        "num_skipped": len(dataset.skipped),
+        "made_splits": list(dataset.made_splits),
+        "test_looks": int(evaluation.split == "test"),
+        "findings": [{"code": finding.code, "title": finding.title} for finding in findings],
+    }

@@ -1,0 +1,189 @@
+"""The pictures: whole, harmless and the same every time, whatever the classes are called."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headstart.metrics import Evaluation, evaluate_predictions
+from headstart.plots import (
+    PALETTE,
+    TrialPoint,
+    draw_confusion,
+    draw_leaderboard,
+    draw_loss,
+    draw_roc,
+    label,
+    new_axes,
+    save_svg,
+)
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "$x$ and $",
+    "two\nlines",
+    "x" * 200,
+    "한국어 이름",
+    "a & \"b\" 'c'",
+    "\udcff",
+    "🙂",
+)
+POINTS = [
+    TrialPoint("lite0-linear", 3.0, 0.8, True),
+    TrialPoint("$lite1$ <mlp>", 240.0, 0.5, True),
+    TrialPoint("scratch", 400.0, 1.5, False),
+]
+
+
+def evaluation(num_classes: int, n: int = 120, names: tuple[str, ...] = ()) -> Evaluation:
+    """A fair classifier's answers."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, num_classes, n)
+    scores = rng.normal(size=(n, num_classes)) + 2.0 * np.eye(num_classes)[labels]
+    rows = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    classes = names or tuple(f"class {k}" for k in range(num_classes))
+    return evaluate_predictions("binary" if num_classes == 2 else "multiclass", classes, labels, rows, split="test")
+
+
+def texts(svg: str) -> list[str]:
+    """Every text of a picture that parses as XML."""
+    root = ET.fromstring(svg)
+    return ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def drawings() -> list[tuple[str, Callable[[Any], Any]]]:
+    """One picture of each kind, with hostile names."""
+    many = evaluation(len(HOSTILE), names=HOSTILE)
+    history = [{"epoch": e, "loss": 9.0 / e**2, "val_loss": 9.0 / e} for e in range(1, 12)]
+    return [
+        ("roc", lambda ax: draw_roc(ax, many)),
+        ("binary", lambda ax: draw_roc(ax, evaluation(2, names=HOSTILE[:2]))),
+        ("confusion", lambda ax: draw_confusion(ax, many.confusion_matrix, HOSTILE)),
+        ("loss", lambda ax: draw_loss(ax, history)),
+        ("leaderboard", lambda ax: draw_leaderboard(ax, POINTS)),
+    ]
+
+
+@pytest.mark.parametrize(("name", "draw"), drawings(), ids=lambda value: value if isinstance(value, str) else "")
+def test_pictures_are_harmless_and_repeatable(tmp_path: Path, name: str, draw: Callable[[Any], Any]) -> None:
+    """The same input gives the same bytes: no script, no address to fetch, no date; text takes the page's colour."""
+    first = save_svg(draw, tmp_path / f"{name}.svg", (4.0, 4.0), title='a <b> & "c"')
+    again = save_svg(draw, tmp_path / "other" / f"{name}.svg", (4.0, 4.0), title='a <b> & "c"')
+    assert first == again == (tmp_path / f"{name}.svg").read_text("utf-8")
+    assert first.startswith("<svg ")
+    ET.fromstring(first)
+    assert not re.search(r"<script|<metadata|<!DOCTYPE|\bon\w+=", first)
+    assert not re.search(r"""(href|src)=["'](?!#|data:image/png;base64)|url\((?!#)""", first)
+    assert "currentColor" in first
+    assert "#000000" not in first
+
+
+def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
+    """A class called $x$ is no formula, markup is text, a line break is an escape and a long name is shortened."""
+    matrix = np.eye(len(HOSTILE), dtype=int)
+    shown = texts(save_svg(lambda ax: draw_confusion(ax, matrix, HOSTILE), tmp_path / "c.svg", (5.0, 5.0)))
+    for name in ("$x$ and $", r"two\nlines", "한국어 이름", r"\udcff", "x" * 17 + "…"):
+        assert name in shown
+    assert any(name.startswith("<script>") for name in shown)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(), max_size=60), min_size=2, max_size=4, unique=True))
+def test_any_name_gives_a_whole_picture(tmp_path: Path, names: list[str]) -> None:
+    """Whatever text a class is called by, the file is XML and nothing warns."""
+    matrix = np.ones((len(names), len(names)), dtype=int)
+    ET.fromstring(save_svg(lambda ax: draw_confusion(ax, matrix, names), tmp_path / "c.svg", (3.0, 3.0), names[0]))
+
+
+@given(st.text(st.characters(), max_size=80), st.integers(2, 40))
+def test_labels_are_printable_and_short(text: str, cells: int) -> None:
+    """A label is printable, and never has more characters than it may have columns."""
+    assert label(text, cells).isprintable()
+    assert len(label(text, cells)) <= cells
+
+
+@pytest.mark.parametrize("num_classes", [2, 12, 13, 20, 21, 136])
+def test_any_number_of_classes_can_be_drawn(num_classes: int) -> None:
+    """Numbers stand in the matrix up to 20 classes, single curves up to 12."""
+    result = evaluation(num_classes)
+    matrix = result.plot_confusion()
+    assert len(matrix.texts) == (num_classes**2 if num_classes <= 20 else 0)
+    curves = [line for line in result.plot_roc().get_lines() if not str(line.get_label()).startswith("_")]
+    assert len(curves) == (2 if num_classes == 2 or num_classes > 12 else num_classes + 2)
+
+
+def test_given_axes_are_drawn_on_and_returned() -> None:
+    """A caller's own axes are used, and pyplot is never asked for any."""
+    ax = new_axes()
+    assert evaluation(3).plot_roc(ax) is ax
+    assert evaluation(3).plot_confusion(new_axes()) is not ax
+
+
+def test_one_class_alone_has_no_curve_of_its_own() -> None:
+    """Where nothing defines an area nothing is drawn for it, and nothing warns."""
+    rows = np.array([[0.9, 0.1], [0.4, 0.6]])
+    for task, classes, table in (("binary", "ab", rows), ("multiclass", "abc", np.c_[rows, [0.0, 0.0]])):
+        result = evaluate_predictions(task, list(classes), np.array([0, 0]), table, split="test")
+        assert result.plot_roc() is not None
+
+
+def test_wide_losses_are_drawn_on_a_logarithmic_axis() -> None:
+    """The axis is logarithmic for a factor above 20, plain below it and where a loss is not positive."""
+    wide = [{"epoch": e, "loss": 100.0 / 3**e, "val_loss": 1.0} for e in range(6)]
+    assert draw_loss(new_axes(), wide).get_yscale() == "log"
+    assert draw_loss(new_axes(), wide[-2:]).get_yscale() == "linear"
+    assert draw_loss(new_axes(), [*wide, {"epoch": 7, "loss": 0.0, "val_loss": 1.0}]).get_yscale() == "linear"
+
+
+@pytest.mark.parametrize(
+    "history", [[], [{"epoch": 1.0, "loss": 1.0}], [{"val_loss": None}, {"val_loss": float("inf")}]]
+)
+def test_a_history_with_gaps_is_drawn(tmp_path: Path, history: list[dict[str, float | None]]) -> None:
+    """Missing columns, None and infinity leave gaps."""
+    ET.fromstring(save_svg(lambda ax: draw_loss(ax, history), tmp_path / "h.svg", (4.0, 3.0)))
+
+
+def test_the_best_epoch_is_named() -> None:
+    """The epoch of the least validation loss is marked in the legend."""
+    history = [{"epoch": e, "loss": 1.0, "val_loss": v} for e, v in ((1, 0.9), (2, 0.4), (3, 0.6))]
+    assert "best 0.400, epoch 2" in [str(line.get_label()) for line in draw_loss(new_axes(), history).get_lines()]
+
+
+@pytest.mark.parametrize("points", [[], POINTS[:1], POINTS, POINTS * 10])
+def test_any_number_of_trials_can_be_drawn(points: list[TrialPoint]) -> None:
+    """No trial, one trial and thirty on the same spots are drawn; names that find no room are left out."""
+    assert len(draw_leaderboard(new_axes(), points).texts) <= len(points)
+
+
+def test_colours_are_readable_on_light_and_dark_pages() -> None:
+    """Every colour of the palette has a contrast of 3 to 1 on both page colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for colour in PALETTE:
+        assert 1.05 / (luminance(colour) + 0.05) >= 3.0
+        assert (luminance(colour) + 0.05) / (luminance("#12161b") + 0.05) >= 3.0
+
+
+def test_settings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
+    """Writing a file changes no setting of matplotlib and does not load pyplot."""
+    code = (
+        "import sys, pathlib, matplotlib; from headstart.plots import draw_loss, save_svg; before = dict(matplotlib.rcParams);"
+        "save_svg(lambda ax: draw_loss(ax, []), pathlib.Path(sys.argv[1]), (3, 3));"
+        "print(before == dict(matplotlib.rcParams), 'matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.svg"], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
