@@ -181,9 +181,10 @@ def test_colours_are_readable_on_light_and_dark_pages() -> None:
 def test_settings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
     """Writing a file changes no setting of matplotlib and does not load pyplot."""
     code = (
-        "import sys, pathlib, matplotlib; from headstart.plots import draw_loss, save_svg; before = dict(matplotlib.rcParams);"
-        "save_svg(lambda ax: draw_loss(ax, []), pathlib.Path(sys.argv[1]), (3, 3));"
-        "print(before == dict(matplotlib.rcParams), 'matplotlib.pyplot' in sys.modules)"
+        "import sys, pathlib, matplotlib; from headstart.plots import draw_loss, save_svg;"
+        "before = matplotlib.rcParams.copy(); path = pathlib.Path(sys.argv[1]);"
+        "save_svg(lambda ax: draw_loss(ax, []), path, (3, 3));"
+        "print('matplotlib.pyplot' in sys.modules, before == matplotlib.rcParams.copy())"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.svg"], capture_output=True, text=True, check=True)
-    assert done.stdout == "True False\n"
+    assert done.stdout == "False True\n"

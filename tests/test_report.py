@@ -21,9 +21,9 @@ from headstart.runfolder import RunFolder, append_json_line, write_csv, write_js
 CLASSES = ("ankle boot", "bag", "coat", "한국어 <script>alert(1)</script>", "dress", "$x$ & co", "shirt", "t-shirt")
 TRIALS = ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-linear", "efficientnet_lite0-mlp", "lite1-grid2-mlp")
 LEADERBOARD = (
-    "rank,trial,status,part_a,part_b,val_loss,val_accuracy,part_a_seconds,part_a_cached,part_b_seconds,"
-    "total_seconds,num_params,ms_per_sample,file_mb,on_front,reason"
-).split(",")
+    *("rank", "trial", "status", "part_a", "part_b", "val_loss", "val_accuracy", "part_a_seconds", "part_a_cached"),
+    *("part_b_seconds", "total_seconds", "num_params", "ms_per_sample", "file_mb", "on_front", "reason"),
+)
 
 
 def make_image(path: Path, number: int, rng: np.random.Generator) -> None:
@@ -69,7 +69,9 @@ def make_trials(folder: RunFolder, names: tuple[str, ...]) -> None:
         for epoch in range(1, 16):
             row = {"epoch": epoch, "loss": 2.1 / epoch**0.9, "val_loss": 0.5 + 0.1 * i + 1.6 / epoch, "seconds": 0.1}
             append_json_line(folder.trial(name) / "history.jsonl", row)
-    rows.append(["", "one_vs_rest-<i>x</i>", "failed", "efficientnet_lite0", "ovr", *[None] * 9, False, "the <budget> was over"])
+    rows.append(
+        ["", "one_vs_rest-<i>x</i>", "failed", "efficientnet_lite0", "ovr", *[None] * 9, False, "the <budget> was over"]
+    )
     write_csv(folder.path / "leaderboard.csv", LEADERBOARD, rows)
 
 
@@ -79,8 +81,8 @@ def make_state(folder: RunFolder, **changes: object) -> None:
     seconds = {"scan": 0.42, "features": 3.1, "train": 6.25, "evaluate": 0.4, "export": 2.9, "report": 1.2}
     state: dict[str, object] = {
         "run": "runs/clothing-001", "data_name": "clothing <small>", "task": "multiclass",
-        "task_reason": "8 classes → multiclass", "classes": list(CLASSES), "status": "done", "seed": 42, "plan": "quick",
-        "budget_seconds": 120, "best": best, "stages": seconds, "wall_seconds": 21.7, "num_skipped": 3,
+        "task_reason": "8 classes → multiclass", "classes": list(CLASSES), "status": "done", "seed": 42,
+        "plan": "quick", "budget_seconds": 120, "best": best, "stages": seconds, "wall_seconds": 21.7, "num_skipped": 3,
         "num_samples": {"train": 3068, "validation": 341, "test": 372}, "made_splits": ["validation"],
         "machine": {"system": "Linux 6.1, x86_64", "processor": "2 cores, AVX2", "memory": "8 GB", "threads": "2"},
         "versions": {"headstart": "0.1.0", "python": "3.11", "keras": "3.15.1", "openvino": "2026.4"},
@@ -89,11 +91,13 @@ def make_state(folder: RunFolder, **changes: object) -> None:
     folder.write_state(state | changes)
 
 
-def make_run(root: Path, classes: tuple[str, ...] = CLASSES, n: int = 372, split: str = "test") -> RunFolder:
+def make_run(
+    root: Path, classes: tuple[str, ...] = CLASSES, n: int = 372, split: str = "test", num_trials: int = 4
+) -> RunFolder:
     """A finished run with everything in it."""
     folder = RunFolder.create(root / "clothing-001", "clothing")
     make_state(folder, classes=list(classes))
-    make_trials(folder, TRIALS)
+    make_trials(folder, TRIALS[:num_trials])
     result = make_evaluation(folder.path, classes, n, split)
     names = [classes[label] for label in result.labels]
     rows = [(f"{k}/{i}.png", name, k) for k in ("train", "validation", "test") for i, name in enumerate(names)]
@@ -104,10 +108,237 @@ def make_run(root: Path, classes: tuple[str, ...] = CLASSES, n: int = 372, split
     findings = [
         {
             "code": code, "severity": severity, "title": f"Some images <{severity}> are nearly the same",
-            "measured": {"pairs": 12, "images": 3068}, "why": "A copy in two splits makes the score look better than it is.",
+            "measured": {"pairs": 12, "images": 3068},
+            "why": "A copy in two splits makes the score look better than it is.",
             "advice": "Look at the pairs, and keep them on one side.",
         }
         for code, severity in kinds
     ]  # fmt: skip
     write_json(folder.path / "findings.json", findings)
     return folder
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags with their attributes, and the text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the tag."""
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text."""
+        self.words += data
+
+
+def read(folder: RunFolder) -> Page:
+    """Write the report and read it."""
+    return Page(write_report(folder).read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Page]:
+    """A finished run and its report."""
+    folder = make_run(tmp_path_factory.mktemp("run"), n=80)
+    return folder, read(folder)
+
+
+def test_a_finished_run_has_every_part(finished: tuple[RunFolder, Page]) -> None:
+    """All sections are there in order and none has a note about a malformed file; the pictures are files too."""
+    folder, page = finished
+    assert [attrs["id"] for tag, attrs in page.tags if tag == "section"] == [name for name, _, _ in SECTIONS]
+    assert "cannot be" not in page.words
+    assert {path.stem for path in (folder.path / "plots").iterdir()} >= {"roc", "confusion", "leaderboard"}
+    assert len([tag for tag, _ in page.tags if tag == "svg"]) == 3 + len(TRIALS)
+
+
+def test_the_verdict_names_model_share_interval_and_baseline(finished: tuple[RunFolder, Page]) -> None:
+    """The first sentence says which trial, how good, on how many images, and what a constant answer gives."""
+    folder, page = finished
+    value = json.loads((folder.path / "evaluation.json").read_text())
+    low, high = (f"{100 * bound:.1f}" for bound in value["accuracy_interval"])
+    assert f"{TRIALS[0]} reaches {100 * value['accuracy']:.1f}% accuracy on 80 test images" in page.words
+    assert f"95% interval {low} to {high}%; always answering " in page.words
+    assert f" gives {100 * value['baseline_accuracy']:.1f}%" in page.words
+
+
+def test_the_page_stands_alone(finished: tuple[RunFolder, Page]) -> None:
+    """No script, no address to fetch, no event handler; the policy forbids them as well."""
+    _, page = finished
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "form", "base", "audio", "video"}
+    for tag, attrs in page.tags:
+        for name, value in attrs.items():
+            assert not name.startswith("on")
+            if name in ("href", "src", "xlink:href", "srcset", "action"):
+                assert (value or "").startswith(("#", "data:")), (tag, name, value)
+    policies = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    assert [tag for tag, _ in page.tags].index("meta") < [tag for tag, _ in page.tags].index("style")
+
+
+def test_hostile_names_are_text(finished: tuple[RunFolder, Page]) -> None:
+    """Markup in names of classes, trials, files and findings is shown, not obeyed."""
+    _, page = finished
+    for name in (CLASSES[3], "clothing <small>", "one_vs_rest-<i>x</i>", "the <budget> was over", "<warning>"):
+        assert name in page.words
+    assert "alert(1)" not in "".join(
+        value or "" for _, attrs in page.tags for key, value in attrs.items() if key != "alt"
+    )
+
+
+def test_images_are_small_and_few(finished: tuple[RunFolder, Page]) -> None:
+    """At most 24 thumbnails of at most 160 pixels; a missing image is a tile with its name."""
+    _, page = finished
+    images = [attrs for tag, attrs in page.tags if tag == "img"]
+    blanks = [attrs for tag, attrs in page.tags if attrs.get("class") == "blank"]
+    assert images
+    assert blanks
+    assert len(images) + len(blanks) <= 24
+    assert all((attrs["src"] or "").startswith("data:image/jpeg;base64,/9j/") for attrs in images)
+
+
+def test_a_second_report_is_the_same(finished: tuple[RunFolder, Page]) -> None:
+    """The report is a function of the files: written again it has the same bytes."""
+    folder, _ = finished
+    first = write_report(folder).read_bytes()
+    assert write_report(folder).read_bytes() == first
+
+
+def test_only_the_report_and_its_pictures_are_written(tmp_path: Path) -> None:
+    """Nothing else in the run folder changes."""
+    folder = make_run(tmp_path, ("cat", "dog"), 20)
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    page = read(folder)
+    after = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    assert {path: after.get(path) for path in before} == before
+    assert {path.suffix for path in after.keys() - before.keys()} == {".svg", ".html"}
+    assert "Threshold" in page.words
+
+
+def test_an_empty_folder_has_a_report(tmp_path: Path) -> None:
+    """A folder without any file gives a page with all its headings and a note in each."""
+    page = read(RunFolder(tmp_path))
+    assert all(title in page.words for _, title, _ in SECTIONS)
+    assert "no trial has finished" in page.words
+    assert "cannot be shown" not in page.words
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("running", "still going"),
+        ("failed", "The run failed"),
+        ("interrupted", "was interrupted"),
+        ("?", "cannot be told"),
+    ],
+)
+def test_an_unfinished_run_says_so(tmp_path: Path, status: str, words: str) -> None:
+    """Without an evaluation the verdict tells the state and the best trial so far, with n and an interval."""
+    folder = RunFolder.create(tmp_path / "run", "x")
+    make_state(folder, status=status)
+    make_trials(folder, TRIALS[:1])
+    page = read(folder)
+    assert words in page.words
+    assert "83.0% accuracy on 341 validation images (95% interval 78.6 to 86.6%)" in page.words
+    assert "There is no evaluation yet." in page.words
+
+
+def test_a_validation_score_is_called_optimistic(tmp_path: Path) -> None:
+    """Numbers of a split that chose the model say so."""
+    folder = RunFolder.create(tmp_path / "run", "x")
+    make_state(folder)
+    make_evaluation(folder.path, ("cat", "dog"), 20, "validation")
+    assert "Optimistic: the validation split also chose the model." in read(folder).words
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("evaluation.json", {"accuracy_interval": [10**400, float("nan")]}),
+        ("evaluation.json", {"confusion_matrix": [[1, 2], [3]]}),
+        ("evaluation.json", {"n": 10**300, "report": {"cat": {"support": 10**300, "recall": 1.0}}}),
+        ("run.json", {"num_samples": {"validation": 10**300}, "wall_seconds": float("inf"), "stages": {"scan": -1}}),
+    ],
+)
+def test_absurd_numbers_are_survived(tmp_path: Path, name: str, changes: dict[str, Any]) -> None:
+    """Numbers beyond all measure, ragged tables and NaN give notes."""
+    folder = make_run(tmp_path, ("cat", "dog"), 6, num_trials=1)
+    path = folder.path / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    page = read(folder)
+    assert sum(tag == "section" for tag, _ in page.tags) == len(SECTIONS)
+    assert "clothing" in page.words
+
+
+def test_a_long_list_of_skipped_files_ends_in_a_count(tmp_path: Path) -> None:
+    """The first 200 files are listed, the rest are counted."""
+    folder = RunFolder.create(tmp_path / "run", "x")
+    make_state(folder)
+    write_csv(folder.path / "skipped.csv", ["path", "reason"], [(f"{i}.png", "empty") for i in range(205)])
+    page = read(folder)
+    assert "199.png" in page.words
+    assert "200.png" not in page.words
+    assert "5 more files in skipped.csv." in page.words
+
+
+FILES = (
+    *(
+        "run.json",
+        "leaderboard.csv",
+        "evaluation.json",
+        "predictions.csv",
+        "splits.csv",
+        "skipped.csv",
+        "findings.json",
+    ),
+    f"trials/{TRIALS[0]}/history.jsonl",
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A small run whose files are spoilt one after the other."""
+    return make_run(tmp_path_factory.mktemp("small"), ("cat", "dog"), 6, num_trials=1)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(FILES), st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode() + b"\n")
+)
+def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes) -> None:
+    """Whatever one file holds, the page is written and has all its sections."""
+    path = small.path / name
+    before = path.read_bytes()
+    path.write_bytes(content)
+    try:
+        page = read(small)
+    finally:
+        path.write_bytes(before)
+    assert sum(tag == "section" for tag, _ in page.tags) == len(SECTIONS)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(("run.json", "evaluation.json")), st.data(), json_values)
+def test_a_field_of_another_type_is_a_note(small: RunFolder, name: str, data: st.DataObject, value: Any) -> None:
+    """Any field may hold any JSON value."""
+    path = small.path / name
+    before = path.read_bytes()
+    fields = json.loads(before)
+    fields[data.draw(st.sampled_from(sorted(fields)))] = value
+    path.write_text(json.dumps(fields))
+    try:
+        page = read(small)
+    finally:
+        path.write_bytes(before)
+    assert sum(tag == "section" for tag, _ in page.tags) == len(SECTIONS)
+    assert not re.search(r"\bnan\b|\binf\b", page.words.split("Environment")[0])

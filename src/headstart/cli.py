@@ -52,7 +52,9 @@ def fit(  # noqa: PLR0913 - the options of CONTRACT.md
     """Train and compare models; keep the best, with a report."""
     _choose_backend(backend)
     from headstart.api import fit as fit_model
-    from headstart.console import make_progress
+    from headstart.console import hush_native_libraries, make_progress
+
+    hush_native_libraries()
 
     run = fit_model(
         data,
@@ -170,7 +172,6 @@ def stack(as_json: Json = False) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake ends in three lines and exit code 2, Ctrl-C in 130."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not for our users
     sys.exit(_guarded(spread(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from headstart.errors import printable
 
-__all__ = ["LineProgress", "TerminalProgress", "make_progress"]
+__all__ = ["LineProgress", "TerminalProgress", "hush_native_libraries", "make_progress"]
 
 _LINE_SECONDS = 5.0  # between two lines about the same stage in a pipe
 
@@ -80,6 +81,22 @@ class LineProgress:
 
     def end(self) -> None:
         """Nothing to take away."""
+
+
+def hush_native_libraries() -> None:
+    """Keep what C++ libraries write to file descriptor 2 off the user's screen; Python's own stderr stays.
+
+    TensorFlow greets there before it reads its log level. With TF_CPP_MIN_LOG_LEVEL set, the user wants to see it.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or sys.stderr is None:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    own = os.dup(2)
+    sys.stderr = os.fdopen(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def make_progress() -> TerminalProgress | LineProgress:

@@ -100,8 +100,8 @@ def _draw_class_rocs(ax: Axes, evaluation: Evaluation) -> None:
     fpr, tpr, _ = roc_curve(truth.ravel(), scores.ravel())
     ax.plot(fpr, tpr, color=_ink(), linewidth=2.4, label=f"micro  {auc['micro']:.3f}")
     if known:
-        macro, dash = f"macro  {auc['macro']:.3f}", (0, (2.5, 1.5))
-        ax.plot([0, *grid], [0, *mean], color=_ink(), linewidth=2.4, linestyle=dash, label=macro)
+        name = f"macro  {auc['macro']:.3f}"
+        ax.plot([0, *grid], [0, *mean], color=_ink(), linewidth=2.4, linestyle=(0, (2.5, 1.5)), label=name)
 
 
 def _draw_binary_roc(ax: Axes, evaluation: Evaluation) -> None:

@@ -10,7 +10,7 @@ from headstart.errors import printable
 from headstart.plots import save_svg
 from headstart.report.contents import MALFORMED, Contents, text
 
-__all__ = ["Markup", "escape", "figure", "folded", "note", "page", "paragraph", "section", "table"]
+__all__ = ["Markup", "escape", "figure", "folded", "guarded", "note", "page", "paragraph", "section", "table"]
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -79,12 +79,16 @@ def figure(
 
 
 def section(name: str, title: str, build: Callable[[Contents], Markup], contents: Contents) -> Markup:
-    """A section with its heading; where the folder's files make no sense, a note that says so."""
+    """A section with its heading."""
+    return Markup(f'<section id="{name}"><h2>{escape(title)}</h2>{guarded(build, contents)}</section>')
+
+
+def guarded(build: Callable[[Contents], Markup], contents: Contents) -> Markup:
+    """A part of the page; where the folder's files make no sense, a note that says so."""
     try:
-        body = build(contents)
+        return build(contents)
     except MALFORMED as error:  # the files were written by anyone; one bad file must not take the page with it
-        body = note(f"This part cannot be shown, a file of the run is malformed: {type(error).__name__}: {error}")
-    return Markup(f'<section id="{name}"><h2>{escape(title)}</h2>{body}</section>')
+        return note(f"This part cannot be shown, a file of the run is malformed: {type(error).__name__}: {error}")
 
 
 def page(title: str, header: Markup, links: Sequence[tuple[str, str]], sections: Sequence[Markup]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headstart.metrics import wilson_interval
 from headstart.report.contents import Contents, mapping, number, text
-from headstart.report.page import Markup, escape, note, paragraph, table
+from headstart.report.page import Markup, escape, guarded, note, paragraph, table
 from headstart.report.words import count, decimal, duration, interval, percent, plural
 
 __all__ = ["findings", "header", "stages", "verdict"]
@@ -24,9 +24,12 @@ def header(contents: Contents) -> Markup:
     status = contents.status
     chip = f'<span class="chip {status}">{_STATUS[status]}</span>'
     eyebrow = f'<p class="eyebrow">Headstart report {chip}</p>'
+    return Markup(f"<header>{eyebrow}<h1>{escape(contents.title)}</h1>{guarded(_outcome, contents)}</header>")
+
+
+def _outcome(contents: Contents) -> Markup:
     facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(contents))
-    title = f"<h1>{escape(contents.title)}</h1>{paragraph(verdict(contents), 'lead')}"
-    return Markup(f"<header>{eyebrow}{title}{_scale(contents)}<dl class=facts>{facts}</dl></header>")
+    return Markup(f"{paragraph(verdict(contents), 'lead')}{_scale(contents)}<dl class=facts>{facts}</dl>")
 
 
 def verdict(contents: Contents) -> str:

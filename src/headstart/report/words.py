@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from headstart.report.contents import number
+
 __all__ = ["count", "decimal", "duration", "interval", "percent", "plural"]
 
 _MISSING = "–"
@@ -26,9 +28,8 @@ def interval(bounds: object) -> str:
     """
     if not isinstance(bounds, list | tuple) or len(bounds) != 2:
         return ""
-    if not all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds):
-        return ""
-    return f"{percent(bounds[0]).removesuffix('%')} to {percent(bounds[1])}"
+    low, high = (number(bound) for bound in bounds)
+    return "" if low is None or high is None else f"{percent(low).removesuffix('%')} to {percent(high)}"
 
 
 def duration(seconds: float | None) -> str:
@@ -64,11 +65,11 @@ def count(value: float | None) -> str:
     return _MISSING if value is None else f"{value:,.0f}"
 
 
-def plural(number: int, noun: str, nouns: str = "") -> str:
+def plural(how_many: int, noun: str, nouns: str = "") -> str:
     """A number with its noun.
 
     Example:
         >>> plural(1, "image"), plural(2, "class", "classes")
         ('1 image', '2 classes')
     """
-    return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
+    return f"{count(how_many)} {noun if how_many == 1 else nouns or noun + 's'}"
