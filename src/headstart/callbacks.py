@@ -64,31 +64,49 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     Args:
         path: A ``.keras`` file.
+        every_seconds: At least so long between two writes; the end of training always writes what is still owed.
 
     Attributes:
         best: The least ``val_loss`` so far.
         best_epoch: Its epoch, from 0.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, every_seconds: float = 2.0) -> None:
         super().__init__()
         self._path = path
-        self.best = float("inf")
-        self.best_epoch = -1
-        self._weights: list[Array] = []
+        self._every_seconds = every_seconds
+        self._forget()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the training before."""
-        self.best, self.best_epoch, self._weights = float("inf"), -1, []
+        self._forget()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save the model if it is better than any before."""
         val_loss = (logs or {}).get("val_loss", float("nan"))
         if val_loss < self.best:
             self.best, self.best_epoch = val_loss, epoch
-            self._weights = self.model.get_weights()
-            with replacing(self._path) as temporary:
-                self.model.save(temporary)
+            self._weights, self._is_owed = self.model.get_weights(), True
+            if time.perf_counter() - self._written > self._every_seconds:
+                self._write()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Write the best weights if that is still owed; the model keeps the weights that it ended with."""
+        if self._is_owed:
+            last = self.model.get_weights()
+            self.restore(self.model)
+            self._write()
+            self.model.set_weights(last)
+
+    def _forget(self) -> None:
+        self.best, self.best_epoch = float("inf"), -1
+        self._weights: list[Array] = []
+        self._is_owed, self._written = False, time.perf_counter()
+
+    def _write(self) -> None:
+        with replacing(self._path) as temporary:
+            self.model.save(temporary)
+        self._is_owed, self._written = False, time.perf_counter()
 
     def restore(self, model: keras.Model) -> None:
         """Give ``model`` the best weights."""

@@ -64,6 +64,8 @@ class Model:
         self.trained: Trained | None = None
         self.dataset: Dataset | None = None
         self.history: list[dict[str, Any]] = []
+        self._num_features = 0
+        self._head: keras.Model | None = None
 
     @classmethod
     def of(cls, trial: Trial) -> Model:
@@ -108,14 +110,17 @@ class Model:
             task=dataset.task,
             num_classes=dataset.num_classes,
         )
-        self._num_features = examples.rows.shape[1]
+        self._num_features, self._head = examples.rows.shape[1], None
         self.trained = train(examples, self.recipe, folder, **options)
         return self.trained
 
     def head(self) -> keras.Model:
         """Part B as a Keras model."""
         trained, dataset = self._fitted()
-        return trained.model(self._num_features, dataset.task, dataset.num_classes)
+        if self._head is None:
+            self._head = part_b(self.recipe.network, self._num_features, dataset.task, dataset.num_classes)
+            self._head.set_weights(trained.weights)
+        return self._head
 
     def keras(self) -> keras.Model:
         """Both parts as one Keras model of built-in layers, image of 0..255 in."""
@@ -205,8 +210,6 @@ class Model:
         with tempfile.TemporaryDirectory() as folder:
             self.save(folder)
             return export_model(Path(folder), formats or list(FORMATS), Path(out))
-
-    _num_features = 0
 
     def _fitted(self) -> tuple[Trained, Dataset]:
         if self.trained is None or self.dataset is None:

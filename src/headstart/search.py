@@ -172,8 +172,9 @@ def _run_trial(job: _Search, trial: Trial) -> None:
     job.interrupted = trained.interrupted
     with job.watch.stage("measure"):
         row = _measure(job, model, trained, features)
-    with replacing(folder / "model.keras") as temporary:
-        model.head().save(temporary)
+    if not (folder / "model.keras").exists():  # the solver leaves none
+        with replacing(folder / "model.keras") as temporary:
+            model.head().save(temporary)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
     job.rows.append(row)
     if job.best is None or trained.val_loss < (job.best[1].val_loss or np.inf):

@@ -56,19 +56,18 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     with watch.stage("save"):
         cargo.model.save(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        graph = pool.submit(add_graph, cargo.folder.path)  # a child process does the work
+        graph = pool.submit(add_graph, cargo.folder.path)  # a child process does the work, beside what follows
         with watch.stage("evaluate"):
             _unseal(cargo)
-            evaluation = _evaluate(cargo)
+            facts = _write_tables(cargo, _evaluate(cargo))
+        with watch.stage("report"):
+            save(**facts)
+            write_report(cargo.folder)
         with watch.stage("convert"):
             try:
                 graph.result()
             except ExportError as error:
                 progress.say(f"no graph for quick predictions: {error.title}; predict will try again")
-    facts = _write_tables(cargo, evaluation)
-    with watch.stage("report"):
-        save(**facts)
-        write_report(cargo.folder)
     save()
     cargo.folder.seal()
 

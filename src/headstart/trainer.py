@@ -91,12 +91,6 @@ class Trained:
     seconds: float
     interrupted: bool = False
 
-    def model(self, num_features: int, task: str, num_classes: int) -> keras.Model:
-        """The head as a Keras model."""
-        head = part_b(self.recipe.network, num_features, task, num_classes)
-        head.set_weights(self.weights)
-        return head
-
 
 def train(
     examples: Examples,

@@ -46,14 +46,11 @@ def numbers(contents: Contents) -> Markup:
     split = text(evaluation.get("split"))
     where = paragraph(f"{plural(int(n), 'image')} of the {split or 'evaluated'} split.")
     looks = number(contents.state.get("test_looks"))
-    times = "" if looks is None else "once" if looks == 1 else plural(int(looks), "time")
+    times = "" if not looks else "once" if looks == 1 else plural(int(looks), "time")
     seen = f"The test split has been looked at {times} by this run." if times else ""
     warning = Markup("")
     if split != "test":
-        words = (
-            f"Optimistic: the {split or 'evaluated'} split also chose the model. There is no test split to say better."
-        )
-        warning = paragraph(words, "callout")
+        warning = paragraph(f"Optimistic: the {split or 'evaluated'} split also chose the model.", "callout")
     return Markup(where + warning + table(("Metric", "Value"), rows) + (paragraph(seen, "small") if seen else ""))
 
 
@@ -82,7 +79,9 @@ def roc(contents: Contents) -> Markup:
             f"“{evaluation.classes[1]}” against “{evaluation.classes[0]}” on {images}, with the area under the curve."
         )
     elif many:
-        caption += f" Micro and macro averages of {len(evaluation.classes)} classes."
+        caption = (
+            f"Averages over {len(evaluation.classes)} classes, each against the rest, on {images}, with their areas."
+        )
     return figure(contents, "roc", lambda ax: draw_roc(ax, evaluation), size, caption)
 
 
@@ -94,7 +93,7 @@ def confusion(contents: Contents) -> Markup:
     counts = np.array(matrix)
     if counts.shape != (len(names), len(names)) or counts.dtype.kind != "i" or counts.size == 0 or counts.min() < 0:
         return note("evaluation.json holds no confusion matrix of counts for these classes.")
-    side = 2.4 + 0.27 * len(names) if len(names) <= 20 else 2.2 + 0.125 * len(names)
+    side = 2.4 + 0.27 * len(names) if len(names) <= 20 else 2.2 + 0.105 * len(names)
     side = max(side, 4.0)
     caption = (
         f"Rows are the truth, columns the answers, {plural(int(counts.sum()), 'image')}. The deeper the colour, the "

@@ -39,9 +39,12 @@ def verdict(contents: Contents) -> str:
     accuracy, n = number(contents.evaluation.get("accuracy")), number(contents.evaluation.get("n"))
     if accuracy is not None and n is not None:
         return _evaluated_verdict(contents, name, accuracy, int(n))
+    error = text(
+        str(contents.state.get("error") or "").partition("\n")[0]
+    )  # the title; the other lines teach, they do not tell
     beginning = {
         "running": "The run is still going",
-        "failed": "The run failed",
+        "failed": f"The run failed ({error})" if error else "The run failed",
         "interrupted": "The run was interrupted",
         "done": "The run has finished, but its evaluation is not there",
         "unknown": "This run cannot be told in full",

@@ -27,22 +27,22 @@ _COLUMNS = (
 
 
 def leaderboard(contents: Contents) -> Markup:
-    """The table of trials, failed ones last, and the picture of both numbers."""
+    """The table of trials, those without a result last, and the picture of both numbers."""
     if not contents.trials:
         reason = contents.notes.get("leaderboard.csv", "missing")
         return note(
             "No trial has finished yet." if reason == "missing" else f"leaderboard.csv cannot be read: {reason}"
         )
     best = text(mapping(contents.state.get("best")).get("trial"))
-    finished = [trial for trial in contents.trials if trial.status != "failed"]
-    failed = [trial for trial in contents.trials if trial.status == "failed"]
+    finished = [trial for trial in contents.trials if trial.numbers["val_loss"] is not None]
+    failed = [trial for trial in contents.trials if trial.numbers["val_loss"] is None]
     marks = ["best" if trial.name == best else "" for trial in finished]
     n = contents.num_samples("validation")
     parts = [table(_COLUMNS, [_row(trial, n) for trial in finished], marks)] if finished else []
     parts.append(paragraph(_legend(n), "small"))
     if failed:
-        rows = [(trial.name, trial.parts, trial.reason or "no reason was noted") for trial in failed]
-        parts += [Markup("<h3>Failed</h3>"), table(("Trial", "Parts", "Reason"), rows, words=3)]
+        rows = [(trial.name, trial.parts, trial.status, trial.reason or "no reason was noted") for trial in failed]
+        parts += [Markup("<h3>Without a result</h3>"), table(("Trial", "Parts", "State", "Reason"), rows, words=4)]
     points = [point for trial in finished if (point := _point(trial)) is not None]
     if points:
         caption = "Execution time against validation loss; lower left is better. The line joins the Pareto front."
