@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from headstart import export, pixels, verify_export
+from headstart import conversion, export, pixels, verify_export
+from headstart.conversion import write_engine_graph
 from headstart.errors import ExportError
-from headstart.export import FORMATS, Exported, export_model, write_engine_graph
+from headstart.export import FORMATS, Exported, export_model
 from headstart.fingerprint import file_digest
 from headstart.runfolder import read_json, write_json
 
@@ -254,7 +255,7 @@ def test_failed_conversion_is_told_in_its_own_words(tmp_path: Path) -> None:
 
 def test_killed_converter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A child that dies without a word still gives a three-line error."""
-    monkeypatch.setattr(export, "__file__", str(tmp_path / "export.py"))
+    monkeypatch.setattr(conversion, "__file__", str(tmp_path / "conversion.py"))
     (tmp_path / "convert.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     with pytest.raises(ExportError, match="killed by signal 9") as caught:
         write_engine_graph(tmp_path / "a.keras", tmp_path / "a.xml")
@@ -381,7 +382,7 @@ def test_not_a_number_is_not_agreement(monkeypatch: pytest.MonkeyPatch, source: 
     measured = _measured(monkeypatch, source, predict)
     assert np.isnan(measured["from_pixels"])
     assert measured["from_bytes"] == 0
-    monkeypatch.setattr(export, "_child", lambda script, request: (measured, ""))
+    monkeypatch.setattr(export, "ask_child", lambda script, request: (measured, ""))
     with pytest.raises(ExportError, match="from_pixels nan"):
         export._verify(FORMATS["onnx"], source)
 

@@ -232,7 +232,7 @@ def test_an_empty_folder_has_a_report(tmp_path: Path) -> None:
     ("status", "words"),
     [
         ("running", "still going"),
-        ("failed", "The run failed"),
+        ("failed", "The run failed (TrainingError H301: <too> slow); the best"),
         ("interrupted", "was interrupted"),
         ("?", "cannot be told"),
     ],
@@ -240,7 +240,7 @@ def test_an_empty_folder_has_a_report(tmp_path: Path) -> None:
 def test_an_unfinished_run_says_so(tmp_path: Path, status: str, words: str) -> None:
     """Without an evaluation the verdict tells the state and the best trial so far, with n and an interval."""
     folder = RunFolder.create(tmp_path / "run", "x")
-    make_state(folder, status=status)
+    make_state(folder, status=status, error="TrainingError H301: <too> slow\n  received   1 s")
     make_trials(folder, TRIALS[:1])
     page = read(folder)
     assert words in page.words

@@ -13,7 +13,7 @@ from headstart.store import cache_folder
 __all__ = ["Budget", "parse_seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-_FINISH_SECONDS = 30.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
+_FINISH_SECONDS = 20.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
 _MARGIN = 1.25  # of the finish measured last time: machines are shared
 _LEAST_TRAINING_SECONDS = 3.0
 
@@ -48,6 +48,10 @@ class Budget:
     def has_time_for(self, seconds: float) -> bool:
         """Whether so many seconds of training still fit."""
         return time.perf_counter() + seconds < self.training_deadline
+
+    def left(self) -> float:
+        """Seconds until the budget is spent; infinite without one."""
+        return math.inf if self.seconds is None else self.seconds - self.elapsed()
 
     def require(self, part_a_seconds: float) -> None:
         """Refuse to go on where Part A alone would need more time than there is.

@@ -203,9 +203,8 @@ def _guarded(arguments: list[str]) -> int:
     except HeadstartError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
-    except (KeyboardInterrupt, typer.Abort):
-        print("Interrupted: what had ended is kept.", file=sys.stderr)  # noqa: T201
-        return 130
+    except KeyboardInterrupt:
+        result = 130  # Typer turns it into this code as well, where it gets to see it
     except typer.TyperException as error:
         wrong = UsageError(
             "H004",
@@ -219,6 +218,8 @@ def _guarded(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us, `head` say, has gone
         return 0
+    if result == 130:
+        print("Interrupted: what had ended by then is kept.", file=sys.stderr)  # noqa: T201
     return int(result or 0)
 
 

@@ -1,6 +1,6 @@
-"""Artefacts: the table of formats to ship, and the child process that writes them, with Keras on TensorFlow.
+"""Part A: the table of formats a model can be written in, and the child process that writes them, on TensorFlow.
 
-``export`` starts it as a script, whatever backend trained the model. It imports nothing of Headstart when it runs:
+``conversion`` starts it as a script, whatever backend trained the model. It imports nothing of Headstart when it runs:
 what comes out is made by public tools alone.
 """
 

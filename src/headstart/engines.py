@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import queue
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.metadata import version
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from headstart.conversion import write_engine_graph
 from headstart.errors import ExportError
 from headstart.extractor import PartA
 from headstart.fingerprint import settings_digest
@@ -63,20 +64,24 @@ class OpenVINOEngine:
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
         """See ``Engine.run``."""
-        import openvino
+        idle = [self._compiled.create_infer_request() for _ in range(2 * usable_cores())]
+        flying: deque[tuple[int, openvino.InferRequest]] = deque()
 
-        done: queue.SimpleQueue[tuple[int, Array]] = queue.SimpleQueue()
-        requests = openvino.AsyncInferQueue(self._compiled, 2 * usable_cores())
-        requests.set_callback(lambda request, i: done.put((i, request.get_output_tensor().data[0].copy())))
-        try:
-            for i, pixels in images:
-                requests.start_async({0: pixels[None]}, i)
-                while not done.empty():
-                    yield done.get()
-        finally:
-            requests.wait_all()
-        while not done.empty():
-            yield done.get()
+        def land() -> tuple[int, Array]:
+            i, request = flying.popleft()
+            request.wait()
+            idle.append(request)
+            return i, request.get_output_tensor().data[0].copy()
+
+        # Requests are waited for in turn: a callback into Python can deadlock with OpenVINO's threads when they end.
+        for i, pixels in images:
+            if not idle:
+                yield land()
+            request = idle.pop()
+            request.start_async({0: pixels[None]})
+            flying.append((i, request))
+        while flying:
+            yield land()
 
 
 class KerasEngine:
@@ -204,8 +209,6 @@ def _failure_note(part: PartA) -> Path:
 def _converted(part: PartA) -> openvino.Model:
     """Part A's graph from Keras, converted once and kept."""
     import keras
-
-    from headstart.export import write_engine_graph
 
     file = _graph_file(part)
     if not file.exists():

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart.conversion import ask_child, convert, settle, staged
 from headstart.convert import FORMATS, Format
 from headstart.errors import ExportError, RunError
 from headstart.fingerprint import file_digest
-from headstart.runfolder import read_json, replacing, write_bytes, write_json
+from headstart.runfolder import read_json, write_bytes, write_json
 
-__all__ = ["FORMATS", "Exported", "Format", "export_model", "write_engine_graph"]
+__all__ = ["FORMATS", "Exported", "Format", "export_model"]
 
 # The most that each measurement of verify_export may be. The same pixels leave rounding alone; from the bytes of a
 # file, decoders differ by a level or two of 255, while a wrong resize filter or channel order makes tens.
 _LIMITS = {"from_pixels": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "changed": 0.0}
 _COMPANIONS = ("golden.npz", "preprocess.py")
 _SIGNATURE = "signature.json"
-_CHILD_SECONDS = 1800.0
-_QUIET = {
-    "KERAS_BACKEND": "tensorflow",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "-1",  # conversion and checks are small; an accelerator would round differently
-    "PYTHONWARNINGS": "ignore",
-}
 
 
 @dataclass(frozen=True)
@@ -79,10 +67,10 @@ def export_model(source: Path, formats: Sequence[str], out: Path) -> list[Export
     signature = _signature(source)
     written = [*_COMPANIONS, *(name for row in rows for name in row.files)]
     kept = _earlier_exports(out, source, signature, written)
-    with _staging(out) as staging:
+    with staged(out) as staging:
         for name in (_SIGNATURE, *_COMPANIONS):
             write_bytes(staging / name, (source / name).read_bytes())
-        seconds = _convert(
+        seconds = convert(
             source / "model.keras", rows, staging, output=signature["output"]["name"], labels=signature["labels"]
         )
         # Most of a check is one thread importing a runtime, so two at a time; each holds a copy of the model.
@@ -94,29 +82,9 @@ def export_model(source: Path, formats: Sequence[str], out: Path) -> list[Export
         ]
         digests = _origin(source, signature) | kept | _digests(staging, written)
         for name in written:
-            _move(staging / name, out / name)
+            settle(staging / name, out / name)
         write_json(out / _SIGNATURE, {**signature, "digests": digests})
     return exports
-
-
-def write_engine_graph(keras_file: Path, xml_file: Path) -> None:
-    """Convert any .keras file of built-in layers to an OpenVINO graph, float32, with an open batch dimension.
-
-    Inputs and outputs keep their Keras names. The graph is not checked against the model here.
-
-    Args:
-        keras_file: The model; it has one input.
-        xml_file: Where the graph goes; its weights lie beside it, with the suffix ``.bin``.
-
-    Raises:
-        ExportError: The conversion failed (H403), or the folder cannot be made (H404).
-        StackError: The disk refuses a write (H601).
-    """
-    row = FORMATS["openvino"]
-    with _staging(xml_file.parent) as staging:
-        _convert(keras_file, [row], staging, output="", labels=[])
-        for name in row.files:  # the weights first: whoever sees the graph finds them
-            _move(staging / name, xml_file.with_suffix(Path(name).suffix))
 
 
 def _rows(formats: Sequence[str]) -> list[Format]:
@@ -124,7 +92,7 @@ def _rows(formats: Sequence[str]) -> list[Format]:
     if unknown or not formats:
         raise ExportError(
             "H401",
-            "no such export format" if unknown else "no export format was named",
+            "no known export format was named",
             received=", ".join(unknown) or "nothing",
             expected=f"one or more of {', '.join(FORMATS)}",
             advice="for example --to onnx openvino",
@@ -140,7 +108,7 @@ def _signature(source: Path) -> dict[str, Any]:
             "the model to export is not complete",
             received=f"{source} without {', '.join(missing)}",
             expected="the folder of a finished run",
-            advice="let the run end (headstart resume), or fit again",
+            advice="let the run end, or fit again",
         )
     signature: dict[str, Any] = read_json(source / _SIGNATURE)
     return signature
@@ -184,8 +152,14 @@ def _origin(source: Path, signature: dict[str, Any]) -> dict[str, str]:
     return {name: digest for name, digest in signature.get("digests", {}).items() if not (source / name).exists()}
 
 
-def _blocked(path: Path, title: str, expected: str) -> ExportError:
-    return ExportError("H404", title, received=str(path), expected=expected, advice="name another folder with --out")
+def _blocked(path: Path, reason: str, expected: str) -> ExportError:
+    return ExportError(
+        "H404",
+        f"nothing can be written there: {reason}",
+        received=str(path),
+        expected=expected,
+        advice="name another folder with --out",
+    )
 
 
 def _files(path: Path) -> list[Path]:
@@ -202,50 +176,11 @@ def _file_mb(folder: Path, row: Format) -> float:
     return sum(file.stat().st_size for name in row.files for file in _files(folder / name)) / 1e6
 
 
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """A hidden folder inside ``out``, gone afterwards; ``out`` itself goes too if it was made here and stays empty."""
-    made = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".writing-", dir=out, ignore_cleanup_errors=True)
-    except OSError as error:
-        title = f"the export folder cannot be written: {error.strerror or error}"
-        raise _blocked(out, title, "a folder to write in") from error
-    try:
-        with scratch as name:
-            yield Path(name)
-    finally:
-        if made and not any(out.iterdir()):
-            out.rmdir()
-
-
-def _move(path: Path, final: Path) -> None:
-    with replacing(final) as temporary:
-        path.rename(temporary)
-
-
-def _convert(keras_file: Path, rows: Sequence[Format], folder: Path, **names: object) -> dict[str, float]:
-    """Run the converter once for all formats; the seconds of each. ``names``: the output's name, and the labels."""
-    formats = [row.name for row in rows]
-    request = {"keras_file": str(keras_file), "folder": str(folder), "formats": formats, **names}
-    seconds, reason = _child("convert.py", request)
-    if reason:
-        raise ExportError(
-            "H403",
-            f"{keras_file.name} could not be converted",
-            received=reason,
-            expected="a model of built-in Keras layers",
-            advice="see which runtimes are installed: headstart stack",
-        )
-    return seconds
-
-
 def _verify(row: Format, folder: Path) -> tuple[float, float]:
     """The largest difference of an export, and the seconds it took to measure it in a process of its own."""
     start = time.perf_counter()
     request = {"folder": str(folder), "file": row.file, "runtime": row.runtime}
-    measured, reason = _child("verify_export.py", request)
+    measured, reason = ask_child("verify_export.py", request)
     if not reason:
         exceeded = [name for name, limit in _LIMITS.items() if not measured[name] <= limit]  # so that NaN exceeds too
         reason = ", ".join(f"{name} {measured[name]:.3g}" for name in exceeded)
@@ -258,22 +193,3 @@ def _verify(row: Format, folder: Path) -> tuple[float, float]:
             advice="check that model.keras, golden.npz and preprocess.py are of one run, or fit again",
         )
     return max(measured["from_pixels"], measured["from_bytes"]), time.perf_counter() - start
-
-
-def _child(script: str, request: dict[str, Any]) -> tuple[dict[str, float], str]:
-    """Run a script beside this file in a fresh interpreter; its answer, or the reason why there is none."""
-    command = [sys.executable, "-P", "-B", str(Path(__file__).with_name(script))]
-    text = json.dumps(request, ensure_ascii=True).encode("ascii")
-    environment = {**os.environ, **_QUIET}
-    try:
-        done = subprocess.run(
-            command, input=text, capture_output=True, env=environment, timeout=_CHILD_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return {}, f"{script} was stopped after {_CHILD_SECONDS:.0f} seconds"
-    if done.returncode:
-        lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        told = lines[-1].strip() if lines else "no message"
-        return {}, told if done.returncode > 0 else f"{script} was killed by signal {-done.returncode}: {told}"
-    answer: dict[str, float] = json.loads(done.stdout.decode("utf-8", "replace").splitlines()[-1])
-    return answer, ""

@@ -188,11 +188,14 @@ def _features(job: _Search, part: PartA) -> Features:
         return job.features[part.name]
     with job.watch.stage("part_a"):
         job.progress.begin(f"Part A: {part.name}", len(job.learning))
-        deadline = job.budget.extraction_deadline
+        # The probe always gets its time: without it, nobody could say how large the budget would have to be.
+        deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_SECONDS)
         features = extract(job.learning, part, open_store(), progress=_Watch(job), deadline=deadline)
     _start_importing_keras()
     if not job.is_prepared:
         request = job.request
+        if features.unreached:
+            job.progress.say(f"the budget leaves out {len(features.unreached)} images that were not reached in time")
         job.learning, features = prepare(job.learning, features, validation=request.validation, seed=request.seed)
         job.is_prepared = True
     elif features.failures or features.unreached:

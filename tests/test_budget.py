@@ -1,0 +1,146 @@
+"""The whole: a budget is read, kept, and refused with a number that will do. The clock here is a number in the test."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart import budget
+from headstart.budget import Budget, parse_seconds
+from headstart.errors import TrainingError, UsageError
+from headstart.runfolder import read_json, write_json
+
+DEFAULT_FINISH = 30.0
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache: no run has ended on this machine yet."""
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def clock(cache: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that stands at 1000 until the test sets ``now``."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    return clock
+
+
+# Reading
+
+
+@given(st.integers(1, 10**6), st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("", 1), (" S", 1), ("H ", 3600)]))
+def test_a_length_of_time(number: int, unit: tuple[str, int]) -> None:
+    """Seconds, minutes and hours, seconds where no unit is named; case and spaces do not count."""
+    assert parse_seconds(f"{number}{unit[0]}") == number * unit[1]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1.5m", 90.0), ("0.5h", 1800.0), ("2.25", 2.25)])
+def test_a_fraction_of_a_unit(text: str, seconds: float) -> None:
+    """Decimals are fine."""
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "0", "0s", "0.0h", "-5m", "+5", "5x", "m", "1m30s", "1e3", "inf", "nan", ".5m", "5,5", "five\n"]
+)
+def test_what_is_no_length_of_time_is_told(text: str) -> None:
+    """H003 shows what was given and how it is written."""
+    with pytest.raises(UsageError) as caught:
+        parse_seconds(text)
+    assert caught.value.code == "H003"
+    assert caught.value.received == text
+
+
+# Keeping
+
+
+def test_without_a_budget_there_is_all_the_time(clock: SimpleNamespace) -> None:
+    """No deadline, and nothing is refused."""
+    free = Budget(None, started=1000.0)
+    assert free.training_deadline == free.extraction_deadline == math.inf
+    assert free.has_time_for(1e9)
+    free.require(1e9)
+
+
+def test_time_counts_from_the_start_of_the_process(clock: SimpleNamespace) -> None:
+    """Imports before the budget was made are in it."""
+    clock.now = 1012.0
+    assert Budget(100.0, started=1000.0).elapsed() == 12.0
+
+
+def test_training_ends_early_enough_to_finish(clock: SimpleNamespace) -> None:
+    """The end of a run is kept free, and before it time to train a head."""
+    kept = Budget(100.0, started=1000.0)
+    assert kept.training_deadline == 1100.0 - DEFAULT_FINISH
+    assert 1000.0 < kept.extraction_deadline < kept.training_deadline
+    assert kept.has_time_for(69.0)
+    clock.now = 1050.0
+    assert kept.has_time_for(19.0)
+    assert not kept.has_time_for(21.0)
+
+
+# What an end costs here
+
+
+def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> None:
+    """The next run keeps a little more free than the last end took."""
+    first = Budget(1000.0, started=1000.0)
+    clock.now = 1500.0
+    first.begin_finish()
+    clock.now = 1540.0
+    first.end_finish()
+    assert read_json(cache / "finish.json") == {"seconds": 40.0}
+    reserved = 2000.0 - Budget(1000.0, started=1000.0).training_deadline
+    assert 40.0 < reserved <= 60.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, -50.0, 0.1])
+def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, seconds: float) -> None:
+    """However quick the last one was, some seconds are kept."""
+    write_json(cache / "finish.json", {"seconds": seconds})
+    assert Budget(100.0, started=1000.0).training_deadline <= 1095.0
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"seconds": null}', '{"seconds": "soon"}', "3"])
+def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, cache: Path, note: str) -> None:
+    """A damaged note costs no run."""
+    cache.mkdir()
+    (cache / "finish.json").write_text(note)
+    assert Budget(100.0, started=1000.0).training_deadline == 1100.0 - DEFAULT_FINISH
+
+
+# Refusing
+
+
+def test_enough_time_is_not_refused(clock: SimpleNamespace) -> None:
+    """100 s hold 50 s of Part A, a head and the end."""
+    Budget(100.0, started=1000.0).require(50.0)
+
+
+def test_too_little_time_is_refused_at_once(clock: SimpleNamespace) -> None:
+    """H303 before any work is done, with what was asked for."""
+    with pytest.raises(TrainingError) as caught:
+        Budget(60.0, started=1000.0).require(50.0)
+    assert caught.value.code == "H303"
+    assert "60s" in caught.value.received
+
+
+@pytest.mark.parametrize("part_a_seconds", [0.0, 20.0, 333.3, 5000.0])
+@pytest.mark.parametrize("elapsed", [0.5, 20.0])
+def test_the_budget_that_is_advised_will_do(clock: SimpleNamespace, part_a_seconds: float, elapsed: float) -> None:
+    """Taking the advice, with the same work on the same machine, is not refused again; a little slower neither."""
+    clock.now = 1000.0 + elapsed
+    with pytest.raises(TrainingError) as caught:
+        Budget(1.0, started=1000.0).require(part_a_seconds)
+    advised = parse_seconds(caught.value.advice.removeprefix("--budget ").split(",")[0])
+    assert f"{advised:g} s" in caught.value.expected
+    clock.now += 1.0
+    Budget(advised, started=1000.0).require(part_a_seconds)

@@ -1,0 +1,372 @@
+"""The command line: results on stdout, everything else on stderr, mistakes in three lines, an exit status that says which."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+import headstart
+from headstart.cli import app, main, spread
+
+COMMANDS = ("fit", "demo", "leaderboard", "evaluate", "predict", "export", "stack")
+CLASSES = ["circle", "square", "triangle"]
+NUM_PHOTOS = 24  # of each class
+
+# docs: what a script may rely on.
+FIT_KEYS = {
+    "run",
+    "task",
+    "classes",
+    "status",
+    "best",
+    "trials",
+    "wall_seconds",
+    "num_samples",
+    "num_skipped",
+    "findings",
+}
+TRIAL_KEYS = {"trial", "status", "part_a", "part_b", "val_loss", "part_a_seconds", "part_a_cached", "part_b_seconds"}
+TRIAL_KEYS |= {"total_seconds", "num_params", "ms_per_sample", "file_mb", "on_front"}
+TRIAL_KEYS |= {"val_accuracy", "reason"}  # what `best` says too, and why a trial has no numbers
+EVALUATION_KEYS = {"task", "split", "optimistic", "n", "loss", "accuracy", "accuracy_interval", "balanced_accuracy"}
+EVALUATION_KEYS |= {"baseline_accuracy", "roc_auc", "confusion_matrix", "classes", "report"}
+
+Ended = tuple[int, str, str]
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Run a command in this process: its exit status, stdout and stderr."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # else fit would redirect this process's own file descriptors
+
+    def run(*arguments: object) -> Ended:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def _process(*arguments: object, code: str = "from headstart.cli import main; main()") -> list[str]:
+    return [sys.executable, "-c", code, *map(str, arguments)]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(headstart.__file__).parents[1]), "PYTHONIOENCODING": "utf-8"}
+
+
+def _run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = _process(*arguments, **options)
+    return subprocess.run(command, env=_environment(), capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+@pytest.fixture(scope="session")
+def data(make_photos: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos of three classes, one file that is no image, and one that is hidden."""
+    folder = make_photos(tmp_path_factory.mktemp("cli") / "shapes", per_class=NUM_PHOTOS)
+    (folder / "circle" / "broken.jpg").write_bytes(b"no image")
+    (folder / "circle" / ".hidden.jpg").write_bytes(b"hidden")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fitted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """The finished process of ``fit --json`` with one trial; the run is the folder that its output names."""
+    out = tmp_path_factory.mktemp("cli-run") / "run"
+    return _run("fit", data, "--trial", "linear", "--out", out, "--json")
+
+
+@pytest.fixture(scope="session")
+def run(fitted: subprocess.CompletedProcess[str]) -> Path:
+    """The run folder."""
+    return Path(json.loads(fitted.stdout)["run"])
+
+
+def _three_lines(told: str, code: str) -> dict[str, str]:
+    """The rows of an error by label; each has to say something."""
+    title, *rows = told.splitlines()
+    assert f" {code}: " in title
+    assert [row[:12].strip() for row in rows] == ["received", "expected", "do this"]
+    texts = {row[:12].strip(): row[12:].strip() for row in rows}
+    assert all(texts.values()), told
+    return texts
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help_of_every_command(command: str | None, call: Call) -> None:
+    """``--help`` goes to stdout, ends with 0, and shows every option and argument."""
+    group = typer.main.get_command(app)
+    assert sorted(group.commands) == sorted(COMMANDS)  # type: ignore[attr-defined]
+    status, out, err = call(*([command] if command else []), "--help")
+    assert (status, err) == (0, "")
+    if command is None:
+        assert all(name in out for name in COMMANDS)
+    else:
+        parameters = group.commands[command].params  # type: ignore[attr-defined]
+        assert all((p.opts[0] if p.opts[0].startswith("--") else p.human_readable_name) in out for p in parameters)
+
+
+def test_help_shows_brackets(call: Call) -> None:
+    """What stands in square brackets in a help text is text, not markup that vanishes."""
+    assert "[backbone-][pooling-]network" in call("fit", "--help")[1]
+
+
+def test_nothing_asked_shows_the_help(call: Call) -> None:
+    """``headstart`` alone is no mistake: it shows what there is."""
+    status, out, err = call()
+    assert (status, err) == (0, "")
+    assert "leaderboard" in out
+
+
+MISTAKES = [
+    ["nosuch"],
+    ["--nosuch"],
+    ["fit"],
+    ["fit", "shapes", "--nosuch"],
+    ["fit", "shapes", "--seed", "one"],
+    ["fit", "shapes", "more"],
+    ["predict", "run"],
+    ["leaderboard"],
+    ["export", "run"],
+    ["stack", "--json", "yes"],
+]
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
+def test_command_that_cannot_be_read(arguments: list[str], call: Call) -> None:
+    """An unknown command or option, or a missing one, gives H004 on stderr, exit status 2, nothing on stdout."""
+    status, out, err = call(*arguments)
+    assert (status, out) == (2, "")
+    texts = _three_lines(err, "H004")
+    assert texts["received"] == f"headstart {' '.join(arguments)}"
+    status, out, _ = call(*shlex.split(texts["do this"])[1:])
+    assert status == 0, "the advice is a command that works"
+    assert "Usage" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["fit", "no such folder"], "H106"),
+        (["fit", "no such folder", "--plan", "fastest"], "H001"),
+        (["fit", "no such folder", "--trial", "forest"], "H002"),
+        (["fit", "no such folder", "--trial", "VGG20-linear"], "H201"),
+        (["fit", "no such folder", "--budget", "soon"], "H003"),
+        (["fit", "no such folder", "--backend", "mxnet"], "H005"),
+        (["leaderboard", "no such run"], "H503"),
+        (["evaluate", "no such run", "no such folder"], "H503"),
+        (["predict", "no such run", "a.jpg"], "H503"),
+        (["export", "no such run", "--to", "onnx"], "H503"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_mistake_is_told_in_three_lines(
+    arguments: list[str], code: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong path or value gives its code on stderr, exit status 2, nothing on stdout, and leaves no folder behind."""
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call(*arguments)
+    assert (status, out) == (2, "")
+    _three_lines(err, code)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given_", "spread_"),
+    [
+        ("fit shapes --trial linear mlp --seed 3", "fit shapes --trial linear --trial mlp --seed 3"),
+        ("fit --trial linear --trial mlp shapes", "fit --trial linear --trial mlp --trial shapes"),
+        ("export run --to onnx keras h5 --json", "export run --to onnx --to keras --to h5 --json"),
+        ("predict run a.jpg b.jpg", "predict run a.jpg b.jpg"),
+        ("fit shapes --trial", "fit shapes --trial"),
+        ("", ""),
+    ],
+)
+def test_options_that_take_several_values(given_: str, spread_: str) -> None:
+    """Every further value gets the option's name before it, up to the next option."""
+    assert spread(given_.split()) == spread_.split()
+
+
+def test_path_after_several_values_is_an_argument(tmp_path: Path) -> None:
+    """A folder that exists ends the values, but not as the first of them."""
+    assert spread(["export", "--to", "onnx", "keras", str(tmp_path)]) == [
+        "export", "--to", "onnx", "--to", "keras", str(tmp_path)
+    ]  # fmt: skip
+    assert spread(["export", "--to", str(tmp_path), "keras"]) == ["export", "--to", str(tmp_path), "--to", "keras"]
+
+
+WORDS = st.lists(st.sampled_from(["--to", "--trial", "--json", "--out", "onnx", "linear", "-x", "no/such/path"]))
+
+
+@given(WORDS)
+def test_spreading_twice_changes_nothing(words: list[str]) -> None:
+    """What was spread is stable, and apart from the names of the options nothing is added, lost or moved."""
+    result = spread(words)
+    assert spread(result) == result
+    names = ("--to", "--trial")
+    assert [word for word in result if word not in names] == [word for word in words if word not in names]
+
+
+def test_fit_gives_one_json_object(fitted: subprocess.CompletedProcess[str], run: Path) -> None:
+    """``fit --json`` prints the promised keys and nothing else; progress is on stderr; found = used + skipped."""
+    assert fitted.returncode == 0, fitted.stderr
+    value = json.loads(fitted.stdout)  # anything before or after the object would not parse
+    assert set(value) == FIT_KEYS
+    assert set(value["best"]) == {"trial", "val_loss", "val_accuracy", "total_seconds"}
+    assert [set(trial) for trial in value["trials"]] == [TRIAL_KEYS]
+    assert (value["status"], value["task"], value["classes"]) == ("done", "multiclass", CLASSES)
+    assert value["best"]["trial"] == value["trials"][0]["trial"] == "efficientnet_lite0-grid2-linear"
+    (trial,) = value["trials"]
+    assert trial["total_seconds"] == pytest.approx(trial["part_a_seconds"] + trial["part_b_seconds"])
+    assert set(value["num_samples"]) == {"train", "validation", "test"}
+    assert sum(value["num_samples"].values()) == 3 * NUM_PHOTOS
+    assert value["num_skipped"] == 2
+    assert all(set(finding) == {"code", "title"} for finding in value["findings"])
+    assert "val_loss" in fitted.stderr
+    assert "Traceback" not in fitted.stderr
+    assert (run / "report.html").is_file()
+
+
+def test_leaderboard_of_runs(run: Path, call: Call) -> None:
+    """The leaderboard comes as JSON, as CSV and as a table, of one run or of several."""
+    status, out, err = call("leaderboard", run, run, "--json")
+    rows = json.loads(out)["trials"]
+    assert (status, err, len(rows)) == (0, "", 2)
+    assert [set(row) for row in rows] == [TRIAL_KEYS | {"run"}] * 2
+    status, out, err = call("leaderboard", run, "--csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert (status, err, row["trial"], row["run"]) == (0, "", "efficientnet_lite0-grid2-linear", str(run))
+    status, out, err = call("leaderboard", run)
+    assert (status, err) == (0, "")
+    assert all(text in out for text in ("efficientnet_lite0-grid2-linear", "val_loss", "total s"))
+
+
+def test_evaluate_gives_the_promised_numbers(run: Path, data: Path, call: Call) -> None:
+    """``evaluate --json`` has n, an interval and the baseline beside the accuracy, and says which split it saw."""
+    status, out, _ = call("evaluate", run, data, "--json")
+    value = json.loads(out)
+    assert status == 0
+    assert set(value) == EVALUATION_KEYS
+    assert (value["classes"], value["n"]) == (CLASSES, 3 * NUM_PHOTOS)
+    low, high = value["accuracy_interval"]
+    assert low <= value["accuracy"] <= high
+    assert set(value["roc_auc"]) == {"micro", "macro", "per_class"}
+    assert [sum(row) for row in value["confusion_matrix"]] == [NUM_PHOTOS] * 3
+    assert all(set(row) == {"precision", "recall", "f1", "support"} for row in value["report"].values())
+    assert (value["split"], value["optimistic"]) == ("train", True)  # these files trained the model, and it says so
+
+
+def test_evaluate_without_images(run: Path, call: Call, tmp_path: Path) -> None:
+    """Data that is not there, or holds none of the run's classes, is told in three lines."""
+    status, out, err = call("evaluate", run, tmp_path / "nothing")
+    assert (status, out) == (2, "")
+    _three_lines(err, "H106")
+
+
+def test_predict_keeps_order_and_names_bad_files(run: Path, data: Path, call: Call, tmp_path: Path) -> None:
+    """A row a file in the order given; a bad or missing one has an error in place of an answer, and the status is 1."""
+    missing = tmp_path / "missing\n<b>.jpg"
+    paths = [data / "triangle" / "003.jpg", data / "circle" / "broken.jpg", data / "circle" / "001.jpg", missing]
+    status, out, _ = call("predict", run, *paths, "--json")
+    rows = json.loads(out)["predictions"]
+    assert status == 1
+    assert [row["path"] for row in rows] == [str(path) for path in paths]
+    assert [row["predicted"] for row in rows] == ["triangle", None, "circle", None]
+    assert [bool(row["error"]) for row in rows] == [False, True, False, True]
+    assert all(set(row) == {"path", "predicted", *(f"p_{name}" for name in CLASSES), "error"} for row in rows)
+    assert sum(rows[0][f"p_{name}"] for name in CLASSES) == pytest.approx(1, abs=1e-4)
+    assert all(rows[1][f"p_{name}"] is None for name in CLASSES)
+
+
+def test_predict_writes_csv(run: Path, data: Path, call: Call, tmp_path: Path) -> None:
+    """CSV goes to stdout, or to the file that ``--out`` names; a folder stands for its files in natural order."""
+    status, out, _ = call("predict", run, data / "square")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert status == 0
+    assert [row["path"] for row in rows] == [str(data / "square" / f"{i:03d}.jpg") for i in range(NUM_PHOTOS)]
+    assert list(rows[0]) == ["path", "predicted", *(f"p_{name}" for name in CLASSES)]
+    status, nothing, _ = call("predict", run, data / "square", "--out", tmp_path / "answers.csv")
+    assert (status, nothing) == (0, "")
+    assert (tmp_path / "answers.csv").read_text("utf-8") == out
+
+
+def test_predict_without_images(run: Path, call: Call, tmp_path: Path) -> None:
+    """An empty folder is a mistake, not an empty success."""
+    status, out, err = call("predict", run, tmp_path)
+    assert (status, out) == (2, "")
+    _three_lines(err, "H006")
+
+
+def test_predict_needs_no_training_framework(run: Path, data: Path) -> None:
+    """A fresh process that predicts imports neither Keras nor TensorFlow, PyTorch, JAX, pandas or matplotlib."""
+    names = ("keras", "tensorflow", "torch", "jax", "pandas", "matplotlib")
+    code = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: sys.stderr.write(' '.join(n for n in {names!r} if n in sys.modules)))\n"
+        "from headstart.cli import main\nmain()\n"
+    )
+    done = _run("predict", run, data / "circle" / "000.jpg", code=code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("arguments", [["--csv"], ["--json"], []], ids=["csv", "json", "table"])
+def test_reader_that_goes_away(arguments: list[str], run: Path) -> None:
+    """When whoever reads stdout has gone, as ``head`` does, the command ends quietly."""
+    command = _process("leaderboard", run, *arguments)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(command, env=_environment(), stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_export_names_what_it_checked(run: Path, call: Call, tmp_path: Path) -> None:
+    """``export --json`` says for each format where it is, how large, and how far from the model; the files are there."""
+    status, out, _ = call("export", "--to", "keras", "--json", "--out", tmp_path / "shipped", run)
+    assert status == 0
+    (entry,) = json.loads(out)["exports"]
+    assert set(entry) == {"format", "path", "file_mb", "max_difference", "seconds"}
+    assert (entry["format"], entry["path"]) == ("keras", str(tmp_path / "shipped" / "model.keras"))
+    assert 0 <= entry["max_difference"] <= 1e-3
+    assert Path(entry["path"]).is_file()
+
+
+def test_unknown_format_is_told(run: Path, call: Call) -> None:
+    """A format that is not in the table gives H401 with those that are."""
+    status, out, err = call("export", run, "--to", "onnx", "word")
+    assert (status, out) == (2, "")
+    texts = _three_lines(err, "H401")
+    assert texts["received"] == "word"
+    assert "saved_model" in texts["expected"]
+
+
+def test_stack_lists_every_layer(call: Call) -> None:
+    """``stack`` shows every layer from Python to the hardware, as JSON and as a table, whatever is installed."""
+    status, out, err = call("stack", "--json")
+    layers = json.loads(out)["layers"]
+    assert (status, err) == (0, "")
+    assert all(set(row) == {"layer", "found", "use"} and row["found"] for row in layers)
+    names = [row["layer"] for row in layers]
+    assert names[:3] == ["Python", "Headstart", "Keras"]
+    assert {"tensorflow", "torch", "jax", "OpenVINO", "ONNX Runtime", "CUDA", "cuDNN", "GPU", "CPU"} <= set(names)
+    status, out, err = call("stack")
+    assert (status, err) == (0, "")
+    assert all(name in out for name in names)

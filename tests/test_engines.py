@@ -1,0 +1,193 @@
+"""The engines: every image gives its row once, the same row whoever computes it, and a failed conversion has a way out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from headstart import engines
+from headstart.backbones import BACKBONES, Backbone
+from headstart.engines import KerasEngine, OpenVINOEngine, engine_key, instruction_set, make_engine
+from headstart.errors import ExportError
+from headstart.extractor import PartA
+from headstart.fingerprint import settings_digest
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+LITE = PartA("efficientnet_lite0", "grid2")
+TINY = PartA("tiny", "avg_max")
+SIZE = 16
+
+
+def tiny_network(image: Any, weights: Path | None, load: bool) -> Any:
+    """A convolution with fixed weights, that only Keras can build."""
+    convolution = keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="convolution")
+    x = convolution(keras.layers.Rescaling(1 / 255)(image))
+    convolution.set_weights([np.random.default_rng(5).normal(size=(3, 3, 3, 4)), np.zeros(4)])
+    return x
+
+
+@pytest.fixture(autouse=True)
+def on_a_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No GPU, a cache of its own, and a backbone of a user's in the table."""
+    monkeypatch.setattr(engines, "has_gpu", lambda: False)
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    card = Backbone("tiny", SIZE, tiny_network, lambda _: "seed 5", "this test", "Apache-2.0")
+    monkeypatch.setitem(BACKBONES, "tiny", card)
+
+
+@pytest.fixture(scope="module")
+def lite() -> OpenVINOEngine:
+    """Lite0 on OpenVINO."""
+    graph = LITE.graph()
+    assert graph is not None
+    return OpenVINOEngine(graph, "a test")
+
+
+def images(count: int, size: int) -> Array:
+    """Random images of 0..255."""
+    return np.random.default_rng(size).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def in_order(results: Iterator[tuple[int, Array]], count: int) -> Array:
+    """Rows by number; each number comes once."""
+    pairs = list(results)
+    assert sorted(i for i, _ in pairs) == list(range(count))
+    return np.stack([row for _, row in sorted(pairs, key=lambda pair: pair[0])])
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_openvino_gives_every_image_its_row_once(lite: OpenVINOEngine, count: int) -> None:
+    """As many rows as images, none mixed up: each equals the row that the image gives alone."""
+    batch = images(5, 224)[:count]
+    pairs = dict(lite.run(enumerate(batch)))
+    assert sorted(pairs) == list(range(count))
+    for i, row in pairs.items():
+        ((number, alone),) = lite.run(iter([(9, batch[i])]))
+        assert number == 9
+        assert row.dtype == np.float32
+        np.testing.assert_array_equal(row, alone)
+
+
+def test_both_engines_give_the_same_rows(lite: OpenVINOEngine) -> None:
+    """Keras and OpenVINO agree to 1e-4 on Lite0 as it is cut by default."""
+    batch = images(3, 224)
+    ours, theirs = (in_order(engine.run(enumerate(batch)), 3) for engine in (lite, KerasEngine(LITE, "a test")))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(theirs.std()))
+    assert theirs.std() > 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 32, 33])
+def test_keras_pads_its_last_batch_and_gives_no_row_of_it(count: int) -> None:
+    """Batches of 32: one image, a whole batch and one more come out as they are, with their own numbers."""
+    batch = images(33, SIZE)[:count]
+    engine = KerasEngine(TINY, "a test")
+    found = dict(engine.run((i + 100, picture) for i, picture in enumerate(batch)))
+    assert sorted(found) == list(range(100, 100 + count))
+    if count:
+        expected = keras.Model(*TINY.tensors()).predict(batch.astype(np.float32), verbose=0)
+        np.testing.assert_allclose(np.stack([found[i + 100] for i in range(count)]), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_error_of_the_reader_is_not_swallowed(lite: OpenVINOEngine) -> None:
+    """What goes wrong where images come from is raised where rows are taken, and the engine works after it."""
+
+    def broken() -> Iterator[tuple[int, Array]]:
+        yield 0, images(1, 224)[0]
+        raise RuntimeError("the reader broke")
+
+    with pytest.raises(RuntimeError, match="the reader broke"):
+        list(lite.run(broken()))
+    assert len(list(lite.run(enumerate(images(2, 224))))) == 2
+
+
+def test_rows_may_be_left_untaken(lite: OpenVINOEngine) -> None:
+    """A caller that stops after one row ends the requests under way, and the engine works after it."""
+    rows = lite.run(enumerate(images(12, 224)))
+    next(rows)
+    rows.close()  # type: ignore[attr-defined]
+    assert len(list(lite.run(enumerate(images(2, 224))))) == 2
+
+
+def test_a_network_with_a_graph_of_ours_takes_openvino() -> None:
+    """On a CPU Lite0 runs on OpenVINO and says why."""
+    engine = make_engine(LITE)
+    assert engine.name == "openvino"
+    assert "no GPU" in engine.reason
+    assert engine_key(LITE)["engine"] == "openvino"
+
+
+def test_a_gpu_takes_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a GPU the Keras backend computes, and the cache key says so."""
+    monkeypatch.setattr(engines, "has_gpu", lambda: True)
+    engine = make_engine(TINY)
+    assert engine.name == keras.backend.backend()
+    assert engine.reason == "a GPU is present"
+    assert engine_key(TINY)["engine"] == "keras"
+    assert engine_key(TINY)["backend"] == keras.backend.backend()
+
+
+def test_another_network_is_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backbone that a user added goes through a child process to OpenVINO; the second time the graph is on disk."""
+    batch = images(3, SIZE)
+    engine = make_engine(TINY)
+    assert engine.name == "openvino", engine.reason
+    assert "converted" in engine.reason
+    expected = keras.Model(*TINY.tensors()).predict(batch.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(in_order(engine.run(enumerate(batch)), 3), expected, rtol=1e-4, atol=1e-5)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(PartA, "tensors", refuse)
+    again = make_engine(TINY)
+    np.testing.assert_array_equal(in_order(again.run(enumerate(batch)), 3), in_order(engine.run(enumerate(batch)), 3))
+
+
+def test_a_failed_conversion_is_remembered_and_keras_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is kept: the next process does not try again, names it, and keys its rows as Keras's."""
+    attempts = 0
+
+    def fail(_: PartA) -> None:
+        nonlocal attempts
+        attempts += 1
+        raise ExportError("H403", "failed", received="the operation Foo\ud800 is not known", expected="", advice="")
+
+    monkeypatch.setattr(engines, "_converted", fail)
+    assert engine_key(TINY)["engine"] == "openvino"
+    for _ in range(2):
+        engine = make_engine(TINY)
+        assert engine.name == keras.backend.backend()
+        assert "the operation Foo" in engine.reason
+        assert engine_key(TINY)["engine"] == "keras"
+    assert attempts == 1
+    assert len(list(engine.run(enumerate(images(2, SIZE))))) == 2
+
+
+def test_the_key_holds_runtime_version_and_instructions() -> None:
+    """The key is JSON, the same each time, and changes with the instruction set."""
+    key = engine_key(LITE)
+    assert set(key) == {"engine", "version", "instructions"}
+    assert key["instructions"] == instruction_set() != ""
+    assert settings_digest(**key) == settings_digest(**engine_key(LITE))
+    assert settings_digest(**key) != settings_digest(**{**key, "instructions": "another"})
+
+
+def test_the_key_needs_no_heavy_import() -> None:
+    """A process that finds all its rows in the store imports neither Keras nor OpenVINO to look for them."""
+    code = (
+        "import sys; from headstart.engines import engine_key; from headstart.extractor import PartA;"
+        "engine_key(PartA('efficientnet_lite0'));"
+        "sys.exit(sum(name in sys.modules for name in ('keras', 'tensorflow', 'openvino')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,185 @@
+"""Part A: our two builds of EfficientNet-Lite answer as the original does, and a cut is the same row in Keras and OpenVINO."""
+
+from __future__ import annotations
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import openvino
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openvino import opset13 as ops
+
+from headstart.backbones import BACKBONES
+from headstart.efficientnet_lite import rows
+from headstart.errors import BackboneError
+from headstart.extractor import POOLINGS, PartA, _halves
+from headstart.fingerprint import settings_digest
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+LITES = [f"efficientnet_lite{variant}" for variant in range(3)]
+PRECISE = {"INFERENCE_PRECISION_HINT": "f32"}
+HERE = Path(__file__).parent
+
+
+class Golden(NamedTuple):
+    """A variant, its pictures, the original network's answers and ours from Keras."""
+
+    name: str
+    pictures: Array
+    avg: Array
+    places: Array
+    values: Array
+    maps: Array
+
+
+@pytest.fixture(scope="module", params=LITES)
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """The stored answers, the pictures drawn anew, and the Keras build run once."""
+    picture = runpy.run_path(str(HERE.parent / "scripts" / "make_golden_features.py"))["picture"]
+    name = request.param
+    card = BACKBONES[name]
+    stored = np.load(HERE / "golden" / f"{name}.npz")
+    pictures = np.stack([picture(int(seed), card.size) for seed in stored["seeds"]])
+    np.testing.assert_array_equal(pictures.sum(axis=(1, 2)), stored["sums"], "another picture than the stored one")
+    image = keras.Input((card.size, card.size, 3))
+    maps = keras.Model(image, card.network(image, None, True)).predict(pictures.astype(np.float32), verbose=0)
+    return Golden(name, pictures, stored["avg"], stored["places"], stored["values"], maps)
+
+
+def assert_agrees(actual: Array, expected: Array) -> None:
+    """Equal to 1e-4 of a value, or of the values' spread where one is near zero."""
+    assert actual.shape == expected.shape
+    assert expected.std() > 0
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * float(expected.std()))
+
+
+def graph_rows(graph: openvino.Model, pictures: Array) -> Array:
+    """Rows of a graph that takes one image at a time."""
+    compiled = openvino.Core().compile_model(graph, "CPU", PRECISE)
+    return np.concatenate([compiled(picture[None])[0].copy() for picture in pictures])
+
+
+def test_keras_answers_as_the_original(golden: Golden) -> None:
+    """Averages and single places of the last feature map, corners included, are those of the PyTorch network."""
+    assert_agrees(golden.maps.mean(axis=(1, 2)), golden.avg)
+    places = np.stack([golden.maps[:, row, column] for row, column in golden.places], axis=1)
+    assert_agrees(places, golden.values)
+
+
+def test_openvino_answers_as_the_original(golden: Golden) -> None:
+    """So are those of the network in OpenVINO's own operations."""
+    graph = PartA(golden.name, "avg").graph()
+    assert graph is not None
+    assert_agrees(graph_rows(graph, golden.pictures), golden.avg)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_cut_is_the_same_row_in_both(golden: Golden, pooling: str) -> None:
+    """For every row of POOLINGS the Keras layers and the OpenVINO operations give the same numbers in the same order."""
+    graph = PartA(golden.name, pooling).graph()
+    assert graph is not None
+    maps = keras.Input(golden.maps.shape[1:])
+    ours = keras.Model(maps, POOLINGS[pooling].layers(maps)).predict(golden.maps, verbose=0)
+    assert_agrees(graph_rows(graph, golden.pictures), ours)
+
+
+def test_a_batch_of_one_is_no_special_case() -> None:
+    """An image alone gives the row it gives among others."""
+    model = keras.Model(*PartA("efficientnet_lite0", "avg").tensors())
+    batch = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3)).astype(np.float32)
+    together = model.predict(batch, verbose=0)
+    assert_agrees(model.predict(batch[1:2], verbose=0), together[1:2])
+    assert together.shape == (3, 1280)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (4, 4), (7, 7), (9, 8), (1, 5)], ids=str)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_poolings_agree_on_maps_of_any_shape(pooling: str, shape: tuple[int, int]) -> None:
+    """Keras and OpenVINO agree on even, odd and single-line maps."""
+    maps = np.random.default_rng(1).normal(size=(1, *shape, 5)).astype(np.float32)
+    given_maps = keras.Input(maps.shape[1:])
+    ours = keras.Model(given_maps, POOLINGS[pooling].layers(given_maps)).predict(maps, verbose=0)
+    parameter = ops.parameter([1, 5, *shape], np.float32)
+    graph = openvino.Model([POOLINGS[pooling].graph(parameter)], [parameter], "pooling")
+    compiled = openvino.Core().compile_model(graph, "CPU", PRECISE)
+    assert_agrees(compiled(np.ascontiguousarray(maps.transpose(0, 3, 1, 2)))[0], ours)
+
+
+def test_poolings_by_hand() -> None:
+    """A map of 3 by 3 whose values are known: average, average with maximum, and the four overlapping corners."""
+    maps = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
+    given_maps = keras.Input((3, 3, 1))
+    expected = {"avg": [4.0], "avg_max": [4.0, 8.0], "grid2": [2.0, 3.0, 5.0, 6.0]}
+    assert set(expected) == set(POOLINGS)
+    for pooling, row in expected.items():
+        model = keras.Model(given_maps, POOLINGS[pooling].layers(given_maps))
+        np.testing.assert_allclose(model.predict(maps, verbose=0), [row])
+
+
+@given(side=st.integers(1, 64))
+def test_halves_cover_a_side_exactly(side: int) -> None:
+    """Two windows, one from the first line and one to the last, with no line left out; a single line is one window."""
+    (window,), (step,) = _halves((side,))
+    starts = range(0, side - window + 1, step)
+    assert len(starts) == min(2, side)
+    assert starts[-1] + window == side
+    assert step <= window
+
+
+@given(width=st.floats(0.5, 2.0), depth=st.floats(0.5, 2.0))
+def test_every_residual_block_closes_on_the_shape_it_opened_with(width: float, depth: float) -> None:
+    """Whatever the multipliers, an addition joins equal numbers of channels, names are unique, and filters are eighths."""
+    channels, opened, names = 3, 0, []
+    for row in rows(width, depth):
+        opened = channels if row.opens else opened
+        channels = channels if row.depthwise else row.filters
+        assert row.filters % 8 == 0
+        assert not row.adds or (opened == channels and row.stride == 1)
+        names.append(row.name)
+    assert channels == 1280
+    assert len(set(names)) == len(names)
+
+
+def test_settings_tell_parts_apart() -> None:
+    """Backbone and pooling each change what the cache is keyed by; equal parts have equal keys."""
+    parts = [PartA(name, pooling) for name in LITES for pooling in POOLINGS]
+    digests = [settings_digest(**part.settings()) for part in parts]
+    assert len(set(digests)) == len(parts)
+    assert [settings_digest(**replace(part).settings()) for part in parts] == digests
+    assert parts[0].name == "efficientnet_lite0-grid2"
+
+
+def test_geometry_comes_from_the_card() -> None:
+    """Size, crop and filter are the card's, and the network takes images of that size."""
+    part = PartA("efficientnet_lite2", "avg")
+    card = part.card
+    assert part.geometry.as_dict() == {"size": 260, "crop": card.crop, "filter": card.filter}
+    image, row = part.tensors(load=False)
+    assert image.shape == (None, 260, 260, 3)
+    assert row.shape == (None, 1280)
+
+
+def test_without_loading_the_weights_are_random() -> None:
+    """A network that a saved model will fill does not read the checkpoint."""
+    keras.utils.set_random_seed(0)
+    loaded = keras.Model(*PartA("efficientnet_lite0", "avg").tensors())
+    empty = keras.Model(*PartA("efficientnet_lite0", "avg").tensors(load=False))
+    assert [w.shape for w in loaded.weights] == [w.shape for w in empty.weights]
+    assert not np.allclose(loaded.get_layer("stem").get_weights()[0], empty.get_layer("stem").get_weights()[0])
+
+
+def test_only_keras_builds_the_others() -> None:
+    """A network of keras.applications has no graph of our own; an unknown one is told when it is looked up."""
+    assert PartA("MobileNetV2").graph() is None
+    with pytest.raises(BackboneError, match="H201"):
+        _ = PartA("mobilenet_v9").card

@@ -1,0 +1,115 @@
+"""The whole: a trial has one name, and every name that a plan or a user writes is read or refused in three lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.backbones import BACKBONES
+from headstart.errors import BackboneError, HeadstartError, UsageError
+from headstart.extractor import POOLINGS
+from headstart.networks import NETWORKS
+from headstart.plans import PLANS, known_backbones, make_trials, parse_trial
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_full_name_is_read_back(backbone: str, pooling: str, network: str) -> None:
+    """Over the whole tables: a trial's name, parsed, is that trial."""
+    trial = parse_trial(f"{backbone}-{pooling}-{network}")
+    assert (trial.part.backbone, trial.part.pooling, trial.recipe.network) == (backbone, pooling, network)
+    assert trial.name == f"{backbone}-{pooling}-{network}"
+
+
+@pytest.mark.parametrize(
+    ("short", "full"),
+    [
+        ("linear", "efficientnet_lite0-grid2-linear"),
+        ("avg-mlp", "efficientnet_lite0-avg-mlp"),
+        ("avg_max-linear", "efficientnet_lite0-avg_max-linear"),
+        ("MobileNetV2-linear", "MobileNetV2-grid2-linear"),
+        ("mobilenetv2-avg-linear", "MobileNetV2-avg-linear"),
+        ("EFFICIENTNET_LITE2-mlp", "efficientnet_lite2-grid2-mlp"),
+    ],
+)
+def test_what_is_left_out_is_filled_in(short: str, full: str) -> None:
+    """Lite0 and ``grid2`` are the defaults; the case of a backbone does not count."""
+    assert parse_trial(short).name == full
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-", "forest", "grid2", "avg-grid2", "efficientnet_lite0", "a-b-linear", "linear-"]
+)
+def test_a_name_that_is_no_trial_is_told(name: str) -> None:
+    """H002 shows the name and how one is made."""
+    with pytest.raises(UsageError) as caught:
+        parse_trial(name)
+    assert caught.value.code == "H002"
+    assert caught.value.received == name
+    assert all(network in caught.value.expected for network in NETWORKS)
+
+
+@pytest.mark.parametrize("name", ["resnet-linear", "efficientnet_lite9-grid2-mlp", "-linear", "grid3-linear"])
+def test_an_unknown_backbone_is_told(name: str) -> None:
+    """H201."""
+    with pytest.raises(BackboneError) as caught:
+        parse_trial(name)
+    assert caught.value.code == "H201"
+
+
+@given(st.lists(st.sampled_from([*BACKBONES, *POOLINGS, *NETWORKS, "x", ""]), max_size=4).map("-".join) | st.text())
+def test_any_name_is_read_or_refused(name: str) -> None:
+    """No name ends in a traceback, and one that is read has a full name that means the same."""
+    try:
+        trial = parse_trial(name)
+    except HeadstartError as error:
+        assert error.code in ("H002", "H201")  # noqa: PT017  the alternative is a trial, checked below
+        return
+    assert parse_trial(trial.name) == trial
+
+
+def test_weights_and_seed_reach_the_trial() -> None:
+    """They belong to the parts that use them."""
+    trial = parse_trial("MobileNetV2-linear", weights=Path("mine.weights.h5"), seed=7)
+    assert trial.part.weights == Path("mine.weights.h5")
+    assert trial.recipe.seed == 7
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_every_plan_names_trials_once(plan: str) -> None:
+    """The contract of a row: full names, each of a trial that exists, none twice, in the order of the plan."""
+    trials = make_trials(plan, (), weights=None, seed=0)
+    assert [trial.name for trial in trials] == list(PLANS[plan])
+    assert len({trial.name for trial in trials}) == len(trials) > 0
+
+
+def test_named_trials_replace_the_plan_s() -> None:
+    """In the order they were named."""
+    trials = make_trials("quick", ("mlp", "avg-linear"), weights=None, seed=3)
+    assert [trial.name for trial in trials] == ["efficientnet_lite0-grid2-mlp", "efficientnet_lite0-avg-linear"]
+    assert {trial.recipe.seed for trial in trials} == {3}
+
+
+@pytest.mark.parametrize("again", ["linear", "grid2-linear", "Efficientnet_Lite0-grid2-linear"])
+def test_a_trial_runs_once_however_it_is_spelt(again: str) -> None:
+    """Two names of one trial would write into one folder."""
+    trials = make_trials("quick", ("linear", again), weights=None, seed=0)
+    assert [trial.name for trial in trials] == ["efficientnet_lite0-grid2-linear"]
+
+
+def test_an_unknown_plan_is_told() -> None:
+    """H001 lists the plans there are, even where trials are named beside it."""
+    for names in ((), ("linear",)):
+        with pytest.raises(UsageError) as caught:
+            make_trials("fastest", names, weights=None, seed=0)
+        assert caught.value.code == "H001"
+        assert all(plan in caught.value.expected for plan in PLANS)
+
+
+def test_help_names_every_backbone() -> None:
+    """The text for ``--help`` is made from the table."""
+    assert known_backbones().split(", ") == list(BACKBONES)

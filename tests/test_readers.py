@@ -1,0 +1,652 @@
+"""Data: folders, tables and arrays of any kind become samples with labels, and every file is used or listed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headstart import readers
+from headstart.dataset import Dataset, Skipped
+from headstart.errors import DatasetError
+from headstart.fingerprint import array_digest, bytes_digest, file_digest
+from headstart.readers import natural_key, read, read_arrays, read_folder, read_table, unlabelled
+
+needs_linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="file names of any bytes, links and pipes"
+)
+not_as_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
+
+PLAIN_NAMES = [
+    "cat",
+    "dog",
+    "train",
+    "val",
+    "test",
+    "Test",
+    "img2",
+    "img10",
+    ".hidden",
+    "._x.jpg",
+    "Thumbs.db",
+    "a b",
+    "x",
+]
+ODD_NAMES = ["new\nline", "<script>", "caf\udce9.jpg"] if sys.platform.startswith("linux") else []
+
+
+def fill(root: Path, *names: str) -> Path:
+    """Files below ``root``, no two with the same content; whether they are images is not a reader's question."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.fsencode(str(path)))
+    return root
+
+
+def used(dataset: Dataset, root: Path) -> dict[str, tuple[str, str]]:
+    """Class and split of each sample, by its path below ``root``."""
+    return {
+        os.path.relpath(path, root): (dataset.classes[label], split)
+        for path, label, split in zip(dataset.paths, dataset.labels, dataset.split, strict=True)
+    }
+
+
+def left_out(dataset: Dataset, root: Path) -> dict[str, str]:
+    """The reason of each skipped file, by its path below ``root``."""
+    return {os.path.relpath(path, root): reason for path, reason in dataset.skipped}
+
+
+# Folders
+
+
+def test_a_folder_a_class(photos: Callable[..., Path]) -> None:
+    """The plain layout: classes are the folders, no split is decided, digests are those of the files."""
+    root = photos("flowers", classes=("rose", "tulip"), per_class=3)
+    dataset = read_folder(root)
+    assert (dataset.name, dataset.task, dataset.classes) == ("flowers", "binary", ("rose", "tulip"))
+    assert used(dataset, root) == {f"{c}/00{i}.jpg": (c, "") for c in ("rose", "tulip") for i in range(3)}
+    assert dataset.labels.dtype == np.int64
+    assert dataset.digests == tuple(file_digest(path) for path in dataset.paths)
+    assert dataset.skipped == ()
+
+
+@pytest.mark.parametrize("train", ["train", "Train", "TRAIN"])
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Val"])
+def test_a_folder_a_split(tmp_path: Path, train: str, validation: str) -> None:
+    """The split layout, under all the names that people give it, in any case."""
+    fill(tmp_path, *(f"{split}/{c}/1.jpg" for split in (train, validation, "test") for c in ("cat", "dog")))
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    names = ((train, "train"), (validation, "validation"), ("test", "test"))
+    assert used(dataset, tmp_path) == {
+        f"{given}/{c}/1.jpg": (c, split) for given, split in names for c in ("cat", "dog")
+    }
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    """Vehicles: a folder ``train`` that holds images and no folders is a class."""
+    fill(tmp_path, "train/1.jpg", "plane/1.jpg", "test/1.jpg")
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("plane", "test", "train")
+    assert set(dataset.split) == {""}
+
+
+def test_folders_inside_a_class_belong_to_it(tmp_path: Path) -> None:
+    """However deep; a folder there that is called like a split or another class is neither."""
+    fill(tmp_path, "cat/1.jpg", "cat/2020/may/2.jpg", "cat/dog/3.jpg", "cat/test/4.jpg", "dog/1.jpg")
+    dataset = read_folder(tmp_path)
+    assert dataset.counts("") == {"cat": 4, "dog": 1}
+
+
+def test_the_extension_says_nothing(tmp_path: Path) -> None:
+    """Upper case, wrong or none: what a file is is decided by its content, later."""
+    fill(tmp_path, "cat/1.JPG", "cat/2", "cat/3.txt", "dog/1.png")
+    assert len(read_folder(tmp_path)) == 4
+
+
+def test_classes_and_files_sort_naturally(tmp_path: Path) -> None:
+    """``img2`` comes before ``img10`` and case does not count, so label numbers follow what a person expects."""
+    fill(tmp_path, *(f"{c}/{f}.jpg" for c in ("img10", "img2", "IMG1", "9", "10") for f in ("b10", "b9", "A1")))
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("9", "10", "IMG1", "img2", "img10")
+    assert [Path(path).stem for path in dataset.paths[:3]] == ["A1", "b9", "b10"]
+
+
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=8))
+def test_natural_order_is_an_order(names: list[str]) -> None:
+    """Any names can be compared, digits of any script among them, and sorting twice changes nothing."""
+    once = sorted(names, key=natural_key)
+    assert sorted(once, key=natural_key) == once
+    assert Counter(once) == Counter(names)
+
+
+def test_hidden_and_system_files_are_listed(tmp_path: Path) -> None:
+    """None is a class or a sample, each is listed with that reason, what lies in a hidden folder too."""
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    hidden = (
+        ".DS_Store",
+        ".ipynb_checkpoints/cat/1-checkpoint.jpg",
+        "cat/._1.jpg",
+        "cat/Thumbs.db",
+        "cat/.ipynb_checkpoints/1-checkpoint.jpg",
+        "dog/desktop.ini",
+    )
+    fill(tmp_path, *hidden)
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert len(dataset) == 2
+    assert left_out(dataset, tmp_path) == dict.fromkeys(hidden, "hidden or a system file")
+
+
+def test_what_lies_outside_the_classes_is_listed(tmp_path: Path) -> None:
+    """A file in the root of either layout, in a split, or in a folder beside the splits."""
+    fill(tmp_path / "plain", "cat/1.jpg", "dog/1.jpg", "readme.txt", "3.jpg")
+    dataset = read_folder(tmp_path / "plain")
+    assert len(dataset) == 2
+    assert left_out(dataset, tmp_path / "plain") == dict.fromkeys(("readme.txt", "3.jpg"), "not inside a class folder")
+
+    fill(tmp_path / "split", "train/cat/1.jpg", "train/dog/1.jpg", "train/2.jpg", "labels.csv", "extra/a/.b", "extra/c")
+    dataset = read_folder(tmp_path / "split")
+    assert len(dataset) == 2
+    assert sorted(left_out(dataset, tmp_path / "split")) == ["extra/a/.b", "extra/c", "labels.csv", "train/2.jpg"]
+
+
+@needs_linux
+def test_odd_names_of_classes_and_files(tmp_path: Path) -> None:
+    """Newlines, markup and undecodable bytes: paths stay usable, class names can be printed."""
+    fill(tmp_path, "new\nline/1\n.jpg", "<script>/caf\udce9.jpg", "caf\udce9/2.jpg")
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("<script>", "caf\\udce9", "new\\nline")
+    assert all(dataset.file(i).is_file() for i in range(len(dataset)))
+
+
+@needs_linux
+def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
+    """A linked folder is read like any other; a link back is listed and leads nowhere, not into other classes either."""
+    fill(tmp_path, "root/cat/1.jpg", "root/dog/1.jpg", "elsewhere/2.jpg")
+    (tmp_path / "root/cat/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root/cat/itself").symlink_to(tmp_path / "root/cat")
+    (tmp_path / "root/dog/up").symlink_to("..")
+    (tmp_path / "root/dog/ring").symlink_to("ring")
+    (tmp_path / "root/dog/gone.jpg").symlink_to("nowhere")
+    dataset = read_folder(tmp_path / "root")
+    assert used(dataset, tmp_path / "root") == {
+        "cat/1.jpg": ("cat", ""),
+        "cat/linked/2.jpg": ("cat", ""),
+        "dog/1.jpg": ("dog", ""),
+    }
+    back, other = "a link back to a folder that it lies in", "not a regular file"
+    assert left_out(dataset, tmp_path / "root") == {
+        "cat/itself": back,
+        "dog/up": back,
+        "dog/ring": other,
+        "dog/gone.jpg": other,
+    }
+
+
+@needs_linux
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A named pipe among the images is listed; opening it would block for ever."""
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    os.mkfifo(tmp_path / "cat" / "pipe.jpg")
+    assert left_out(read_folder(tmp_path), tmp_path) == {"cat/pipe.jpg": "not a regular file"}
+
+
+@not_as_root
+@needs_linux
+def test_what_may_not_be_read_is_listed(tmp_path: Path) -> None:
+    """A folder and a file without permission do not stop the others."""
+    fill(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/locked/2.jpg")
+    (tmp_path / "cat/2.jpg").chmod(0)
+    (tmp_path / "dog/locked").chmod(0)
+    try:
+        dataset = read_folder(tmp_path)
+    finally:
+        (tmp_path / "dog/locked").chmod(0o700)
+    assert sorted(used(dataset, tmp_path)) == ["cat/1.jpg", "dog/1.jpg"]
+    assert sorted(left_out(dataset, tmp_path)) == ["cat/2.jpg", "dog/locked"]
+
+
+@pytest.mark.parametrize("locked", ["dog/locked", "locked"])
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str) -> None:
+    """The same for any user, with the refusal simulated: the folder is listed with the system's reason."""
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", f"{locked}/2.jpg")
+    for name in ("iterdir", "glob"):
+        real = getattr(Path, name)
+
+        def refuse(self: Path, *arguments: object, real: Callable[..., Any] = real) -> Any:
+            if self == tmp_path / locked:
+                raise PermissionError(13, "Permission denied", str(self))
+            return real(self, *arguments)
+
+        monkeypatch.setattr(Path, name, refuse)
+    dataset = read_folder(tmp_path)
+    assert sorted(used(dataset, tmp_path)) == ["cat/1.jpg", "dog/1.jpg"]
+    assert "permission denied" in left_out(dataset, tmp_path)[locked].lower()
+
+
+def test_a_file_that_cannot_be_read_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permission denied, or a file that went away: listed with the system's reason."""
+    fill(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
+    real = readers.file_digests
+
+    def digests(paths: Sequence[str]) -> list[str | OSError]:
+        paths = list(paths)
+        known = real(paths)
+        return [
+            PermissionError(13, "Permission denied") if "2.jpg" in p else d for p, d in zip(paths, known, strict=True)
+        ]
+
+    monkeypatch.setattr(readers, "file_digests", digests)
+    dataset = read_folder(tmp_path)
+    assert sorted(used(dataset, tmp_path)) == ["cat/1.jpg", "dog/1.jpg"]
+    assert left_out(dataset, tmp_path) == {"cat/2.jpg": "cannot be read: Permission denied"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(), ("1.jpg",), ("cat/1.jpg",), ("cat/1.jpg", "dog/.hidden"), ("photos/cat/1.jpg", "photos/dog/1.jpg")],
+    ids=["empty", "files alone", "one class", "one class and a hidden file", "a wrapper"],
+)
+def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """H101 shows the one class that there is: in a wrapper folder, its name tells the user what to name instead."""
+    fill(tmp_path, *names)
+    with pytest.raises(DatasetError) as caught:
+        read_folder(tmp_path)
+    assert caught.value.code == "H101"
+    only = next((name.split("/")[0] for name in names if "/" in name), "")
+    assert only in caught.value.received
+
+
+def test_a_wrapper_from_a_mac_is_one_class(tmp_path: Path) -> None:
+    """``__MACOSX`` from an unpacked archive holds hidden files only, and is no second class."""
+    fill(tmp_path, "photos/cat/1.jpg", "__MACOSX/photos/cat/._1.jpg")
+    with pytest.raises(DatasetError, match="H101"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "a file"])
+def test_no_data_is_told(tmp_path: Path, kind: str) -> None:
+    """H106 for a path where nothing is, and for a file of a kind that holds no data."""
+    path = tmp_path / "flowers.zip"
+    if kind == "a file":
+        path.write_bytes(b"PK")
+    for reader in (read, read_folder):
+        with pytest.raises(DatasetError) as caught:
+            reader(path)
+        assert caught.value.code == "H106"
+        assert "flowers.zip" in caught.value.received
+
+
+def test_known_classes_decide(tmp_path: Path) -> None:
+    """With ``classes``, their order is kept, a missing one stays, and samples of another are listed."""
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "bird/1.jpg")
+    dataset = read_folder(tmp_path, classes=["fish", "dog", "cat"])
+    assert dataset.classes == ("fish", "dog", "cat")
+    assert used(dataset, tmp_path) == {"cat/1.jpg": ("cat", ""), "dog/1.jpg": ("dog", "")}
+    assert left_out(dataset, tmp_path) == {"bird/1.jpg": "its class bird is none of the model's"}
+
+
+def test_the_task_can_be_asked_for(tmp_path: Path) -> None:
+    """``task`` overrules what the labels say where it fits, and is refused where it does not."""
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    assert read(tmp_path, task="multiclass").task == "multiclass"
+    with pytest.raises(DatasetError, match="H102"):
+        read(tmp_path, task="regression")
+
+
+entries = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(PLAIN_NAMES + ODD_NAMES), min_size=1, max_size=4), st.sampled_from(["file", "link"])
+    ),
+    max_size=14,
+)
+
+
+@settings(deadline=None)
+@given(entries=entries, layout=st.sampled_from(["", "train/"]))
+def test_found_is_used_plus_skipped(entries: list[tuple[list[str], str]], layout: str) -> None:
+    """The invariant, over any tree of plain, hidden and odd names: each file is a sample or listed, and only once."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = fill(Path(folder), *(f"{layout}{c}/{i}.jpg" for c in ("apple", "pear") for i in range(2)))
+        for parts, kind in entries:
+            path = root.joinpath(*parts)
+            if path.exists() or path.is_symlink() or any(p.is_file() or p.is_symlink() for p in path.parents):
+                continue
+            if kind == "link" and ODD_NAMES:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.symlink_to("nowhere")
+            else:
+                fill(root, str(path.relative_to(root)))
+        found = [str(Path(place) / name) for place, _, names in os.walk(root) for name in names]
+        try:
+            dataset = read_folder(root)
+        except DatasetError as error:  # a folder "train" with folders in it turned the plain layout into the other
+            assert error.code == "H101"  # noqa: PT017  the alternative is a result, checked below
+            return
+        assert Counter(dataset.paths) + Counter(s.path for s in dataset.skipped) == Counter(found)
+        assert all(s.reason for s in dataset.skipped)
+        assert len(dataset.digests) == len(dataset.split) == len(dataset.labels) == len(dataset)
+
+
+# Tables
+
+
+def write_table(path: Path, lines: Sequence[str], *, encoding: str = "utf-8") -> Path:
+    """A text file of these lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding=encoding)
+    return path
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with four images in ``images`` beside where a table goes."""
+    return fill(tmp_path, *(f"images/{i}.jpg" for i in range(4)))
+
+
+ROWS = ("0.jpg,cat", "1.jpg,dog", "2.jpg,cat", "3.jpg,dog")
+EXPECTED = {f"images/{i}.jpg": ("dog" if i % 2 else "cat", "") for i in range(4)}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_table_of_paths_and_labels(shop: Path, separator: str, encoding: str) -> None:
+    """Separators are found, a byte order mark is no part of a name, and the folder beside the table holds the images."""
+    lines = [line.replace(",", separator) for line in ("image,label", *ROWS)]
+    dataset = read_table(write_table(shop / "labels.csv", lines, encoding=encoding))
+    assert (dataset.name, dataset.classes) == ("labels", ("cat", "dog"))
+    assert used(dataset, shop) == EXPECTED
+    assert dataset.skipped == ()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".CSV", ".tsv", ".txt"])
+def test_a_table_is_known_by_its_suffix(shop: Path, suffix: str) -> None:
+    """``read`` takes every text table, in either case."""
+    assert used(read(write_table(shop / f"labels{suffix}", ["image,label", *ROWS])), shop) == EXPECTED
+
+
+def test_paths_may_lie_in_the_table_s_folder_or_anywhere(shop: Path) -> None:
+    """Relative to the table's own folder, with a folder in the path, or absolute."""
+    near = write_table(shop / "images" / "near.csv", ["image,label", *ROWS])
+    below = write_table(shop / "below.csv", ["image,label", *(f"images/{row}" for row in ROWS)])
+    absolute = write_table(shop / "else" / "absolute.csv", ["image,label", *(f"{shop}/images/{row}" for row in ROWS)])
+    for table in (near, below, absolute):
+        assert used(read_table(table), shop) == EXPECTED
+
+
+def test_quoted_cells(tmp_path: Path) -> None:
+    """Separators, quotes and newlines inside quotes belong to the cell."""
+    fill(tmp_path, "a, b.jpg", "c.jpg", "d.jpg")
+    lines = ["image,label", '"a, b.jpg","red, ""dark"""', '"c.jpg","two\nlines"', '"d.jpg"," cat "']
+    dataset = read_table(write_table(tmp_path / "t.csv", lines))
+    assert used(dataset, tmp_path) == {
+        "a, b.jpg": ('red, "dark"', ""),
+        "c.jpg": ("two\\nlines", ""),
+        "d.jpg": ("cat", ""),
+    }
+
+
+def test_a_split_column_is_honoured(shop: Path) -> None:
+    """Under all the names of a split, in any case; an unknown one is listed with its row."""
+    rows = ("0.jpg,cat,train", "1.jpg,dog, VAL ", "2.jpg,cat,test", "3.jpg,dog,holdout")
+    dataset = read_table(write_table(shop / "t.csv", ["image,label,Split", *rows]))
+    assert dataset.split == ("train", "validation", "test")
+    assert left_out(dataset, shop) == {"images/3.jpg": "row 4: unknown split 'holdout'"}
+
+
+@pytest.mark.parametrize("target", ["kind", "2", "-1"])
+def test_the_target_by_name_and_by_position(shop: Path, target: str) -> None:
+    """Positions count from 0, or from the end with a minus."""
+    rows = [f"{row.split(',')[0]},x{i},{row.split(',')[1]}" for i, row in enumerate(ROWS)]
+    table = write_table(shop / "t.csv", ["file,colour,kind", *rows])
+    assert used(read(table, target=target), shop) == EXPECTED
+
+
+@pytest.mark.parametrize("name", ["label", "Labels", "CLASS", "target", "category", "y"])
+def test_the_target_is_found_by_its_name(shop: Path, name: str) -> None:
+    """Among several columns, the one that is called like a label."""
+    rows = [f"{i},{row}" for i, row in enumerate(ROWS)]
+    assert used(read_table(write_table(shop / "t.csv", [f"id,image,{name}", *rows])), shop) == EXPECTED
+
+
+def test_the_only_other_column_is_the_target(shop: Path) -> None:
+    """Whatever it is called, and wherever it stands; a split column is none."""
+    rows = [f"{label},{path},train" for path, label in (row.split(",") for row in ROWS)]
+    dataset = read_table(write_table(shop / "t.csv", ["what is it,where,split", *rows]))
+    assert dataset.counts("train") == {"cat": 2, "dog": 2}
+
+
+@pytest.mark.parametrize("image", [None, "thumb", "1"])
+def test_the_image_column(shop: Path, image: str | None) -> None:
+    """The first column of files is taken, unless another is named."""
+    fill(shop, *(f"thumbs/t{i}.jpg" for i in range(4)))
+    rows = [f"{row.split(',')[0]},t{i}.jpg,{row.split(',')[1]}" for i, row in enumerate(ROWS)]
+    dataset = read_table(write_table(shop / "t.csv", ["image,thumb,label", *rows]), image=image)
+    assert {Path(path).parent.name for path in dataset.paths} == {"thumbs" if image else "images"}
+
+
+def test_rows_without_an_image_or_a_label_are_listed(shop: Path) -> None:
+    """Each with its row and its reason; the others are used."""
+    rows = ("0.jpg,cat", "1.jpg,dog", "2.jpg,", "3.jpg,  ", "9.jpg,cat", ",dog", f"{'long' * 99}.jpg,cat")
+    dataset = read_table(write_table(shop / "t.csv", ["image,label", *rows]))
+    assert sorted(used(dataset, shop)) == ["images/0.jpg", "images/1.jpg"]
+    reasons = [s.reason for s in dataset.skipped]
+    assert reasons[:2] == ["row 3: no label", "row 4: no label"]
+    assert reasons[2:] == [f"row {number}: no such file" for number in (5, 6, 7)]
+    assert len(dataset) + len(dataset.skipped) == len(rows)
+
+
+def test_a_table_without_a_header_loses_no_row(shop: Path) -> None:
+    """The first row is a sample where it names a file, not the names of the columns."""
+    assert used(read_table(write_table(shop / "t.csv", ROWS)), shop) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "shown"),
+    [
+        ("image,colour,shape", {}, "colour, shape"),
+        ("image,colour,shape", {"target": "label"}, "image, colour, shape"),
+        ("image,colour,shape", {"target": "3"}, "image, colour, shape"),
+        ("image,colour,shape", {"image": "photo"}, "image, colour, shape"),
+    ],
+    ids=["several candidates", "no such name", "no such position", "no such image column"],
+)
+def test_a_column_that_cannot_be_told_is_asked_for(
+    shop: Path, header: str, options: dict[str, str], shown: str
+) -> None:
+    """H108 lists the columns that there are and the option to name one with."""
+    table = write_table(shop / "t.csv", [header, "0.jpg,red,round", "1.jpg,blue,square"])
+    with pytest.raises(DatasetError) as caught:
+        read_table(table, **options)
+    assert caught.value.code == "H108"
+    assert shown in caught.value.received
+    assert "--" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    "lines", [["image,label"], ["image,label", "no.jpg,cat"], ["image", "0.jpg"], ["image,split", "0.jpg,train"]]
+)
+def test_a_table_without_the_columns_is_told(shop: Path, lines: list[str]) -> None:
+    """Header alone, no file found, or a column of paths with nothing beside it: H108."""
+    with pytest.raises(DatasetError) as caught:
+        read_table(write_table(shop / "t.csv", lines))
+    assert caught.value.code == "H108"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", b""),
+        ("t.csv", b"\n\n"),
+        ("t.csv", b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe"),
+        ("t.csv", "image,label\n0.jpg,cat\n".encode("utf-16")),
+        ("t.csv", b"image,label\n0.jpg,cat,1,2\n1.jpg,dog\n2.jpg,a,b,c,d,e\n"),
+        ("t.parquet", b"image,label\n0.jpg,cat\n"),
+        ("t.parquet", b""),
+    ],
+    ids=["empty", "blank", "an image", "UTF-16", "ragged", "CSV as Parquet", "empty Parquet"],
+)
+def test_what_is_no_table_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+    """H107 with the file's name, never a traceback."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError) as caught:
+        read(tmp_path / name)
+    assert caught.value.code == "H107"
+    assert name in caught.value.received
+
+
+def test_a_missing_table_is_told(tmp_path: Path) -> None:
+    """H107 from ``read_table``; ``read`` says that nothing is there."""
+    with pytest.raises(DatasetError, match="H107"):
+        read_table(tmp_path / "t.csv")
+    with pytest.raises(DatasetError, match="H106"):
+        read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("kind", ["text", "integers", "nullable integers", "fractions"])
+def test_a_parquet_table(shop: Path, kind: str) -> None:
+    """Labels of every column type; a missing one is listed, whatever stands for it."""
+    import pandas as pd
+
+    labels = {
+        "text": pd.Series(["1", "2", "1", None]),
+        "integers": pd.Series([1, 2, 1, 2]),
+        "nullable integers": pd.Series([1, 2, 1, None], dtype="Int64"),
+        "fractions": pd.Series([1.0, 2.0, 1.0, None]),
+    }[kind]
+    frame = pd.DataFrame({"image": [f"{i}.jpg" for i in range(4)], "label": labels})
+    frame.to_parquet(shop / "t.parquet")
+    dataset = read(shop / "t.parquet")
+    assert dataset.classes == ("1", "2")
+    assert dataset.labels.tolist() == [0, 1, 0, 1][: len(dataset)]
+    expected = {} if kind == "integers" else {"images/3.jpg": "row 4: no label"}
+    assert left_out(dataset, shop) == expected
+
+
+def test_known_classes_decide_in_a_table_too(shop: Path) -> None:
+    """Samples of a class that the model does not know are listed."""
+    table = write_table(shop / "t.csv", ["image,label", *ROWS[:3], "3.jpg,bird"])
+    dataset = read(table, classes=("dog", "cat"))
+    assert dataset.classes == ("dog", "cat")
+    assert dataset.labels.tolist() == [1, 0, 1]
+    assert dataset.skipped == (Skipped(str(shop / "images/3.jpg"), "its class bird is none of the model's"),)
+
+
+cells = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+
+
+@settings(deadline=None, max_examples=60)
+@given(labels=st.lists(cells, min_size=2, max_size=6), extra=cells)
+def test_any_cells_give_a_result_or_three_lines(labels: list[str], extra: str) -> None:
+    """Whatever a CSV's cells hold, each row is used or listed, or a DatasetError tells why not."""
+    import csv
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = fill(Path(folder), *(f"{i}.jpg" for i in range(len(labels))))
+        with (root / "t.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow(["image", "label", "note"])
+            writer.writerows([f"{i}.jpg", label, extra] for i, label in enumerate(labels))
+        try:
+            dataset = read_table(root / "t.csv")
+        except DatasetError as error:
+            assert len({label.strip() for label in labels if label.strip()}) < 2, error
+            return
+        assert len(dataset) + len(dataset.skipped) == len(labels)
+
+
+# Arrays
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([7, 3, 7, 3], ("3", "7")),
+        (np.array([[7], [3], [7], [3]]), ("3", "7")),
+        (["dog", "cat", "dog", "cat"], ("cat", "dog")),
+        (np.eye(2)[[1, 0, 1, 0]], ("0", "1")),
+    ],
+    ids=["integers", "a column", "strings", "one-hot"],
+)
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[..., 0], IMAGES[..., :1] / 255], ids=["colour", "grey", "floats"])
+def test_arrays(images: np.ndarray[Any, Any], labels: Any, classes: tuple[str, ...]) -> None:
+    """Labels of every kind over images of every shape; a sample is known by its content."""
+    dataset = read_arrays(images, labels)
+    assert (dataset.classes, dataset.task) == (classes, "binary")
+    assert dataset.labels.tolist() == [1, 0, 1, 0]
+    assert dataset.paths == ("[0]", "[1]", "[2]", "[3]")
+    assert dataset.digests == tuple(array_digest(image) for image in images)
+    assert dataset.split == ("",) * 4
+    assert dataset.arrays is not None
+    np.testing.assert_array_equal(dataset.arrays, images)
+
+
+def test_arrays_may_bring_names_and_a_split() -> None:
+    """``classes`` names label numbers in their order; ``split`` is kept."""
+    split = ("train", "train", "validation", "")
+    dataset = read_arrays(IMAGES, [1, 0, 1, 0], classes=["no", "yes"], split=split)
+    assert dataset.classes == ("no", "yes")
+    assert [dataset.classes[i] for i in dataset.labels] == ["yes", "no", "yes", "no"]
+    assert dataset.split == split
+
+
+def test_names_of_text_labels_keep_their_meaning() -> None:
+    """``classes`` in another order than the alphabet's reorders the numbers and renames nothing."""
+    dataset = read_arrays(IMAGES, ["dog", "cat", "dog", "cat"], classes=["dog", "cat"])
+    assert [dataset.classes[i] for i in dataset.labels] == ["dog", "cat", "dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "options", "code"),
+    [
+        (IMAGES, [0, 1, 0], {}, "H109"),
+        (IMAGES[0, :, 0], [0, 1, 0, 1, 0], {}, "H109"),
+        (IMAGES[None], [0], {}, "H109"),
+        (IMAGES, [0, 1, 0, 1], {"classes": ["a", "b", "c"]}, "H109"),
+        (IMAGES, [0, 1, 0, 1], {"split": ["train"] * 3}, "H109"),
+        (IMAGES, [0, 1, 0, 1], {"split": ["training"] * 4}, "H109"),
+        (IMAGES, [0.5, 1.5, 0.5, 1.5], {}, "H103"),
+        (IMAGES, [1, 1, 1, 1], {}, "H101"),
+    ],
+    ids=[
+        "one label short",
+        "flat",
+        "five axes",
+        "three names",
+        "split short",
+        "unknown split",
+        "fractions",
+        "one class",
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(images: Any, labels: Any, options: dict[str, Any], code: str) -> None:
+    """Nothing is cut to length, repeated or guessed."""
+    with pytest.raises(DatasetError) as caught:
+        read_arrays(images, labels, **options)
+    assert caught.value.code == code
+
+
+def test_samples_to_predict(tmp_path: Path) -> None:
+    """Files keep their order, an unreadable one its place; arrays are told apart by content; classes come from the model."""
+    like = read_arrays(IMAGES, [0, 1, 0, 1], classes=["no", "yes"])
+    fill(tmp_path, "a.jpg")
+    files = unlabelled([str(tmp_path / "missing.jpg"), str(tmp_path / "a.jpg")], like)
+    assert files.digests == (bytes_digest(b""), file_digest(tmp_path / "a.jpg"))
+    assert files.classes == ("no", "yes")
+    assert files.arrays is None
+    arrays = unlabelled(IMAGES, like)
+    assert arrays.digests == like.digests
+    assert arrays.paths == like.paths

@@ -1,0 +1,286 @@
+"""Data: splits are stratified, seeded and the user's own where there is one; a copy never sits on the other side."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import Image
+
+from headstart import pixels
+from headstart.dataset import SPLITS, Dataset
+from headstart.decode_worker import thumbnail
+from headstart.errors import DatasetError
+from headstart.readers import read_folder
+from headstart.splits import duplicate_groups, group_duplicates, make_split
+
+
+def make(
+    labels: Sequence[int], *, split: Sequence[str] = (), groups: Sequence[int] = (), digests: Sequence[str] = ()
+) -> Dataset:
+    """A data set of samples that nobody reads: only labels, splits and groups count."""
+    names = tuple(f"{i:04d}" for i in range(len(labels)))
+    num_classes = max([1, *labels]) + 1
+    return Dataset(
+        name="made",
+        task="multiclass",
+        task_reason="",
+        classes=tuple(f"class {i}" for i in range(num_classes)),
+        paths=names,
+        labels=np.array(labels, np.int64),
+        digests=tuple(digests) or names,
+        split=tuple(split) or ("",) * len(labels),
+        groups=tuple(groups),
+    )
+
+
+def thumbnails_of(images: Sequence[Image.Image | bytes]) -> np.ndarray[Any, Any]:
+    """Thumbnails as the decoder makes them, of pictures in memory or of files' bytes."""
+    squares = (
+        pixels.load(image, 64) if isinstance(image, bytes) else pixels.from_array(np.asarray(image), 64)
+        for image in images
+    )
+    return np.stack([thumbnail(square) for square in squares])
+
+
+def groups_of(images: Sequence[Image.Image | bytes]) -> tuple[int, ...]:
+    """Groups of pictures that all differ in their bytes."""
+    return duplicate_groups([str(i) for i in range(len(images))], thumbnails_of(images))
+
+
+# Shares
+
+
+@pytest.mark.parametrize("validation", [0.05, 0.1, 0.2, 0.3, 0.4])
+@pytest.mark.parametrize("counts", [(100, 100), (400, 60, 40), (1000, 20)])
+def test_every_class_gives_its_share(counts: tuple[int, ...], validation: float) -> None:
+    """Without copies, test and validation each hold ``validation`` of every class, to one sample, and at least one."""
+    labels = [c for c, count in enumerate(counts) for _ in range(count)]
+    dataset = make_split(make(labels), validation=validation, seed=3)
+    for number, (name, count) in enumerate(zip(dataset.classes, counts, strict=True)):
+        shares = {split: dataset.counts(split)[name] for split in SPLITS}
+        assert sum(shares.values()) == count, number
+        for split in ("validation", "test"):
+            assert shares[split] >= 1
+            assert abs(shares[split] - validation * count) <= 1
+    assert dataset.made_splits == ("train", "test", "validation")
+
+
+def test_three_samples_a_class_are_enough() -> None:
+    """One for each split; small classes are not refused."""
+    dataset = make_split(make([0, 1, 0, 1, 0, 1]), validation=0.2)
+    assert all(dataset.counts(split) == {"class 0": 1, "class 1": 1} for split in SPLITS)
+
+
+def test_the_same_seed_gives_the_same_split() -> None:
+    """A split is a function of the data and the seed; another seed gives another."""
+    dataset = make([i % 3 for i in range(90)])
+    assert make_split(dataset, seed=5).split == make_split(dataset, seed=5).split
+    assert make_split(dataset, seed=5).split != make_split(dataset, seed=6).split
+
+
+def test_samples_keep_their_place() -> None:
+    """Only the split is decided: order, labels and paths are as they were, and so is the data set that was given."""
+    before = make([i % 2 for i in range(20)])
+    after = make_split(before)
+    assert (after.paths, after.labels.tolist(), after.digests) == (before.paths, before.labels.tolist(), before.digests)
+    assert set(before.split) == {""}
+    assert set(after.split) == set(SPLITS)
+
+
+# Groups
+
+
+@given(
+    members=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 14)), min_size=12, max_size=80),
+    validation=st.floats(0.05, 0.45),
+    seed=st.integers(0, 99),
+)
+def test_a_group_is_never_cut(members: list[tuple[int, int]], validation: float, seed: int) -> None:
+    """For any groups, of one class or of several, all samples of a group have one split."""
+    dataset = make([label for label, _ in members], groups=[group for _, group in members])
+    try:
+        result = make_split(dataset, validation=validation, seed=seed)
+    except DatasetError as error:
+        assert error.code == "H104"  # noqa: PT017  so few groups that a class cannot be everywhere
+        assume(False)
+    splits = defaultdict(set)
+    for group, split in zip(result.groups, result.split, strict=True):
+        splits[group].add(split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert result.groups == dataset.groups
+    assert set(result.split) <= set(SPLITS)
+
+
+def test_exact_copies_stay_together_without_being_asked() -> None:
+    """Where no groups are known, equal contents are one group."""
+    digests = [f"{i // 2}" for i in range(80)]
+    dataset = make_split(make([i // 2 % 2 for i in range(80)], digests=digests), seed=1)
+    assert dataset.split[0::2] == dataset.split[1::2]
+    assert dataset.counts("test") == {"class 0": 8, "class 1": 8}
+
+
+def test_a_class_of_nothing_but_copies_is_refused() -> None:
+    """Ten copies of one picture are one picture: it cannot be in training and in validation."""
+    with pytest.raises(DatasetError) as caught:
+        make_split(make([0] * 10 + [1] * 10, groups=[0] * 10 + list(range(1, 11))))
+    assert caught.value.code == "H104"
+    assert "class 0" in caught.value.advice
+
+
+# The user's own splits
+
+
+def test_a_whole_split_of_the_user_is_left_as_it_is() -> None:
+    """Three splits given: nothing moves, not even a copy on the other side, and nothing is called ours."""
+    split = ("train", "train", "validation", "validation", "test", "test") * 5
+    dataset = make_split(make([0, 1] * 15, split=split, groups=[0, 1] * 15))
+    assert dataset.split == split
+    assert dataset.made_splits == ()
+
+
+@pytest.mark.parametrize("given_splits", [("train", "test"), ("train",), ("test", "")])
+def test_a_missing_validation_split_is_carved_out_of_training(given_splits: tuple[str, ...]) -> None:
+    """The user's test samples stay; no test split is made where the user made any split."""
+    split = tuple(given_splits[i // 2 % len(given_splits)] for i in range(120))
+    dataset = make_split(make([i % 2 for i in range(120)], split=split), validation=0.25)
+    trainable = [i for i in range(120) if split[i] != "test"]
+    assert [name for name, was in zip(dataset.split, split, strict=True) if was == "test"] == ["test"] * split.count(
+        "test"
+    )
+    assert {dataset.split[i] for i in trainable} == {"train", "validation"}
+    assert dataset.split.count("validation") == pytest.approx(0.25 * len(trainable), abs=2)
+    assert dataset.made_splits == ("validation",)
+
+
+@pytest.mark.parametrize("given_splits", [("train", "validation"), ("validation", "")])
+def test_no_test_split_is_made_beside_the_user_s(given_splits: tuple[str, ...]) -> None:
+    """Where validation is given, the rest is training and nothing is carved."""
+    split = tuple(given_splits[i // 2 % 2] for i in range(40))
+    dataset = make_split(make([i % 2 for i in range(40)], split=split))
+    assert dataset.split == tuple(name or "train" for name in split)
+    assert dataset.made_splits == ()
+
+
+def test_a_validation_split_of_the_user_may_lack_a_class() -> None:
+    """It is theirs to judge; but training needs every class."""
+    dataset = make_split(make([0, 1, 2, 0], split=("train", "train", "train", "validation")))
+    assert dataset.counts("validation") == {"class 0": 1, "class 1": 0, "class 2": 0}
+    with pytest.raises(DatasetError) as caught:
+        make_split(make([0, 1, 2, 0], split=("train", "train", "validation", "validation")))
+    assert caught.value.code == "H104"
+    assert "class 2" in caught.value.advice
+    assert "train" in caught.value.title
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("counts", [(10, 2), (10, 1)])
+def test_a_class_too_small_for_the_split_is_told(counts: tuple[int, ...]) -> None:
+    """H104 counts the class, names it and says what to do."""
+    labels = [c for c, count in enumerate(counts) for _ in range(count)]
+    with pytest.raises(DatasetError) as caught:
+        make_split(make(labels))
+    assert caught.value.code == "H104"
+    assert caught.value.title.startswith("1 of 2 classes")
+    assert "class 1" in caught.value.advice
+
+
+@pytest.mark.parametrize("validation", [0.0, -0.1, 0.5, 1.0, 20.0, float("nan"), float("inf")])
+def test_a_share_out_of_range_is_told(validation: float) -> None:
+    """H105, whatever it is."""
+    with pytest.raises(DatasetError) as caught:
+        make_split(make([0, 1] * 10), validation=validation)
+    assert caught.value.code == "H105"
+
+
+# Copies
+
+
+def test_exact_copies_are_one_group() -> None:
+    """Equal contents share a group; numbers count up in the order of first sight."""
+    assert duplicate_groups(["a", "b", "a", "c", "b", "a"]) == (0, 1, 0, 2, 1, 0)
+    assert duplicate_groups([]) == ()
+
+
+def test_no_samples_have_no_groups() -> None:
+    """Where not one file could be read, there is nothing to compare, which is no error of its own here."""
+    assert duplicate_groups([], np.zeros((0, 16, 16), np.uint8)) == ()
+
+
+def encoded(image: Image.Image, **options: Any) -> bytes:
+    """The bytes of a JPEG file."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def pictures(photos: Callable[..., Path]) -> list[Image.Image]:
+    """Thirty pictures, no two alike, though of three motifs."""
+    return [Image.open(path).convert("RGB") for path in read_folder(photos(per_class=10)).paths]
+
+
+def test_different_pictures_are_not_copies(pictures: list[Image.Image]) -> None:
+    """The same motif in another place is another picture."""
+    assert groups_of(pictures) == tuple(range(30))
+
+
+@pytest.mark.parametrize("change", ["quality", "larger", "smaller", "format"])
+def test_a_re_encoded_or_resized_copy_is_found(pictures: list[Image.Image], change: str) -> None:
+    """A copy at another quality, size or in another format is one group with its original, and with nothing else."""
+    copies: list[Image.Image | bytes] = []
+    for image in pictures:
+        size = {"larger": 2.0, "smaller": 0.75}.get(change, 1.0)
+        copy = image.resize((round(image.width * size), round(image.height * size)), Image.Resampling.LANCZOS)
+        quality = 40 if change == "quality" else 90
+        copies.append(copy.convert("P") if change == "format" else encoded(copy, quality=quality))
+        if change == "format":
+            copies[-1] = copy.quantize(64).convert("RGB")
+    assert groups_of([*pictures, *copies]) == tuple(range(30)) * 2
+
+
+def test_flat_pictures_are_not_copies() -> None:
+    """Plain colours, and plain colours with a little noise, tell too little to be called the same picture."""
+    random = np.random.default_rng(0)
+    flat = [np.full((64, 64, 3), level, np.uint8) for level in (0, 128, 129, 130, 255)]
+    noisy = [np.clip(random.normal(128, 6, (64, 64, 3)), 0, 255).astype(np.uint8) for _ in range(5)]
+    assert groups_of([Image.fromarray(array) for array in (*flat, *noisy)]) == tuple(range(10))
+
+
+def test_a_darker_version_is_not_a_copy(pictures: list[Image.Image]) -> None:
+    """The same shapes at other grey levels correlate fully; the levels tell them apart."""
+    image = pictures[0]
+    darker = image.point(lambda value: value * 0.6)
+    assert groups_of([image, darker]) == (0, 1)
+
+
+def test_copies_of_copies_are_one_group(pictures: list[Image.Image]) -> None:
+    """Exact and near copies join: a file, its exact copy, and a re-encoded one, wherever they stand."""
+    near = encoded(pictures[0], quality=60)
+    thumbnails = thumbnails_of([near, pictures[1], pictures[0], pictures[0]])
+    assert duplicate_groups(["near", "other", "exact", "exact"], thumbnails) == (0, 1, 0, 0)
+
+
+def test_copies_are_found_beyond_one_block(monkeypatch: pytest.MonkeyPatch, pictures: list[Image.Image]) -> None:
+    """Blocks bound memory and hide no pair."""
+    monkeypatch.setattr("headstart.splits._BLOCK", 7)
+    copies = [encoded(image, quality=60) for image in reversed(pictures)]
+    assert groups_of([*pictures, *copies]) == (*range(30), *reversed(range(30)))
+
+
+def test_a_data_set_learns_its_groups(pictures: list[Image.Image]) -> None:
+    """``group_duplicates`` writes them into the data set, and the split then keeps copies together."""
+    dataset = make([i % 3 for i in range(30)] * 2)
+    grouped = group_duplicates(dataset, thumbnails_of([*pictures, *(encoded(p, quality=60) for p in pictures)]))
+    assert grouped.groups == tuple(range(30)) * 2
+    split = make_split(grouped).split
+    assert split[:30] == split[30:]
