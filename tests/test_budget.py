@@ -15,8 +15,6 @@ from headstart.budget import Budget, parse_seconds
 from headstart.errors import TrainingError, UsageError
 from headstart.runfolder import read_json, write_json
 
-DEFAULT_FINISH = 30.0
-
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -65,7 +63,7 @@ def test_what_is_no_length_of_time_is_told(text: str) -> None:
 def test_without_a_budget_there_is_all_the_time(clock: SimpleNamespace) -> None:
     """No deadline, and nothing is refused."""
     free = Budget(None, started=1000.0)
-    assert free.training_deadline == free.extraction_deadline == math.inf
+    assert free.training_deadline == free.extraction_deadline == free.left() == math.inf
     assert free.has_time_for(1e9)
     free.require(1e9)
 
@@ -77,14 +75,27 @@ def test_time_counts_from_the_start_of_the_process(clock: SimpleNamespace) -> No
 
 
 def test_training_ends_early_enough_to_finish(clock: SimpleNamespace) -> None:
-    """The end of a run is kept free, and before it time to train a head."""
+    """The end of a run is kept free, and before it time to train a head; what fits is counted from now."""
     kept = Budget(100.0, started=1000.0)
-    assert kept.training_deadline == 1100.0 - DEFAULT_FINISH
-    assert 1000.0 < kept.extraction_deadline < kept.training_deadline
-    assert kept.has_time_for(69.0)
-    clock.now = 1050.0
+    assert 1000.0 < kept.extraction_deadline < kept.training_deadline < 1100.0
+    clock.now = kept.training_deadline - 20.0
     assert kept.has_time_for(19.0)
     assert not kept.has_time_for(21.0)
+
+
+def test_a_longer_budget_is_a_later_deadline(clock: SimpleNamespace) -> None:
+    """What is kept free does not depend on the budget."""
+    short, long = Budget(100.0, started=1000.0), Budget(500.0, started=1000.0)
+    assert long.training_deadline - short.training_deadline == 400.0
+
+
+def test_what_is_left_of_a_budget(clock: SimpleNamespace) -> None:
+    """It goes down with the clock and below zero when it is spent."""
+    kept = Budget(100.0, started=1000.0)
+    clock.now = 1030.0
+    assert kept.left() == 70.0
+    clock.now = 1130.0
+    assert kept.left() == -30.0
 
 
 # What an end costs here
@@ -112,9 +123,10 @@ def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, sec
 @pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"seconds": null}', '{"seconds": "soon"}', "3"])
 def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, cache: Path, note: str) -> None:
     """A damaged note costs no run."""
-    cache.mkdir()
+    without = Budget(100.0, started=1000.0).training_deadline
+    cache.mkdir(exist_ok=True)
     (cache / "finish.json").write_text(note)
-    assert Budget(100.0, started=1000.0).training_deadline == 1100.0 - DEFAULT_FINISH
+    assert Budget(100.0, started=1000.0).training_deadline == without
 
 
 # Refusing

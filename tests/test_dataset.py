@@ -57,7 +57,7 @@ def test_indices_and_counts_follow_the_split() -> None:
 
 
 def test_samples_that_leave_are_listed() -> None:
-    """found = used + skipped still holds after a file turned out to be unreadable."""
+    """Found is used plus skipped, still, after a file turned out to be unreadable."""
     before = make()
     after = before.without([Skipped("b", "damaged")], [1])
     assert after.paths == ("a", "c", "d", "e")

@@ -1,4 +1,4 @@
-"""The engines: every image gives its row once, the same row whoever computes it, and a failed conversion has a way out."""
+"""The engines: an image gives its row once, the same whoever computes it, and a failed conversion has a way out."""
 
 from __future__ import annotations
 

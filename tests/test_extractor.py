@@ -1,4 +1,4 @@
-"""Part A: our two builds of EfficientNet-Lite answer as the original does, and a cut is the same row in Keras and OpenVINO."""
+"""Part A: our builds of EfficientNet-Lite answer as the original does, and a cut is one row in Keras and OpenVINO."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_openvino_answers_as_the_original(golden: Golden) -> None:
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_cut_is_the_same_row_in_both(golden: Golden, pooling: str) -> None:
-    """For every row of POOLINGS the Keras layers and the OpenVINO operations give the same numbers in the same order."""
+    """For every row of POOLINGS the Keras layers and OpenVINO operations give the same numbers in the same order."""
     graph = PartA(golden.name, pooling).graph()
     assert graph is not None
     maps = keras.Input(golden.maps.shape[1:])
@@ -138,7 +138,7 @@ def test_halves_cover_a_side_exactly(side: int) -> None:
 
 @given(width=st.floats(0.5, 2.0), depth=st.floats(0.5, 2.0))
 def test_every_residual_block_closes_on_the_shape_it_opened_with(width: float, depth: float) -> None:
-    """Whatever the multipliers, an addition joins equal numbers of channels, names are unique, and filters are eighths."""
+    """Whatever the multipliers, an addition joins equal shapes, names are unique and filters are whole eighths."""
     channels, opened, names = 3, 0, []
     for row in rows(width, depth):
         opened = channels if row.opens else opened

@@ -38,7 +38,7 @@ rows = st.builds(
 
 @given(points)
 def test_the_front_is_what_a_sweep_finds(points: list[tuple[float, float]]) -> None:
-    """Sorted by time and then loss, a point is on the front if its loss is below all before it, or it equals such a one."""
+    """Sorted by time and then loss, a point is on the front if its loss is below all before it."""
     best, front = float("inf"), set()
     for seconds, loss in sorted(points):
         if loss < best:

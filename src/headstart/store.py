@@ -132,7 +132,7 @@ def _open(folder: str) -> lmdb.Environment:
 def _refused(folder: Path, reason: str) -> StackError:
     return StackError(
         "H601",
-        "the feature store refused",
+        "the disk refused a write",
         received=f"{folder}: {reason}",
         expected="a local folder with room and permission to write",
         advice="free some space, or point HEADSTART_CACHE at another folder",
