@@ -5,8 +5,13 @@ Names are imported when they are first used, so that ``import headstart`` costs 
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# OpenVINO reports every import to its makers and keeps notes in the home folder. Not from here: without this package it
+# stays silent.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from headstart import callbacks

@@ -203,7 +203,7 @@ def _guarded(arguments: list[str]) -> int:
         sys.stdout.flush()  # here, where a reader that has gone is met quietly
     except HeadstartError as error:
         print(error, file=sys.stderr)  # noqa: T201
-        return 2
+        return error.exit_code
     except KeyboardInterrupt:
         result = 130  # Typer turns it into this code as well, where it gets to see it
     except typer.TyperException as error:

@@ -19,7 +19,7 @@ from headstart.convert import FORMATS, Format
 from headstart.errors import ExportError
 from headstart.runfolder import replacing
 
-__all__ = ["ask_child", "convert", "settle", "staged", "write_engine_graph"]
+__all__ = ["Child", "ask_child", "convert", "settle", "staged", "write_engine_graph"]
 
 _CHILD_SECONDS = 1800.0
 _QUIET = {
@@ -45,12 +45,20 @@ def write_engine_graph(keras_file: Path, xml_file: Path) -> None:
     """
     row = FORMATS["openvino"]
     with staged(xml_file.parent) as staging:
-        convert(keras_file, [row], staging, output="", labels=[])
+        convert(keras_file, [row], staging, names={"output": "", "labels": []})
         for name in row.files:  # the weights first: whoever sees the graph finds them
             settle(staging / name, xml_file.with_suffix(Path(name).suffix))
 
 
-def convert(keras_file: Path, rows: Sequence[Format], folder: Path, **names: object) -> dict[str, float]:
+def convert(
+    keras_file: Path,
+    rows: Sequence[Format],
+    folder: Path,
+    *,
+    names: dict[str, object],
+    child: Child | None = None,
+    timeout_seconds: float = _CHILD_SECONDS,
+) -> dict[str, float]:
     """Run the converter once for all formats.
 
     Args:
@@ -58,6 +66,8 @@ def convert(keras_file: Path, rows: Sequence[Format], folder: Path, **names: obj
         rows: Rows of ``FORMATS``.
         folder: Where the files go, under the names of the formats.
         names: ``output``, what the model's only output is to be called (empty for its own names), and ``labels``.
+        child: A ``Child`` of convert.py that was started before.
+        timeout_seconds: The child is ended after so long.
 
     Returns:
         The seconds that each format took.
@@ -67,7 +77,7 @@ def convert(keras_file: Path, rows: Sequence[Format], folder: Path, **names: obj
     """
     formats = [row.name for row in rows]
     request = {"keras_file": str(keras_file), "folder": str(folder), "formats": formats, **names}
-    seconds, reason = ask_child("convert.py", request)
+    seconds, reason = (child or Child("convert.py")).ask(request, timeout_seconds)
     if reason:
         raise ExportError(
             "H403",
@@ -75,35 +85,59 @@ def convert(keras_file: Path, rows: Sequence[Format], folder: Path, **names: obj
             received=reason,
             expected="a model of built-in Keras layers",
             advice="see which runtimes are installed: headstart stack",
+            exit_code=1,
         )
     return seconds
 
 
 def ask_child(script: str, request: dict[str, Any]) -> tuple[dict[str, float], str]:
-    """Run a script beside this file in a fresh interpreter, on TensorFlow and without an accelerator.
+    """Run a script beside this file in a fresh interpreter; see ``Child``."""
+    return Child(script).ask(request)
+
+
+class Child:
+    """A script beside this file in a fresh interpreter, on TensorFlow and without an accelerator.
+
+    It starts at once and imports what it needs while the request is still being prepared. It ends with its answer, or
+    when this process ends.
 
     Args:
         script: Its file name.
-        request: What it reads from standard input, as JSON.
-
-    Returns:
-        The JSON object on its last line of output and an empty text; or nothing, and the reason why.
     """
-    command = [sys.executable, "-P", "-B", str(Path(__file__).with_name(script))]
-    text = json.dumps(request, ensure_ascii=True).encode("ascii")
-    environment = {**os.environ, **_QUIET}
-    try:
-        done = subprocess.run(
-            command, input=text, capture_output=True, env=environment, timeout=_CHILD_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return {}, f"{script} was stopped after {_CHILD_SECONDS:.0f} seconds"
-    if done.returncode:
-        lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        told = lines[-1].strip() if lines else "no message"
-        return {}, told if done.returncode > 0 else f"{script} was killed by signal {-done.returncode}: {told}"
-    answer: dict[str, float] = json.loads(done.stdout.decode("utf-8", "replace").splitlines()[-1])
-    return answer, ""
+
+    def __init__(self, script: str) -> None:
+        self._script = script
+        command = [sys.executable, "-P", "-B", str(Path(__file__).with_name(script))]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        # A group of its own: Ctrl-C in the terminal is for the parent to handle.
+        self._process = subprocess.Popen(command, env={**os.environ, **_QUIET}, process_group=0, **pipes)  # type: ignore[call-overload]
+
+    def ask(self, request: dict[str, Any], timeout_seconds: float = _CHILD_SECONDS) -> tuple[dict[str, float], str]:
+        """Send a request, wait for the answer.
+
+        Returns:
+            The JSON object on its last line of output and an empty text; or nothing, and the reason why.
+        """
+        text = json.dumps(request, ensure_ascii=True).encode("ascii")
+        try:
+            output, errors = self._process.communicate(text, timeout=timeout_seconds)
+        except subprocess.TimeoutExpired:
+            return {}, f"{self._script} was stopped after {timeout_seconds:.0f} seconds"
+        finally:
+            self.close()
+        code = self._process.returncode
+        if code:
+            lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+            told = lines[-1].strip() if lines else "no message"
+            return {}, told if code > 0 else f"{self._script} was killed by signal {-code}: {told}"
+        answer: dict[str, float] = json.loads(output.decode("utf-8", "replace").splitlines()[-1])
+        return answer, ""
+
+    def close(self) -> None:
+        """End it, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # nothing is reported to anyone
+
 __all__ = ["FORMATS", "Format", "Trained", "main"]
 
 _OPSET = 18  # the newest that every ONNX runtime of the last two years reads
@@ -141,6 +143,8 @@ def main() -> int:
     The request is ``{"keras_file", "folder", "formats": [...], "output", "labels"}``. On a failure the last line of
     standard error says in which format and why.
     """
+    import keras  # noqa: F401 - the slow part, done while the request is still being prepared
+
     request = json.load(sys.stdin)
     trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]))
     seconds: dict[str, float] = {}

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "BackboneError",
     "DatasetError",
@@ -36,6 +38,7 @@ class HeadstartError(Exception):
         received: What was given.
         expected: What would have been right.
         advice: What to do about it.
+        exit_code: Of the command line: 2 where the input is wrong, 1 where the work failed.
 
     Example:
         >>> print(UsageError("H001", "no such plan", received="fastest", expected="quick", advice="--plan quick"))
@@ -45,13 +48,14 @@ class HeadstartError(Exception):
           do this    --plan quick
     """
 
-    def __init__(self, code: str, title: str, *, received: str, expected: str, advice: str) -> None:
+    def __init__(self, code: str, title: str, *, received: str, expected: str, advice: str, exit_code: int = 2) -> None:
         super().__init__(code, title, received, expected, advice)
         self.code = code
         self.title = title
         self.received = received
         self.expected = expected
         self.advice = advice
+        self.exit_code = exit_code
 
     def __str__(self) -> str:
         rows = (("received", self.received), ("expected", self.expected), ("do this", self.advice))
@@ -59,7 +63,8 @@ class HeadstartError(Exception):
         return f"{type(self).__name__} {self.code}: {printable(self.title)}{body}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.code, self.title, self.received, self.expected, self.advice)
+        told = {name: getattr(self, name) for name in ("received", "expected", "advice", "exit_code")}
+        return _rebuild, (type(self), self.code, self.title, told)
 
 
 class UsageError(HeadstartError):
@@ -103,5 +108,5 @@ def printable(text: object) -> str:
     )
 
 
-def _rebuild(kind: type[HeadstartError], code: str, title: str, received: str, expected: str, advice: str) -> HeadstartError:
-    return kind(code, title, received=received, expected=expected, advice=advice)
+def _rebuild(kind: type[HeadstartError], code: str, title: str, told: dict[str, Any]) -> HeadstartError:
+    return kind(code, title, **told)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart.conversion import ask_child, convert, settle, staged
+from headstart.conversion import Child, ask_child, convert, settle, staged
 from headstart.convert import FORMATS, Format
 from headstart.errors import ExportError, RunError
 from headstart.fingerprint import file_digest
@@ -43,7 +43,14 @@ class Exported:
     seconds: float
 
 
-def export_model(source: Path, formats: Sequence[str], out: Path) -> list[Exported]:
+def export_model(
+    source: Path,
+    formats: Sequence[str],
+    out: Path,
+    *,
+    child: Child | None = None,
+    timeout_seconds: float = 1800.0,
+) -> list[Exported]:
     """Write a trained model in several formats: either all are there, checked, or ``out`` is as it was.
 
     Beside the exports lie ``signature.json`` (with the digest of every file), ``golden.npz`` and ``preprocess.py``.
@@ -53,6 +60,8 @@ def export_model(source: Path, formats: Sequence[str], out: Path) -> list[Export
         source: A folder with ``model.keras``, ``signature.json``, ``golden.npz`` and ``preprocess.py``.
         formats: Keys of ``FORMATS``.
         out: The folder to write into; made if it is not there.
+        child: A converter that was started before.
+        timeout_seconds: The converter is ended after so long.
 
     Raises:
         ExportError: An unknown format (H401), an export that disagrees with the model (H402), a conversion that failed
@@ -70,8 +79,9 @@ def export_model(source: Path, formats: Sequence[str], out: Path) -> list[Export
     with staged(out) as staging:
         for name in (_SIGNATURE, *_COMPANIONS):
             write_bytes(staging / name, (source / name).read_bytes())
+        names = {"output": signature["output"]["name"], "labels": signature["labels"]}
         seconds = convert(
-            source / "model.keras", rows, staging, output=signature["output"]["name"], labels=signature["labels"]
+            source / "model.keras", rows, staging, names=names, child=child, timeout_seconds=timeout_seconds
         )
         # Most of a check is one thread importing a runtime, so two at a time; each holds a copy of the model.
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -191,5 +201,6 @@ def _verify(row: Format, folder: Path) -> tuple[float, float]:
             received=reason,
             expected=", ".join(f"{name} <= {limit:g}" for name, limit in _LIMITS.items()) + " on the golden samples",
             advice="check that model.keras, golden.npz and preprocess.py are of one run, or fit again",
+            exit_code=1,
         )
     return max(measured["from_pixels"], measured["from_bytes"]), time.perf_counter() - start

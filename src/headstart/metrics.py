@@ -39,8 +39,8 @@ class Evaluation:
         accuracy: Share of right answers.
         accuracy_interval: Wilson's 95% interval of the accuracy.
         balanced_accuracy: Mean recall over the classes that occur in this split.
-        baseline_accuracy: Accuracy on this split of always answering with one class: the most common one in training
-            where its counts were given, else the most common one of this split.
+        baseline_accuracy: Accuracy of always answering with the most common class of this split: the best that a
+            constant can do here.
         roc_auc: ``micro``, ``macro`` (mean of the classes that have one) and ``per_class``, each class against the
             rest; None where a class has no positives or no negatives.
         confusion_matrix: Counts; rows are the truth, columns the predictions.
@@ -115,7 +115,6 @@ def evaluate_predictions(
     *,
     split: str,
     threshold: float = 0.5,
-    train_counts: Mapping[str, int] | None = None,
 ) -> Evaluation:
     """Compare predicted probabilities with the truth; every number equals scikit-learn's.
 
@@ -126,7 +125,6 @@ def evaluate_predictions(
         probabilities: Rows that sum to one, shape ``(n, len(classes))``; two columns for binary as well.
         split: Name of the evaluated split.
         threshold: Binary only: the second class is answered where its probability is at least this.
-        train_counts: Training samples of each class; they choose the class of the baseline.
 
     Raises:
         ValueError: The shapes do not fit, a label is out of range, or a probability is none.
@@ -156,7 +154,7 @@ def evaluate_predictions(
         accuracy=right / len(truth),
         accuracy_interval=wilson_interval(right, len(truth)),
         balanced_accuracy=float(np.mean(present)),
-        baseline_accuracy=_baseline_accuracy(names, truth, train_counts),
+        baseline_accuracy=float(np.bincount(truth).max() / len(truth)),
         roc_auc=_roc_auc(names, truth, rows),
         confusion_matrix=confusion_matrix(truth, predicted, labels=np.arange(len(names))),
         report=report,
@@ -201,13 +199,6 @@ def _checked(task: str, classes: tuple[str, ...], labels: Any, probabilities: An
     if not (rows >= 0).all() or not (np.abs(rows.sum(axis=1) - 1) <= _ROW_SUM_TOLERANCE).all():
         raise ValueError("probabilities must be numbers of at least 0, and every row must sum to 1")
     return truth.astype(np.int64), rows
-
-
-def _baseline_accuracy(classes: tuple[str, ...], labels: Labels, train_counts: Mapping[str, int] | None) -> float:
-    here = np.bincount(labels, minlength=len(classes))
-    # Where no training count is known, the split's own majority is the hardest baseline there is.
-    ranking = here if not train_counts else np.array([train_counts.get(name, 0) for name in classes])
-    return float(here[int(ranking.argmax())] / len(labels))
 
 
 def _report(classes: tuple[str, ...], labels: Labels, predicted: Labels) -> dict[str, dict[str, float]]:

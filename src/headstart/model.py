@@ -149,7 +149,6 @@ class Model:
             chosen.labels[usable],
             self.probabilities(features, np.array(usable)),
             split=split or "test",
-            train_counts=fitted.counts("train"),
         )
 
     def predict(self, images: Sequence[str] | Array) -> pd.DataFrame:

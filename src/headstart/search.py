@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from headstart.budget import Budget
+from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.errors import HeadstartError, TrainingError
 from headstart.extractor import PartA
@@ -67,6 +68,7 @@ class _Search:
     rows: list[Row] = field(default_factory=list)
     features: dict[str, Features] = field(default_factory=dict)
     best: tuple[Model, Row] | None = None
+    converter: Child | None = None
     interrupted: bool = False
 
     def save(self, **changes: object) -> None:
@@ -106,6 +108,8 @@ def search(request: Request, progress: Progress | None = None) -> Run:
         raise
     finally:
         job.progress.end()
+        if job.converter is not None:
+            job.converter.close()
     return Run(folder.path)
 
 
@@ -177,6 +181,8 @@ def _run_trial(job: _Search, trial: Trial) -> None:
             model.head().save(temporary)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
     job.rows.append(row)
+    if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
+        job.converter = Child("convert.py")
     if job.best is None or trained.val_loss < (job.best[1].val_loss or np.inf):
         job.best = model, row
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
@@ -205,6 +211,7 @@ def _features(job: _Search, part: PartA) -> Features:
             received=part.name,
             expected="a row for every image that the trial before could read",
             advice="fit again with more time or memory",
+            exit_code=1,
         )
     job.features[part.name] = features
     name, reason = features.engine
@@ -267,19 +274,21 @@ def _unfinished(trial: Trial, status: str, reason: str) -> Row:
 
 def _finish(job: _Search) -> None:
     """Turn the best trial into the run's model, and write everything that the run shows."""
-    if job.best is None:
+    if job.best is None or job.converter is None:
         raise TrainingError(
             "H305",
             "no trial ended well",
             received="; ".join(f"{row.trial}: {row.reason}" for row in job.rows),
             expected="at least one trained model",
             advice="see leaderboard.csv in the run for each trial's reason",
+            exit_code=1,
         )
     job.budget.begin_finish()
     model, row = job.best
     keys = ("trial", "val_loss", "val_accuracy", "total_seconds")
     job.save(best={key: getattr(row, key) for key in keys})
-    cargo = Cargo(job.folder, model, job.learning, job.held_out, job.features[model.part.name])
+    features, left = job.features[model.part.name], job.budget.left()
+    cargo = Cargo(job.folder, model, job.learning, job.held_out, features, job.converter, left)
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: object) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.conversion import Child
 from headstart.dataset import SPLITS, Dataset
 from headstart.doctor import check_data
 from headstart.errors import ExportError
@@ -23,6 +24,8 @@ from headstart.stopwatch import Stopwatch
 
 __all__ = ["Cargo", "ship"]
 
+_MOST_SECONDS = 1800.0  # for a conversion, where there is no budget
+
 
 @dataclass
 class Cargo:
@@ -34,6 +37,8 @@ class Cargo:
         learning: The samples that training and choosing saw, and the test split if Headstart made it.
         held_out: The user's own test split, not looked at yet.
         features: Rows of ``learning``.
+        converter: A converter that was started before.
+        seconds_left: What the budget leaves for the end of the run; infinite without one.
     """
 
     folder: RunFolder
@@ -41,6 +46,8 @@ class Cargo:
     learning: Dataset
     held_out: Dataset
     features: Features
+    converter: Child
+    seconds_left: float
 
 
 def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[..., None]) -> None:
@@ -56,7 +63,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     with watch.stage("save"):
         cargo.model.save(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        graph = pool.submit(add_graph, cargo.folder.path)  # a child process does the work, beside what follows
+        graph = pool.submit(add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MOST_SECONDS))  # a child process does the work, beside what follows
         with watch.stage("evaluate"):
             _unseal(cargo)
             facts = _write_tables(cargo, _evaluate(cargo))
@@ -95,7 +102,6 @@ def _evaluate(cargo: Cargo) -> Evaluation:
         dataset.labels[indices],
         cargo.model.probabilities(cargo.features, indices),
         split=split,
-        train_counts=dataset.counts("train"),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from headstart import pixels
+from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.export import FORMATS, export_model
 from headstart.extractor import PartA
@@ -68,16 +69,22 @@ def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network:
     write_json(out / "signature.json", signature)
 
 
-def add_graph(folder: Path) -> None:
+def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float = 1800.0) -> None:
     """Make model.xml and model.bin beside a signed model.keras: a graph that predicts without Keras, checked against it.
+
+    Args:
+        folder: Where they lie.
+        child: A converter that was started before.
+        timeout_seconds: The converter is ended after so long.
 
     Raises:
         ExportError: The conversion failed (H403) or its result disagrees with the model (H402).
     """
     with tempfile.TemporaryDirectory(prefix=".graph-", dir=folder) as scratch:
-        export_model(folder, ["openvino"], Path(scratch) / "export")
+        out = Path(scratch) / "export"
+        export_model(folder, ["openvino"], out, child=child, timeout_seconds=timeout_seconds)
         for name in reversed(FORMATS["openvino"].files):  # the weights first: whoever sees the graph finds them
-            (Path(scratch) / "export" / name).replace(folder / name)
+            (out / name).replace(folder / name)
     signature = read_json(folder / "signature.json")
     signature["digests"] |= {name: file_digest(folder / name) for name in FORMATS["openvino"].files}
     write_json(folder / "signature.json", signature)

@@ -198,6 +198,7 @@ def _by_keras(
             received=f"{recipe.network} with {recipe.optimizer or 'adam'}: no epoch with a finite val_loss",
             expected="a loss that falls",
             advice="use a smaller learning rate, or another optimizer",
+            exit_code=1,
         )
     checkpoint.restore(model)
     seconds = time.perf_counter() - start
