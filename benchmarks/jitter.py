@@ -29,9 +29,7 @@ _QUALITY = (80, 96)
 def jittered(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A changed copy of an RGB photo, somewhat smaller."""
     angle = rng.uniform(-_MOST_DEGREES, _MOST_DEGREES)
-    photo = photo.rotate(
-        angle, Image.Resampling.BILINEAR, fillcolor=_mean_colour(photo)
-    )  # black corners would stand out
+    photo = photo.rotate(angle, Image.Resampling.BILINEAR, fillcolor=_mean_colour(photo))  # black corners would stand out
     share = rng.uniform(_LEAST_CROP, 1.0)
     width, height = max(1, round(photo.width * share)), max(1, round(photo.height * share))
     left, top = int(rng.integers(photo.width - width + 1)), int(rng.integers(photo.height - height + 1))
@@ -94,9 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A larger data set out of a small one, by jittered training photos.")
     parser.add_argument("src", type=Path, metavar="SRC", help="folder with train/CLASS/* and what stands beside it")
     parser.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder")
-    parser.add_argument(
-        "--train-per-class", type=int, required=True, metavar="N", help="photos in each class of OUT/train"
-    )
+    parser.add_argument("--train-per-class", type=int, required=True, metavar="N", help="photos in each class of OUT/train")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if not (arguments.src / _TRAIN).is_dir():

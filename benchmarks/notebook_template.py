@@ -128,12 +128,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON lines are appended here")
     parser.add_argument("--epochs", type=int, default=10)
     half = max(1, (os.cpu_count() or 1) // 2)  # on two cores a second thread took more from TensorFlow than it gave
-    parser.add_argument(
-        "--workers", type=int, default=half, help="threads that read and augment; default half the cores"
-    )
-    parser.add_argument(
-        "--interpolation", default="nearest", help="of resizing; default nearest, as the generator has it"
-    )
+    parser.add_argument("--workers", type=int, default=half, help="threads that read and augment; default half the cores")
+    parser.add_argument("--interpolation", default="nearest", help="of resizing; default nearest, as the generator has it")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

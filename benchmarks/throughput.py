@@ -136,9 +136,7 @@ def _measure(arguments: argparse.Namespace) -> int:
             f"round {n + 1}: ours {ours[-1]:.0f}, Keras {theirs[-1]:.0f}, peak {peaks[-1]:.0f} images/s",
             file=sys.stderr,
         )
-    print(
-        f"{_BACKBONE} at {size} px, {flops / 1e9:.3f} GFLOP an image, {len(dataset)} images, {arguments.rounds} rounds"
-    )
+    print(f"{_BACKBONE} at {size} px, {flops / 1e9:.3f} GFLOP an image, {len(dataset)} images, {arguments.rounds} rounds")
     return _judge(arguments, ours, theirs, peaks)
 
 
@@ -168,9 +166,7 @@ def _judge(arguments: argparse.Namespace, ours: list[float], theirs: list[float]
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Images a second through Part A, against Keras and against the processor."
-    )
+    parser = argparse.ArgumentParser(description="Images a second through Part A, against Keras and against the processor.")
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of class folders, or of splits of them")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32, help="of Keras's predict")

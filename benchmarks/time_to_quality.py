@@ -26,9 +26,7 @@ from typing import Any
 _POLL_SECONDS = 0.02
 _FIT = "from headstart.cli import main; main()"
 # What either side imports; a process apart reads it all from the disk, so that the first side does not pay for both.
-_IMPORTS = (
-    "import tensorflow, keras, openvino, scipy.ndimage, sklearn.metrics, pandas, matplotlib, typer, lmdb, PIL.Image"
-)
+_IMPORTS = "import tensorflow, keras, openvino, scipy.ndimage, sklearn.metrics, pandas, matplotlib, typer, lmdb, PIL.Image"
 
 
 @dataclass(frozen=True)
@@ -224,12 +222,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of train, validation and test class folders")
     parser.add_argument("--epochs", type=int, default=10, help="of the template")
     parser.add_argument("--workers", type=int, help="of the template's generator; default half the cores")
-    parser.add_argument(
-        "--interpolation", default="nearest", help="of the template's resizing; default the generator's own"
-    )
-    parser.add_argument(
-        "--repeat", type=int, default=1, metavar="N", help="run headstart fit so often; the median counts"
-    )
+    parser.add_argument("--interpolation", default="nearest", help="of the template's resizing; default the generator's own")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run headstart fit so often; the median counts")
     parser.add_argument("--target-ratio", type=float, metavar="R", help="exit 1 if the ratio is below")
     parser.add_argument("--fit-options", nargs=argparse.REMAINDER, default=[], help="the rest goes to headstart fit")
     arguments = parser.parse_args()

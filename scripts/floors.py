@@ -106,9 +106,7 @@ def _module(target: str, known: set[str]) -> str:
     return ".".join(parts) or "__init__"
 
 
-def faults(
-    floors: dict[str, Module], imports: dict[str, set[str]], exceptions: dict[tuple[str, str], str]
-) -> list[str]:
+def faults(floors: dict[str, Module], imports: dict[str, set[str]], exceptions: dict[tuple[str, str], str]) -> list[str]:
     """What is wrong, one line each; nothing if the list and the imports agree.
 
     Args:
@@ -146,9 +144,7 @@ def main() -> int:
     floors = read_floors((ROOT / "ARCHITECTURE.md").read_text("utf-8"))
     files = modules(ROOT / "src" / PACKAGE)
     found = faults(floors, {name: imported(path, set(files)) for name, path in files.items()}, EXCEPTIONS)
-    print(
-        "\n".join(found) or f"{len(files)} modules on {len({m.floor for m in floors.values()})} floors, imports descend"
-    )
+    print("\n".join(found) or f"{len(files)} modules on {len({m.floor for m in floors.values()})} floors, imports descend")
     return bool(found)
 
 

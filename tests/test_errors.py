@@ -25,10 +25,7 @@ def test_an_error_is_a_title_and_three_lines() -> None:
     """The house form: kind, code and title, then received, expected and do this in one column."""
     error = DatasetError("H104", "2 of 5 classes are empty", received="24 images", expected="images", advice="add some")
     assert str(error) == (
-        "DatasetError H104: 2 of 5 classes are empty\n"
-        "  received   24 images\n"
-        "  expected   images\n"
-        "  do this    add some"
+        "DatasetError H104: 2 of 5 classes are empty\n  received   24 images\n  expected   images\n  do this    add some"
     )
 
 

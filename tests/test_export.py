@@ -96,9 +96,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "output": {"name": "probabilities", "shape": [None, 3], "activation": "softmax"},
         "digests": {"model.keras": file_digest(folder / "model.keras"), "weights": "0" * 64},
-        "golden": [
-            {"path": f"{i}.jpg", "digest": "", "probabilities": row.tolist()} for i, row in enumerate(probabilities)
-        ],
+        "golden": [{"path": f"{i}.jpg", "digest": "", "probabilities": row.tolist()} for i, row in enumerate(probabilities)],
     }
     write_json(folder / "signature.json", signature)
     return folder
@@ -131,9 +129,7 @@ def _refused(source: Path, formats: list[str], out: Path) -> ExportError:
 
 def _verify(folder: Path, file: str, runtime: str) -> subprocess.CompletedProcess[bytes]:
     request = json.dumps({"folder": str(folder), "file": file, "runtime": runtime}).encode()
-    return subprocess.run(
-        [sys.executable, "-P", verify_export.__file__], input=request, capture_output=True, check=False
-    )
+    return subprocess.run([sys.executable, "-P", verify_export.__file__], input=request, capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -194,9 +190,7 @@ def test_openvino_graph_is_float32_with_an_open_batch(shipped: tuple[Path, dict[
     graph = openvino.Core().read_model(shipped[0] / "model.xml")
     assert graph.input("image").partial_shape == openvino.PartialShape([-1, SIZE, SIZE, 3])
     assert graph.output("probabilities").partial_shape == openvino.PartialShape([-1, 3])
-    assert openvino.Type.f16 not in {
-        op.get_element_type() for op in graph.get_ops() if op.get_type_name() == "Constant"
-    }
+    assert openvino.Type.f16 not in {op.get_element_type() for op in graph.get_ops() if op.get_type_name() == "Constant"}
 
 
 def test_again_replaces_one_format_and_keeps_the_others(

@@ -49,9 +49,7 @@ def test_every_number_is_that_of_scikit_learn(case: tuple[int, Any, Any]) -> Non
     assert result.accuracy == pytest.approx(sk.accuracy_score(labels, result.predicted), abs=1e-12)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of predicted classes that never occur
-        assert result.balanced_accuracy == pytest.approx(
-            sk.balanced_accuracy_score(labels, result.predicted), abs=1e-12
-        )
+        assert result.balanced_accuracy == pytest.approx(sk.balanced_accuracy_score(labels, result.predicted), abs=1e-12)
     assert (result.confusion_matrix == sk.confusion_matrix(labels, result.predicted, labels=numbers)).all()
     report = sk.classification_report(
         labels, result.predicted, labels=numbers, target_names=NAMES[:num_classes], output_dict=True, zero_division=0.0
@@ -93,9 +91,7 @@ def test_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
     num_classes, labels, rows = case
     value = evaluate(num_classes, labels, rows).to_json()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
-    fields = (
-        "task n loss accuracy accuracy_interval balanced_accuracy baseline_accuracy roc_auc confusion_matrix classes"
-    )
+    fields = "task n loss accuracy accuracy_interval balanced_accuracy baseline_accuracy roc_auc confusion_matrix classes"
     binary = {"precision", "recall", "f1", "threshold"} if num_classes == 2 else set()
     assert set(value) == {*fields.split(), "report", "split", "optimistic"} | binary
 

@@ -286,9 +286,7 @@ def test_other_arrays_are_refused(array: np.ndarray) -> None:
         pixels.from_array(array, 8)
 
 
-@pytest.mark.parametrize(
-    ("size", "crop", "filter"), [(0, 0.9, "box"), (8, 0.0, "box"), (8, 1.1, "box"), (8, 0.9, "sharp")]
-)
+@pytest.mark.parametrize(("size", "crop", "filter"), [(0, 0.9, "box"), (8, 0.0, "box"), (8, 1.1, "box"), (8, 0.9, "sharp")])
 def test_a_wrong_geometry_is_refused(size: int, crop: float, filter: str) -> None:
     """Size, crop and filter out of range are named."""
     with pytest.raises(ValueError, match="expected size >= 1, 0 < crop <= 1, filter nearest"):

@@ -41,9 +41,7 @@ def test_what_is_left_out_is_filled_in(short: str, full: str) -> None:
     assert parse_trial(short).name == full
 
 
-@pytest.mark.parametrize(
-    "name", ["", "-", "forest", "grid2", "avg-grid2", "efficientnet_lite0", "a-b-linear", "linear-"]
-)
+@pytest.mark.parametrize("name", ["", "-", "forest", "grid2", "avg-grid2", "efficientnet_lite0", "a-b-linear", "linear-"])
 def test_a_name_that_is_no_trial_is_told(name: str) -> None:
     """H002 shows the name and how one is made."""
     with pytest.raises(UsageError) as caught:

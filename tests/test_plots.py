@@ -145,9 +145,7 @@ def test_wide_losses_are_drawn_on_a_logarithmic_axis() -> None:
     assert draw_loss(new_axes(), [*wide, {"epoch": 7, "loss": 0.0, "val_loss": 1.0}]).get_yscale() == "linear"
 
 
-@pytest.mark.parametrize(
-    "history", [[], [{"epoch": 1.0, "loss": 1.0}], [{"val_loss": None}, {"val_loss": float("inf")}]]
-)
+@pytest.mark.parametrize("history", [[], [{"epoch": 1.0, "loss": 1.0}], [{"val_loss": None}, {"val_loss": float("inf")}]])
 def test_a_history_with_gaps_is_drawn(tmp_path: Path, history: list[dict[str, float | None]]) -> None:
     """Missing columns, None and infinity leave gaps."""
     ET.fromstring(save_svg(lambda ax: draw_loss(ax, history), tmp_path / "h.svg", (4.0, 3.0)))

@@ -15,15 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart import readers
-from headstart.dataset import Dataset, Skipped
+from headstart import dataset as dataset_module
+from headstart.dataset import Dataset, Skipped, natural_key
 from headstart.errors import DatasetError
 from headstart.fingerprint import array_digest, bytes_digest, file_digest
-from headstart.readers import natural_key, read, read_arrays, read_folder, read_table, unlabelled
+from headstart.readers import read, read_arrays, read_folder, read_table, unlabelled
 
-needs_linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="file names of any bytes, links and pipes"
-)
+needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names of any bytes, links and pipes")
 not_as_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
 
 PLAIN_NAMES = [
@@ -88,9 +86,7 @@ def test_a_folder_a_split(tmp_path: Path, train: str, validation: str) -> None:
     dataset = read_folder(tmp_path)
     assert dataset.classes == ("cat", "dog")
     names = ((train, "train"), (validation, "validation"), ("test", "test"))
-    assert used(dataset, tmp_path) == {
-        f"{given}/{c}/1.jpg": (c, split) for given, split in names for c in ("cat", "dog")
-    }
+    assert used(dataset, tmp_path) == {f"{given}/{c}/1.jpg": (c, split) for given, split in names for c in ("cat", "dog")}
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
@@ -238,16 +234,14 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
 def test_a_file_that_cannot_be_read_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Permission denied, or a file that went away: listed with the system's reason."""
     fill(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
-    real = readers.file_digests
+    real = dataset_module.file_digests
 
     def digests(paths: Sequence[str]) -> list[str | OSError]:
         paths = list(paths)
         known = real(paths)
-        return [
-            PermissionError(13, "Permission denied") if "2.jpg" in p else d for p, d in zip(paths, known, strict=True)
-        ]
+        return [PermissionError(13, "Permission denied") if "2.jpg" in p else d for p, d in zip(paths, known, strict=True)]
 
-    monkeypatch.setattr(readers, "file_digests", digests)
+    monkeypatch.setattr(dataset_module, "file_digests", digests)
     dataset = read_folder(tmp_path)
     assert sorted(used(dataset, tmp_path)) == ["cat/1.jpg", "dog/1.jpg"]
     assert left_out(dataset, tmp_path) == {"cat/2.jpg": "cannot be read: Permission denied"}
@@ -306,9 +300,7 @@ def test_the_task_can_be_asked_for(tmp_path: Path) -> None:
 
 
 entries = st.lists(
-    st.tuples(
-        st.lists(st.sampled_from(PLAIN_NAMES + ODD_NAMES), min_size=1, max_size=4), st.sampled_from(["file", "link"])
-    ),
+    st.tuples(st.lists(st.sampled_from(PLAIN_NAMES + ODD_NAMES), min_size=1, max_size=4), st.sampled_from(["file", "link"])),
     max_size=14,
 )
 
@@ -462,9 +454,7 @@ def test_a_table_without_a_header_loses_no_row(shop: Path) -> None:
     ],
     ids=["several candidates", "no such name", "no such position", "no such image column"],
 )
-def test_a_column_that_cannot_be_told_is_asked_for(
-    shop: Path, header: str, options: dict[str, str], shown: str
-) -> None:
+def test_a_column_that_cannot_be_told_is_asked_for(shop: Path, header: str, options: dict[str, str], shown: str) -> None:
     """H108 lists the columns that there are and the option to name one with."""
     table = write_table(shop / "t.csv", [header, "0.jpg,red,round", "1.jpg,blue,square"])
     with pytest.raises(DatasetError) as caught:

@@ -186,9 +186,7 @@ def test_hostile_names_are_text(finished: tuple[RunFolder, Page]) -> None:
     _, page = finished
     for name in (CLASSES[3], "clothing <small>", "one_vs_rest-<i>x</i>", "the <budget> was over", "<warning>"):
         assert name in page.words
-    assert "alert(1)" not in "".join(
-        value or "" for _, attrs in page.tags for key, value in attrs.items() if key != "alt"
-    )
+    assert "alert(1)" not in "".join(value or "" for _, attrs in page.tags for key, value in attrs.items() if key != "alt")
 
 
 def test_images_are_small_and_few(finished: tuple[RunFolder, Page]) -> None:
@@ -312,9 +310,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.sampled_from(FILES), st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode() + b"\n")
-)
+@given(st.sampled_from(FILES), st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode() + b"\n"))
 def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes) -> None:
     """Whatever one file holds, the page is written and has all its sections."""
     path = small.path / name

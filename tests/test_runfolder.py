@@ -77,9 +77,7 @@ def test_a_saver_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("failing", ["write_bytes", "replace"])
-def test_a_full_disk_is_told_and_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
-) -> None:
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     """Whether the disk is full at the write or at the rename: H601 with the path, the old file whole, no litter."""
     path = tmp_path / "model.keras"
     path.write_bytes(b"old")
@@ -249,9 +247,7 @@ def test_runs_are_numbered_and_none_is_taken_twice(tmp_path: Path, monkeypatch: 
 
 
 @reuse_tmp_path
-@given(
-    data_name=st.text(st.characters(exclude_categories=()), max_size=30) | st.sampled_from(["..", "../..", "/etc", ""])
-)
+@given(data_name=st.text(st.characters(exclude_categories=()), max_size=30) | st.sampled_from(["..", "../..", "/etc", ""]))
 def test_a_run_always_lies_in_runs(tmp_path_factory: pytest.TempPathFactory, data_name: str) -> None:
     """No name of a data set leads out of the folder of runs, or is hidden there."""
     with pytest.MonkeyPatch.context() as patch:

@@ -44,8 +44,7 @@ def make(
 def thumbnails_of(images: Sequence[Image.Image | bytes]) -> np.ndarray[Any, Any]:
     """Thumbnails as the decoder makes them, of pictures in memory or of files' bytes."""
     squares = (
-        pixels.load(image, 64) if isinstance(image, bytes) else pixels.from_array(np.asarray(image), 64)
-        for image in images
+        pixels.load(image, 64) if isinstance(image, bytes) else pixels.from_array(np.asarray(image), 64) for image in images
     )
     return np.stack([thumbnail(square) for square in squares])
 
@@ -152,9 +151,7 @@ def test_a_missing_validation_split_is_carved_out_of_training(given_splits: tupl
     split = tuple(given_splits[i // 2 % len(given_splits)] for i in range(120))
     dataset = make_split(make([i % 2 for i in range(120)], split=split), validation=0.25)
     trainable = [i for i in range(120) if split[i] != "test"]
-    assert [name for name, was in zip(dataset.split, split, strict=True) if was == "test"] == ["test"] * split.count(
-        "test"
-    )
+    assert [name for name, was in zip(dataset.split, split, strict=True) if was == "test"] == ["test"] * split.count("test")
     assert {dataset.split[i] for i in trainable} == {"train", "validation"}
     assert dataset.split.count("validation") == pytest.approx(0.25 * len(trainable), abs=2)
     assert dataset.made_splits == ("validation",)

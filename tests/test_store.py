@@ -57,9 +57,7 @@ def raw(store: Store, number: int) -> bytes:
         return bytes(transaction.get(bytes.fromhex(SPACE) + bytes.fromhex(digest(number))))
 
 
-@given(
-    values=st.dictionaries(st.integers(0, 50), st.binary(max_size=5000), max_size=8), asked=st.lists(st.integers(0, 50))
-)
+@given(values=st.dictionaries(st.integers(0, 50), st.binary(max_size=5000), max_size=8), asked=st.lists(st.integers(0, 50)))
 @settings(max_examples=40, deadline=None)
 def test_records_come_back_in_the_order_asked(
     tmp_path_factory: pytest.TempPathFactory, values: dict[int, bytes], asked: list[int]

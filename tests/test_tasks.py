@@ -83,9 +83,7 @@ def test_fewer_than_two_classes_are_no_task(classes: list[str]) -> None:
     assert all(name in caught.value.received for name in classes)
 
 
-@pytest.mark.parametrize(
-    ("classes", "asked"), [(["a", "b", "c"], "binary"), (["a", "b"], "regression"), (["a"] * 3, "x")]
-)
+@pytest.mark.parametrize(("classes", "asked"), [(["a", "b", "c"], "binary"), (["a", "b"], "regression"), (["a"] * 3, "x")])
 def test_a_task_that_does_not_fit_is_refused(classes: list[str], asked: str) -> None:
     """H102 names the task and the number of classes."""
     with pytest.raises(DatasetError) as caught:

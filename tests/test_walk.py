@@ -37,7 +37,9 @@ print(json.dumps(output[0].tolist()))
 """
 
 
-@pytest.fixture(scope="module", params=[("circle", "square"), ("circle", "square", "triangle")], ids=["binary", "multiclass"])
+@pytest.fixture(
+    scope="module", params=[("circle", "square"), ("circle", "square", "triangle")], ids=["binary", "multiclass"]
+)
 def walk(
     request: pytest.FixtureRequest, make_photos: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[hs.Run, Path]:
@@ -51,8 +53,25 @@ def walk(
 def test_run_is_whole(walk: tuple[hs.Run, Path]) -> None:
     """Every file of the run folder is there, agrees with its manifest, and the best trial is a good one."""
     run, _ = walk
-    names = "run.json splits.csv skipped.csv leaderboard.csv evaluation.json predictions.csv findings.json".split()
-    names += "model.keras signature.json golden.npz preprocess.py model.xml model.bin report.html manifest.json".split()
+    names = [
+        "run.json",
+        "splits.csv",
+        "skipped.csv",
+        "leaderboard.csv",
+        "evaluation.json",
+        "predictions.csv",
+        "findings.json",
+    ]
+    names += [
+        "model.keras",
+        "signature.json",
+        "golden.npz",
+        "preprocess.py",
+        "model.xml",
+        "model.bin",
+        "report.html",
+        "manifest.json",
+    ]
     assert [name for name in names if not (run.path / name).is_file()] == []
     assert run.folder.damaged() == []
     assert run.to_json()["status"] == "done"

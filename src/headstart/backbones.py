@@ -196,7 +196,7 @@ def _application(name: str, image: keras.KerasTensor, weights: Path | None, load
     source = None if not load else "imagenet" if weights is None else str(weights)
     try:
         network = getattr(keras.applications, name)(include_top=False, weights=source, input_shape=(size, size, 3))
-    except Exception as error:  # noqa: BLE001 - Keras raises bare Exception for a failed download, and several for a bad file
+    except Exception as error:
         raise _no_weights(name, weights, error) from error
     return network(x)
 

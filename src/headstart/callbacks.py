@@ -75,11 +75,15 @@ class BestCheckpoint(keras.callbacks.Callback):
         super().__init__()
         self._path = path
         self._every_seconds = every_seconds
-        self._forget()
+        self.best, self.best_epoch = float("inf"), -1
+        self._weights: list[Array] = []
+        self._is_owed, self._written = False, 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the training before."""
-        self._forget()
+        self.best, self.best_epoch = float("inf"), -1
+        self._weights = []
+        self._is_owed, self._written = False, time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save the model if it is better than any before."""
@@ -97,11 +101,6 @@ class BestCheckpoint(keras.callbacks.Callback):
             self.restore(self.model)
             self._write()
             self.model.set_weights(last)
-
-    def _forget(self) -> None:
-        self.best, self.best_epoch = float("inf"), -1
-        self._weights: list[Array] = []
-        self._is_owed, self._written = False, time.perf_counter()
 
     def _write(self) -> None:
         with replacing(self._path) as temporary:

@@ -33,8 +33,10 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as
 
 
 @app.command()
-def fit(  # noqa: PLR0913 - the options of CONTRACT.md
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder of class folders, a CSV or Parquet file, or 'demo'.")],
+def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A folder of class folders, a CSV or Parquet file, or 'demo'.")
+    ],
     target: Annotated[str | None, typer.Option(help="The label column of a table, by name or position.")] = None,
     image: Annotated[str | None, typer.Option(help="The column of image paths, by name or position.")] = None,
     task: Annotated[str | None, typer.Option(help="binary or multiclass; inferred if left out.")] = None,

@@ -66,7 +66,7 @@ class LineProgress:
 
     def say(self, text: str) -> None:
         """Write a line."""
-        print(printable(text), file=self._stream, flush=True)  # noqa: T201 - this is the door
+        print(printable(text), file=self._stream, flush=True)
 
     def begin(self, name: str, total: int) -> None:
         """Name the stage."""

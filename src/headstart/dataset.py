@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,9 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["SPLITS", "Dataset", "Skipped"]
+from headstart.errors import printable
+from headstart.fingerprint import file_digests
+from headstart.tasks import infer_task
+
+__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "Skipped", "dataset_of_files", "natural_key"]
 
 SPLITS = ("train", "validation", "test")
+SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 class Skipped(NamedTuple):
@@ -106,3 +112,50 @@ class Dataset:
     def file(self, index: int) -> Path:
         """The path of one sample's file."""
         return Path(self.paths[index])
+
+
+def dataset_of_files(
+    name: str,
+    found: list[tuple[str, str, str]],
+    skipped: list[Skipped],
+    task: str | None,
+    classes: Sequence[str] | None,
+) -> Dataset:
+    """Put a data set together from files that were found.
+
+    Args:
+        name: Its short name.
+        found: Path, class and split (or ``""``) of each file.
+        skipped: What was left out so far; files that cannot be read are added.
+        task: A key of ``TASKS`` to overrule what the classes say.
+        classes: The classes and their order, where a model has them already; files of other classes are skipped.
+    """
+    rows: list[tuple[str, str, str, str]] = []  # path, class, split, digest
+    for (path, folder, split), digest in zip(found, file_digests(path for path, _, _ in found), strict=True):
+        label = printable(folder)
+        if isinstance(digest, OSError):
+            skipped.append(Skipped(path, f"cannot be read: {digest.strerror}"))
+        elif classes is not None and label not in classes:
+            skipped.append(Skipped(path, f"its class {label} is none of the model's"))
+        else:
+            rows.append((path, label, split, digest))
+    names = tuple(classes or sorted({label for _, label, _, _ in rows}, key=lambda c: (natural_key(c), c)))
+    inferred, reason = infer_task(names, task)
+    numbers = {c: i for i, c in enumerate(names)}
+    return Dataset(
+        name=name,
+        task=inferred,
+        task_reason=reason,
+        classes=names,
+        paths=tuple(path for path, _, _, _ in rows),
+        labels=np.array([numbers[label] for _, label, _, _ in rows], np.int64),
+        digests=tuple(digest for _, _, _, digest in rows),
+        split=tuple(split for _, _, split, _ in rows),
+        skipped=tuple(skipped),
+    )
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which ``img2`` comes before ``img10``, whatever the case."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts if p] or [(0, 0, "")]

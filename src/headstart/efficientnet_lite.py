@@ -98,7 +98,9 @@ def keras_network(image: keras.KerasTensor, width: float, depth: float, weights:
         if row.adds:
             x = layers.Add(name=f"{row.name}_add")([x, shortcut])
         loads.append((conv, norm, row))
-    for conv, norm, row in loads if weights is not None else ():
+    if weights is None:
+        return x
+    for conv, norm, row in loads:
         kernel, scale, offset, mean, variance = _arrays(row, weights)
         # PyTorch stores (out, in, h, w), Keras (h, w, in, out), and (h, w, channels, 1) for a depthwise kernel.
         conv.set_weights([kernel.transpose(2, 3, 0, 1) if row.depthwise else kernel.transpose(2, 3, 1, 0)])

@@ -24,7 +24,16 @@ from headstart.store import cache_folder
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["Engine", "OpenVINOEngine", "compile_graph", "engine_key", "has_gpu", "instruction_set", "make_engine", "read_graph"]
+__all__ = [
+    "Engine",
+    "OpenVINOEngine",
+    "compile_graph",
+    "engine_key",
+    "has_gpu",
+    "instruction_set",
+    "make_engine",
+    "read_graph",
+]
 
 Array = np.ndarray[Any, Any]
 

@@ -80,9 +80,7 @@ def export_model(
         for name in (_SIGNATURE, *_COMPANIONS):
             write_bytes(staging / name, (source / name).read_bytes())
         names = {"output": signature["output"]["name"], "labels": signature["labels"]}
-        seconds = convert(
-            source / "model.keras", rows, staging, names=names, child=child, timeout_seconds=timeout_seconds
-        )
+        seconds = convert(source / "model.keras", rows, staging, names=names, child=child, timeout_seconds=timeout_seconds)
         # Most of a check is one thread importing a runtime, so two at a time; each holds a copy of the model.
         with ThreadPoolExecutor(max_workers=2) as pool:
             checks = list(pool.map(lambda row: _verify(row, staging), rows))

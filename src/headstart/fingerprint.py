@@ -49,7 +49,13 @@ def file_digests(paths: Iterable[str | os.PathLike[str]]) -> list[str | OSError]
 
 
 def array_digest(array: np.ndarray[Any, Any]) -> str:
-    """SHA-256 of an array's type, shape and values."""
+    """SHA-256 of an array's type, shape and values.
+
+    Raises:
+        TypeError: It holds Python objects, whose bytes are addresses and no content.
+    """
+    if array.dtype.hasobject:
+        raise TypeError(f"an array of {array.dtype} has no digest")
     header = f"{array.dtype.str}{array.shape}".encode()
     return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from headstart.errors import RunError
 from headstart.runfolder import read_csv, write_csv
 
 __all__ = ["COLUMNS", "Row", "pareto_front", "ranked", "read_leaderboard", "write_leaderboard"]
@@ -64,9 +65,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
         >>> pareto_front([(1.0, 0.5), (2.0, 0.4), (3.0, 0.6)])
         [True, True, False]
     """
-    return [
-        not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points) for p in points
-    ]
+    return [not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points) for p in points]
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
@@ -89,14 +88,26 @@ def read_leaderboard(path: Path) -> list[Row]:
     Raises:
         RunError: The file is missing or not ours (H502).
     """
-    rows = []
-    for cells in read_csv(path):
-        numbers = {name: float(cells[name]) if cells[name] else None for name in _NUMBERS}
-        flags = {name: cells[name] == "True" for name in ("part_a_cached", "on_front")}
-        texts = {name: cells[name] for name in ("trial", "status", "part_a", "part_b", "reason")}
-        params = int(cells["num_params"]) if cells["num_params"] else None
-        rows.append(Row(**texts, **numbers, **flags, num_params=params))  # type: ignore[arg-type]
-    return rows
+    try:
+        return [_row(cells) for cells in read_csv(path)]
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            "H502",
+            f"{path.name} cannot be read",
+            received=f"{path}: {error}",
+            expected="a file written by Headstart",
+            advice="fit again, or restore the file from a copy of the run",
+        ) from error
+
+
+def _row(cells: dict[str, str]) -> Row:
+    if None in cells.values():
+        raise ValueError("a row is cut short")
+    numbers = {name: float(cells[name]) if cells[name] else None for name in _NUMBERS}
+    flags = {name: cells[name] == "True" for name in ("part_a_cached", "on_front")}
+    texts = {name: cells[name] for name in ("trial", "status", "part_a", "part_b", "reason")}
+    params = int(cells["num_params"]) if cells["num_params"] else None
+    return Row(**texts, **numbers, **flags, num_params=params)  # type: ignore[arg-type]
 
 
 _NUMBERS = ("val_loss", "val_accuracy", "part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "file_mb")

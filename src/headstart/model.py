@@ -56,7 +56,12 @@ class Model:
     """
 
     def __init__(
-        self, backbone: str = "efficientnet_lite0", head: str = "linear", *, pooling: str = "grid2", weights: str | None = None
+        self,
+        backbone: str = "efficientnet_lite0",
+        head: str = "linear",
+        *,
+        pooling: str = "grid2",
+        weights: str | None = None,
     ) -> None:
         trial = parse_trial(f"{backbone}-{pooling}-{head}", weights=Path(weights) if weights else None)
         self.part: PartA = trial.part
@@ -74,7 +79,9 @@ class Model:
         model.part, model.recipe = trial.part, trial.recipe
         return model
 
-    def compile(self, optimizer: str | keras.optimizers.Optimizer | None = None, loss: str | None = None, **settings: Any) -> None:
+    def compile(
+        self, optimizer: str | keras.optimizers.Optimizer | None = None, loss: str | None = None, **settings: Any
+    ) -> None:
         """Decide how to train.
 
         Args:

@@ -25,9 +25,7 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 # Raster formats that decode in this process; none that starts another program. TGA has no signature, so it comes last.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "QOI", "PCX", "SGI", "TGA")
-FILTERS = {
-    key: Image.Resampling[key.upper()] for key in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
-}
+FILTERS = {key: Image.Resampling[key.upper()] for key in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 MAX_PIXELS = 64_000_000
 
 _TURNS = dict(enumerate((Image.Transpose(number) for number in (0, 3, 1, 5, 4, 6, 2)), start=2))  # by EXIF orientation
@@ -166,9 +164,7 @@ def _reason(error: Exception) -> str:
         return "not an image in a format that can be read"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {MAX_PIXELS // 1_000_000} million pixels"
-    return (
-        "the image is cut short" if "truncated" in str(error).lower() else "the image is damaged or of an unusual kind"
-    )
+    return "the image is cut short" if "truncated" in str(error).lower() else "the image is damaged or of an unusual kind"
 
 
 @contextmanager

@@ -72,7 +72,8 @@ def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: 
             expected=", ".join(PLANS),
             advice="--plan quick, or name trials with --trial",
         )
-    return [parse_trial(name, weights=weights, seed=seed) for name in dict.fromkeys(names or PLANS[plan])]
+    trials = [parse_trial(name, weights=weights, seed=seed) for name in names or PLANS[plan]]
+    return list({trial.name: trial for trial in trials}.values())  # one name may be spelt in several ways
 
 
 def known_backbones() -> str:

@@ -81,7 +81,8 @@ class Run:
         split = next((name for name in ("test", "validation") if name in dataset.split), "")
         dataset = dataset.take(dataset.indices(split)) if split else dataset
         answers = predictor.predict(dataset.paths)
-        usable = [i for i, answer in enumerate(answers) if answer.probabilities is not None]
+        found = {i: answer.probabilities for i, answer in enumerate(answers) if answer.probabilities is not None}
+        usable = list(found)
         if not usable:
             raise DatasetError(
                 "H110",
@@ -95,7 +96,7 @@ class Run:
             dataset.task,
             dataset.classes,
             dataset.labels[usable],
-            np.stack([answers[i].probabilities for i in usable if answers[i].probabilities is not None]),
+            np.stack(list(found.values())),
             split=seen or split or "test",
             threshold=predictor.threshold,
         )

@@ -44,15 +44,19 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         StackError: The disk is full or refuses the write (H601).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    except OSError as error:
+        raise _disk_error(path, error) from error
     try:
         temporary = scratch / path.name
         yield temporary
         _flush(temporary)
         if temporary.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
+            _exchange(temporary, path, scratch / "previous")
+        else:
+            temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
         raise _disk_error(path, error) from error
@@ -91,10 +95,15 @@ def read_json(path: Path) -> Any:
 
 
 def append_json_line(path: Path, row: Mapping[str, object]) -> None:
-    """Append one JSON line; a reader skips a last line that a crash cut short."""
+    """Append one JSON line; a last line that a crash cut short is taken off first."""
     line = json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
     try:
-        with path.open("ab") as file:
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
             file.write(line)
             file.flush()
     except OSError as error:
@@ -180,7 +189,7 @@ class RunFolder:
             raise _disk_error(out or Path("runs"), error) from error
         raise RunError(
             "H501",
-            "the output folder is taken",
+            "no free run folder name",
             received=f"runs/{name}-001 to -99999 are all taken",
             expected="a free name",
             advice="name a folder with --out",
@@ -221,7 +230,15 @@ class RunFolder:
     @property
     def state(self) -> dict[str, Any]:
         """What run.json holds."""
-        state: dict[str, Any] = read_json(self.path / "run.json")
+        state = read_json(self.path / "run.json")
+        if not isinstance(state, dict):
+            raise RunError(
+                "H502",
+                "run.json cannot be read",
+                received=f"{self.path / 'run.json'}: a {type(state).__name__}",
+                expected="a file written by Headstart",
+                advice="fit again, or restore the file from a copy of the run",
+            )
         return state
 
     def write_state(self, state: Mapping[str, object]) -> None:
@@ -260,6 +277,16 @@ class RunFolder:
             for name, digest in files.items()
             if not (self.path / name).is_file() or file_digest(self.path / name) != digest
         ]
+
+
+def _exchange(new: Path, path: Path, previous: Path) -> None:
+    """Put a folder in another's place; a folder cannot be renamed onto one with files in it."""
+    path.replace(previous)
+    try:
+        new.replace(path)
+    except OSError:
+        previous.replace(path)
+        raise
 
 
 def _flush(path: Path) -> None:

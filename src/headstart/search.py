@@ -93,7 +93,9 @@ def search(request: Request, progress: Progress | None = None) -> Run:
     watch = Stopwatch()
     with watch.stage("scan"):
         data = request.data
-        dataset = data if isinstance(data, Dataset) else read(data, target=request.target, image=request.image, task=request.task)
+        dataset = (
+            data if isinstance(data, Dataset) else read(data, target=request.target, image=request.image, task=request.task)
+        )
     folder = RunFolder.create(request.out, dataset.name)
     learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
     job = _Search(request, folder, progress or Silent(), budget, watch, learning, held_out)

@@ -63,7 +63,9 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     with watch.stage("save"):
         cargo.model.save(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        graph = pool.submit(add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MOST_SECONDS))  # a child process does the work, beside what follows
+        graph = pool.submit(
+            add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MOST_SECONDS)
+        )  # a child process does the work, beside what follows
         with watch.stage("evaluate"):
             _unseal(cargo)
             facts = _write_tables(cargo, _evaluate(cargo))

@@ -53,7 +53,13 @@ def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network:
         "labels": list(dataset.classes),
         **part.geometry.as_dict(),
         "scaling": "inside the model: feed 0..255",
-        "input": {"name": "image", "shape": [None, size, size, 3], "dtype": "float32", "layout": "NHWC", "channels": "RGB"},
+        "input": {
+            "name": "image",
+            "shape": [None, size, size, 3],
+            "dtype": "float32",
+            "layout": "NHWC",
+            "channels": "RGB",
+        },
         "output": {
             "name": "probabilities",
             "shape": list(joined.outputs[0].shape),

@@ -40,7 +40,7 @@ def duplicate_groups(digests: Sequence[str], thumbnails: Array | None = None) ->
     first: dict[str, int] = {}
     for i, digest in enumerate(digests):
         parent[i] = first.setdefault(digest, i)
-    if thumbnails is not None:
+    if thumbnails is not None and first:
         representatives = np.fromiter(first.values(), np.int64)
         for i, j in _near_pairs(thumbnails[representatives]):
             a, b = root(int(representatives[i])), root(int(representatives[j]))
@@ -99,13 +99,15 @@ def _choose(
     members: dict[int, list[int]] = defaultdict(list)
     for i in movable:
         members[groups[i]].append(i)
-    wanted = {int(c): max(1, round(share * n)) for c, n in zip(*np.unique(labels[list(movable)], return_counts=True), strict=True)}
+    wanted = {
+        int(c): max(1, round(share * n)) for c, n in zip(*np.unique(labels[list(movable)], return_counts=True), strict=True)
+    }
     remaining = {int(c): int(n) for c, n in zip(*np.unique(labels[list(movable)], return_counts=True), strict=True)}
     chosen: list[int] = []
     order = sorted(members)
     for position in random.permutation(len(order)):
         group = members[order[position]]
-        needs = defaultdict(int)
+        needs: dict[int, int] = defaultdict(int)
         for i in group:
             needs[int(labels[i])] += 1
         if all(wanted[c] >= n and remaining[c] > n for c, n in needs.items()):

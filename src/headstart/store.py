@@ -10,9 +10,9 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headstart.errors import StackError
 
@@ -113,11 +113,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headstart"
 
 
-@lru_cache(maxsize=None)  # LMDB forbids a second handle on one database in one process
+@cache  # LMDB forbids a second handle on one database in one process
 def _open(folder: str) -> lmdb.Environment:
     import lmdb
 
-    settings = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
+    settings: dict[str, Any] = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
     try:
         return lmdb.open(folder, **settings)
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError):

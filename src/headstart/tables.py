@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from headstart.dataset import natural_key
 from headstart.errors import UsageError, printable
 from headstart.export import Exported
 from headstart.leaderboard import Row, ranked, read_leaderboard
 from headstart.predictor import Prediction
-from headstart.readers import natural_key
 from headstart.run import Run
 from headstart.runfolder import RunFolder
 
@@ -112,7 +112,9 @@ def show_evaluation(value: Mapping[str, Any]) -> None:
     """Print the numbers of an evaluation, with n and the interval beside them."""
     low, high = value["accuracy_interval"]
     console = _console()
-    line = f"{value['split']}: accuracy {value['accuracy']:.1%} on {value['n']} images (95% interval {low:.1%} to {high:.1%};"
+    line = (
+        f"{value['split']}: accuracy {value['accuracy']:.1%} on {value['n']} images (95% interval {low:.1%} to {high:.1%};"
+    )
     console.print(_plain(f"{line} always the most common class: {value['baseline_accuracy']:.1%})"))
     auc = value["roc_auc"]["macro"]
     text = f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}"
@@ -131,7 +133,9 @@ def expand(paths: Sequence[str]) -> list[str]:
     for name in paths:
         path = Path(name)
         if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.is_file() and not any(q.startswith(".") for q in p.relative_to(path).parts))
+            inside = (
+                p for p in path.rglob("*") if p.is_file() and not any(q.startswith(".") for q in p.relative_to(path).parts)
+            )
             files += sorted(map(str, inside), key=natural_key)
         else:
             files.append(name)
@@ -152,8 +156,8 @@ def prediction_rows(answers: Sequence[Prediction], classes: Sequence[str]) -> tu
     columns = ["path", "predicted", *(f"p_{name}" for name in classes), *(["error"] if has_errors else [])]
     rows: list[list[object]] = []
     for answer in answers:
-        missing = answer.probabilities is None
-        probabilities = [None] * len(classes) if missing else [round(float(p), 6) for p in answer.probabilities]
+        given = [None] * len(classes) if answer.probabilities is None else answer.probabilities
+        probabilities = [None if p is None else round(float(p), 6) for p in given]
         rows.append([answer.path, answer.predicted, *probabilities, *([answer.error] if has_errors else [])])
     return columns, rows
 

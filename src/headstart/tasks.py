@@ -140,7 +140,9 @@ def integer_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
         is_one_hot = np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()
         if is_one_hot:
             return labels.argmax(axis=1).astype(np.int64), tuple(str(i) for i in range(labels.shape[1]))
-    elif labels.ndim == 1 and labels.dtype.kind in "biuSUO":
+    elif labels.ndim == 1 and labels.dtype.kind in "biuSUO" and not _is_any_missing(labels):
+        if labels.dtype.kind == "S":
+            labels = np.char.decode(labels, "utf-8", "backslashreplace")
         names, numbers = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
         return numbers.astype(np.int64), tuple(str(name) for name in names)
     raise DatasetError(
@@ -150,3 +152,7 @@ def integer_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
         expected="one integer or string per sample, or one-hot rows of 0 and 1",
         advice="pass labels of shape (n,), or one-hot of shape (n, classes)",
     )
+
+
+def _is_any_missing(labels: Array) -> bool:
+    return labels.dtype.kind == "O" and any(x is None or x != x for x in labels)  # noqa: PLR0124 - NaN alone is unlike itself

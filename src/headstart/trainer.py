@@ -1,4 +1,4 @@
-"""Part B: train(network, rows, recipe) -> Trained. The linear head has a solver; every other network has Keras's fit."""
+"""Part B: train(network, rows, recipe) -> Trained. The linear head has a solver, the others Keras's fit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Recipe:
 
     Attributes:
         network: A key of ``NETWORKS``.
-        optimizer: Keras's name of an optimizer, or an optimizer object. None: the solver for the linear head, Adam for others.
+        optimizer: Keras's name of an optimizer, or an optimizer object. None: the solver for the linear head, Adam
+            for others.
         loss: Keras's name of a loss; None is the task's own.
         epochs: At most so many passes over the training split.
         batch_size: Samples a step, a power of two; None fits it to the data.

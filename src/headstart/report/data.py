@@ -20,9 +20,7 @@ def splits(contents: Contents) -> Markup:
     """Samples of each class in each split, and who made the split."""
     if not contents.splits:
         reason = contents.notes.get("splits.csv", "missing")
-        return note(
-            "The data has not been split yet." if reason == "missing" else f"splits.csv cannot be read: {reason}"
-        )
+        return note("The data has not been split yet." if reason == "missing" else f"splits.csv cannot be read: {reason}")
     tally = Counter((text(row.get("label")), text(row.get("split"))) for row in contents.splits)
     present = {split for _, split in tally}
     names = [split for split in SPLITS if split in present] + sorted(present.difference(SPLITS))

@@ -36,9 +36,7 @@ def note(value: object) -> Markup:
     return paragraph(value, "note")
 
 
-def table(
-    columns: Sequence[object], rows: Iterable[Sequence[object]], marks: Sequence[str] = (), words: int = 1
-) -> Markup:
+def table(columns: Sequence[object], rows: Iterable[Sequence[object]], marks: Sequence[str] = (), words: int = 1) -> Markup:
     """A table that scrolls sideways where the screen is narrow.
 
     Args:
@@ -49,9 +47,7 @@ def table(
     """
 
     def line(tag: str, cells: Sequence[object], mark: str = "") -> str:
-        body = "".join(
-            f"<{tag}{'' if i < words else ' class=n'}>{escape(cell)}</{tag}>" for i, cell in enumerate(cells)
-        )
+        body = "".join(f"<{tag}{'' if i < words else ' class=n'}>{escape(cell)}</{tag}>" for i, cell in enumerate(cells))
         return f'<tr class="{mark}">{body}</tr>' if mark else f"<tr>{body}</tr>"
 
     lines = [line("td", row, marks[i] if i < len(marks) else "") for i, row in enumerate(rows)]
@@ -67,9 +63,7 @@ def folded(summary: object, body: Markup, *, is_open: bool) -> Markup:
     return Markup(f"<details{state}><summary>{escape(summary)}</summary>{body}</details>")
 
 
-def figure(
-    contents: Contents, name: str, draw: Callable[..., object], size: tuple[float, float], caption: object
-) -> Markup:
+def figure(contents: Contents, name: str, draw: Callable[..., object], size: tuple[float, float], caption: object) -> Markup:
     """Write ``plots/<name>.svg`` and set it with its caption; a wide picture keeps a readable size and scrolls."""
     svg = save_svg(draw, contents.folder.path / "plots" / f"{name}.svg", size, title=text(name))
     pixels = 96 * size[0]

@@ -27,9 +27,7 @@ def most_wrong_images(contents: Contents) -> Markup:
     positions = most_wrong(contents.predictions, _IMAGES)
     if not positions:
         return note("Every answer is right.")
-    lead = (
-        "The least probability for the true class comes first. Look for wrong labels and for images unlike the others."
-    )
+    lead = "The least probability for the true class comes first. Look for wrong labels and for images unlike the others."
     return _gallery(contents, contents.predictions, positions, lead)
 
 

@@ -75,13 +75,9 @@ def roc(contents: Contents) -> Markup:
     images = plural(len(evaluation), "image")
     caption = f"Each class against the rest on {images}; beside each name the area under its curve."
     if evaluation.task == "binary":
-        caption = (
-            f"“{evaluation.classes[1]}” against “{evaluation.classes[0]}” on {images}, with the area under the curve."
-        )
+        caption = f"“{evaluation.classes[1]}” against “{evaluation.classes[0]}” on {images}, with the area under the curve."
     elif many:
-        caption = (
-            f"Averages over {len(evaluation.classes)} classes, each against the rest, on {images}, with their areas."
-        )
+        caption = f"Averages over {len(evaluation.classes)} classes, each against the rest, on {images}, with their areas."
     return figure(contents, "roc", lambda ax: draw_roc(ax, evaluation), size, caption)
 
 
@@ -129,9 +125,7 @@ def classes(contents: Contents) -> Markup:
         f1 = number(row.get("f1"))
         bar = f'<i class="meter"><i style="width:{100 * min(max(f1 or 0.0, 0.0), 1.0):.1f}%"></i></i>'
         support = number(row.get("support")) or 0.0
-        recall = _with_interval(
-            percent(number(row.get("recall"))), _recall_interval(number(row.get("recall")), support)
-        )
+        recall = _with_interval(percent(number(row.get("recall"))), _recall_interval(number(row.get("recall")), support))
         precision, auc = percent(number(row.get("precision"))), decimal(number(per_class.get(name)))
         rows.append((name, count(support), recall, precision, Markup(escape(percent(f1)) + bar), auc))
     body = table(("Class", "Images", "Recall, 95% interval", "Precision", "F1", "ROC AUC"), rows)

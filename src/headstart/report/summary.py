@@ -53,9 +53,7 @@ def verdict(contents: Contents) -> str:
     if not name:
         return f"{beginning}; no trial has finished."
     if share is None or not 0 <= share <= 1 or not validation:
-        return (
-            f"{beginning}; the best trial so far is {name} (validation loss {decimal(number(best.get('val_loss')))})."
-        )
+        return f"{beginning}; the best trial so far is {name} (validation loss {decimal(number(best.get('val_loss')))})."
     bounds = interval(wilson_interval(round(share * validation), validation))
     return (
         f"{beginning}; the best trial so far is {name}: {percent(share)} accuracy on "
@@ -102,9 +100,7 @@ def _scale(contents: Contents) -> Markup:
     dot = f'<i class="dot" style="left:{100 * accuracy:.2f}%"></i>'
     words = f"accuracy {percent(accuracy)}, 95% interval {interval(bounds)}"
     words += "" if baseline is None else f", constant answer {percent(baseline)}"
-    legend = (
-        "<span><i class=key-dot></i>accuracy and 95% interval</span><span><i class=key-tick></i>constant answer</span>"
-    )
+    legend = "<span><i class=key-dot></i>accuracy and 95% interval</span><span><i class=key-tick></i>constant answer</span>"
     ends = f'<div class="ends"><span>0</span><span class="keys">{legend}</span><span>100%</span></div>'
     return Markup(f'<div class="scale" role="img" aria-label="{words}"><div>{tick}{band}{dot}</div>{ends}</div>')
 
@@ -159,13 +155,9 @@ def findings(contents: Contents) -> Markup:
 def _card(finding: dict[str, object]) -> str:
     severity = text(finding.get("severity"))
     kind = severity if severity in ("error", "warning") else "info"
-    head = (
-        f"<p class=code>{escape(text(finding.get('code')))} · {kind}</p><h3>{escape(text(finding.get('title')))}</h3>"
-    )
+    head = f"<p class=code>{escape(text(finding.get('code')))} · {kind}</p><h3>{escape(text(finding.get('title')))}</h3>"
     lines = [("Measured", "measured"), ("Why it matters", "why"), ("What to do", "advice")]
-    body = "".join(
-        f"<dt>{words}</dt><dd>{escape(_spelled(finding[key]))}</dd>" for words, key in lines if finding.get(key)
-    )
+    body = "".join(f"<dt>{words}</dt><dd>{escape(_spelled(finding[key]))}</dd>" for words, key in lines if finding.get(key))
     return f'<article class="card {kind}">{head}<dl>{body}</dl></article>'
 
 

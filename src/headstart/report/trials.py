@@ -30,9 +30,7 @@ def leaderboard(contents: Contents) -> Markup:
     """The table of trials, those without a result last, and the picture of both numbers."""
     if not contents.trials:
         reason = contents.notes.get("leaderboard.csv", "missing")
-        return note(
-            "No trial has finished yet." if reason == "missing" else f"leaderboard.csv cannot be read: {reason}"
-        )
+        return note("No trial has finished yet." if reason == "missing" else f"leaderboard.csv cannot be read: {reason}")
     best = text(mapping(contents.state.get("best")).get("trial"))
     finished = [trial for trial in contents.trials if trial.numbers["val_loss"] is not None]
     failed = [trial for trial in contents.trials if trial.numbers["val_loss"] is None]

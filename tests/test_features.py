@@ -1,0 +1,300 @@
+"""Part A over a data set: nothing is computed twice, nothing is lost, and no row is ever another sample's."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart import features as features_module
+from headstart.dataset import Dataset
+from headstart.engines import make_engine
+from headstart.errors import StackError
+from headstart.extractor import PartA
+from headstart.features import Extraction, Features, extract
+from headstart.images import decode_array
+from headstart.readers import read_arrays, read_folder
+from headstart.store import Store
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1 (only where a GPU makes Keras the engine).
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+PART = PartA("efficientnet_lite0", "avg")
+PhotoMaker = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, make_photos: PhotoMaker) -> Path:
+    """Twelve photographs of three classes, never changed."""
+    return make_photos(tmp_path_factory.mktemp("source") / "photos", per_class=4)
+
+
+@pytest.fixture(scope="module")
+def computed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Features]:
+    """A store in which the twelve are, and what was told when they were computed; copied where a test changes it."""
+    folder = tmp_path_factory.mktemp("computed") / "store"
+    return folder, extract(read_folder(source), PART, Store(folder))
+
+
+@pytest.fixture
+def photos_folder(source: Path, tmp_path: Path) -> Path:
+    """A copy of the photographs that a test may change."""
+    return Path(shutil.copytree(source, tmp_path / "photos"))
+
+
+@pytest.fixture
+def store(computed: tuple[Path, Features], tmp_path: Path) -> Store:
+    """A store of the test's own that holds the twelve."""
+    (tmp_path / "store").mkdir()
+    shutil.copy(computed[0] / "data.mdb", tmp_path / "store")
+    return Store(tmp_path / "store")
+
+
+def refuse(*_: object, **__: object) -> None:
+    """Stands where nothing should be called."""
+    raise AssertionError("this was not to be called")
+
+
+def break_row(store: Store, features: Features, index: int) -> None:
+    """Flip a byte in the middle of a stored row."""
+    key = bytes.fromhex(features.space) + bytes.fromhex(features.digests[index])
+    with store._database.begin(write=True) as transaction:
+        entry = bytearray(transaction.get(key))
+        entry[len(entry) // 2] ^= 1
+        transaction.put(key, bytes(entry))
+
+
+def all_rows(features: Features) -> Array:
+    """Every row."""
+    return features.rows(range(len(features.digests)))
+
+
+def test_every_sample_gets_its_own_row(source: Path, computed: tuple[Path, Features]) -> None:
+    """Rows are the engine's answer to the prepared picture of that very sample, in the order of the data set."""
+    dataset, features = read_folder(source), computed[1]
+    assert (features.num_computed, features.num_cached, features.unreached) == (12, 0, ())
+    assert features.engine[0]
+    assert features.seconds > 0
+    rows = all_rows(features)
+    assert rows.shape == (12, 1280)
+    assert rows.dtype == np.float32
+    assert len(np.unique(rows, axis=0)) == 12
+    engine = make_engine(PART)
+    from headstart import pixels
+
+    for i in (0, 5, 11):
+        square = pixels.load(dataset.file(i).read_bytes(), **PART.geometry.as_dict())
+        ((_, expected),) = engine.run(iter([(0, square)]))
+        np.testing.assert_allclose(rows[i], expected, rtol=1e-4, atol=1e-5)
+        assert features.facts[i]["format"] == "JPEG"
+        assert (features.facts[i]["width"], features.facts[i]["height"]) == (72, 64)
+        assert features.thumbnails[i].any()
+
+
+def test_a_second_extraction_computes_nothing(
+    source: Path, computed: tuple[Path, Features], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows are read, bit for bit; neither engine nor decoder is started, and the cost of then is told again."""
+    monkeypatch.setattr(features_module, "make_engine", refuse)
+    monkeypatch.setattr(features_module, "DecodePool", refuse)
+    first = computed[1]
+    second = extract(read_folder(source), PART, Store(computed[0]))
+    assert (second.num_computed, second.num_cached, second.engine) == (0, 12, ("", ""))
+    np.testing.assert_array_equal(all_rows(second), all_rows(first))
+    np.testing.assert_array_equal(second.thumbnails, first.thumbnails)
+    assert second.facts == first.facts
+    assert second.seconds == pytest.approx(first.seconds, rel=1e-3)
+
+
+def test_ten_images_added_are_ten_computed(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
+    """Exactly the new images are computed; the old ones are read."""
+    make_photos(photos_folder.parent / "more", classes=["circle", "square"], per_class=5, seed=9)
+    for path in sorted((photos_folder.parent / "more").rglob("*.jpg")):
+        path.rename(photos_folder / path.parent.name / f"new-{path.name}")
+    features = extract(read_folder(photos_folder), PART, store)
+    assert (features.num_computed, features.num_cached) == (10, 12)
+    assert all_rows(features).shape == (22, 1280)
+
+
+def test_a_renamed_file_costs_nothing(photos_folder: Path, store: Store) -> None:
+    """A sample is its content: another name, another class and a new time of change compute nothing."""
+    (photos_folder / "circle" / "000.jpg").rename(photos_folder / "square" / "Ünï code.JPG")
+    (photos_folder / "circle" / "001.jpg").touch()
+    features = extract(read_folder(photos_folder), PART, store)
+    assert (features.num_computed, features.num_cached) == (0, 12)
+
+
+def test_a_changed_file_is_computed_anew(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
+    """Another content under the same name, and even of the same size, is another sample."""
+    path = photos_folder / "circle" / "000.jpg"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    features = extract(read_folder(photos_folder), PART, store)
+    assert (features.num_computed, features.num_cached) == (1, 11)
+
+
+def test_another_cut_has_rows_of_its_own(source: Path, store: Store) -> None:
+    """Rows of one pooling never stand in for another's."""
+    features = extract(read_folder(source), PartA("efficientnet_lite0", "avg_max"), store)
+    assert (features.num_computed, features.num_cached) == (12, 0)
+    assert all_rows(features).shape == (12, 2560)
+
+
+def test_an_unreadable_file_is_listed_and_remembered(
+    photos_folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a reason and no row, the others have theirs, and the next time it is not even decoded."""
+    (photos_folder / "circle" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no picture")
+    dataset = read_folder(photos_folder)
+    features = extract(dataset, PART, store)
+    (position,) = features.failures
+    assert dataset.paths[position].endswith("broken.jpg")
+    assert features.failures[position]
+    assert features.num_cached == 12
+    (skipped,), dropped = features.skipped(dataset)
+    assert (skipped.path, skipped.reason, dropped) == (dataset.paths[position], features.failures[position], [position])
+    assert not features.thumbnails[position].any()
+    monkeypatch.setattr(features_module, "DecodePool", refuse)
+    again = extract(dataset, PART, store)
+    assert again.failures == features.failures
+    assert (again.num_computed, again.num_cached) == (0, 12)
+
+
+def test_copies_are_computed_once(photos_folder: Path, tmp_path: Path) -> None:
+    """Files of equal content, readable or not, share what was found out about one of them."""
+    for name in ("a", "b"):
+        shutil.copy(photos_folder / "circle" / "000.jpg", photos_folder / "square" / f"{name}.jpg")
+        (photos_folder / "square" / f"broken-{name}.png").write_bytes(b"no picture")
+    dataset = read_folder(photos_folder)
+    features = extract(dataset, PART, Store(tmp_path / "empty"))
+    assert features.num_computed == 12
+    copies = [i for i, digest in enumerate(dataset.digests) if digest == dataset.digests[0]]
+    assert len(copies) == 3
+    rows = features.rows(copies)
+    np.testing.assert_array_equal(rows, rows[[0, 0, 0]])
+    for i in copies:
+        assert features.facts[i] == features.facts[copies[0]]
+        np.testing.assert_array_equal(features.thumbnails[i], features.thumbnails[copies[0]])
+    assert len(features.failures) == 2
+    assert len(set(features.failures.values())) == 1
+
+
+def test_a_deadline_leaves_the_rest_unreached(source: Path, tmp_path: Path) -> None:
+    """Past the deadline no further file is begun; what was left out is listed, and the next run computes just that."""
+    dataset, store = read_folder(source), Store(tmp_path / "empty")
+    features = extract(dataset, PART, store, deadline=0.0)
+    assert 1 <= features.num_computed < 12
+    assert len(features.unreached) == 12 - features.num_computed
+    skipped, dropped = features.skipped(dataset)
+    assert dropped == sorted(features.unreached)
+    assert {entry.reason for entry in skipped} == {"not reached within the budget"}
+    kept = [i for i in range(12) if i not in dropped]
+    assert features.take(kept).rows(range(len(kept))).shape == (len(kept), 1280)
+    later = extract(dataset, PART, store, deadline=time.perf_counter() + 3600)
+    assert (later.num_computed, later.num_cached) == (len(features.unreached), len(kept))
+    assert later.unreached == ()
+
+
+def test_arrays_are_samples_too(tmp_path: Path) -> None:
+    """Rows of arrays are those of the prepared array; the second time they are read."""
+    images = np.random.default_rng(0).integers(0, 256, (5, 40, 30, 3), dtype=np.uint8)
+    dataset, store = read_arrays(images, [0, 1, 0, 1, 0]), Store(tmp_path)
+    features = extract(dataset, PART, store)
+    assert features.num_computed == 5
+    square = decode_array(0, images[3], PART.geometry).pixels
+    assert square is not None
+    ((_, expected),) = make_engine(PART).run(iter([(0, square)]))
+    np.testing.assert_allclose(features.rows([3])[0], expected, rtol=1e-4, atol=1e-5)
+    assert extract(dataset, PART, store).num_computed == 0
+
+
+def test_an_array_that_is_no_image_is_a_failure(tmp_path: Path) -> None:
+    """One sample with values out of range is left out with its reason; the others have their rows."""
+    images = np.random.default_rng(0).uniform(0, 1, (4, 16, 16, 3)).astype(np.float32)
+    images[2, 0, 0, 0] = np.nan
+    features = extract(read_arrays(images, [0, 1, 0, 1]), PART, Store(tmp_path))
+    assert list(features.failures) == [2]
+    assert features.num_computed == 3
+
+
+def test_a_deadline_holds_for_arrays(tmp_path: Path) -> None:
+    """Arrays past the deadline are left unreached as files are."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    features = extract(read_arrays(images, [0, 1] * 20), PART, Store(tmp_path), deadline=0.0)
+    assert features.num_computed < 40
+    assert len(features.unreached) == 40 - features.num_computed
+
+
+def test_a_damaged_row_is_computed_again(source: Path, computed: tuple[Path, Features], store: Store) -> None:
+    """A flipped bit in the store is found, counted and repaired with the row that was there."""
+    break_row(store, computed[1], 7)
+    features = extract(read_folder(source), PART, store)
+    assert (features.num_computed, features.num_cached, store.num_damaged) == (1, 11, 1)
+    np.testing.assert_allclose(all_rows(features), all_rows(computed[1]), rtol=1e-4, atol=1e-5)
+    assert extract(read_folder(source), PART, store).num_computed == 0
+
+
+def test_a_row_damaged_after_extraction_is_never_skipped(source: Path, store: Store) -> None:
+    """Fewer rows than were asked for would give every later sample another's label: it is an error instead."""
+    features = extract(read_folder(source), PART, store)
+    break_row(store, features, 3)
+    with pytest.raises(StackError):
+        features.rows([2, 3, 4])
+    assert len(features.rows([2, 4])) == 2
+
+
+def test_a_file_changed_meanwhile_is_not_stored_under_its_old_content(
+    photos_folder: Path, tmp_path: Path, make_photos: PhotoMaker
+) -> None:
+    """A file that is written over between reading its digest and decoding it fails now and is not remembered."""
+    dataset, store = read_folder(photos_folder), Store(tmp_path / "empty")
+    path, content = dataset.file(0), dataset.file(0).read_bytes()
+    path.write_bytes(dataset.file(1).read_bytes())
+    features = extract(dataset, PART, store)
+    assert list(features.failures) == [0]
+    path.write_bytes(content)
+    again = extract(dataset, PART, store)
+    assert (again.failures, again.num_computed) == ({}, 1)
+
+
+def test_what_was_committed_outlives_an_interrupt(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C the next run computes only what had not been committed."""
+    monkeypatch.setattr(features_module, "_COMMIT_ROWS", 2)
+    dataset, store = read_folder(source), Store(tmp_path / "empty")
+
+    def interrupt(progress: Extraction) -> None:
+        if progress.num_computed == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(dataset, PART, store, progress=interrupt)
+    assert extract(dataset, PART, store).num_computed == 12 - 6
+
+
+def test_progress_counts_up_to_all(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
+    """It begins with what is cached, advances by one a row, and ends with every sample."""
+    make_photos(photos_folder, classes=["new"], per_class=3, seed=5)
+    told: list[Extraction] = []
+    extract(read_folder(photos_folder), PART, store, progress=told.append)
+    assert [(step.done, step.total, step.num_computed) for step in told] == [(12 + i, 15, i) for i in range(4)]
+
+
+def test_features_are_taken_and_joined_like_data_sets(source: Path, computed: tuple[Path, Features]) -> None:
+    """``take`` and ``plus`` move rows, facts, thumbnails and failures together."""
+    dataset: Dataset = read_folder(source)
+    features = extract(dataset, PART, Store(computed[0]))
+    features.failures[4] = "a reason"
+    both = features.take([5, 4, 0]).plus(features.take([7]))
+    np.testing.assert_array_equal(both.rows([0, 1, 2, 3]), features.rows([5, 4, 0, 7]))
+    np.testing.assert_array_equal(both.rows([3, 0, 0]), features.rows([7, 5, 5]))
+    np.testing.assert_array_equal(both.thumbnails, features.thumbnails[[5, 4, 0, 7]])
+    assert both.failures == {1: "a reason"}
+    assert both.facts == {n: features.facts[i] for n, i in enumerate([5, 4, 0, 7])}

@@ -1,0 +1,179 @@
+"""The solver of the linear head: the same weights that scikit-learn finds, in every shape of data, and never a worse penalty."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from headstart.logistic import PENALTIES, Solution, Step, solve
+
+Array = np.ndarray[Any, Any]
+
+
+class Problem(NamedTuple):
+    """Rows and labels, training and validation."""
+
+    rows: Array
+    labels: Array
+    val_rows: Array
+    val_labels: Array
+    num_classes: int
+
+
+def make(
+    num_rows: int, num_features: int, num_classes: int, *, noise: float = 1.5, seed: int = 0, offset: float = 3.0
+) -> Problem:
+    """Clouds around one centre a class, far from the origin, as pooled features are; half of them for validation."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(num_classes, num_features)) + offset
+    labels = np.arange(2 * num_rows) % num_classes
+    rows = (centres[labels] + noise * random.normal(size=(2 * num_rows, num_features))).astype(np.float32)
+    return Problem(rows[:num_rows], labels[:num_rows], rows[num_rows:], labels[num_rows:], num_classes)
+
+
+def probabilities(solution: Solution, rows: Array) -> Array:
+    """What the weights answer."""
+    logits = rows @ solution.kernel + solution.bias
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: Array = shifted / shifted.sum(axis=1, keepdims=True)
+    return result
+
+
+def reference(problem: Problem, penalty: float) -> Array:
+    """Validation probabilities of scikit-learn on the centred rows of mean length one, with the same penalty.
+
+    Its two classes are one column of weights, whose square counts twice what two opposite columns of half of it do.
+    """
+    mean = problem.rows.mean(axis=0, dtype=np.float64)
+    scale = np.sqrt(np.square(problem.rows - mean).sum(axis=1).mean())
+    strength = (2 if problem.num_classes == 2 else 1) / (penalty * len(problem.rows))
+    model = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000)
+    model.fit((problem.rows - mean) / scale, problem.labels)
+    answered: Array = model.predict_proba((problem.val_rows - mean) / scale)
+    return answered
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 7], ids=lambda n: f"{n}-classes")
+@pytest.mark.parametrize(("num_rows", "num_features"), [(40, 300), (400, 30), (60, 60)], ids=["wide", "long", "square"])
+def test_it_finds_what_scikit_learn_finds(num_rows: int, num_features: int, num_classes: int) -> None:
+    """Fewer rows than features, more, and as many: probabilities of the best penalty agree to 1e-3."""
+    problem = make(num_rows, num_features, num_classes, noise=2.5)
+    solution = solve(*problem)
+    expected = reference(problem, solution.steps[solution.best].penalty)
+    np.testing.assert_allclose(probabilities(solution, problem.val_rows), expected, atol=1e-3)
+    assert expected.std() > 0.01
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_every_penalty_is_solved(penalty: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone, without a warm start, each penalty gives scikit-learn's answer too."""
+    monkeypatch.setattr("headstart.logistic.PENALTIES", (penalty,))
+    problem = make(50, 200, 4, noise=3.0)
+    np.testing.assert_allclose(probabilities(solve(*problem), problem.val_rows), reference(problem, penalty), atol=1e-3)
+
+
+def test_what_is_told_is_what_the_weights_do() -> None:
+    """Loss and accuracy of the best step are those of the returned weights on the rows as they are."""
+    problem = make(60, 100, 3, noise=3.0)
+    solution = solve(*problem)
+    answered = probabilities(solution, problem.val_rows)
+    step = solution.steps[solution.best]
+    true = answered[np.arange(len(answered)), problem.val_labels]
+    assert step.val_loss == pytest.approx(-np.log(true).mean(), rel=1e-3)
+    assert step.val_accuracy == (answered.argmax(axis=1) == problem.val_labels).mean()
+    fitted = probabilities(solution, problem.rows)[np.arange(len(problem.rows)), problem.labels]
+    assert step.loss == pytest.approx(-np.log(fitted).mean(), rel=1e-2, abs=1e-4)
+    assert solution.kernel.shape == (100, 3)
+    assert solution.kernel.dtype == solution.bias.dtype == np.float32
+
+
+@given(
+    num_rows=st.integers(4, 40),
+    num_features=st.integers(1, 60),
+    num_classes=st.integers(2, 4),
+    copies=st.integers(0, 3),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_shape_is_solved(
+    num_rows: int, num_features: int, num_classes: int, copies: int, scale: float, seed: int
+) -> None:
+    """Whatever the shape and the scale, with copies of rows among them, the best of all penalties is kept and finite."""
+    problem = make(num_rows, num_features, num_classes, seed=seed)
+    rows = np.concatenate([problem.rows, *[problem.rows[:2]] * copies]) * np.float32(scale)
+    labels = np.concatenate([problem.labels, *[problem.labels[:2]] * copies])
+    val_rows = problem.val_rows * np.float32(scale)
+    solution = solve(rows, labels, val_rows, problem.val_labels, num_classes)
+    assert np.isfinite(solution.kernel).all()
+    assert np.isfinite(solution.bias).all()
+    assert solution.steps[solution.best].val_loss == min(step.val_loss for step in solution.steps)
+    assert [step.penalty for step in solution.steps] == list(PENALTIES[: len(solution.steps)])
+    losses = [step.loss for step in solution.steps]
+    assert all(weaker <= stronger + 1e-4 for stronger, weaker in zip(losses, losses[1:], strict=False))
+
+
+def test_copies_of_a_row_count_as_rows_do() -> None:
+    """Every row doubled is the same problem: the answers do not change, though the rows span no more than before."""
+    problem = make(30, 200, 3, noise=3.0)
+    doubled = problem._replace(rows=np.repeat(problem.rows, 2, axis=0), labels=np.repeat(problem.labels, 2))
+    once, twice = solve(*problem), solve(*doubled)
+    assert once.best == twice.best
+    np.testing.assert_allclose(probabilities(twice, problem.val_rows), probabilities(once, problem.val_rows), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6)], ids=["wide", "long"])
+def test_rows_that_say_nothing_give_the_shares_of_the_classes(shape: tuple[int, int]) -> None:
+    """Where all rows are equal the answer is how frequent each class is, and no warning is raised."""
+    rows = np.full(shape, 2.0, np.float32)
+    labels = np.arange(len(rows)) % 3 // 2  # two of three are class 0
+    solution = solve(rows, labels, rows, labels, 2)
+    np.testing.assert_allclose(probabilities(solution, rows)[0], [2 / 3, 1 / 3], atol=0.02)
+
+
+def test_a_class_without_training_rows_is_survived() -> None:
+    """A class that only validation has gets a small probability, and weights that are numbers."""
+    problem = make(20, 30, 3)
+    keep = problem.labels < 2
+    solution = solve(problem.rows[keep], problem.labels[keep], problem.val_rows, problem.val_labels, 3)
+    answered = probabilities(solution, problem.val_rows)
+    assert np.isfinite(answered).all()
+    assert answered[:, 2].max() < 0.5
+
+
+def test_the_caller_can_stop_the_search() -> None:
+    """The penalties go from strong to weak until ``on_step`` says no; the best so far is returned."""
+    problem = make(40, 100, 3)
+    told: list[Step] = []
+
+    def on_step(step: Step) -> bool:
+        told.append(step)
+        return len(told) < 3
+
+    solution = solve(*problem, on_step=on_step)
+    assert solution.steps == told
+    assert [step.penalty for step in told] == list(PENALTIES[:3])
+    assert solution.steps[solution.best].val_loss == min(step.val_loss for step in told)
+
+
+def test_it_stops_by_itself_after_the_best() -> None:
+    """On noise the strongest penalty is best, and only two weaker ones are tried after it."""
+    random = np.random.default_rng(3)
+    rows, val_rows = (random.normal(size=(60, 200)).astype(np.float32) for _ in range(2))
+    labels, val_labels = (random.integers(0, 2, 60) for _ in range(2))
+    solution = solve(rows, labels, val_rows, val_labels, 2)
+    assert solution.best == 0
+    assert len(solution.steps) == 3
+
+
+def test_the_same_data_give_the_same_bits() -> None:
+    """The solver draws nothing at random."""
+    problem = make(40, 100, 3)
+    first, second = solve(*problem), solve(*problem)
+    np.testing.assert_array_equal(first.kernel, second.kernel)
+    np.testing.assert_array_equal(first.bias, second.bias)
