@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from headstart.errors import RunError
-from headstart.runfolder import read_csv, write_csv
+from headstart.runfolder import read_csv, unreadable, write_csv
 
 __all__ = ["COLUMNS", "Row", "pareto_front", "ranked", "read_leaderboard", "write_leaderboard"]
 
@@ -91,13 +90,7 @@ def read_leaderboard(path: Path) -> list[Row]:
     try:
         return [_row(cells) for cells in read_csv(path)]
     except (KeyError, ValueError) as error:
-        raise RunError(
-            "H502",
-            f"{path.name} cannot be read",
-            received=f"{path}: {error}",
-            expected="a file written by Headstart",
-            advice="fit again, or restore the file from a copy of the run",
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def _row(cells: dict[str, str]) -> Row:

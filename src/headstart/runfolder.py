@@ -25,6 +25,7 @@ __all__ = [
     "read_json",
     "read_json_lines",
     "replacing",
+    "unreadable",
     "write_bytes",
     "write_csv",
     "write_json",
@@ -85,13 +86,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(
-            "H502",
-            f"{path.name} cannot be read",
-            received=f"{path}: {error}",
-            expected="a file written by Headstart",
-            advice="fit again, or restore the file from a copy of the run",
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def append_json_line(path: Path, row: Mapping[str, object]) -> None:
@@ -138,13 +133,18 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(
-            "H502",
-            f"{path.name} cannot be read",
-            received=f"{path}: {error}",
-            expected="a file written by Headstart",
-            advice="fit again, or restore the file from a copy of the run",
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, reason: object) -> RunError:
+    """The error for a file of a run that is missing or is not what Headstart wrote."""
+    return RunError(
+        "H502",
+        "a file of the run cannot be read",
+        received=f"{path}: {reason}",
+        expected="a file written by Headstart",
+        advice="fit again, or restore the file from a copy of the run",
+    )
 
 
 class RunFolder:
@@ -189,7 +189,7 @@ class RunFolder:
             raise _disk_error(out or Path("runs"), error) from error
         raise RunError(
             "H501",
-            "no free run folder name",
+            "the output folder is taken",
             received=f"runs/{name}-001 to -99999 are all taken",
             expected="a free name",
             advice="name a folder with --out",
@@ -232,13 +232,7 @@ class RunFolder:
         """What run.json holds."""
         state = read_json(self.path / "run.json")
         if not isinstance(state, dict):
-            raise RunError(
-                "H502",
-                "run.json cannot be read",
-                received=f"{self.path / 'run.json'}: a {type(state).__name__}",
-                expected="a file written by Headstart",
-                advice="fit again, or restore the file from a copy of the run",
-            )
+            raise unreadable(self.path / "run.json", f"a {type(state).__name__}")
         return state
 
     def write_state(self, state: Mapping[str, object]) -> None:
