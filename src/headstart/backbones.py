@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -195,7 +197,8 @@ def _application(name: str, image: keras.KerasTensor, weights: Path | None, load
         x = keras.layers.Rescaling(extra, offset, name="scale")(x)
     source = None if not load else "imagenet" if weights is None else str(weights)
     try:
-        network = getattr(keras.applications, name)(include_top=False, weights=source, input_shape=(size, size, 3))
+        with redirect_stdout(sys.stderr):  # where Keras tells of a download; standard output is for results
+            network = getattr(keras.applications, name)(include_top=False, weights=source, input_shape=(size, size, 3))
     except Exception as error:
         raise _no_weights(name, weights, error) from error
     return network(x)

@@ -44,7 +44,7 @@ class Recipe:
     loss: str | None = None
     epochs: int = 60
     batch_size: int | None = None
-    patience: int = 8
+    patience: int = 5
     seed: int = 0
 
     def to_json(self) -> dict[str, object]:
