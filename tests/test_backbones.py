@@ -48,11 +48,12 @@ def local_weights(folder: Path, name: str, **options: object) -> Path:
     keras.utils.set_random_seed(3)
     network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(size, size, 3), **options)
     for layer in network.layers:
-        if isinstance(layer, keras.layers.Normalization) and layer.weights:  # EfficientNet's, untouched if not pretrained
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:  # EfficientNet's own
             layer.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]) ** 2, np.array(1)])
         elif isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0  # what one pass of training sees is all it keeps
-    network(images(size).astype(np.float32) / 127.5 - 1, training=True)
+    batch = images(size).astype(np.float32)
+    network(batch if _APPLICATIONS[name][1] == "inside" else batch / 127.5 - 1, training=True)
     path = folder / f"{name}.weights.h5"
     network.save_weights(path)
     return path

@@ -81,7 +81,7 @@ def assert_same(first: Sequence[Array], second: Sequence[Array]) -> None:
 
 
 def test_val_loss_is_the_score_without_penalties() -> None:
-    """``val_loss`` is the task's score of the predictions; ``keras_val_loss`` is what Keras's evaluate says, L2 included."""
+    """``val_loss`` is the task's score of the predictions; ``keras_val_loss`` is Keras's own figure, L2 included."""
     model = network(l2=0.1)
     history = fit(model, [validation_score()], epochs=2)
     predicted = model.predict(ROWS[:10] + 1, verbose=0)
@@ -90,9 +90,7 @@ def test_val_loss_is_the_score_without_penalties() -> None:
     penalty = 0.1 * float(np.square(model.get_weights()[0]).sum())
     assert penalty > 0.01
     assert history["keras_val_loss"][-1] == pytest.approx(history["val_loss"][-1] + penalty, rel=1e-5)
-    assert history["keras_val_loss"][-1] == pytest.approx(
-        model.evaluate(ROWS[:10] + 1, LABELS[:10], verbose=0), rel=1e-4
-    )
+    assert history["keras_val_loss"][-1] == pytest.approx(model.evaluate(ROWS[:10] + 1, LABELS[:10], verbose=0), rel=1e-4)
 
 
 def test_keras_own_callbacks_read_the_score() -> None:
@@ -176,7 +174,7 @@ def test_the_recorder_writes_a_line_an_epoch(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize(("deadline", "batches"), [(0.0, 1), (float("inf"), 12)], ids=["passed", "far"])
 def test_training_ends_with_the_batch_that_passes_the_deadline(deadline: float, batches: int) -> None:
-    """A deadline that has passed lets one batch through; one that is far lets all through; the epoch is closed properly."""
+    """A deadline that has passed lets one batch through, one that is far all of them; the epoch ends as it should."""
     count = 0
 
     def on_batch(batch: int, logs: dict[str, Any]) -> None:

@@ -77,9 +77,7 @@ def test_it_finds_what_scikit_learn_finds(num_rows: int, num_features: int, nois
 
 @pytest.mark.parametrize(("num_rows", "num_features"), [(50, 200), (400, 30)], ids=["wide", "long"])
 @pytest.mark.parametrize("penalty", PENALTIES[:6], ids="{:.0e}".format)
-def test_every_penalty_is_solved(
-    penalty: float, num_rows: int, num_features: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_penalty_is_solved(penalty: float, num_rows: int, num_features: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alone, without a warm start, each penalty down to 1e-4 gives scikit-learn's answer too.
 
     Weaker ones answer as the small number on the diagonal of K lets them.
@@ -116,7 +114,7 @@ def test_what_is_told_is_what_the_weights_do() -> None:
 def test_any_shape_is_solved(
     num_rows: int, num_features: int, num_classes: int, copies: int, scale: float, seed: int
 ) -> None:
-    """Whatever the shape and the scale, with copies of rows among them, the best of all penalties is kept and finite."""
+    """Whatever the shape and the scale, with copies of rows among them, the best penalty is kept and finite."""
     problem = make(num_rows, num_features, num_classes, seed=seed)
     rows = np.concatenate([problem.rows, *[problem.rows[:2]] * copies]) * np.float32(scale)
     labels = np.concatenate([problem.labels, *[problem.labels[:2]] * copies])

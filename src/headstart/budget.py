@@ -30,6 +30,7 @@ class Budget:
         self.seconds = seconds
         self._started = started
         self._finish_started = started
+        self.held_out_seconds = 0.0  # what the held-out test split will cost in Part A, once a probe can tell
 
     def elapsed(self) -> float:
         """Seconds since the process began."""
@@ -38,7 +39,7 @@ class Budget:
     @property
     def training_deadline(self) -> float:
         """``perf_counter`` value at which training has to end, so that the run can be finished in time."""
-        return math.inf if self.seconds is None else self._started + self.seconds - _finish_seconds()
+        return math.inf if self.seconds is None else self._started + self.seconds - self._finish_seconds()
 
     @property
     def extraction_deadline(self) -> float:
@@ -64,7 +65,7 @@ class Budget:
         """
         if self.seconds is None:
             return
-        least = self.elapsed() + part_a_seconds + _LEAST_TRAINING_SECONDS + _finish_seconds()
+        least = self.elapsed() + part_a_seconds + _LEAST_TRAINING_SECONDS + self._finish_seconds()
         if least > self.seconds:
             raise TrainingError(
                 "H303",
@@ -78,9 +79,13 @@ class Budget:
         """Training is over; the end of the run begins."""
         self._finish_started = time.perf_counter()
 
-    def end_finish(self) -> None:
-        """Remember what the end of a run costs on this machine."""
-        write_json(cache_folder() / "finish.json", {"seconds": time.perf_counter() - self._finish_started})
+    def end_finish(self, evaluation_seconds: float) -> None:
+        """Remember what the end of a run costs on this machine, but for what depends on the size of the test split."""
+        seconds = time.perf_counter() - self._finish_started - evaluation_seconds
+        write_json(cache_folder() / "finish.json", {"seconds": seconds})
+
+    def _finish_seconds(self) -> float:
+        return _usual_finish_seconds() + self.held_out_seconds
 
 
 def parse_seconds(text: str) -> float:
@@ -105,7 +110,7 @@ def parse_seconds(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _finish_seconds() -> float:
+def _usual_finish_seconds() -> float:
     note = cache_folder() / "finish.json"
     if not note.exists():
         return _FINISH_SECONDS

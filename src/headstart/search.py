@@ -240,6 +240,8 @@ class _Watch:
         self._is_probed = True
         if left and not self._job.is_prepared:
             self._job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images a second)")
+        if rate:
+            self._job.budget.held_out_seconds = len(self._job.held_out) / rate
         if self._job.best is None:
             self._job.budget.require(left / rate if rate else 0.0)
 
@@ -297,7 +299,7 @@ def _finish(job: _Search) -> None:
         job.save(status=status, wall_seconds=job.budget.elapsed(), trials=[r.to_json() for r in ranked(job.rows)], **facts)
 
     ship(cargo, job.progress, job.watch, save)
-    job.budget.end_finish()
+    job.budget.end_finish(job.watch.seconds["evaluate"])
 
 
 def _start_importing_keras() -> None:

@@ -1,0 +1,262 @@
+"""The model: compile, fit, evaluate, predict, save and load on a few photographs, and the same answers at both ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from headstart import engines
+from headstart.backbones import BACKBONES, Backbone
+from headstart.errors import BackboneError, RunError, TrainingError, UsageError
+from headstart.model import Model, num_parameters
+from headstart.readers import read_arrays, read_folder
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+CLASSES = ("circle", "square", "triangle")
+SPLITS = {"train": 6, "validation": 3, "test": 3}
+
+
+def columns(frame: pd.DataFrame) -> Array:
+    """The probabilities of a table of predictions."""
+    return frame[[name for name in frame.columns if name.startswith("p_")]].to_numpy()
+
+
+def files(folder: Path) -> list[str]:
+    """The test photographs."""
+    return sorted(map(str, (folder / "test").rglob("*.jpg")))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, make_photos: Callable[..., Path]) -> Path:
+    """Thirty-six photographs of three classes, split."""
+    return make_photos(tmp_path_factory.mktemp("model") / "photos", splits=SPLITS)
+
+
+@pytest.fixture(scope="module")
+def fitted(data: Path) -> Model:
+    """A model with a linear head; tests only look at it."""
+    model = Model("efficientnet_lite0", pooling="avg")
+    model.fit(data)
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(fitted: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it was saved; tests only read it."""
+    folder = tmp_path_factory.mktemp("saved")
+    fitted.save(folder)
+    return folder
+
+
+def test_it_learns_the_shapes(data: Path, fitted: Model) -> None:
+    """Fitted on shapes of one colour a class, it names all that it has not seen, and says what it was measured on."""
+    evaluation = fitted.evaluate(data)
+    assert (len(evaluation.labels), evaluation.split, evaluation.accuracy) == (9, "test", 1.0)
+    assert fitted.evaluate().to_json() == evaluation.to_json()
+    assert fitted.history[-1].keys() >= {"loss", "val_loss", "val_accuracy"}
+
+
+def test_predictions_are_in_the_order_asked(data: Path, fitted: Model, tmp_path: Path) -> None:
+    """A row for each file, with its class; an unreadable one has a reason in place of numbers."""
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    asked = [files(data)[5], str(broken), files(data)[0]]
+    frame = fitted.predict(asked)
+    assert list(frame["path"]) == asked
+    assert list(frame["predicted"])[::2] == ["square", "circle"]
+    np.testing.assert_allclose(columns(frame)[::2].sum(axis=1), 1, rtol=1e-4)
+    assert np.isnan(columns(frame)[1]).all()
+    assert frame["error"][1]
+
+
+def test_all_parts_answer_alike(data: Path, fitted: Model) -> None:
+    """Both parts as one Keras model, on prepared pixels, answer as ``predict`` does on files."""
+    from headstart import pixels
+
+    asked = files(data)
+    squares = np.stack([pixels.load(Path(path).read_bytes(), **fitted.part.geometry.as_dict()) for path in asked])
+    joined = fitted.keras().predict(squares.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(columns(fitted.predict(asked)), joined, atol=1e-4)
+
+
+def test_loaded_it_gives_the_same_predictions(data: Path, fitted: Model, saved: Path) -> None:
+    """Saved and loaded, it answers with the same probabilities, for files and for arrays, and evaluates the same."""
+    loaded = Model.load(saved)
+    np.testing.assert_allclose(columns(loaded.predict(files(data))), columns(fitted.predict(files(data))), atol=1e-6)
+    images = np.random.default_rng(0).integers(0, 256, (3, 50, 60, 3), dtype=np.uint8)
+    np.testing.assert_allclose(columns(loaded.predict(images)), columns(fitted.predict(images)), atol=1e-6)
+    ours, theirs = loaded.evaluate(data), fitted.evaluate(data)
+    assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
+    assert ours.to_json()["confusion_matrix"] == theirs.to_json()["confusion_matrix"]
+
+
+def test_loaded_it_can_be_saved_again(data: Path, fitted: Model, saved: Path, tmp_path: Path) -> None:
+    """A loaded model has no samples any more; saved anew it still has its golden ones and gives the same answers."""
+    Model.load(saved).save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in saved.iterdir()}
+    np.testing.assert_array_equal(*(np.load(folder / "golden.npz")["pixels"] for folder in (saved, tmp_path)))
+    again = Model.load(tmp_path)
+    np.testing.assert_allclose(columns(again.predict(files(data))), columns(fitted.predict(files(data))), atol=1e-6)
+
+
+def test_plain_keras_loads_it(data: Path, fitted: Model, saved: Path) -> None:
+    """The saved file is a Keras model of built-in layers that needs nothing of ours and repeats the golden answers."""
+    model = keras.models.load_model(saved / "model.keras", compile=False, safe_mode=True)
+    golden = np.load(saved / "golden.npz")
+    answered = model.predict(golden["pixels"].astype(np.float32), verbose=0)
+    np.testing.assert_allclose(answered, golden["probabilities"], atol=1e-5)
+    assert len(golden["pixels"]) == 8
+    assert json.loads((saved / "signature.json").read_text())["labels"] == list(CLASSES)
+
+
+def test_a_changed_file_is_refused(fitted: Model, tmp_path: Path) -> None:
+    """One byte more in model.keras and it is not the model that was signed: H506."""
+    fitted.save(tmp_path)
+    with (tmp_path / "model.keras").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(RunError, match="model file was changed") as caught:
+        Model.load(tmp_path)
+    assert caught.value.code == "H506"
+
+
+def test_a_missing_file_is_told(fitted: Model, tmp_path: Path) -> None:
+    """Nothing there, or a signature without its model, is an error of three lines."""
+    with pytest.raises(RunError, match="H502"):
+        Model.load(tmp_path / "nowhere")
+    fitted.save(tmp_path)
+    (tmp_path / "model.keras").unlink()
+    with pytest.raises(RunError):
+        Model.load(tmp_path)
+
+
+def test_loading_runs_no_code_from_the_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is rebuilt from its name: Keras is never asked to make a model out of the file."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a model was deserialised")
+
+    monkeypatch.setattr(keras.models, "load_model", refuse)
+    monkeypatch.setattr(keras.saving, "deserialize_keras_object", refuse)
+    assert Model.load(saved).dataset is not None
+
+
+def test_before_fit_there_is_nothing_to_ask(data: Path, tmp_path: Path) -> None:
+    """Every verb but compile and fit gives H302 that says to call fit."""
+    model = Model("efficientnet_lite0")
+    verbs: list[Callable[[], object]] = [
+        model.evaluate,
+        model.head,
+        model.keras,
+        lambda: model.predict(files(data)),
+        lambda: model.save(tmp_path / "out"),
+        lambda: model.export("onnx", out=tmp_path / "export"),
+    ]
+    for verb in verbs:
+        with pytest.raises(TrainingError, match="call fit first") as caught:
+            verb()
+        assert caught.value.code == "H302"
+    assert not (tmp_path / "export").exists()
+
+
+def test_compile_decides_how_to_train(data: Path) -> None:
+    """Optimizer, loss and epochs reach the training; fitted again, the model is a new one."""
+    model = Model("efficientnet_lite0", head="mlp", pooling="avg")
+    model.compile(optimizer=keras.optimizers.RMSprop(learning_rate=1e-3), epochs=2, batch_size=8, seed=5)
+    history = model.fit(data)
+    assert [row["epoch"] for row in history] == [0, 1]
+    assert history[0]["learning_rate"] == pytest.approx(1e-3)
+    first = model.head().get_weights()
+    model.compile(optimizer="sgd", loss="categorical_crossentropy", epochs=1, seed=6)
+    assert len(model.fit(data)) == 1
+    assert any(not np.array_equal(old, new) for old, new in zip(first, model.head().get_weights(), strict=True))
+
+
+def test_two_classes_are_binary(data: Path, tmp_path: Path) -> None:
+    """With arrays of two classes one sigmoid answers, both classes have a column, and a saved model keeps it."""
+    random = np.random.default_rng(0)
+    labels = np.array(["dark", "light"] * 15)
+    levels = np.where(labels == "light", 170, 70)[:, None, None, None]
+    images = np.clip(levels + random.normal(0, 30, (30, 24, 24, 3)), 0, 255).astype(np.uint8)
+    model = Model("efficientnet_lite0", pooling="avg")
+    model.fit(read_arrays(images, labels))
+    evaluation = model.evaluate()
+    assert (evaluation.task, evaluation.accuracy) == ("binary", 1.0)
+    frame = model.predict(images[:4])
+    assert list(frame["predicted"]) == list(labels[:4])
+    np.testing.assert_allclose(columns(frame).sum(axis=1), 1, rtol=1e-5)
+    assert model.keras().output_shape == (None, 1)
+    model.save(tmp_path)
+    np.testing.assert_allclose(columns(Model.load(tmp_path).predict(images[:4])), columns(frame), atol=1e-6)
+
+
+def test_an_unreadable_file_is_left_out_and_listed(data: Path, tmp_path: Path, make_photos: Callable[..., Path]) -> None:
+    """Fit goes on without it, and the data set of the model says why."""
+    folder = make_photos(tmp_path / "photos", per_class=8)
+    (folder / "circle" / "broken.jpg").write_bytes(b"no picture")
+    model = Model("efficientnet_lite0", pooling="avg")
+    model.fit(folder)
+    assert model.dataset is not None
+    assert len(model.dataset) == 24
+    ((path, reason),) = model.dataset.skipped
+    assert path.endswith("broken.jpg")
+    assert reason
+
+
+def test_names_are_checked_when_it_is_made() -> None:
+    """An unknown backbone or head is told before anything is read."""
+    with pytest.raises(BackboneError, match="H201"):
+        Model("efficientnet_lite9")
+    with pytest.raises(UsageError, match="H002"):
+        Model("efficientnet_lite0", head="transformer")
+
+
+def test_parameters_are_counted(fitted: Model) -> None:
+    """Lite0 without its top has 3.4 million parameters, as its authors count them."""
+    assert num_parameters(fitted.part) == pytest.approx(3.4e6, rel=0.02)
+
+
+def tiny_network(image: Any, weights: Path | None, load: bool) -> Any:
+    """A convolution whose published weights are those of seed 0; a weights file names another seed."""
+    convolution = keras.layers.Conv2D(8, 3, strides=4, padding="same", activation="relu", name="convolution")
+    x = convolution(keras.layers.Rescaling(1 / 255)(image))
+    seed = int(weights.read_text()) if weights else 0
+    if load:
+        convolution.set_weights([np.random.default_rng(seed).normal(size=(3, 3, 3, 8)), np.zeros(8)])
+    return x
+
+
+def test_a_model_on_local_weights_keeps_them(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaded, it answers with the weights that it was fitted on, not with the published ones of the same backbone."""
+
+    def digest(weights: Path | None) -> str:
+        return weights.read_text() if weights else "0"
+
+    monkeypatch.setitem(BACKBONES, "tiny", Backbone("tiny", 32, tiny_network, digest, "this test", "Apache-2.0"))
+    monkeypatch.setattr(engines, "has_gpu", lambda: True)  # Keras computes, so that nothing needs to be converted
+    weights = tmp_path / "seed.weights.h5"
+    weights.write_text("7")
+    model = Model("tiny", pooling="avg_max", weights=str(weights))
+    model.fit(data)
+    model.save(tmp_path / "saved")
+    expected = columns(model.predict(files(data)))
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(columns(Model.load(tmp_path / "saved").predict(files(data))), expected, atol=1e-4)
+
+
+def test_the_data_set_is_not_changed_by_fit(data: Path) -> None:
+    """A data set may be fitted on again: fit gives the model a copy with its own split."""
+    dataset = read_folder(data / "train")
+    Model("efficientnet_lite0", pooling="avg").fit(dataset)
+    assert set(dataset.split) == {""}
+    assert dataset.groups == ()

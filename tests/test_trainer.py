@@ -1,0 +1,252 @@
+"""Training on rows: what is told, written and returned agree; a seed fixes every bit; failures are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.errors import TrainingError
+from headstart.networks import NETWORKS, part_b
+from headstart.runfolder import read_json_lines
+from headstart.tasks import TASKS
+from headstart.trainer import Examples, Recipe, Trained, _batch_size, train
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+NUM_FEATURES = 6
+RECIPES = [Recipe("linear"), Recipe("linear", keras.optimizers.Adam(0.1), epochs=5), Recipe("mlp", epochs=5)]
+recipes = pytest.mark.parametrize("recipe", RECIPES, ids=["solver", "linear", "mlp"])
+
+
+def make(num_classes: int = 3, num_rows: int = 60, noise: float = 0.7) -> Examples:
+    """Clouds around one centre a class."""
+    random = np.random.default_rng(1)
+    centres = random.normal(size=(num_classes, NUM_FEATURES))
+    labels = np.arange(2 * num_rows) % num_classes
+    rows = (centres[labels] + noise * random.normal(size=(2 * num_rows, NUM_FEATURES))).astype(np.float32)
+    task = "binary" if num_classes == 2 else "multiclass"
+    return Examples(rows[:num_rows], labels[:num_rows], rows[num_rows:], labels[num_rows:], task, num_classes)
+
+
+def answers(trained: Trained, examples: Examples) -> Array:
+    """Validation probabilities of the returned weights in a fresh head."""
+    head = part_b(trained.recipe.network, NUM_FEATURES, examples.task, examples.num_classes)
+    head.set_weights(trained.weights)
+    probabilities: Array = TASKS[examples.task].to_probabilities(head.predict(examples.val_rows, verbose=0))
+    return probabilities
+
+
+def folder(path: Path) -> Path:
+    """A folder that is there, as a run makes one for each trial."""
+    path.mkdir()
+    return path
+
+
+def same(first: Trained, second: Trained) -> bool:
+    """Whether all weights are equal bit for bit."""
+    return all(np.array_equal(ours, theirs) for ours, theirs in zip(first.weights, second.weights, strict=True))
+
+
+@recipes
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_the_weights_are_those_of_the_best_row_of_the_history(tmp_path: Path, recipe: Recipe, num_classes: int) -> None:
+    """``val_loss`` is the least of the history, and the returned weights have just that loss and that accuracy."""
+    examples = make(num_classes)
+    told: list[tuple[int, float]] = []
+    trained = train(examples, recipe, tmp_path, on_epoch=lambda epoch, val_loss: told.append((epoch, val_loss)))
+    history = read_json_lines(tmp_path / "history.jsonl")
+    assert told == [(row["epoch"], row["val_loss"]) for row in history]
+    assert [row["epoch"] for row in history] == list(range(trained.num_epochs))
+    best = min(history, key=lambda row: row["val_loss"])
+    assert (trained.val_loss, trained.val_accuracy) == (best["val_loss"], best["val_accuracy"])
+    probabilities = answers(trained, examples)
+    assert trained.val_loss == pytest.approx(TASKS[examples.task].score(examples.val_labels, probabilities), rel=1e-3)
+    assert trained.val_accuracy == (probabilities.argmax(axis=1) == examples.val_labels).mean()
+    assert trained.val_accuracy > 1.2 / num_classes
+    assert not trained.interrupted
+
+
+def test_a_row_of_the_history_has_every_number(tmp_path: Path) -> None:
+    """Losses with and without penalties, the task's metrics, the learning rate, and seconds that do not run back."""
+    train(make(2), Recipe("mlp", epochs=3), tmp_path)
+    history = read_json_lines(tmp_path / "history.jsonl")
+    assert len(history) == 3
+    expected = {"epoch", "loss", "val_loss", "keras_val_loss", "val_accuracy", "learning_rate", "seconds"}
+    for row in history:
+        assert set(row) == expected | {"accuracy", "auc", "precision", "recall"}
+        assert row["keras_val_loss"] == row["val_loss"]  # there are no penalties
+    assert [row["seconds"] for row in history] == sorted(row["seconds"] for row in history)
+
+
+def test_a_row_of_the_solver_has_its_penalty(tmp_path: Path) -> None:
+    """The solver's history is the path of penalties, strongest first."""
+    train(make(), Recipe("linear"), tmp_path)
+    history = read_json_lines(tmp_path / "history.jsonl")
+    assert set(history[0]) == {"epoch", "l2", "loss", "val_loss", "val_accuracy", "seconds"}
+    assert [row["l2"] for row in history] == sorted((row["l2"] for row in history), reverse=True)
+
+
+def test_the_best_weights_lie_in_the_folder(tmp_path: Path) -> None:
+    """``model.keras`` is the trained head."""
+    trained = train(make(), Recipe("mlp", epochs=4), tmp_path)
+    for ours, theirs in zip(keras.models.load_model(tmp_path / "model.keras").get_weights(), trained.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("recipe", [RECIPES[0], RECIPES[2]], ids=["solver", "mlp"])
+def test_the_same_seed_gives_the_same_bits(tmp_path: Path, recipe: Recipe) -> None:
+    """Initial weights, shuffling and dropout all follow the seed, whatever ran before."""
+    first = train(make(), recipe, folder(tmp_path / "1"))
+    np.random.default_rng().normal()
+    keras.utils.set_random_seed(99)
+    assert same(first, train(make(), recipe, folder(tmp_path / "2")))
+
+
+def test_another_seed_gives_another_head(tmp_path: Path) -> None:
+    """The seed is used."""
+    first, second = (train(make(), Recipe("mlp", epochs=2, seed=seed), folder(tmp_path / str(seed))) for seed in (1, 2))
+    assert not same(first, second)
+
+
+def test_an_optimizer_by_name_or_as_an_object(tmp_path: Path) -> None:
+    """Both ways train the same; the object is not changed by it and can be used again."""
+    rmsprop = keras.optimizers.RMSprop()
+    by_name = train(make(), Recipe("linear", "RMSprop", epochs=3), folder(tmp_path / "name"))
+    by_object, again = (train(make(), Recipe("linear", rmsprop, epochs=3), folder(tmp_path / str(i))) for i in range(2))
+    assert same(by_name, by_object)
+    assert same(by_object, again)
+    assert not rmsprop.built
+    assert int(rmsprop.iterations) == 0
+    assert float(rmsprop.learning_rate) == pytest.approx(1e-3)
+
+
+def test_the_learning_rate_of_an_object_is_used(tmp_path: Path) -> None:
+    """It is the first row's learning rate, and halves when ``val_loss`` stands still, in the copy alone."""
+    optimizer = keras.optimizers.SGD(learning_rate=1e-6)
+    train(make(), Recipe("linear", optimizer, epochs=12, patience=10), tmp_path)
+    rates = [row["learning_rate"] for row in read_json_lines(tmp_path / "history.jsonl")]
+    assert rates[0] == pytest.approx(1e-6)
+    assert rates[-1] < 0.9e-6
+    assert float(optimizer.learning_rate) == pytest.approx(1e-6)
+
+
+def test_a_learning_rate_schedule_is_left_to_itself(tmp_path: Path) -> None:
+    """An optimizer that brings its own schedule trains to the end, also where ``val_loss`` stands still."""
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-6, decay_steps=4, decay_rate=0.5)
+    trained = train(make(), Recipe("linear", keras.optimizers.SGD(schedule), epochs=6, patience=4), tmp_path)
+    assert trained.num_epochs >= 5
+
+
+def test_training_stops_when_nothing_improves(tmp_path: Path) -> None:
+    """On labels that rows say nothing about, patience ends training long before the last epoch."""
+    random = np.random.default_rng(0)
+    noise = make()._replace(labels=random.integers(0, 3, 60), val_labels=random.integers(0, 3, 60))
+    recipe = Recipe("mlp", keras.optimizers.Adam(0.05), epochs=100, patience=2)
+    trained = train(noise, recipe, tmp_path)
+    history = [row["val_loss"] for row in read_json_lines(tmp_path / "history.jsonl")]
+    assert trained.num_epochs == len(history) < 100
+    assert len(history) - 1 - int(np.argmin(history)) == 2
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_loss_that_is_not_a_number_is_told(tmp_path: Path, network: str) -> None:
+    """An absurd learning rate ends in H301 with the network and the optimizer, and the history says null."""
+    recipe = Recipe(network, keras.optimizers.SGD(learning_rate=float("inf")), epochs=3)
+    with pytest.raises(TrainingError) as caught:
+        train(make(), recipe, tmp_path)
+    assert caught.value.code == "H301"
+    assert network in caught.value.received
+    assert "SGD" in caught.value.received
+    assert len(str(caught.value).splitlines()) == 4
+    assert {row["val_loss"] for row in read_json_lines(tmp_path / "history.jsonl")} == {None}
+
+
+def test_categorical_crossentropy_takes_label_numbers_too(tmp_path: Path) -> None:
+    """The one-hot form of the loss gives the weights that the sparse one gives."""
+    sparse, one_hot = (
+        train(make(4), Recipe("linear", loss=loss, epochs=2), folder(tmp_path / loss))
+        for loss in ("sparse_categorical_crossentropy", "categorical_crossentropy")
+    )
+    assert one_hot.val_loss == pytest.approx(sparse.val_loss, rel=1e-4)
+
+
+@recipes
+def test_a_deadline_keeps_the_best_so_far(tmp_path: Path, recipe: Recipe) -> None:
+    """Where the deadline has passed, one epoch or penalty is all there is, and it is a model."""
+    trained = train(make(), recipe, tmp_path, deadline=0.0)
+    assert trained.num_epochs == 1
+    assert answers(trained, make()).shape == (60, 3)
+
+
+def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
+    """Interrupted in its third epoch, training returns the best of them, says so, and leaves it in the folder."""
+
+    def interrupt(epoch: int, val_loss: float) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    trained = train(make(), Recipe("mlp", epochs=50), tmp_path, on_epoch=interrupt)
+    history = read_json_lines(tmp_path / "history.jsonl")
+    assert trained.interrupted
+    assert len(history) == 3
+    assert trained.val_loss == min(row["val_loss"] for row in history)
+    loaded = keras.models.load_model(tmp_path / "model.keras").get_weights()
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(loaded, trained.weights, strict=True))
+
+
+def test_ctrl_c_before_any_epoch_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is nothing to keep, the interrupt goes to the caller."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "predict", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(make(), Recipe("mlp", epochs=3), tmp_path)
+
+
+@given(num_samples=st.integers(1, 2_000_000))
+def test_the_batch_size_suits_the_data(num_samples: int) -> None:
+    """A power of two from 8 to 256 that makes some twenty steps where those bounds allow it."""
+    size = _batch_size(num_samples)
+    assert size & (size - 1) == 0
+    assert 8 <= size <= 256
+    assert size in (8, 256) or 14 <= num_samples / size <= 29
+
+
+@pytest.mark.parametrize(("asked", "used"), [(30, 30), (None, 8)])
+def test_the_batch_size_of_the_recipe_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, used: int
+) -> None:
+    """What the recipe asks for is what Keras gets; without it, what suits the data."""
+    sizes: list[int] = []
+    fit = keras.Model.fit
+
+    def spy(self: keras.Model, *arguments: Any, **options: Any) -> Any:
+        sizes.append(options["batch_size"])
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", spy)
+    train(make(), Recipe("linear", "sgd", epochs=1, batch_size=asked), tmp_path)
+    assert sizes == [used]
+
+
+@pytest.mark.parametrize("optimizer", [None, "adam", keras.optimizers.Adam(0.01)], ids=["none", "name", "object"])
+def test_a_recipe_is_json(optimizer: Any) -> None:
+    """Whatever its optimizer, a recipe can be written down whole."""
+    recipe = Recipe("mlp", optimizer, epochs=7)
+    written = json.loads(json.dumps(recipe.to_json(), allow_nan=False))
+    assert set(written) == {"network", "optimizer", "loss", "epochs", "batch_size", "patience", "seed"}
+    assert (written["network"], written["epochs"]) == ("mlp", 7)
+    if optimizer is not None and not isinstance(optimizer, str):
+        assert written["optimizer"]["config"]["learning_rate"] == pytest.approx(0.01)
