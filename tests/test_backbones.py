@@ -50,9 +50,14 @@ def local_weights(folder: Path, name: str, **options: object) -> Path:
     for layer in network.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:  # EfficientNet's own
             layer.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]) ** 2, np.array(1)])
+            layer.finalize_state()
         elif isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0  # what one pass of training sees is all it keeps
+        elif isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0  # so that it sees what predict will see
     batch = images(size).astype(np.float32)
+    if name.startswith("EfficientNetB"):
+        batch = 2.1 * batch - 126  # about what Keras adds to weights that are pretrained
     network(batch if _APPLICATIONS[name][1] == "inside" else batch / 127.5 - 1, training=True)
     path = folder / f"{name}.weights.h5"
     network.save_weights(path)

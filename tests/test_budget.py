@@ -107,7 +107,7 @@ def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> 
     clock.now = 1500.0
     first.begin_finish()
     clock.now = 1540.0
-    first.end_finish()
+    first.end_finish(0.0)
     assert read_json(cache / "finish.json") == {"seconds": 40.0}
     reserved = 2000.0 - Budget(1000.0, started=1000.0).training_deadline
     assert 40.0 < reserved <= 60.0

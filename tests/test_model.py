@@ -236,22 +236,28 @@ def tiny_network(image: Any, weights: Path | None, load: bool) -> Any:
     return x
 
 
-def test_a_model_on_local_weights_keeps_them(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loaded, it answers with the weights that it was fitted on, not with the published ones of the same backbone."""
+def test_a_model_on_local_weights_needs_them_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaded with its file it answers as before; without it, or with another, it is refused and not silently wrong."""
 
     def digest(weights: Path | None) -> str:
         return weights.read_text() if weights else "0"
 
     monkeypatch.setitem(BACKBONES, "tiny", Backbone("tiny", 32, tiny_network, digest, "this test", "Apache-2.0"))
     monkeypatch.setattr(engines, "has_gpu", lambda: True)  # Keras computes, so that nothing needs to be converted
-    weights = tmp_path / "seed.weights.h5"
-    weights.write_text("7")
-    model = Model("tiny", pooling="avg_max", weights=str(weights))
+    own, other = tmp_path / "own.weights.h5", tmp_path / "other.weights.h5"
+    own.write_text("7")
+    other.write_text("8")
+    model = Model("tiny", pooling="avg_max", weights=str(own))
     model.fit(data)
     model.save(tmp_path / "saved")
     expected = columns(model.predict(files(data)))
     assert expected.std() > 0.01
-    np.testing.assert_allclose(columns(Model.load(tmp_path / "saved").predict(files(data))), expected, atol=1e-4)
+    loaded = Model.load(tmp_path / "saved", weights=str(own))
+    np.testing.assert_allclose(columns(loaded.predict(files(data))), expected, atol=1e-4)
+    for weights in (None, str(other)):
+        with pytest.raises(RunError) as caught:
+            Model.load(tmp_path / "saved", weights=weights)
+        assert caught.value.code == "H507"
 
 
 def test_the_data_set_is_not_changed_by_fit(data: Path) -> None:

@@ -12,7 +12,7 @@ from headstart.backbones import BACKBONES
 from headstart.errors import BackboneError, HeadstartError, UsageError
 from headstart.extractor import POOLINGS
 from headstart.networks import NETWORKS
-from headstart.plans import PLANS, known_backbones, make_trials, parse_trial
+from headstart.plans import PLANS, make_trials, parse_trial
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -106,8 +106,3 @@ def test_an_unknown_plan_is_told() -> None:
             make_trials("fastest", names, weights=None, seed=0)
         assert caught.value.code == "H001"
         assert all(plan in caught.value.expected for plan in PLANS)
-
-
-def test_help_names_every_backbone() -> None:
-    """The text for ``--help`` is made from the table."""
-    assert known_backbones().split(", ") == list(BACKBONES)

@@ -30,6 +30,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    started: float | None = None,
 ) -> Run:
     """Train and compare models on labelled images; leave a run folder with the best one, its report and its numbers.
 
@@ -42,10 +43,11 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         trial: Only these trials: ``[backbone-][pooling-]network``.
         validation: Share for validation, and for test, where the data brings no split.
         weights: Local weights file for a network of keras.applications.
-        budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the start of the process.
+        budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the call.
         out: Folder of the run; ``runs/<data name>-NNN`` if None.
         seed: Seed of splits, initial weights, shuffling and dropout.
         progress: Told how far the run is; silent if None.
+        started: ``time.perf_counter()`` value from which budget and wall clock count; the call itself if None.
 
     Raises:
         HeadstartError: The data, an argument or the budget does not allow a model.
@@ -67,5 +69,6 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         budget_seconds=parse_seconds(budget) if isinstance(budget, str) else budget,
         out=Path(out) if out else None,
         seed=seed,
+        started=started,
     )
     return search(request, progress)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.errors import HeadstartError, UsageError
+from headstart.errors import HeadstartError, UsageError, printable
 
 if TYPE_CHECKING:
     from headstart.run import Run
@@ -55,6 +58,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     _choose_backend(backend)
     from headstart.api import fit as fit_model
     from headstart.console import hush_native_libraries, make_progress
+    from headstart.stopwatch import process_age_seconds
 
     hush_native_libraries()
 
@@ -71,6 +75,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
         out=out,
         seed=seed,
         progress=None if quiet else make_progress(),
+        started=time.perf_counter() - process_age_seconds(),
     )
     _show_run(run, as_json)
 
@@ -110,6 +115,8 @@ def evaluate(
     from headstart.run import Run
 
     evaluation = Run(run).evaluate(data)
+    for path, reason in evaluation.skipped[:10]:
+        print(printable(f"not evaluated: {path}: {reason}"), file=sys.stderr)  # noqa: T201
     if as_json:
         _print_json(evaluation.to_json())
     else:
@@ -174,6 +181,11 @@ def stack(as_json: Json = False) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake ends in three lines and exit code 2, Ctrl-C in 130."""
+    if sys.stderr is None or sys.stdout is None:  # closed by whoever started us
+        sys.stderr, sys.stdout = (s or Path(os.devnull).open("w") for s in (sys.stderr, sys.stdout))  # noqa: SIM115 - open to the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_guarded(spread(sys.argv[1:] if arguments is None else arguments) or ["--help"]))
 
 
@@ -231,15 +243,16 @@ def _commands() -> set[str]:
 
 
 def _choose_backend(backend: str | None) -> None:
+    backend = backend or os.environ.get("KERAS_BACKEND")
     if backend is None:
         return
-    if backend not in ("tensorflow", "torch", "jax"):
+    if backend not in ("tensorflow", "torch", "jax") or find_spec(backend) is None:
         raise UsageError(
             "H005",
-            "unknown backend",
-            received=f"--backend {backend}",
-            expected="tensorflow, torch or jax",
-            advice="leave it out for TensorFlow",
+            "the backend cannot be used",
+            received=f"{backend}",
+            expected="tensorflow, torch or jax, installed",
+            advice="leave it out for TensorFlow, or install it: pip install torch (or jax)",
         )
     os.environ["KERAS_BACKEND"] = backend
 

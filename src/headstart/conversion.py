@@ -73,11 +73,21 @@ def convert(
         The seconds that each format took.
 
     Raises:
-        ExportError: The conversion failed (H403).
+        ExportError: The conversion failed (H403), or was ended from outside or by its time limit (H406).
     """
     formats = [row.name for row in rows]
     request = {"keras_file": str(keras_file), "folder": str(folder), "formats": formats, **names}
-    seconds, reason = (child or Child("convert.py")).ask(request, timeout_seconds)
+    child = child or Child("convert.py")
+    seconds, reason = child.ask(request, timeout_seconds)
+    if reason and child.was_stopped:
+        raise ExportError(
+            "H406",
+            "the conversion was stopped",
+            received=reason,
+            expected="time and memory for one more process with TensorFlow",
+            advice="try again with more of both: headstart export RUN --to openvino",
+            exit_code=1,
+        )
     if reason:
         raise ExportError(
             "H403",
@@ -103,10 +113,14 @@ class Child:
 
     Args:
         script: Its file name.
+
+    Attributes:
+        was_stopped: A signal or its time limit ended it, so that another try may go well.
     """
 
     def __init__(self, script: str) -> None:
         self._script = script
+        self.was_stopped = False
         command = [sys.executable, "-P", "-B", str(Path(__file__).with_name(script))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         # A group of its own: Ctrl-C in the terminal is for the parent to handle.
@@ -122,10 +136,12 @@ class Child:
         try:
             output, errors = self._process.communicate(text, timeout=timeout_seconds)
         except subprocess.TimeoutExpired:
+            self.was_stopped = True
             return {}, f"{self._script} was stopped after {timeout_seconds:.0f} seconds"
         finally:
             self.close()
         code = self._process.returncode
+        self.was_stopped = code < 0
         if code:
             lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
             told = lines[-1].strip() if lines else "no message"

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.errors import printable
+from headstart.errors import DatasetError, printable
 from headstart.fingerprint import file_digests
 from headstart.tasks import infer_task
 
-__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "Skipped", "dataset_of_files", "natural_key"]
+__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "Skipped", "dataset_of_files", "natural_key", "nothing_to_evaluate"]
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
@@ -109,9 +109,29 @@ class Dataset:
             groups=(),
         )
 
+    def relabelled(self, classes: Sequence[str]) -> Dataset:
+        """The samples of these classes, numbered in this order; samples of other classes are listed as skipped."""
+        names = [self.classes[label] for label in self.labels]
+        others = [i for i, name in enumerate(names) if name not in classes]
+        skipped = [Skipped(self.paths[i], f"its class {names[i]} is none of the model's") for i in others]
+        kept = self.without(skipped, others)
+        labels = np.array([list(classes).index(name) for name in names if name in classes], np.int64)
+        return replace(kept, classes=tuple(classes), labels=labels)
+
     def file(self, index: int) -> Path:
         """The path of one sample's file."""
         return Path(self.paths[index])
+
+
+def nothing_to_evaluate(name: str, classes: Sequence[str]) -> DatasetError:
+    """The error for data without a single readable sample of a model's classes."""
+    return DatasetError(
+        "H110",
+        "nothing to evaluate",
+        received=f"{name}: no readable image of {', '.join(classes[:5])}",
+        expected="folders or labels named like the model's classes",
+        advice="name the folders as they were named for fit",
+    )
 
 
 def dataset_of_files(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -63,13 +62,14 @@ class OpenVINOEngine:
     Args:
         graph: One uint8 image ``(1, size, size, 3)`` in and its row out.
         reason: Why this engine.
+        keep: Keep the compiled graph in the cache.
     """
 
     name = "openvino"
 
-    def __init__(self, graph: openvino.Model, reason: str) -> None:
+    def __init__(self, graph: openvino.Model, reason: str, *, keep: bool = False) -> None:
         self.reason = reason
-        self._compiled = compile_graph(graph, streams=usable_cores())
+        self._compiled = compile_graph(graph, streams=usable_cores(), keep=keep)
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
         """See ``Engine.run``."""
@@ -131,34 +131,42 @@ def make_engine(part: PartA) -> Engine:
     """The fastest engine for this Part A on this hardware; its ``reason`` says why."""
     if has_gpu():
         return KerasEngine(part, "a GPU is present")
+    (cache_folder() / "graphs").mkdir(parents=True, exist_ok=True)
     graph = part.graph()
     if graph is not None:
-        return OpenVINOEngine(graph, "no GPU; the network is built in OpenVINO's own operations")
+        return OpenVINOEngine(graph, "no GPU; the network is built in OpenVINO's own operations", keep=True)
     note = _failure_note(part)
     if not note.exists():
         try:
-            return OpenVINOEngine(_converted(part), "no GPU; converted from Keras through a SavedModel")
-        except ExportError as error:
-            write_bytes(note, error.received.encode("utf-8", "backslashreplace"))
+            return OpenVINOEngine(_converted(part), "no GPU; converted from Keras on TensorFlow", keep=True)
+        except (ExportError, RuntimeError) as error:  # OpenVINO's own errors are RuntimeErrors
+            if isinstance(error, ExportError) and error.code != "H403":
+                raise
+            reason = error.received if isinstance(error, ExportError) else str(error).splitlines()[0]
+            write_bytes(note, reason.encode("utf-8", "backslashreplace"))
     return KerasEngine(part, f"OpenVINO could not convert it: {note.read_text('utf-8')}")
 
 
 def engine_key(part: PartA) -> dict[str, object]:
-    """What the engine adds to a cache key: runtime, version and instruction set. Needs no heavy import."""
+    """What the engine adds to a cache key: runtime, version and instruction set. Without a GPU it needs no heavy import."""
     runtime = "keras" if has_gpu() or _failure_note(part).exists() else "openvino"
     key: dict[str, object] = {"engine": runtime, "version": version(runtime), "instructions": instruction_set()}
     if runtime == "keras":
-        key["backend"] = os.environ.get("KERAS_BACKEND", "tensorflow")
+        import keras
+
+        backend = keras.backend.backend()
+        key |= {"backend": backend, "backend_version": version(backend), "device": "gpu" if has_gpu() else "cpu"}
     return key
 
 
-def compile_graph(graph: openvino.Model, *, streams: int) -> openvino.CompiledModel:
-    """Compile for the CPU in float32, kept on disk in the cache."""
+def compile_graph(graph: openvino.Model, *, streams: int, keep: bool) -> openvino.CompiledModel:
+    """Compile for the CPU, to compute in float32; with ``keep``, the compiled graph is kept on disk."""
     import openvino
 
     core = openvino.Core()
-    core.set_property({"CACHE_DIR": str(cache_folder() / "graphs")})
     settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": usable_cores()}
+    if keep and (folder := cache_folder() / "graphs").is_dir():
+        core.set_property({"CACHE_DIR": str(folder)})
     return core.compile_model(graph, "CPU", settings)
 
 
@@ -180,29 +188,29 @@ def has_gpu() -> bool:
         return False
     import keras
 
-    ask: dict[str, Callable[[], bool]] = {
-        "tensorflow": _tensorflow_gpu,
-        "torch": _torch_gpu,
-        "jax": _jax_gpu,
-    }
+    ask: dict[str, Callable[[], bool]] = {"tensorflow": _tensorflow_gpu, "torch": _torch_gpu, "jax": _jax_gpu}
     return ask[keras.backend.backend()]()
 
 
 def _tensorflow_gpu() -> bool:
     import tensorflow as tf
 
+    # Exports are compared with what the GPU answered; its shortened float32 would differ in the third digit.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _torch_gpu() -> bool:
     import torch
 
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return bool(torch.cuda.is_available())
 
 
 def _jax_gpu() -> bool:
     import jax
 
+    jax.config.update("jax_default_matmul_precision", "highest")
     return any(device.platform == "gpu" for device in jax.devices())
 
 
@@ -225,6 +233,7 @@ def _converted(part: PartA) -> openvino.Model:
         with replacing(file.with_suffix(".keras")) as saved:
             keras.Model(*part.tensors()).save(saved)
         write_engine_graph(file.with_suffix(".keras"), file)
+        file.with_suffix(".keras").unlink()
     return read_graph(file)
 
 

@@ -6,15 +6,18 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart import pixels
 from headstart.dataset import Dataset, Skipped
 from headstart.engines import Engine, engine_key, make_engine
+from headstart.errors import StackError
 from headstart.extractor import PartA
-from headstart.fingerprint import settings_digest
+from headstart.fingerprint import file_digest, settings_digest
 from headstart.images import Decoded, DecodePool, decode_array
 from headstart.store import Record, Store
 
@@ -49,6 +52,7 @@ class Features:
         facts: What the decoder saw of each file: width, height, format, mode, animated.
         unreached: Positions that the deadline left out.
         engine: Name and reason of the engine that computed rows now; empty where none was needed.
+        num_damaged: Stored rows that failed their checksum and were computed again.
     """
 
     part: PartA
@@ -63,11 +67,22 @@ class Features:
     thumbnails: Array = field(default_factory=lambda: np.zeros((0, 16, 16), np.uint8), repr=False)
     unreached: tuple[int, ...] = ()
     engine: tuple[str, str] = ("", "")
+    num_damaged: int = 0
 
     def rows(self, indices: Sequence[int] | Array) -> Array:
         """Rows of the samples at ``indices``, ``(len(indices), features)`` float32."""
         records = self.store.read(self.space, [self.digests[int(i)] for i in indices])
-        return np.stack([np.frombuffer(record.value, np.float32) for record in records if record is not None])
+        found = [np.frombuffer(record.value, np.float32) for record in records if record is not None]
+        if len(found) < len(records):
+            raise StackError(
+                "H602",
+                "rows are missing from the feature store",
+                received=f"{len(records) - len(found)} of {len(records)} rows, lost or damaged since they were computed",
+                expected="a store that nobody empties while it is in use",
+                advice="run the command again: lost rows are computed anew",
+                exit_code=1,
+            )
+        return np.stack(found)
 
     def take(self, indices: Sequence[int]) -> Features:
         """The features of these samples only, in this order."""
@@ -122,12 +137,16 @@ def extract(
         The features; files that could not be read are among their ``failures``.
     """
     key = engine_key(part)
-    space = settings_digest(kind="rows", **part.settings(), **key)
-    facts_space = settings_digest(kind="facts", pillow=version("pillow"), numpy=version("numpy"), **part.geometry.as_dict())
+    decoding = {"pixels": _decoder_digest(), "pillow": version("pillow"), "numpy": version("numpy")}
+    space = settings_digest(kind="rows", **part.settings(), **key, **decoding)
+    facts_space = settings_digest(kind="facts", **part.geometry.as_dict(), **decoding)
     features = Features(part, space, dataset.digests, store)
     features.thumbnails = np.zeros((len(dataset), 16, 16), np.uint8)
+    damaged_before = store.num_damaged
     rows = store.read(space, dataset.digests)
+    features.num_damaged = store.num_damaged - damaged_before
     missing = []
+    counted: set[str] = set()
     for i, (row, known) in enumerate(zip(rows, store.read(facts_space, dataset.digests), strict=True)):
         if known is not None:
             _remember(features, i, known.value)
@@ -137,7 +156,8 @@ def extract(
             missing.append(i)
         else:
             features.num_cached += 1
-            features.seconds += row.seconds
+            features.seconds += row.seconds * (dataset.digests[i] not in counted)  # a copy cost nothing
+            counted.add(dataset.digests[i])
     progress(Extraction(len(dataset) - len(missing), len(dataset), 0, 0.0))
     if missing:
         engine = make_engine(part)
@@ -146,6 +166,12 @@ def extract(
         features.engine = engine.name, engine.reason
         _compute(_Job(dataset, features, facts_space, missing, progress, deadline), engine)
     return features
+
+
+@lru_cache
+def _decoder_digest() -> str:
+    """What turns bytes into pixels: a change there makes other rows."""
+    return file_digest(pixels.__file__)
 
 
 class _Job(NamedTuple):
@@ -210,15 +236,22 @@ def _decoded(job: _Job, todo: list[int]) -> Iterator[Decoded]:
     """Decode files in killable workers, arrays here; begin no new ones after the deadline."""
     dataset, geometry = job.dataset, job.features.part.geometry
     if dataset.arrays is not None:
-        yield from (decode_array(n, dataset.arrays[i], geometry) for n, i in enumerate(todo))
+        decoder: Iterator[Decoded] = (decode_array(n, dataset.arrays[i], geometry) for n, i in enumerate(todo))
+        yield from _until_deadline(job, todo, decoder)
         return
-    reached = set()
     with DecodePool(geometry) as pool:
-        for decoded in pool.decode([dataset.paths[i] for i in todo], [dataset.digests[i] for i in todo]):
-            yield decoded
-            reached.add(dataset.digests[todo[decoded.index]])
-            if time.perf_counter() > job.deadline:
-                break
+        files, digests = [dataset.paths[i] for i in todo], [dataset.digests[i] for i in todo]
+        yield from _until_deadline(job, todo, pool.decode(files, digests))
+
+
+def _until_deadline(job: _Job, todo: list[int], decoder: Iterator[Decoded]) -> Iterator[Decoded]:
+    """What was decoded until the deadline; the rest is noted as not reached."""
+    dataset, reached = job.dataset, set()
+    for decoded in decoder:
+        yield decoded
+        reached.add(dataset.digests[todo[decoded.index]])
+        if time.perf_counter() > job.deadline:
+            break
     job.features.unreached = tuple(i for i in job.missing if dataset.digests[i] not in reached)
 
 

@@ -84,7 +84,10 @@ def _files(folder: Path, skipped: list[Skipped] | None, seen: frozenset[str] = f
 
 def _entries(folder: Path, skipped: list[Skipped]) -> list[Path]:
     try:
-        return list(folder.iterdir())
+        entries = list(folder.iterdir())
+        for entry in entries:
+            entry.is_dir()  # a folder that may be listed but not entered fails here
     except OSError as error:
         skipped.append(Skipped(str(folder), f"cannot be listed: {error.strerror}"))
         return []
+    return entries

@@ -17,7 +17,7 @@ class Row:
 
     Attributes:
         trial: Its name.
-        status: ``done``, ``failed`` or ``interrupted``.
+        status: ``done``, ``failed``, ``interrupted`` or ``skipped``.
         part_a: Backbone and cut.
         part_b: Network.
         val_loss: The task's score on the validation split.

@@ -79,9 +79,11 @@ def _solve(
     scale = float(np.sqrt(np.mean(np.square(centred, dtype=np.float32), dtype=np.float64)) * np.sqrt(rows.shape[1])) or 1.0
     centred /= scale
     coordinates, basis = _span(centred)
-    val_coordinates = (val_rows - mean) / scale @ basis
-    problem = _Problem(coordinates.astype(np.float32), np.eye(num_classes)[labels])
-    weights = np.zeros((basis.shape[1] + 1, num_classes))
+    val_coordinates = (val_rows - mean) / scale
+    if basis is not None:
+        val_coordinates = val_coordinates @ basis
+    problem = _Problem(coordinates.astype(np.float32, copy=False), np.eye(num_classes)[labels])
+    weights = np.zeros((coordinates.shape[1] + 1, num_classes))
     weights[-1] = np.log(np.bincount(labels, minlength=num_classes).clip(1) / len(labels))
     steps: list[Step] = []
     best_weights, best = weights, 0
@@ -102,20 +104,20 @@ def _solve(
             best_weights, best = weights, len(steps) - 1
         if not on_step(step) or len(steps) - 1 - best >= _PATIENCE:
             break
-    kernel = basis @ best_weights[:-1] / scale
+    kernel = (best_weights[:-1] if basis is None else basis @ best_weights[:-1]) / scale
     bias = best_weights[-1] - mean @ kernel
     return Solution(kernel.astype(np.float32), bias.astype(np.float32), steps, best)
 
 
-def _span(rows: Array) -> tuple[Array, Array]:
-    """The rows in an orthonormal basis of what they span, where that is smaller, and the basis, ``(features, size)``."""
+def _span(rows: Array) -> tuple[Array, Array | None]:
+    """The rows in an orthonormal basis of what they span, and the basis, ``(features, size)``; None where it is larger."""
     num_rows, num_features = rows.shape
     if num_rows >= num_features:
-        return rows.astype(np.float64), np.eye(num_features)
+        return rows, None
     from scipy.linalg import cholesky, solve_triangular
 
     gram = (rows @ rows.T).astype(np.float64)
-    gram[np.diag_indices(num_rows)] += _JITTER * np.trace(gram) / num_rows
+    gram[np.diag_indices(num_rows)] += _JITTER * max(np.trace(gram) / num_rows, 1.0)
     lower = cholesky(gram, lower=True, overwrite_a=True)
     return lower, solve_triangular(lower, rows.astype(np.float64), lower=True).T
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.dataset import Skipped
 from headstart.tasks import cross_entropy
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Evaluation:
         roc_auc: ``micro``, ``macro`` (mean of the classes that have one) and ``per_class``, each class against the
             rest; None where a class has no positives or no negatives.
         confusion_matrix: Counts; rows are the truth, columns the predictions.
+        skipped: Samples that were found and not evaluated, with their reasons.
         report: For each class ``precision``, ``recall``, ``f1`` and ``support``; 0 where nothing defines them.
     """
 
@@ -62,6 +64,7 @@ class Evaluation:
     roc_auc: Mapping[str, Any]
     confusion_matrix: Labels
     report: Mapping[str, Mapping[str, float]]
+    skipped: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,6 +81,7 @@ class Evaluation:
             "split": self.split,
             "optimistic": self.optimistic,
             "n": len(self),
+            "num_skipped": len(self.skipped),
             "loss": self.loss,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.dataset import Dataset
+from headstart.dataset import SPLITS, Dataset, nothing_to_evaluate
 from headstart.errors import RunError, TrainingError
 from headstart.export import FORMATS, Exported, export_model
 from headstart.extractor import PartA
@@ -71,6 +71,7 @@ class Model:
         self.history: list[dict[str, Any]] = []
         self._num_features = 0
         self._head: keras.Model | None = None
+        self._source: Path | None = None  # where a loaded model lies
 
     @classmethod
     def of(cls, trial: Trial) -> Model:
@@ -105,6 +106,11 @@ class Model:
             self.history = read_json_lines(Path(folder) / "history.jsonl")
         return self.history
 
+    @property
+    def val_loss(self) -> float:
+        """The task's score of the fitted model on the validation split."""
+        return self._fitted()[0].val_loss
+
     def train(self, dataset: Dataset, features: Features, folder: Path, **options: Any) -> Trained:
         """Train the head on features that are there; ``folder`` takes the history and the best weights."""
         self.dataset = dataset
@@ -117,7 +123,7 @@ class Model:
             task=dataset.task,
             num_classes=dataset.num_classes,
         )
-        self._num_features, self._head = examples.rows.shape[1], None
+        self._num_features, self._head, self._source = examples.rows.shape[1], None, None
         self.trained = train(examples, self.recipe, folder, **options)
         return self.trained
 
@@ -142,28 +148,40 @@ class Model:
     def evaluate(self, data: Dataset | str | os.PathLike[str] | None = None) -> Evaluation:
         """Measure on a data set, or on the split of the fitted one that is most honest: test, else validation.
 
-        A data set with a test split is measured on that; one without any split as a whole.
+        A data set with a test split is measured on that; any other as a whole. Samples that the model was fitted or chosen
+        on are known by their content, and the evaluation then names that split.
+
+        Raises:
+            DatasetError: No sample of the model's classes can be read (H110).
         """
         _, fitted = self._fitted()
-        dataset = fitted if data is None else data if isinstance(data, Dataset) else read(data, classes=fitted.classes)
-        split = next((name for name in ("test", "validation") if name in dataset.split), "")
-        chosen = dataset.take(dataset.indices(split) if split else range(len(dataset)))
+        if data is None:
+            chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
+        else:
+            dataset = data if isinstance(data, Dataset) else read(data, classes=fitted.classes)
+            dataset = dataset.relabelled(fitted.classes)
+            chosen = dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
         features = extract(chosen, self.part, open_store())
-        usable = [i for i in range(len(chosen)) if i not in features.failures]
-        return evaluate_predictions(
-            chosen.task,
-            chosen.classes,
+        usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
+        if not len(usable):
+            raise nothing_to_evaluate(chosen.name, fitted.classes)
+        split_of = dict(zip(fitted.digests, fitted.split, strict=True))
+        seen = {split_of.get(chosen.digests[i], "") for i in usable}
+        evaluation = evaluate_predictions(
+            fitted.task,
+            fitted.classes,
             chosen.labels[usable],
-            self.probabilities(features, np.array(usable)),
-            split=split or "test",
+            self.probabilities(features, usable),
+            split=next((name for name in SPLITS if name in seen), "test"),
         )
+        return replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
 
-    def predict(self, images: Sequence[str] | Array) -> pd.DataFrame:
+    def predict(self, images: str | Sequence[str] | Array) -> pd.DataFrame:
         """A table ``path, predicted, p_<class>…`` for files, or for arrays of images ``(n, height, width[, channels])``."""
         from headstart.predictor import Prediction, as_frame
 
         _, fitted = self._fitted()
-        dataset = unlabelled(images, fitted)
+        dataset = unlabelled([images] if isinstance(images, str) else images, fitted)
         features = extract(dataset, self.part, open_store())
         usable = [i for i in range(len(dataset)) if i not in features.failures]
         found = dict(zip(usable, self.probabilities(features, np.array(usable)), strict=True)) if usable else {}
@@ -185,37 +203,59 @@ class Model:
         sign(out, joined, dataset, self.part, self.recipe.network)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Model:
+    def load(cls, folder: str | os.PathLike[str], *, weights: str | None = None) -> Model:
         """Rebuild a saved model from its signature and weights; no code is read from the file.
 
+        Args:
+            folder: Where ``save`` or ``fit`` wrote it.
+            weights: The weights file of Part A, where the model was made with one.
+
         Raises:
-            RunError: There is no saved model (H502), or its weights are not the ones that were signed (H506).
+            RunError: There is no saved model (H502), its file is not the one that was signed (H506), or Part A's weights
+                are not the ones that it was made with (H507).
         """
         path = Path(folder)
         signature = read_json(path / "signature.json")
         if file_digest(path / "model.keras") != signature["digests"]["model.keras"]:
             raise RunError(
                 "H506",
-                "the model file was changed",
+                "the model was changed after it was written",
                 received=f"{path / 'model.keras'}: its digest is not the signed one",
                 expected="the file that Headstart wrote",
                 advice="restore it from a copy, or fit again",
             )
-        model = cls(signature["part_a"]["backbone"], signature["part_b"]["network"], pooling=signature["part_a"]["pooling"])
+        model = cls(
+            signature["part_a"]["backbone"],
+            signature["part_b"]["network"],
+            pooling=signature["part_a"]["pooling"],
+            weights=weights,
+        )
+        if model.part.card.weights_digest(model.part.weights) != signature["part_a"]["weights"]:
+            raise RunError(
+                "H507",
+                "Part A has other weights than the model was made with",
+                received=f"{model.part.name}: {weights or 'the published weights'}",
+                expected="the weights file that fit was given",
+                advice='name it: hs.Model.load(folder, weights="FILE")',
+            )
         labels = tuple(signature["labels"])
         image, rows = model.part.tensors(load=False)
         head = part_b(model.recipe.network, rows.shape[-1], signature["task"], len(labels))
         join(image, rows, head).load_weights(path / "model.keras")
         model._num_features = rows.shape[-1]
         model.dataset = Dataset("saved", signature["task"], "saved", labels, (), np.zeros(0, np.int64), (), ())
+        model._source = path
         model.trained = Trained(model.recipe, head.get_weights(), float("nan"), float("nan"), 0, 0.0)
         return model
 
     def export(self, *formats: str, out: str | os.PathLike[str]) -> list[Exported]:
         """Write the model in formats of ``FORMATS``, each checked in a fresh process."""
+        wanted = formats or list(FORMATS)
+        if self._source is not None:
+            return export_model(self._source, wanted, Path(out))
         with tempfile.TemporaryDirectory() as folder:
             self.save(folder)
-            return export_model(Path(folder), formats or list(FORMATS), Path(out))
+            return export_model(Path(folder), wanted, Path(out))
 
     def _fitted(self) -> tuple[Trained, Dataset]:
         if self.trained is None or self.dataset is None:
@@ -246,8 +286,8 @@ def prepare(dataset: Dataset, features: Features, *, validation: float, seed: in
     """Leave out what gave no row, group copies, and decide the split."""
     skipped, positions = features.skipped(dataset)
     if positions:
-        kept = [i for i in range(len(dataset)) if i not in set(positions)]
-        features = features.take(kept)
+        gone = set(positions)
+        features = features.take([i for i in range(len(dataset)) if i not in gone])
         dataset = dataset.without(skipped, positions)
     grouped = group_duplicates(dataset, features.thumbnails)
     return make_split(grouped, validation=validation, seed=seed), features

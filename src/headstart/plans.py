@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.backbones import BACKBONES, find_backbone
+from headstart.backbones import find_backbone
 from headstart.errors import UsageError
 from headstart.extractor import POOLINGS, PartA
 from headstart.networks import NETWORKS
@@ -74,8 +74,3 @@ def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: 
         )
     trials = [parse_trial(name, weights=weights, seed=seed) for name in names or PLANS[plan]]
     return list({trial.name: trial for trial in trials}.values())  # one name may be spelt in several ways
-
-
-def known_backbones() -> str:
-    """The names of all the backbones, for help texts."""
-    return ", ".join(BACKBONES)

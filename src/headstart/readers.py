@@ -71,7 +71,7 @@ def read_arrays(
     Raises:
         DatasetError: Shapes do not fit one another (H109) or labels are not labels (H103).
     """
-    images = np.asarray(images)
+    images = _as_levels(np.asarray(images))
     labels = np.asarray(labels)
     numbers, names = integer_labels(labels)
     if classes is not None and labels.dtype.kind in "SUO" and set(names) <= set(classes):  # text names its class itself
@@ -108,9 +108,33 @@ def read_arrays(
     )
 
 
+def _as_levels(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Images as uint8. Whether floats mean 0..1 or 0..255 is decided once for all of them; rounding may overshoot a little.
+
+    Raises:
+        DatasetError: Values outside both ranges, or not numbers (H111).
+    """
+    if images.dtype == np.uint8 or images.size == 0:
+        return images
+    is_float = images.dtype.kind == "f"
+    low, high = (float(images.min()), float(images.max())) if images.dtype.kind in "fiub" else (np.nan, np.nan)
+    scale = 255.0 if images.dtype.kind in "fb" and high <= 1.1 else 1.0
+    slack = 0.1 * scale if is_float and scale > 1 else 8.0 if is_float else 0.0
+    if not (low * scale >= -slack and high * scale <= 255 + slack):  # written so that NaN fails
+        raise DatasetError(
+            "H111",
+            "the images are out of range",
+            received=f"{images.dtype} values from {low:g} to {high:g}",
+            expected="floats of 0..1, or numbers of 0..255",
+            advice="scale them back: images = (images - images.min()) / (images.max() - images.min())",
+        )
+    levels: np.ndarray[Any, Any] = np.clip(np.rint(images.astype(np.float32) * scale), 0, 255).astype(np.uint8)
+    return levels
+
+
 def unlabelled(images: Sequence[str] | np.ndarray[Any, Any], like: Dataset) -> Dataset:
     """Samples to predict, files or arrays, as a data set without true labels and with the classes of ``like``."""
-    arrays = images if isinstance(images, np.ndarray) else None
+    arrays = _as_levels(images) if isinstance(images, np.ndarray) else None
     digests = [array_digest(a) for a in arrays] if arrays is not None else file_digests([str(p) for p in images])
     return Dataset(
         name="unlabelled",
@@ -119,8 +143,10 @@ def unlabelled(images: Sequence[str] | np.ndarray[Any, Any], like: Dataset) -> D
         classes=like.classes,
         paths=tuple(str(path) if arrays is None else f"[{i}]" for i, path in enumerate(images)),
         labels=np.zeros(len(images), np.int64),
-        # A file that cannot be read has no content; the empty content stands in, and the decoder tells the reason.
-        digests=tuple(d if isinstance(d, str) else bytes_digest(b"") for d in digests),
+        # A file that cannot be read has no content; its name stands in, and the decoder tells the reason.
+        digests=tuple(
+            d if isinstance(d, str) else bytes_digest(os.fsencode(path)) for d, path in zip(digests, images, strict=True)
+        ),
         split=("",) * len(images),
         arrays=arrays,
     )

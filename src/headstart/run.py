@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.errors import DatasetError, RunError
+from headstart.dataset import Skipped, nothing_to_evaluate
+from headstart.errors import RunError
 from headstart.export import FORMATS, Exported, export_model
 from headstart.leaderboard import read_leaderboard
 from headstart.metrics import Evaluation, evaluate_predictions
@@ -77,34 +79,31 @@ class Run:
             DatasetError: No image of the run's classes can be read there (H110).
         """
         predictor = self.predictor()
-        dataset = read(data, classes=predictor.classes)
-        split = next((name for name in ("test", "validation") if name in dataset.split), "")
-        dataset = dataset.take(dataset.indices(split)) if split else dataset
+        state = self.folder.state
+        dataset = read(data, classes=predictor.classes, target=state.get("target"), image=state.get("image"))
+        if "test" in dataset.split:
+            dataset = dataset.take(dataset.indices("test"))
         answers = predictor.predict(dataset.paths)
         found = {i: answer.probabilities for i, answer in enumerate(answers) if answer.probabilities is not None}
         usable = list(found)
         if not usable:
-            raise DatasetError(
-                "H110",
-                "nothing to evaluate",
-                received=f"{data}: no readable image of {', '.join(predictor.classes[:5])}",
-                expected="folders or labels named like the run's classes",
-                advice="name the folders as they were named for fit",
-            )
-        seen = self._note_look([dataset.paths[i] for i in usable])
-        return evaluate_predictions(
-            dataset.task,
+            raise nothing_to_evaluate(str(data), predictor.classes)
+        unread = [Skipped(answer.path, answer.error) for answer in answers if answer.error]
+        evaluation = evaluate_predictions(
+            predictor.task,
             dataset.classes,
             dataset.labels[usable],
             np.stack(list(found.values())),
-            split=seen or split or "test",
+            split=self._note_look([dataset.digests[i] for i in usable]) or "test",
             threshold=predictor.threshold,
         )
+        return replace(evaluation, skipped=(*dataset.skipped, *unread))
 
-    def predict(self, paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
+    def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
         """A table ``path, predicted, p_<class>…`` in the order given; a file that cannot be read has an ``error``."""
         predictor = self.predictor()
-        return as_frame(predictor.predict([os.fspath(path) for path in paths]), predictor.classes)
+        files = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        return as_frame(predictor.predict([os.fspath(path) for path in files]), predictor.classes)
 
     def answers(self, paths: Sequence[str]) -> tuple[list[Prediction], tuple[str, ...]]:
         """The same as plain rows, with the class names: no pandas."""
@@ -124,6 +123,15 @@ class Run:
     def predictor(self) -> Predictor:
         """The run's model as a graph that answers without Keras."""
         self._require_model()
+        damaged = self.folder.damaged("signature.json", "model.keras", "model.xml", "model.bin")
+        if damaged:
+            raise RunError(
+                "H506",
+                "the model was changed after it was written",
+                received=f"{self.path}: {', '.join(damaged)} missing, or not what the manifest says",
+                expected="the files that Headstart wrote",
+                advice="restore them from a copy of the run, or fit again",
+            )
         return Predictor(self.path)
 
     def _require_model(self) -> None:
@@ -136,11 +144,10 @@ class Run:
                 advice="fit again",
             )
 
-    def _note_look(self, paths: Sequence[str]) -> str:
-        """The split of the run that these files come from, if any; a look at its test split is counted."""
-        split_of = {os.path.realpath(row["path"]): row["split"] for row in read_csv(self.path / "splits.csv")}
-        splits = {split_of.get(os.path.realpath(path), "") for path in paths}
+    def _note_look(self, digests: Sequence[str]) -> str:
+        """The split of the run that these contents come from, if any; a look at its test split is counted."""
+        split_of = {row["digest"]: row["split"] for row in read_csv(self.path / "contents.csv")}
+        splits = {split_of.get(digest, "") for digest in digests}
         if "test" in splits:
-            state = self.folder.state
-            self.folder.update(test_looks=state.get("test_looks", 0) + 1)
+            self.folder.update(test_looks=self.folder.state.get("test_looks", 0) + 1)
         return next((name for name in ("train", "validation", "test") if name in splits), "")

@@ -260,8 +260,8 @@ class RunFolder:
         digests = {p.relative_to(self.path).as_posix(): file_digest(p) for p in files}
         write_json(self.path / _MANIFEST, {"format": FORMAT, "files": digests})
 
-    def damaged(self) -> list[str]:
-        """Names of files that the manifest lists and that are missing or differ; a run without a manifest has none."""
+    def damaged(self, *names: str) -> list[str]:
+        """Of ``names``, or of all: those that the manifest lists and that are missing or differ; none without a manifest."""
         manifest = self.path / _MANIFEST
         if not manifest.exists():
             return []
@@ -269,7 +269,7 @@ class RunFolder:
         return [
             name
             for name, digest in files.items()
-            if not (self.path / name).is_file() or file_digest(self.path / name) != digest
+            if (not names or name in names) and (not (self.path / name).is_file() or file_digest(self.path / name) != digest)
         ]
 
 
@@ -307,6 +307,7 @@ def _disk_error(path: Path, error: OSError) -> StackError:
         received=f"{path}: {error.strerror or error} ({free / 1e6:,.0f} MB free)",
         expected="room and permission to write there",
         advice="free some space, or choose another place with --out or the variable HEADSTART_CACHE",
+        exit_code=1,
     )
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
-from headstart.errors import HeadstartError, TrainingError
+from headstart.errors import BackboneError, HeadstartError, TrainingError, UsageError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
 from headstart.leaderboard import Row, ranked, write_leaderboard
@@ -25,14 +23,16 @@ from headstart.readers import read
 from headstart.run import Run
 from headstart.runfolder import RunFolder, replacing, write_json
 from headstart.ship import Cargo, ship
+from headstart.splits import check_share
 from headstart.stack import machine, versions
-from headstart.stopwatch import Stopwatch, process_age_seconds
+from headstart.stopwatch import Stopwatch
 from headstart.trainer import Trained
 
 __all__ = ["Request", "search"]
 
 _PROBE_SECONDS = 1.0
 _KERAS_TRIAL_SECONDS = 5.0  # the least that a trial by Keras's fit is worth starting for
+_PART_SECONDS = 15.0  # the least that another backbone is worth converting and probing for
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Request:
     budget_seconds: float | None = None
     out: Path | None = None
     seed: int = 0
+    started: float | None = None  # ``perf_counter`` value from which the budget counts; now if None
 
 
 @dataclass
@@ -88,7 +89,8 @@ def search(request: Request, progress: Progress | None = None) -> Run:
         HeadstartError: The request, the data or the budget does not allow a single trial.
         KeyboardInterrupt: There was nothing to keep yet.
     """
-    budget = Budget(request.budget_seconds, started=time.perf_counter() - process_age_seconds())
+    budget = Budget(request.budget_seconds, started=request.started or time.perf_counter())
+    _check(request)
     trials = make_trials(request.plan, request.trials, weights=request.weights, seed=request.seed)
     watch = Stopwatch()
     with watch.stage("scan"):
@@ -96,6 +98,8 @@ def search(request: Request, progress: Progress | None = None) -> Run:
         dataset = (
             data if isinstance(data, Dataset) else read(data, target=request.target, image=request.image, task=request.task)
         )
+    if any(dataset.split):  # the user made a split: what it says nothing of is for training
+        dataset = replace(dataset, split=tuple(name or "train" for name in dataset.split))
     folder = RunFolder.create(request.out, dataset.name)
     learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
     job = _Search(request, folder, progress or Silent(), budget, watch, learning, held_out)
@@ -104,15 +108,28 @@ def search(request: Request, progress: Progress | None = None) -> Run:
     try:
         _run_trials(job, trials)
         _finish(job)
-    except (HeadstartError, KeyboardInterrupt) as error:
+    except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        job.save(status=status, error=str(error), wall_seconds=budget.elapsed())
+        job.save(status=status, error=str(error) or type(error).__name__, wall_seconds=budget.elapsed())
         raise
     finally:
         job.progress.end()
         if job.converter is not None:
             job.converter.close()
     return Run(folder.path)
+
+
+def _check(request: Request) -> None:
+    """Refuse early what would only fail after Part A."""
+    check_share(request.validation)
+    if not 0 <= request.seed < 2**32:
+        raise UsageError(
+            "H007",
+            "the seed is out of range",
+            received=f"--seed {request.seed}",
+            expected="a whole number from 0 to 4294967295",
+            advice="--seed 0",
+        )
 
 
 def _first_state(job: _Search, dataset: Dataset) -> dict[str, object]:
@@ -125,6 +142,8 @@ def _first_state(job: _Search, dataset: Dataset) -> dict[str, object]:
         "task_reason": dataset.task_reason,
         "classes": list(dataset.classes),
         "seed": request.seed,
+        "target": request.target,
+        "image": request.image,
         "plan": "trials" if request.trials else request.plan,
         "budget_seconds": request.budget_seconds,
         "best": None,
@@ -144,7 +163,7 @@ def _run_trials(job: _Search, trials: list[Trial]) -> None:
             if job.best is None:
                 raise
         except (HeadstartError, MemoryError) as error:
-            if not job.is_prepared:  # the data or the budget is at fault, not the trial
+            if not job.is_prepared and not isinstance(error, BackboneError):  # not the trial is at fault
                 raise
             reason = error.title if isinstance(error, HeadstartError) else "out of memory"
             job.rows.append(_unfinished(trial, "failed", reason))
@@ -158,11 +177,12 @@ def _run_trials(job: _Search, trials: list[Trial]) -> None:
 
 
 def _run_trial(job: _Search, trial: Trial) -> None:
-    features = _features(job, trial.part)
-    is_solved = trial.recipe.network == "linear"
-    if job.best is not None and not is_solved and not job.budget.has_time_for(_KERAS_TRIAL_SECONDS):
+    is_new_part = job.best is not None and trial.part.name not in job.features
+    least = _PART_SECONDS * is_new_part + _KERAS_TRIAL_SECONDS * (trial.recipe.network != "linear")
+    if job.best is not None and not job.budget.has_time_for(least):
         job.rows.append(_unfinished(trial, "skipped", "no time left in the budget"))
         return
+    features = _features(job, trial.part)
     model = Model.of(trial)
     folder = job.folder.trial(trial.name)
     write_json(folder / "recipe.json", {"trial": trial.name, "part_a": trial.part.settings(), **trial.recipe.to_json()})
@@ -185,7 +205,7 @@ def _run_trial(job: _Search, trial: Trial) -> None:
     job.rows.append(row)
     if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
         job.converter = Child("convert.py")
-    if job.best is None or trained.val_loss < (job.best[1].val_loss or np.inf):
+    if job.best is None or trained.val_loss < job.best[0].val_loss:
         job.best = model, row
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
 
@@ -216,6 +236,8 @@ def _features(job: _Search, part: PartA) -> Features:
             exit_code=1,
         )
     job.features[part.name] = features
+    if features.num_damaged:
+        job.progress.say(f"{features.num_damaged} stored rows failed their checksum and were computed again")
     name, reason = features.engine
     if name:
         job.state["engine"] = {"name": name, "reason": reason}

@@ -66,17 +66,20 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
         graph = pool.submit(
             add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MOST_SECONDS)
         )  # a child process does the work, beside what follows
-        with watch.stage("evaluate"):
-            _unseal(cargo)
-            facts = _write_tables(cargo, _evaluate(cargo))
-        with watch.stage("report"):
-            save(**facts)
-            write_report(cargo.folder)
-        with watch.stage("convert"):
-            try:
+        try:
+            with watch.stage("evaluate"):
+                _unseal(cargo)
+                facts = _write_tables(cargo, _evaluate(cargo))
+            with watch.stage("convert"):
                 graph.result()
-            except ExportError as error:
-                progress.say(f"no graph for quick predictions: {error.title}; predict will try again")
+        except ExportError as error:
+            progress.say(f"no graph for quick predictions: {error.title}; predict will try again")
+        except KeyboardInterrupt:
+            cargo.converter.close()  # the pool waits for it before it lets us go
+            raise
+    with watch.stage("report"):
+        save(**facts)
+        write_report(cargo.folder)
     save()
     cargo.folder.seal()
 
@@ -87,7 +90,8 @@ def _unseal(cargo: Cargo) -> None:
         return
     features = extract(cargo.held_out, cargo.features.part, open_store())
     skipped, positions = features.skipped(cargo.held_out)
-    kept = [i for i in range(len(cargo.held_out)) if i not in set(positions)]
+    gone = set(positions)
+    kept = [i for i in range(len(cargo.held_out)) if i not in gone]
     test = cargo.held_out.without(skipped, positions)
     cargo.learning = cargo.learning.plus(test)
     cargo.features = cargo.features.plus(features.take(kept))
@@ -121,6 +125,7 @@ def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
     ]
     write_csv(path / "predictions.csv", ["path", "label", "predicted", *(f"p_{name}" for name in names)], rows)
     write_csv(path / "splits.csv", ["path", "label", "split"], zip(dataset.paths, label_names, dataset.split, strict=True))
+    write_csv(path / "contents.csv", ["digest", "split"], zip(dataset.digests, dataset.split, strict=True))
     write_csv(path / "skipped.csv", ["path", "reason"], sorted(dataset.skipped))
     findings = check_data(dataset, cargo.features.facts)
     write_json(path / "findings.json", [finding.to_json() for finding in findings])

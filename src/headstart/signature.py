@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -67,7 +68,7 @@ def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network:
             "meaning": f"probability of {dataset.classes[1]}" if is_binary else "one column a label, in their order",
         },
         **({"threshold": 0.5} if is_binary else {}),
-        "part_a": part.settings(),
+        "part_a": part.settings() | {"origin": part.card.origin, "licence": part.card.licence},
         "part_b": {"network": network},
         "digests": {name: file_digest(out / name) for name in ("model.keras", "golden.npz", "preprocess.py")},
         "golden": listed,
@@ -99,10 +100,14 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
 def _golden(joined: keras.Model, dataset: Dataset, part: PartA) -> dict[str, Any]:
     """A few samples, spread over the classes, with the trained model's own answers."""
     split = next(name for name in ("test", "validation", "train") if name in dataset.split)
-    indices = dataset.indices(split)
-    order = np.argsort(np.argsort(dataset.labels[indices], kind="stable"), kind="stable")
-    chosen = [int(i) for i in indices[np.argsort(order)][np.linspace(0, len(indices) - 1, _NUM_GOLDEN).astype(int)]]
-    chosen = list(dict.fromkeys(chosen))
+    by_size = sorted((int(i) for i in dataset.indices(split)), key=lambda i: _num_bytes(dataset, i))
+    rank: Counter[int] = Counter()  # the smallest of each class first: they travel with every export
+    order = []
+    for i in by_size:
+        label = int(dataset.labels[i])
+        order.append((rank[label], label, i))
+        rank[label] += 1
+    chosen = [i for _, _, i in sorted(order)[:_NUM_GOLDEN]]
     contents = [_content(dataset, i) for i in chosen]
     squares = np.stack([pixels.load(content, **part.geometry.as_dict()) for content in contents])
     probabilities = np.asarray(joined.predict(squares.astype(np.float32), verbose=0), np.float32)
@@ -117,6 +122,10 @@ def _golden(joined: keras.Model, dataset: Dataset, part: PartA) -> dict[str, Any
         "offsets": np.cumsum([0, *map(len, contents)]).astype(np.int64),
         "listed": listed,
     }
+
+
+def _num_bytes(dataset: Dataset, index: int) -> int:
+    return dataset.arrays[index].nbytes if dataset.arrays is not None else dataset.file(index).stat().st_size
 
 
 def _content(dataset: Dataset, index: int) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from headstart.dataset import Dataset
 from headstart.errors import DatasetError
 
-__all__ = ["duplicate_groups", "group_duplicates", "make_split"]
+__all__ = ["check_share", "duplicate_groups", "group_duplicates", "make_split"]
 
 Array = np.ndarray[Any, Any]
 
@@ -65,14 +65,7 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
     Raises:
         DatasetError: ``validation`` is not a share (H105), or a class is left without training or validation samples (H104).
     """
-    if not 0.0 < validation < 0.5:
-        raise DatasetError(
-            "H105",
-            "the validation share is out of range",
-            received=f"--validation {validation:g}",
-            expected="a share above 0 and below 0.5",
-            advice="--validation 0.2",
-        )
+    check_share(validation)
     given = {name for name in dataset.split if name}
     split = ["train" if name == "" else name for name in dataset.split]
     made: list[str] = []
@@ -90,6 +83,18 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
     result = replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made), groups=groups)
     _require_every_class(result, validation)
     return result
+
+
+def check_share(validation: float) -> None:
+    """Refuse a share that leaves nothing to train on, or nothing to validate on (H105)."""
+    if not 0.0 < validation < 0.5:
+        raise DatasetError(
+            "H105",
+            "the validation share is out of range",
+            received=f"--validation {validation:g}",
+            expected="a share above 0 and below 0.5",
+            advice="--validation 0.2",
+        )
 
 
 def _choose(

@@ -9,7 +9,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from headstart.engines import instruction_set
+from headstart import engines
 from headstart.images import usable_cores
 
 __all__ = ["backend_name", "machine", "stack", "versions"]
@@ -32,7 +32,7 @@ def machine() -> dict[str, str]:
     """The hardware: processor, instructions, cores in use, memory, GPU and operating system."""
     return {
         "processor": _processor(),
-        "instructions": instruction_set(),
+        "instructions": engines.instruction_set(),
         "cores": str(usable_cores()),
         "memory": f"{_memory_bytes() / 2**30:.0f} GiB" if _memory_bytes() else "unknown",
         "gpu": _gpu() or "none",
@@ -52,7 +52,8 @@ def backend_name() -> str:
 def stack() -> list[tuple[str, str, str]]:
     """Rows of (layer, what is there, how it is used), from the user's code down to the hardware."""
     packages, hardware = versions(), machine()
-    backend, has_gpu = backend_name(), hardware["gpu"] != "none"
+    backend = backend_name()
+    has_gpu = hardware["gpu"] != "none" and engines.has_gpu()
 
     def package(name: str) -> str:
         return packages.get(name, "not installed")
@@ -69,7 +70,7 @@ def stack() -> list[tuple[str, str, str]]:
         ("ONNX Runtime", package("onnxruntime"), "checks ONNX exports"),
         ("CUDA", _cuda() or "not found", "used by the Keras backend" if has_gpu else "not used"),
         ("cuDNN", _cudnn() or "not found", "used by the Keras backend" if has_gpu else "not used"),
-        ("GPU", hardware["gpu"], "runs Part A and Part B" if has_gpu else "not used"),
+        ("GPU", hardware["gpu"], "runs Part A and Part B" if has_gpu else f"not seen by {backend}"),
         ("CPU", f"{hardware['processor']}, {hardware['instructions']}", f"{hardware['cores']} cores in use"),
         ("Memory", hardware["memory"], ""),
     ]

@@ -119,7 +119,7 @@ def _open(folder: str) -> lmdb.Environment:
 
     settings: dict[str, Any] = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
     try:
-        return lmdb.open(folder, **settings)
+        return _whole(lmdb.open(folder, **settings))
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError):
         # A cache that cannot be read is worth nothing: it is set aside, never deleted, and begun anew.
         damaged = Path(folder) / "data.mdb"
@@ -129,6 +129,18 @@ def _open(folder: str) -> lmdb.Environment:
         raise _refused(Path(folder), str(error)) from error
 
 
+def _whole(database: lmdb.Environment) -> lmdb.Environment:
+    """Refuse a file that is shorter than it says: reading past its end would kill the process."""
+    import lmdb
+
+    needed = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
+    file = Path(database.path()) / "data.mdb"
+    if file.stat().st_size < needed:
+        database.close()
+        raise lmdb.CorruptedError(f"{file} is cut short")
+    return database
+
+
 def _refused(folder: Path, reason: str) -> StackError:
     return StackError(
         "H601",
@@ -136,4 +148,5 @@ def _refused(folder: Path, reason: str) -> StackError:
         received=f"{folder}: {reason}",
         expected="a local folder with room and permission to write",
         advice="free some space, or point HEADSTART_CACHE at another folder",
+        exit_code=1,
     )

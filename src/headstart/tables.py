@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,8 @@ def show_run(run: Run) -> None:
     console.print(_plain(f"Finished in {state['wall_seconds']:.1f} s. Report: {run.report}"))
     image = _any_image(run)
     console.print("\nTry next:")
-    console.print(_plain(f"  headstart predict {run.path} {image}"))
-    console.print(_plain(f"  headstart export {run.path} --to onnx openvino"))
+    console.print(_plain(f"  headstart predict {shlex.quote(str(run.path))} {shlex.quote(image)}"))
+    console.print(_plain(f"  headstart export {shlex.quote(str(run.path))} --to onnx openvino"))
     console.print(_plain("  headstart fit PATH/TO/YOUR/PHOTOS"))
 
 
@@ -119,6 +120,8 @@ def show_evaluation(value: Mapping[str, Any]) -> None:
     auc = value["roc_auc"]["macro"]
     text = f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}"
     console.print(_plain(text + (f", ROC-AUC {auc:.4f} (macro)" if auc is not None else "")))
+    if value.get("num_skipped"):
+        console.print(_plain(f"{value['num_skipped']} files were found and not evaluated."))
     if value["optimistic"]:
         console.print(_plain(f"The model was chosen on {value['split']} samples: this number is optimistic."))
 
@@ -127,7 +130,7 @@ def expand(paths: Sequence[str]) -> list[str]:
     """Files as they are; a folder as the files below it in natural order, without hidden ones.
 
     Raises:
-        UsageError: A path is not there (H006).
+        UsageError: There is not a single file (H006).
     """
     files: list[str] = []
     for name in paths:

@@ -26,7 +26,6 @@ class Task:
         initializer: Initialiser that suits that activation.
         loss: Keras loss on integer labels.
         metrics: Makes fresh Keras metrics for ``compile``.
-        metric: Name of the metric shown beside ``val_loss``.
         score: ``val_loss``: labels ``(n,)`` and probabilities ``(n, classes)`` to a number, lower is better.
         to_probabilities: Output of the network, ``(n, units)``, to a probability for every class, ``(n, classes)``.
     """
@@ -37,7 +36,6 @@ class Task:
     initializer: str
     loss: str
     metrics: Callable[[], list[Any]]
-    metric: str
     score: Callable[[Array, Array], float]
     to_probabilities: Callable[[Array], Array]
 
@@ -76,7 +74,6 @@ TASKS: dict[str, Task] = {
             initializer="glorot_uniform",
             loss="binary_crossentropy",
             metrics=_binary_metrics,
-            metric="accuracy",
             score=cross_entropy,
             to_probabilities=_both_columns,
         ),
@@ -87,7 +84,6 @@ TASKS: dict[str, Task] = {
             initializer="glorot_uniform",
             loss="sparse_categorical_crossentropy",
             metrics=lambda: ["accuracy"],
-            metric="accuracy",
             score=cross_entropy,
             to_probabilities=lambda output: np.asarray(output, np.float32),
         ),

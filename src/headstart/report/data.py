@@ -65,18 +65,13 @@ def skipped(contents: Contents) -> Markup:
 
 def commands(contents: Contents) -> Markup:
     """What to type next."""
-    run = shlex.quote(text(contents.state.get("run")) or contents.folder.name)
+    run = shlex.quote(str(contents.folder))
     lines = {
         "Answers for new images": f"headstart predict {run} photos/*.jpg --out predictions.csv",
         "The model as a file for elsewhere": f"headstart export {run} --to onnx",
-        "The plain Keras code that does the same": f"headstart template {run} --out train.ipynb",
     }
     if not contents.state.get("best"):  # there is no model to use yet
         lines = {}
-    if contents.status in ("interrupted", "failed"):
-        lines = {"Go on where the run stopped": f"headstart resume {run}"} | lines
-    if contents.status == "running":
-        lines = {"See the run as it goes": f"headstart watch {run}"} | lines
     if not lines:
         return note("There is no model yet.")
     items = "".join(f"<p>{escape(words)}</p><pre><code>{escape(line)}</code></pre>" for words, line in lines.items())
