@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,9 +219,10 @@ def test_arrays_are_samples_too(tmp_path: Path) -> None:
 
 def test_an_array_that_is_no_image_is_a_failure(tmp_path: Path) -> None:
     """One sample with values out of range is left out with its reason; the others have their rows."""
-    images = np.random.default_rng(0).uniform(0, 1, (4, 16, 16, 3)).astype(np.float32)
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
+    dataset = read_arrays(images, [0, 1, 0, 1])
     images[2, 0, 0, 0] = np.nan
-    features = extract(read_arrays(images, [0, 1, 0, 1]), PART, Store(tmp_path))
+    features = extract(replace(dataset, arrays=images), PART, Store(tmp_path))
     assert list(features.failures) == [2]
     assert features.num_computed == 3
 

@@ -71,7 +71,7 @@ def test_it_finds_what_scikit_learn_finds(num_rows: int, num_features: int, nois
     solution = solve(*problem)
     assert solution.best < len(PENALTIES) - 1  # classes overlap, so that the best penalty is not the weakest
     expected = reference(problem, solution.steps[solution.best].penalty)
-    np.testing.assert_allclose(probabilities(solution, problem.val_rows), expected, atol=1e-3)
+    np.testing.assert_allclose(probabilities(solution, problem.val_rows), expected, atol=5e-3)
     assert expected.std() > 0.01
 
 
@@ -84,7 +84,7 @@ def test_every_penalty_is_solved(penalty: float, num_rows: int, num_features: in
     """
     monkeypatch.setattr("headstart.logistic.PENALTIES", (penalty,))
     problem = make(num_rows, num_features, 4, noise=8.0)
-    np.testing.assert_allclose(probabilities(solve(*problem), problem.val_rows), reference(problem, penalty), atol=1e-3)
+    np.testing.assert_allclose(probabilities(solve(*problem), problem.val_rows), reference(problem, penalty), atol=5e-3)
 
 
 def test_what_is_told_is_what_the_weights_do() -> None:
@@ -134,7 +134,7 @@ def test_copies_of_a_row_count_as_rows_do() -> None:
     doubled = problem._replace(rows=np.repeat(problem.rows, 2, axis=0), labels=np.repeat(problem.labels, 2))
     once, twice = solve(*problem), solve(*doubled)
     assert once.best == twice.best
-    np.testing.assert_allclose(probabilities(twice, problem.val_rows), probabilities(once, problem.val_rows), atol=1e-3)
+    np.testing.assert_allclose(probabilities(twice, problem.val_rows), probabilities(once, problem.val_rows), atol=5e-3)
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6)], ids=["wide", "long"])

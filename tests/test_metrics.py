@@ -93,7 +93,7 @@ def test_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
     assert json.loads(json.dumps(value, allow_nan=False)) == value
     fields = "task n loss accuracy accuracy_interval balanced_accuracy baseline_accuracy roc_auc confusion_matrix classes"
     binary = {"precision", "recall", "f1", "threshold"} if num_classes == 2 else set()
-    assert set(value) == {*fields.split(), "report", "split", "optimistic"} | binary
+    assert set(value) == {*fields.split(), "report", "split", "optimistic", "num_skipped"} | binary
 
 
 def test_the_threshold_decides_the_second_class() -> None:

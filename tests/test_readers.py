@@ -578,10 +578,23 @@ def test_arrays(images: np.ndarray[Any, Any], labels: Any, classes: tuple[str, .
     assert (dataset.classes, dataset.task) == (classes, "binary")
     assert dataset.labels.tolist() == [1, 0, 1, 0]
     assert dataset.paths == ("[0]", "[1]", "[2]", "[3]")
-    assert dataset.digests == tuple(array_digest(image) for image in images)
+    levels = images if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
+    assert dataset.digests == tuple(array_digest(image) for image in levels)
     assert dataset.split == ("",) * 4
     assert dataset.arrays is not None
-    np.testing.assert_array_equal(dataset.arrays, images)
+    np.testing.assert_array_equal(dataset.arrays, levels)
+
+
+def test_the_range_of_floats_is_decided_once() -> None:
+    """A value just above 1, as resizing leaves behind, turns no picture black; values between the ranges are refused."""
+    images = np.full((4, 5, 6), 0.5)
+    images[2, 0, 0] = 1.003
+    assert set(np.unique(read_arrays(images, [0, 1, 0, 1]).arrays)) == {128, 255}
+    for wrong in (-3.0, 400.0, np.nan):
+        images[2, 0, 0] = wrong * 10
+        with pytest.raises(DatasetError) as caught:
+            read_arrays(images, [0, 1, 0, 1])
+        assert caught.value.code == "H111"
 
 
 def test_arrays_may_bring_names_and_a_split() -> None:
@@ -634,7 +647,7 @@ def test_samples_to_predict(tmp_path: Path) -> None:
     like = read_arrays(IMAGES, [0, 1, 0, 1], classes=["no", "yes"])
     fill(tmp_path, "a.jpg")
     files = unlabelled([str(tmp_path / "missing.jpg"), str(tmp_path / "a.jpg")], like)
-    assert files.digests == (bytes_digest(b""), file_digest(tmp_path / "a.jpg"))
+    assert files.digests == (bytes_digest(os.fsencode(tmp_path / "missing.jpg")), file_digest(tmp_path / "a.jpg"))
     assert files.classes == ("no", "yes")
     assert files.arrays is None
     arrays = unlabelled(IMAGES, like)

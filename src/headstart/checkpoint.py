@@ -7,6 +7,7 @@ each storage as its number of elements and its values. Only the three names that
 from __future__ import annotations
 
 import collections
+import math
 import pickle
 import struct
 from pathlib import Path
@@ -40,21 +41,21 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     try:
         with path.open("rb") as file:
             if _Unpickler(file).load() != _MAGIC:
-                raise pickle.UnpicklingError("the magic number is not PyTorch's")
+                raise ValueError("the magic number is not PyTorch's")
             _Unpickler(file).load()  # protocol
             _Unpickler(file).load()  # sizes of C types; the storages below are little-endian with fixed widths
             tensors = _Unpickler(file)
             named = tensors.load()
             storages = {key: _read_storage(file, tensors.dtypes[key]) for key in _Unpickler(file).load()}
-    except (OSError, EOFError, ValueError, KeyError, struct.error, pickle.UnpicklingError) as error:
+        return {str(name): _as_array(tensor, storages[tensor.storage]) for name, tensor in named.items()}
+    except Exception as error:
         raise BackboneError(
             "H203",
             "the weights cannot be read",
-            received=f"{path.name}: {error}",
+            received=f"{path.name}: {type(error).__name__}: {error}",
             expected="an old-style PyTorch file of float tensors",
             advice="install the package of the weights again: pip install --force-reinstall headstart",
         ) from error
-    return {name: _as_array(tensor, storages[tensor.storage]) for name, tensor in named.items()}
 
 
 class _Unpickler(pickle.Unpickler):
@@ -88,15 +89,10 @@ def _read_storage(file: BinaryIO, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 def _as_array(tensor: _Tensor, storage: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
-    if tensor.offset < 0 or last >= len(storage):
-        raise BackboneError(
-            "H203",
-            "the weights cannot be read",
-            received="a tensor that reaches past its storage",
-            expected="an old-style PyTorch file of float tensors",
-            advice="install the package of the weights again: pip install --force-reinstall headstart",
-        )
+    pairs = list(zip(tensor.shape, tensor.strides, strict=True))
+    last = tensor.offset + sum((n - 1) * step for n, step in pairs)
+    is_inside = tensor.offset >= 0 and all(n > 0 and step >= 0 for n, step in pairs) and last < len(storage)
+    if not is_inside or math.prod(tensor.shape) > len(storage):
+        raise ValueError("a tensor that reaches past its storage")
     steps = tuple(step * storage.itemsize for step in tensor.strides)
-    view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, steps, writeable=False)
-    return np.ascontiguousarray(view)
+    return np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, steps, writeable=False).copy()

@@ -18,7 +18,7 @@ __all__ = ["PENALTIES", "Solution", "Step", "solve"]
 Array = np.ndarray[Any, Any]
 
 PENALTIES = tuple(10.0 ** (-exponent / 2) for exponent in range(3, 12))
-_STOP = {"maxiter": 300, "gtol": 1e-4, "ftol": 1e-7}  # the fourth digit of a probability
+_STOP = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}
 _PATIENCE = 2  # weaker penalties tried after the best one
 _JITTER = 1e-5  # of a row's mean squared norm: centring and copies of a picture make K singular; beyond float32's rounding
 

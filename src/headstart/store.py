@@ -65,12 +65,17 @@ class Store:
 
     def read(self, space: str, digests: Sequence[str]) -> list[Record | None]:
         """The records in the order of ``digests``; None where there is none, or where a checksum does not hold."""
+        import lmdb
+
         prefix = bytes.fromhex(space)
         records: list[Record | None] = []
-        with self._database.begin(buffers=True) as transaction:
-            for digest in digests:
-                entry = transaction.get(prefix + bytes.fromhex(digest))
-                records.append(None if entry is None else self._checked(entry))
+        try:
+            with self._database.begin(buffers=True) as transaction:
+                for digest in digests:
+                    entry = transaction.get(prefix + bytes.fromhex(digest))
+                    records.append(None if entry is None else self._checked(entry))
+        except lmdb.Error as error:
+            raise _refused(self.folder, str(error)) from error
         self.num_read += sum(record is not None for record in records)
         return records
 
@@ -95,10 +100,10 @@ class Store:
         self.num_written += count
 
     def _checked(self, entry: memoryview) -> Record | None:
-        checksum, seconds = _HEADER.unpack_from(entry)
-        if zlib.crc32(entry[4:]) != checksum:
+        if len(entry) < _HEADER.size or zlib.crc32(entry[4:]) != int.from_bytes(entry[:4], "little"):
             self.num_damaged += 1
             return None
+        _, seconds = _HEADER.unpack_from(entry)
         return Record(bytes(entry[_HEADER.size :]), seconds)
 
 
@@ -120,13 +125,14 @@ def _open(folder: str) -> lmdb.Environment:
     settings: dict[str, Any] = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
     try:
         return _whole(lmdb.open(folder, **settings))
-    except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError):
+    except lmdb.Error as error:
+        unreadable = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)
+        if not isinstance(error, unreadable) and type(error) is not lmdb.Error:  # a format of another age has no class
+            raise _refused(Path(folder), str(error)) from error
         # A cache that cannot be read is worth nothing: it is set aside, never deleted, and begun anew.
         damaged = Path(folder) / "data.mdb"
         damaged.replace(damaged.with_name(f"data.damaged-{os.getpid()}.mdb"))
         return lmdb.open(folder, **settings)
-    except lmdb.Error as error:
-        raise _refused(Path(folder), str(error)) from error
 
 
 def _whole(database: lmdb.Environment) -> lmdb.Environment:
