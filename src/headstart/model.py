@@ -22,7 +22,7 @@ from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.networks import join, part_b
 from headstart.plans import Trial, parse_trial
 from headstart.readers import read, unlabelled
-from headstart.runfolder import read_json, read_json_lines, replacing
+from headstart.runfolder import read_json, read_json_lines, replacing, write_bytes
 from headstart.signature import sign
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store, cache_folder
@@ -197,6 +197,10 @@ class Model:
         """Write model.keras, signature.json, golden.npz and preprocess.py: all that ``export`` and ``load`` need."""
         _, dataset = self._fitted()
         out = Path(folder)
+        if self._source is not None:
+            for name in ("model.keras", "golden.npz", "preprocess.py", "signature.json"):
+                write_bytes(out / name, (self._source / name).read_bytes())
+            return
         joined = self.keras()
         with replacing(out / "model.keras") as temporary:
             joined.save(temporary)
@@ -216,11 +220,12 @@ class Model:
         """
         path = Path(folder)
         signature = read_json(path / "signature.json")
-        if file_digest(path / "model.keras") != signature["digests"]["model.keras"]:
+        file = path / "model.keras"
+        if not file.is_file() or file_digest(file) != signature["digests"]["model.keras"]:
             raise RunError(
                 "H506",
                 "the model was changed after it was written",
-                received=f"{path / 'model.keras'}: its digest is not the signed one",
+                received=f"{file}: missing, or its digest is not the signed one",
                 expected="the file that Headstart wrote",
                 advice="restore it from a copy, or fit again",
             )

@@ -190,7 +190,7 @@ def _by_keras(
                 checkpoint,
                 callbacks.RunRecorder(folder / "history.jsonl"),
                 keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience),
-                keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, recipe.patience // 2)),
+                *_rate_callbacks(model.optimizer, recipe.patience),
                 keras.callbacks.TerminateOnNaN(),
                 callbacks.StopAtDeadline(deadline),
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch, logs["val_loss"])),
@@ -200,6 +200,7 @@ def _by_keras(
         interrupted = True
         if checkpoint.best_epoch < 0:
             raise
+        checkpoint.on_train_end()  # Keras does not get there
     if checkpoint.best_epoch < 0:
         raise TrainingError(
             "H301",
@@ -216,6 +217,15 @@ def _by_keras(
     accuracy = float((predicted == examples.val_labels).mean())
     num_epochs = len(model.history.epoch)
     return Trained(recipe, model.get_weights(), checkpoint.best, accuracy, num_epochs, seconds, interrupted)
+
+
+def _rate_callbacks(optimizer: keras.optimizers.Optimizer, patience: int) -> list[keras.callbacks.Callback]:
+    """Halve the rate on a plateau, unless the optimizer brings a schedule of its own."""
+    import keras
+
+    if isinstance(optimizer.get_config().get("learning_rate"), dict):
+        return []
+    return [keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2))]
 
 
 def _targets(examples: Examples, loss: str) -> Array:
