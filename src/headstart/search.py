@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from headstart.budget import Budget
 from headstart.conversion import Child
@@ -15,7 +13,8 @@ from headstart.dataset import Dataset
 from headstart.errors import BackboneError, HeadstartError, TrainingError, UsageError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
-from headstart.leaderboard import Row, ranked, write_leaderboard
+from headstart.job import Job, Request, first_state
+from headstart.leaderboard import Row, ranked
 from headstart.model import Model, num_parameters, open_store, prepare
 from headstart.plans import Trial, make_trials
 from headstart.progress import Progress, Silent
@@ -24,7 +23,6 @@ from headstart.run import Run
 from headstart.runfolder import RunFolder, replacing, write_json
 from headstart.ship import Cargo, ship
 from headstart.splits import check_share
-from headstart.stack import machine, versions
 from headstart.stopwatch import Stopwatch
 from headstart.trainer import Trained
 
@@ -33,51 +31,6 @@ __all__ = ["Request", "search"]
 _PROBE_SECONDS = 1.0
 _KERAS_TRIAL_SECONDS = 5.0  # the least that a trial by Keras's fit is worth starting for
 _PART_SECONDS = 15.0  # the least that another backbone is worth converting and probing for
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asks of ``fit``; the fields are those of the command line."""
-
-    data: str | Dataset
-    target: str | None = None
-    image: str | None = None
-    task: str | None = None
-    plan: str = "quick"
-    trials: tuple[str, ...] = ()
-    validation: float = 0.2
-    weights: Path | None = None
-    budget_seconds: float | None = None
-    out: Path | None = None
-    seed: int = 0
-    started: float | None = None  # ``perf_counter`` value from which the budget counts; now if None
-
-
-@dataclass
-class _Search:
-    """What is known while trials run."""
-
-    request: Request
-    folder: RunFolder
-    progress: Progress
-    budget: Budget
-    watch: Stopwatch
-    learning: Dataset  # what may be looked at before the end
-    held_out: Dataset  # the user's test split: nothing until the end
-    is_prepared: bool = False
-    state: dict[str, Any] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
-    features: dict[str, Features] = field(default_factory=dict)
-    best: tuple[Model, Row] | None = None
-    converter: Child | None = None
-    interrupted: bool = False
-
-    def save(self, **changes: object) -> None:
-        """Write run.json and the leaderboard as they stand."""
-        self.state |= changes
-        self.state["stages"] = {name: round(seconds, 3) for name, seconds in self.watch.seconds.items()}
-        self.folder.write_state(self.state)
-        write_leaderboard(self.folder.path / "leaderboard.csv", self.rows)
 
 
 def search(request: Request, progress: Progress | None = None) -> Run:
@@ -102,8 +55,8 @@ def search(request: Request, progress: Progress | None = None) -> Run:
         dataset = replace(dataset, split=tuple(name or "train" for name in dataset.split))
     folder = RunFolder.create(request.out, dataset.name)
     learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
-    job = _Search(request, folder, progress or Silent(), budget, watch, learning, held_out)
-    job.save(**_first_state(job, dataset))
+    job = Job(request, folder, progress or Silent(), budget, watch, learning, held_out)
+    job.save(**first_state(job, dataset))
     job.progress.say(f"{len(dataset)} images, {dataset.task_reason}")
     try:
         _run_trials(job, trials)
@@ -132,28 +85,7 @@ def _check(request: Request) -> None:
         )
 
 
-def _first_state(job: _Search, dataset: Dataset) -> dict[str, object]:
-    request = job.request
-    return {
-        "run": job.folder.name,
-        "data_name": dataset.name,
-        "status": "running",
-        "task": dataset.task,
-        "task_reason": dataset.task_reason,
-        "classes": list(dataset.classes),
-        "seed": request.seed,
-        "target": request.target,
-        "image": request.image,
-        "plan": "trials" if request.trials else request.plan,
-        "budget_seconds": request.budget_seconds,
-        "best": None,
-        "machine": machine(),
-        "versions": versions(),
-        "test_looks": 0,
-    }
-
-
-def _run_trials(job: _Search, trials: list[Trial]) -> None:
+def _run_trials(job: Job, trials: list[Trial]) -> None:
     for trial in trials:
         try:
             _run_trial(job, trial)
@@ -176,7 +108,7 @@ def _run_trials(job: _Search, trials: list[Trial]) -> None:
             return
 
 
-def _run_trial(job: _Search, trial: Trial) -> None:
+def _run_trial(job: Job, trial: Trial) -> None:
     is_new_part = job.best is not None and trial.part.name not in job.features
     least = _PART_SECONDS * is_new_part + _KERAS_TRIAL_SECONDS * (trial.recipe.network != "linear")
     if job.best is not None and not job.budget.has_time_for(least):
@@ -210,7 +142,7 @@ def _run_trial(job: _Search, trial: Trial) -> None:
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
 
 
-def _features(job: _Search, part: PartA) -> Features:
+def _features(job: Job, part: PartA) -> Features:
     """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
     if part.name in job.features:
         return job.features[part.name]
@@ -249,7 +181,7 @@ def _features(job: _Search, part: PartA) -> Features:
 class _Watch:
     """Shows progress with an estimate, and refuses a budget that a short probe shows to be too small."""
 
-    def __init__(self, job: _Search) -> None:
+    def __init__(self, job: Job) -> None:
         self._job = job
         self._is_probed = False
 
@@ -268,7 +200,7 @@ class _Watch:
             self._job.budget.require(left / rate if rate else 0.0)
 
 
-def _measure(job: _Search, model: Model, trained: Trained, features: Features) -> Row:
+def _measure(job: Job, model: Model, trained: Trained, features: Features) -> Row:
     validation = job.learning.indices("validation")
     head = model.head()
     rows = features.rows(validation)
@@ -298,7 +230,7 @@ def _unfinished(trial: Trial, status: str, reason: str) -> Row:
     return Row(trial.name, status, trial.part.name, trial.recipe.network, reason=reason)
 
 
-def _finish(job: _Search) -> None:
+def _finish(job: Job) -> None:
     """Turn the best trial into the run's model, and write everything that the run shows."""
     if job.best is None or job.converter is None:
         raise TrainingError(
