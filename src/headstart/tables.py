@@ -121,9 +121,9 @@ def show_evaluation(value: Mapping[str, Any]) -> None:
     text = f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}"
     console.print(_plain(text + (f", ROC-AUC {auc:.4f} (macro)" if auc is not None else "")))
     if value.get("num_skipped"):
-        console.print(_plain(f"{value['num_skipped']} files were found and not evaluated."))
+        console.print(_plain(f"Found and not evaluated: {value['num_skipped']}"))
     if value["optimistic"]:
-        console.print(_plain(f"The model was chosen on {value['split']} samples: this number is optimistic."))
+        console.print(_plain(f"The model has seen samples of the {value['split']} split before: this number is optimistic."))
 
 
 def expand(paths: Sequence[str]) -> list[str]:
