@@ -31,7 +31,17 @@ FIT_KEYS |= {"findings"}
 TRIAL_KEYS = {"trial", "status", "part_a", "part_b", "val_loss", "part_a_seconds", "part_a_cached", "part_b_seconds"}
 TRIAL_KEYS |= {"total_seconds", "num_params", "ms_per_sample", "file_mb", "on_front"}
 TRIAL_KEYS |= {"val_accuracy", "reason"}  # what `best` says too, and why a trial has no numbers
-EVALUATION_KEYS = {"task", "split", "optimistic", "n", "loss", "accuracy", "accuracy_interval", "balanced_accuracy"}
+EVALUATION_KEYS = {
+    "task",
+    "split",
+    "optimistic",
+    "n",
+    "num_skipped",
+    "loss",
+    "accuracy",
+    "accuracy_interval",
+    "balanced_accuracy",
+}
 EVALUATION_KEYS |= {"baseline_accuracy", "roc_auc", "confusion_matrix", "classes", "report"}
 
 Ended = tuple[int, str, str]

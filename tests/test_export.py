@@ -253,7 +253,7 @@ def test_killed_converter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "convert.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     with pytest.raises(ExportError, match="killed by signal 9") as caught:
         write_engine_graph(tmp_path / "a.keras", tmp_path / "a.xml")
-    assert caught.value.code == "H403"
+    assert caught.value.code == "H406"
 
 
 def test_engine_graph_keeps_the_names_of_the_model(tmp_path: Path) -> None:
