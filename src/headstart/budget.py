@@ -14,8 +14,9 @@ __all__ = ["Budget", "parse_seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _FINISH_SECONDS = 20.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
-_MARGIN = 1.25  # of the finish measured last time: machines are shared
+_MARGIN = 1.5  # of the finish measured last time: machines are shared
 _LEAST_TRAINING_SECONDS = 3.0
+_EXIT_SECONDS = 2.0  # TensorFlow takes its time to be taken down
 
 
 class Budget:
@@ -66,13 +67,14 @@ class Budget:
         if self.seconds is None:
             return
         least = self.elapsed() + part_a_seconds + _LEAST_TRAINING_SECONDS + self._finish_seconds()
+        advised = 5 * math.ceil(least * 1.3 / 5)  # with room for a busy machine
         if least > self.seconds:
             raise TrainingError(
                 "H303",
                 "the budget is too small for any trial",
                 received=f"--budget {self.seconds:g}s",
-                expected=f"at least {math.ceil(least * 1.1)} s for this data on this machine",
-                advice=f"--budget {math.ceil(least * 1.1)}s, or fewer images",
+                expected=f"at least {advised} s for this data on this machine",
+                advice=f"--budget {advised}s, or fewer images",
             )
 
     def begin_finish(self) -> None:
@@ -115,6 +117,6 @@ def _usual_finish_seconds() -> float:
     if not note.exists():
         return _FINISH_SECONDS
     try:
-        return max(5.0, float(read_json(note)["seconds"]) * _MARGIN)
+        return max(5.0, float(read_json(note)["seconds"]) * _MARGIN + _EXIT_SECONDS)
     except (RunError, KeyError, TypeError, ValueError):  # a note that cannot be read is as good as none
         return _FINISH_SECONDS

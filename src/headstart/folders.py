@@ -30,7 +30,7 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
             "there is no data here",
             received=str(folder),
             expected="a folder with one folder per class",
-            advice="check the path; `headstart demo` shows a working example",
+            advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
         )
     found: list[tuple[str, str, str]] = []  # path, class, split
     skipped: list[Skipped] = []
@@ -50,6 +50,14 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
                 found += [(str(p), class_folder.name, split) for p in _files(class_folder, skipped, inside)]
             else:
                 skipped.append(Skipped(str(class_folder), "not inside a class folder"))
+    if not found:
+        raise DatasetError(
+            "H101",
+            "there is nothing to tell apart",
+            received=f"{root}: {len(skipped)} files, none of them inside a class folder",
+            expected="one folder per class, with its images inside",
+            advice="sort the images into folders: photos/cat/*.jpg, photos/dog/*.jpg",
+        )
     return dataset_of_files(root.resolve().name, found, skipped, task, classes)
 
 

@@ -46,7 +46,7 @@ def read(
         "there is no data here",
         received=f"{data}" + (" (a file)" if path.is_file() else " (nothing there)" if not path.exists() else ""),
         expected="a folder with one folder per class, or a CSV or Parquet file with a column of image paths",
-        advice="check the path; `headstart demo` shows a working example",
+        advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
     )
 
 

@@ -19,7 +19,7 @@ from headstart.export import Exported
 from headstart.leaderboard import Row, ranked, read_leaderboard
 from headstart.predictor import Prediction
 from headstart.run import Run
-from headstart.runfolder import RunFolder
+from headstart.runfolder import RunFolder, read_json
 
 __all__ = [
     "as_csv",
@@ -95,11 +95,13 @@ def show_run(run: Run) -> None:
     state, console = run.folder.state, _console()
     console.print()
     show_leaderboard(entries([run.path]))
+    if state.get("best"):
+        console.print(_plain(f"Kept: {state['best']['trial']}, the lowest val_loss. ● no other is both faster and better."))
     console.print()
     if (run.path / "evaluation.json").exists():
         show_evaluation(run.evaluation)
-    for finding in state.get("findings", []):
-        console.print(_plain(f"{finding['code']}  {finding['title']}"))
+    for finding in read_json(run.path / "findings.json") if (run.path / "findings.json").exists() else []:
+        console.print(_plain(f"{finding['code']}  {finding['title']}: {finding['measured']}"))
     console.print()
     console.print(_plain(f"Finished in {state['wall_seconds']:.1f} s. Report: {run.report}"))
     image = _any_image(run)

@@ -36,7 +36,7 @@ def _skipped(dataset: Dataset, _: Facts) -> Finding | None:
     reasons = Counter(s.reason.split(": ")[-1] for s in bad).most_common(3)
     return Finding(
         "D101",
-        f"{len(bad)} files were left out",
+        f"{len(bad)} {_files(len(bad))} left out",
         "warning",
         "; ".join(f"{number} × {reason}" for reason, number in reasons),
         "A file that cannot be used teaches nothing, and nobody sees that it is missing.",
@@ -89,7 +89,7 @@ def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
     files = [path for path, group in zip(dataset.paths, dataset.groups, strict=True) if group in across]
     return Finding(
         "D104",
-        f"{len(across)} pictures are on both sides of your split",
+        f"{len(across)} {_pictures(len(across))} on both sides of your split",
         "warning",
         f"{len(files)} files, for example {files[0]}",
         "The model is asked about a picture that it was trained on, so the score flatters it.",
@@ -172,6 +172,14 @@ def _no_test(dataset: Dataset, _: Facts) -> Finding | None:
         "The model was chosen by its score on these samples, so that score is optimistic.",
         "Keep a folder `test` of samples that nothing is chosen by.",
     )
+
+
+def _files(number: int) -> str:
+    return "file was" if number == 1 else "files were"
+
+
+def _pictures(number: int) -> str:
+    return "picture is" if number == 1 else "pictures are"
 
 
 CHECKS: tuple[Callable[[Dataset, Facts], Finding | None], ...] = (

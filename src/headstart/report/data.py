@@ -65,7 +65,7 @@ def skipped(contents: Contents) -> Markup:
 
 def commands(contents: Contents) -> Markup:
     """What to type next."""
-    run = shlex.quote(str(contents.folder))
+    run = shlex.quote(str(contents.folder.path))
     lines = {
         "Answers for new images": f"headstart predict {run} photos/*.jpg --out predictions.csv",
         "The model as a file for elsewhere": f"headstart export {run} --to onnx",
