@@ -119,7 +119,7 @@ def _run_trial(job: Job, trial: Trial) -> None:
     folder = job.folder.trial(trial.name)
     write_json(folder / "recipe.json", {"trial": trial.name, "part_a": trial.part.settings(), **trial.recipe.to_json()})
     job.progress.begin(trial.name, 0)
-    with job.watch.stage("part_b"):
+    with job.watch.stage("Part B"):
         trained = model.train(
             job.learning,
             features,
@@ -128,7 +128,7 @@ def _run_trial(job: Job, trial: Trial) -> None:
             on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
         )
     job.interrupted = trained.interrupted
-    with job.watch.stage("measure"):
+    with job.watch.stage("measure the head"):
         row = _measure(job, model, trained, features)
     if not (folder / "model.keras").exists():  # the solver leaves none
         with replacing(folder / "model.keras") as temporary:
@@ -146,7 +146,7 @@ def _features(job: Job, part: PartA) -> Features:
     """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
     if part.name in job.features:
         return job.features[part.name]
-    with job.watch.stage("part_a"):
+    with job.watch.stage("Part A"):
         job.progress.begin(f"Part A: {part.name}", len(job.learning))
         # The probe always gets its time: without it, nobody could say how large the budget would have to be.
         deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_SECONDS)

@@ -60,7 +60,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
         save: Writes run.json with the facts it is given.
     """
     progress.begin("model, evaluation and report", 0)
-    with watch.stage("save"):
+    with watch.stage("join and save"):
         cargo.model.save(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
         graph = pool.submit(
@@ -70,7 +70,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
             with watch.stage("evaluate"):
                 _unseal(cargo)
                 facts = _write_tables(cargo, _evaluate(cargo))
-            with watch.stage("convert"):
+            with watch.stage("convert for predict"):
                 graph.result()
         except ExportError as error:
             progress.say(f"no graph for quick predictions: {error.title}; predict will try again")
