@@ -109,7 +109,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 
     part = PartA(_BACKBONE)
     dataset = read_folder(arguments.data)
-    size = part.card.size
+    size = part.geometry.size
     images = keras.utils.image_dataset_from_directory(
         arguments.data,
         labels=None,

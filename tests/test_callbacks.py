@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from headstart.callbacks import BestCheckpoint, RunRecorder, StopAtDeadline, ValidationScore
+from headstart.callbacks import BestCheckpoint, RunRecorder, StopAtDeadline, StopOnNaN, ValidationScore
 from headstart.tasks import TASKS
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -156,7 +156,7 @@ def test_without_a_score_nothing_is_saved(tmp_path: Path) -> None:
 def test_the_recorder_writes_a_line_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line is strict JSON with the epoch, its numbers, the learning rate and the seconds since training began."""
     ticks = iter([100.0, 101.0, 103.0, 500.0, 504.0])
-    monkeypatch.setattr("headstart.callbacks.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    monkeypatch.setattr("headstart.callbacks.recorder.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     model, recorder = network(), RunRecorder(tmp_path / "history.jsonl")
     fit(model, [Script([2.0, float("inf")]), recorder], epochs=2)
     fit(model, [Script([float("nan")]), recorder], epochs=1)
@@ -203,3 +203,20 @@ def test_weights_outlive_an_interrupt(tmp_path: Path, error: BaseException) -> N
         fit(model, [script, checkpoint, Fail(2, error)], epochs=4)
     checkpoint.restore(model)
     assert_same(model.get_weights(), script.weights[1])
+
+
+def test_training_stops_at_the_batch_whose_loss_is_no_number() -> None:
+    """A bad batch ends training there and then; its epoch and batch are remembered, and forgotten by the next fit."""
+    model, stop, count = network(), StopOnNaN(), 0
+
+    def on_batch(batch: int, logs: dict[str, Any]) -> None:
+        nonlocal count
+        count += 1
+        if count == 6:  # the second batch of the second epoch ends in a weight that is no number
+            model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
+
+    fit(model, [keras.callbacks.LambdaCallback(on_train_batch_end=on_batch), stop], epochs=9)
+    assert (count, stop.epoch, stop.batch) == (7, 1, 2)
+    history = fit(network(), [stop], epochs=2)
+    assert (stop.epoch, stop.batch) == (None, None)
+    assert len(history["loss"]) == 2

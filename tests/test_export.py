@@ -39,7 +39,7 @@ def _network(keras: Any, scale: float) -> Any:
     x = layers.Rescaling(scale)(image)
     x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="convolution")(x)
     x = layers.BatchNormalization(name="normalisation")(x)
-    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Flatten()(layers.AveragePooling2D(SIZE // 2)(x))  # as the rows of Part A are made
     x = layers.Dropout(0.5)(x)
     network = keras.Model(image, layers.Dense(3, activation="softmax", name="probabilities")(x))
     rng = np.random.default_rng(7)
@@ -166,7 +166,9 @@ def test_companions_lie_beside_the_exports(source: Path, shipped: tuple[Path, di
     assert (out / "notes.txt").read_text() == "mine"
     before, after = read_json(source / "signature.json"), read_json(out / "signature.json")
     assert after["digests"]["weights"] == before["digests"]["weights"]
-    assert after | {"digests": {}} == before | {"digests": {}}
+    assert {key: value for key, value in after.items() if key not in export._OF_THE_FOLDER} == (
+        {key: value for key, value in before.items() if key != "digests"}
+    )
 
 
 def test_onnx_names_its_tensors_and_carries_the_labels(shipped: tuple[Path, dict[str, Exported]]) -> None:
@@ -181,6 +183,102 @@ def test_onnx_names_its_tensors_and_carries_the_labels(shipped: tuple[Path, dict
     assert dimensions[0].dim_param == output.type.tensor_type.shape.dim[0].dim_param == "batch"
     assert min(o.version for o in model.opset_import if o.domain == "") >= 17
     assert json.loads({p.key: p.value for p in model.metadata_props}["labels"]) == LABELS
+
+
+# Of the operators that NVIDIA lists as supported by TensorRT's ONNX parser, those our networks can become.
+TENSORRT_OPERATORS = {
+    *("Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Conv", "Div", "Flatten", "Gather", "Gemm"),
+    *("GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "MatMul", "Max", "MaxPool"),
+    *("Min", "Mul", "Pad", "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid", "Slice"),
+    *("Softmax", "Split", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze"),
+}
+
+
+def test_onnx_graph_is_one_that_tensorrt_can_parse(shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """The ONNX graph has operators of TensorRT's list, float32 at both ends, and whole numbers only to say shapes."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(onnx.load(shipped[0] / "model.onnx")).graph
+    assert {node.op_type for node in graph.node} <= TENSORRT_OPERATORS
+    assert {node.domain for node in graph.node} <= {"", "ai.onnx"}
+    known = (*graph.input, *graph.value_info, *graph.output)
+    kinds = {value.name: value.type.tensor_type.elem_type for value in known}
+    kinds |= {value.name: value.data_type for value in graph.initializer}
+    number, whole = onnx.TensorProto.FLOAT, {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
+    assert {kinds[value.name] for value in (*graph.input, *graph.output)} == {number}
+    assert set(kinds.values()) <= {number, *whole}
+    pixels_and_rows = [node for node in graph.node if kinds[node.output[0]] == number]
+    read = {
+        (node.op_type, place) for node in pixels_and_rows for place, name in enumerate(node.input) if kinds[name] in whole
+    }
+    assert ("Reshape", 1) in read
+    assert read <= {(name, 1) for name in ("Reshape", "Squeeze", "Unsqueeze", "ReduceMax", "ReduceMean", "ReduceSum")}
+
+
+def test_onnx_export_says_how_to_build_a_tensorrt_engine(shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """The signature beside an ONNX file holds the command, with the shapes of this model and a word on precision."""
+    signature = read_json(shipped[0] / "signature.json")
+    program, *options = signature["tensorrt"].split()
+    assert program == "trtexec"
+    assert dict(option.split("=") for option in options if "=" in option) == {
+        "--onnx": "model.onnx",
+        "--saveEngine": "model.engine",
+        "--minShapes": f"image:1x{SIZE}x{SIZE}x3",
+        "--optShapes": f"image:8x{SIZE}x{SIZE}x3",
+        "--maxShapes": f"image:64x{SIZE}x{SIZE}x3",
+    }
+    assert [option for option in options if "=" not in option] == ["--noTF32"]
+    assert "has not run this command" in signature["tensorrt_note"]
+    assert "--fp16" in signature["tensorrt_note"]
+
+
+def test_tensorrt_command_stands_only_where_the_onnx_file_does(
+    shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
+) -> None:
+    """An export without an ONNX file says nothing of TensorRT, even if the signature it was made from did."""
+    export_model(shipped[0], ["keras"], tmp_path)
+    assert not {"tensorrt", "tensorrt_note"} & read_json(tmp_path / "signature.json").keys()
+
+
+def _litert(path: Path) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(str(path))
+
+
+def test_litert_file_names_its_tensors_and_has_an_open_batch(shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """The LiteRT file has one signature with a named NHWC float32 input of any batch size and a named output."""
+    interpreter = _litert(shipped[0] / "model.tflite")
+    assert interpreter.get_signature_list() == {"serving_default": {"inputs": ["image"], "outputs": ["probabilities"]}}
+    (image,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert image["shape_signature"].tolist() == [-1, SIZE, SIZE, 3]
+    assert output["shape_signature"].tolist() == [-1, 3]
+    assert image["dtype"] is output["dtype"] is np.float32
+
+
+def test_litert_file_has_built_in_operations_and_full_precision(shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """Nothing in the LiteRT file is a custom or TensorFlow operation, and all but shapes is float32."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf((shipped[0] / "model.tflite").read_bytes())
+    assert model.operatorCodes
+    assert all(code.customCode is None for code in model.operatorCodes)
+    types = {tensor.type for graph in model.subgraphs for tensor in graph.tensors}
+    assert types == {schema.TensorType.FLOAT32, schema.TensorType.INT32}
+
+
+@pytest.mark.parametrize("num_images", [1, 5])
+def test_litert_file_answers_for_any_batch(num_images: int, source: Path, shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """After its input is resized by hand, as on a phone, the LiteRT file gives the model's answers."""
+    golden = np.load(source / "golden.npz")
+    rows = [0, 1, 2, 3, 0][:num_images]
+    interpreter = _litert(shipped[0] / "model.tflite")
+    (image,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(image["index"], [num_images, SIZE, SIZE, 3])
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(image["index"], golden["pixels"][rows].astype(np.float32))
+    interpreter.invoke()
+    assert np.abs(interpreter.get_tensor(output["index"]) - golden["probabilities"][rows]).max() <= 1e-4
 
 
 def test_openvino_graph_is_float32_with_an_open_batch(shipped: tuple[Path, dict[str, Exported]]) -> None:
@@ -351,6 +449,23 @@ def test_fixed_batch_size_is_caught(shipped: tuple[Path, dict[str, Exported]], t
     assert _verify(out, "model.onnx", "onnxruntime").returncode == 1
 
 
+def test_litert_file_that_needs_tensorflow_is_caught(shipped: tuple[Path, dict[str, Exported]], tmp_path: Path) -> None:
+    """A LiteRT file with one of TensorFlow's own operations does not pass, though TensorFlow is installed."""
+    import tensorflow as tf
+
+    out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
+    spec = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="image")
+    forward = tf.function(lambda image: {"probabilities": tf.image.adjust_hue(image, 0.1)}, input_signature=[spec])
+    tf.saved_model.save(tf.Module(), str(tmp_path / "foreign"), signatures={"serving_default": forward})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "foreign"))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    (out / "model.tflite").write_bytes(converter.convert())
+    assert _verify(shipped[0], "model.tflite", "litert").returncode == 0
+    done = _verify(out, "model.tflite", "litert")
+    assert done.returncode == 1
+    assert b"FlexAdjustHue" in done.stderr
+
+
 def test_fresh_process_cannot_reach_headstart(shipped: tuple[Path, dict[str, Exported]], tmp_path: Path) -> None:
     """A preprocess.py that leans on Headstart does not pass, though Headstart is installed."""
     out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
@@ -397,10 +512,10 @@ def test_binary_decisions_change_only_across_the_threshold(pairs: list[tuple[flo
 
 
 def test_import_is_light() -> None:
-    """Importing the module pulls in no Keras, no TensorFlow, no OpenVINO and no ONNX."""
+    """Importing the module pulls in no Keras, no TensorFlow, no OpenVINO, no ONNX and no LiteRT."""
     code = (
         "import sys, headstart.export\n"
-        "heavy = {'keras', 'tensorflow', 'openvino', 'onnx', 'onnxruntime', 'tf2onnx', 'PIL'}\n"
+        "heavy = {'keras', 'tensorflow', 'openvino', 'onnx', 'onnxruntime', 'tf2onnx', 'ai_edge_litert', 'PIL'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(export.__file__).parents[1])}

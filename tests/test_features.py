@@ -65,7 +65,7 @@ def refuse(*_: object, **__: object) -> None:
 
 def break_row(store: Store, features: Features, index: int) -> None:
     """Flip a byte in the middle of a stored row."""
-    key = bytes.fromhex(features.space) + bytes.fromhex(features.digests[index])
+    key = bytes.fromhex(features.spaces[index]) + bytes.fromhex(features.digests[index])
     with store._database.begin(write=True) as transaction:
         entry = bytearray(transaction.get(key))
         entry[len(entry) // 2] ^= 1
@@ -269,7 +269,7 @@ def test_a_file_changed_meanwhile_is_not_stored_under_its_old_content(
 
 def test_what_was_committed_outlives_an_interrupt(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C the next run computes only what had not been committed."""
-    monkeypatch.setattr(features_module, "_COMMIT_ROWS", 2)
+    monkeypatch.setattr(features_module, "_COMMIT_BYTES", 8000)
     dataset, store = read_folder(source), Store(tmp_path / "empty")
 
     def interrupt(progress: Extraction) -> None:

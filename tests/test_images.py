@@ -16,11 +16,13 @@ import pytest
 from PIL import Image
 
 from headstart import pixels
-from headstart.decode_worker import DecodeWorker
+from headstart.augmentation import Augmentation
+from headstart.decode_worker import DecodeWorker, Request
 from headstart.errors import DatasetError
 from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
 
 GEOMETRY = Geometry(16)
+NOISY = Augmentation(rotation=20, brightness=0.4, erasing=0.3)
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="named pipes and signals")
 
 
@@ -247,14 +249,90 @@ def test_workers_that_cannot_start_are_an_error(paths: list[str], monkeypatch: p
 def test_a_worker_ends_when_its_input_does(paths: list[str]) -> None:
     """A process whose parent is gone ends by itself."""
     worker = DecodeWorker({"geometry": GEOMETRY.as_dict(), "memory_bytes": 1 << 30, "alarm_seconds": 60.0}, 30.0)
-    worker.submit(5, os.fsencode(paths[0]))
-    index, facts, body = worker.answer()
-    assert (index, facts["reason"], None if body is None else body.shape) == (5, "", (16 * 16 * 3 + 256,))
+    worker.submit(Request(5, os.fsencode(paths[0])))
+    request, facts, body = worker.answer()
+    assert (request.number, facts["reason"], None if body is None else body.shape) == (5, "", (16 * 16 * 3 + 256,))
     process = worker._process
     assert process is not None
     process.communicate()
     assert process.returncode == 0
     worker.bury()
+
+
+def test_views_follow_from_seed_content_and_number(paths: list[str]) -> None:
+    """The same views come out of any number of workers and any order; another seed or number gives others."""
+    views = [0, 1, 2] * 4
+    with DecodePool(GEOMETRY, workers=1, augmentation=NOISY, seed=3) as one:
+        known = by_index(one.decode(paths, views=views))
+        others = by_index(one.decode(paths, views=[5] * 12))
+    with DecodePool(GEOMETRY, workers=3, augmentation=NOISY, seed=3) as three:
+        backwards = by_index(three.decode(paths[::-1], views=views[::-1]))
+    with DecodePool(GEOMETRY, workers=1, augmentation=NOISY, seed=4) as reseeded:
+        again = by_index(reseeded.decode(paths, views=views))
+    for index in range(12):
+        assert np.array_equal(known[index].pixels, backwards[11 - index].pixels)
+        is_plain = np.array_equal(known[index].pixels, pixels.load(paths[index], 16))
+        assert is_plain == (views[index] == 0)
+    assert not np.array_equal(known[1].pixels, others[1].pixels)
+    assert not np.array_equal(known[1].pixels, again[1].pixels)
+
+
+def test_a_view_of_an_array_is_that_of_its_file(tmp_path: Path) -> None:
+    """An image in memory and its file, under one digest, give the same view."""
+    values = np.random.default_rng(3).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    with DecodePool(GEOMETRY, workers=1, augmentation=NOISY, seed=3) as pool:
+        file = next(iter(pool.decode([str(tmp_path / "a.png")], views=[2])))
+    assert np.array_equal(decode_array(0, values, GEOMETRY, NOISY, 3, 2, file.digest).pixels, file.pixels)
+    plain = decode_array(0, values, GEOMETRY, NOISY, 3, 0, file.digest)
+    assert np.array_equal(plain.pixels, pixels.from_array(values, 16))
+
+
+def test_pixels_go_where_they_are_wanted(pool: DecodePool, paths: list[str], tmp_path: Path) -> None:
+    """With rows given, each file's pixels are in its row, a failure has none, and nothing else changes."""
+    (tmp_path / "text.png").write_text("I am no image")
+    rows = np.zeros((13, 16 * 16 * 3), np.uint8)
+    known = by_index(pool.decode([*paths, str(tmp_path / "text.png")], rows=lambda index: rows[index]))
+    for index, path in enumerate(paths):
+        assert np.array_equal(rows[index].reshape(16, 16, 3), pixels.load(path, 16))
+        assert np.array_equal(known[index].pixels, rows[index].reshape(16, 16, 3))
+        assert known[index].thumbnail is None
+    assert known[12].pixels is None
+    assert known[12].reason == "not an image in a format that can be read"
+
+
+@needs_posix
+def test_no_file_is_begun_too_far_ahead(paths: list[str], tmp_path: Path) -> None:
+    """While an early file hangs, others come out up to the bound and no further; then all of them do."""
+    os.mkfifo(tmp_path / "fifo.png")
+    with DecodePool(GEOMETRY, workers=2, timeout_seconds=1.5) as pool:
+        results = pool.decode([str(tmp_path / "fifo.png"), *paths * 4], ahead=6)
+        order = [decoded.index for decoded in results]
+    assert sorted(order) == list(range(49))
+    assert max(order[: order.index(0)]) <= 5
+
+
+def test_kept_squares_are_not_decoded_again(paths: list[str], tmp_path: Path) -> None:
+    """A square is found by its digest though the file is gone; a damaged one is decoded again; views start from it."""
+    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+    expected = [pixels.load(path, 16) for path in paths]
+    with DecodePool(GEOMETRY, workers=1, augmentation=NOISY, squares=tmp_path / "squares") as pool:
+        first = by_index(pool.decode(paths, digests, views=[1] * 12))
+        kept = sorted((tmp_path / "squares").rglob("*" + digests[0]))
+        assert len(kept) == 1
+        kept[0].write_bytes(b"\0" + kept[0].read_bytes()[1:])
+        for path in paths[1:]:
+            Path(path).unlink()
+        second = by_index(pool.decode(paths, digests, views=[1] * 12))
+        plain = by_index(pool.decode(paths, digests))
+    for index in range(12):
+        assert np.array_equal(first[index].pixels, second[index].pixels)
+        assert np.array_equal(plain[index].pixels, expected[index])
+    other = DecodePool(Geometry(16, 0.5), workers=1, squares=tmp_path / "squares")
+    with other as pool:
+        assert [decoded.reason for decoded in pool.decode(paths[1:], digests[1:])] == [
+            "cannot be read: no such file or directory"
+        ] * 11
 
 
 def test_arrays_are_prepared_like_files() -> None:

@@ -15,7 +15,7 @@ import pytest
 from headstart import engines
 from headstart.backbones import BACKBONES, Backbone
 from headstart.errors import BackboneError, RunError, TrainingError, UsageError
-from headstart.model import Model, num_parameters
+from headstart.model import Model
 from headstart.readers import read_arrays, read_folder
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -176,10 +176,10 @@ def test_compile_decides_how_to_train(data: Path) -> None:
     history = model.fit(data)
     assert [row["epoch"] for row in history] == [0, 1]
     assert history[0]["learning_rate"] == pytest.approx(1e-3)
-    first = model.head().get_weights()
+    first = model.part_b().get_weights()
     model.compile(optimizer="sgd", loss="categorical_crossentropy", epochs=1, seed=6)
     assert len(model.fit(data)) == 1
-    assert any(not np.array_equal(old, new) for old, new in zip(first, model.head().get_weights(), strict=True))
+    assert any(not np.array_equal(old, new) for old, new in zip(first, model.part_b().get_weights(), strict=True))
 
 
 def test_two_classes_are_binary(data: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_names_are_checked_when_it_is_made() -> None:
 
 def test_parameters_are_counted(fitted: Model) -> None:
     """Lite0 without its top has 3.4 million parameters, as its authors count them."""
-    assert num_parameters(fitted.part) == pytest.approx(3.4e6, rel=0.02)
+    assert fitted.num_params() == pytest.approx(3.4e6, rel=0.02)
 
 
 def tiny_network(image: Any, weights: Path | None, load: bool) -> Any:

@@ -14,10 +14,12 @@ from headstart.extractor import POOLINGS
 from headstart.networks import NETWORKS
 from headstart.plans import PLANS, make_trials, parse_trial
 
+HEADS = [name for name, network in NETWORKS.items() if not network.takes_images]
+
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", HEADS)
 def test_every_full_name_is_read_back(backbone: str, pooling: str, network: str) -> None:
     """Over the whole tables: a trial's name, parsed, is that trial."""
     trial = parse_trial(f"{backbone}-{pooling}-{network}")
@@ -34,6 +36,13 @@ def test_every_full_name_is_read_back(backbone: str, pooling: str, network: str)
         ("MobileNetV2-linear", "MobileNetV2-grid2-linear"),
         ("mobilenetv2-avg-linear", "MobileNetV2-avg-linear"),
         ("EFFICIENTNET_LITE2-mlp", "efficientnet_lite2-grid2-mlp"),
+        ("stage6_block3-linear", "efficientnet_lite0-stage6_block3-grid2-linear"),
+        ("MobileNetV2-block_12_add-avg-4views-mlp", "MobileNetV2-block_12_add-avg-4views-mlp"),
+        ("4views-240px-linear", "efficientnet_lite0-grid2-240px-4views-linear"),
+        ("efficientnet_lite0+EfficientNet_Lite1-linear", "efficientnet_lite0+efficientnet_lite1-grid2-linear"),
+        ("efficientnet_lite0-pixels-linear", "efficientnet_lite0-pixels-grid2-linear"),
+        ("cnn", "pixels-cnn"),
+        ("48px-cnn", "pixels-48px-cnn"),
     ],
 )
 def test_what_is_left_out_is_filled_in(short: str, full: str) -> None:
@@ -41,7 +50,10 @@ def test_what_is_left_out_is_filled_in(short: str, full: str) -> None:
     assert parse_trial(short).name == full
 
 
-@pytest.mark.parametrize("name", ["", "-", "forest", "grid2", "avg-grid2", "efficientnet_lite0", "a-b-linear", "linear-"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "-", "forest", "grid2", "avg-grid2", "efficientnet_lite0", "linear-", "avg-grid2-linear", "2views-3views-mlp"],
+)
 def test_a_name_that_is_no_trial_is_told(name: str) -> None:
     """H002 shows the name and how one is made."""
     with pytest.raises(UsageError) as caught:
@@ -51,7 +63,9 @@ def test_a_name_that_is_no_trial_is_told(name: str) -> None:
     assert all(network in caught.value.expected for network in NETWORKS)
 
 
-@pytest.mark.parametrize("name", ["resnet-linear", "efficientnet_lite9-grid2-mlp", "-linear", "grid3-linear"])
+@pytest.mark.parametrize(
+    "name", ["resnet-linear", "efficientnet_lite9-grid2-mlp", "grid3-linear", "a+b-linear", "a-b-linear"]
+)
 def test_an_unknown_backbone_is_told(name: str) -> None:
     """H201."""
     with pytest.raises(BackboneError) as caught:
@@ -59,13 +73,46 @@ def test_an_unknown_backbone_is_told(name: str) -> None:
     assert caught.value.code == "H201"
 
 
-@given(st.lists(st.sampled_from([*BACKBONES, *POOLINGS, *NETWORKS, "x", ""]), max_size=4).map("-".join) | st.text())
+@pytest.mark.parametrize(
+    "name",
+    [
+        "efficientnet_lite0-cnn",
+        "pixels-linear",
+        "pixels-2views-cnn",
+        "efficientnet_lite0-pixels-2views-linear",
+        "efficientnet_lite0+efficientnet_lite1-stage6_block3-linear",
+        "4px-linear",
+        "0views-linear",
+    ],
+)
+def test_parts_that_do_not_fit_together_are_told(name: str) -> None:
+    """H008 says which, before anything is computed."""
+    with pytest.raises(UsageError) as caught:
+        parse_trial(name)
+    assert caught.value.code == "H008"
+    assert name in caught.value.received
+
+
+def test_an_unknown_stage_is_told_where_the_stages_are_known() -> None:
+    """H206 lists the stages that there are."""
+    with pytest.raises(BackboneError) as caught:
+        parse_trial("efficientnet_lite0-stage9_block1-linear")
+    assert caught.value.code == "H206"
+    assert "stage6_block3" in caught.value.expected
+
+
+@given(
+    st.lists(st.sampled_from([*BACKBONES, *POOLINGS, *NETWORKS, "x", "", "pixels", "64px", "3views"]), max_size=4).map(
+        "-".join
+    )
+    | st.text()
+)
 def test_any_name_is_read_or_refused(name: str) -> None:
     """No name ends in a traceback, and one that is read has a full name that means the same."""
     try:
         trial = parse_trial(name)
     except HeadstartError as error:
-        assert error.code in ("H002", "H201")  # noqa: PT017  the alternative is a trial, checked below
+        assert error.code in ("H002", "H008", "H201", "H206")  # noqa: PT017  the alternative is a trial, checked below
         return
     assert parse_trial(trial.name) == trial
 

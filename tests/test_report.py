@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from headstart.convert import tensorrt_command
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.report import SECTIONS, write_report
 from headstart.runfolder import RunFolder, append_json_line, write_csv, write_json
@@ -115,6 +117,8 @@ def make_run(
         for code, severity in kinds
     ]  # fmt: skip
     write_json(folder.path / "findings.json", findings)
+    given = {"name": "image", "shape": [None, 224, 224, 3], "dtype": "float32", "layout": "NHWC", "channels": "RGB"}
+    write_json(folder.path / "signature.json", {"labels": list(classes), "input": given})
     return folder
 
 
@@ -284,6 +288,36 @@ def test_a_long_list_of_skipped_files_ends_in_a_count(tmp_path: Path) -> None:
     assert "5 more files in skipped.csv." in page.words
 
 
+def test_the_page_says_how_to_ship(finished: tuple[RunFolder, Page]) -> None:
+    """The commands for predictions, for every kind of file to ship and for a TensorRT engine stand on the page."""
+    folder, page = finished
+    for command in ("predict {} photos/", "export {} --to onnx openvino", "export {} --to litert"):
+        assert f"headstart {command.format(folder.path)}" in page.words
+    assert " \\\n  ".join(tensorrt_command("image", [224, 224, 3])) in page.words
+    assert "has not run this command" in page.words
+
+
+@pytest.mark.parametrize("shape", [None, "x", [], [None], [None, 224, None, 3], [None, 0, 224, 3], [None, True, 224, 3]])
+def test_a_signature_without_a_shape_gives_no_tensorrt_command(tmp_path: Path, shape: Any) -> None:
+    """Where the size of the input cannot be told the other commands stand alone."""
+    folder = make_run(tmp_path, ("cat", "dog"), 6, num_trials=1)
+    write_json(folder.path / "signature.json", {"input": {"name": "image", "shape": shape}})
+    page = read(folder)
+    assert "trtexec" not in page.words
+    assert "--to litert" in page.words
+    assert "cannot be shown" not in page.words
+
+
+def test_a_hostile_input_name_cannot_leave_the_command(tmp_path: Path) -> None:
+    """Whoever copies the TensorRT command of a foreign run folder runs nothing else."""
+    folder = make_run(tmp_path, ("cat", "dog"), 6, num_trials=1)
+    write_json(folder.path / "signature.json", {"input": {"name": "x; rm -rf ~ <b>'\n$(id)", "shape": [None, 8, 8, 3]}})
+    page = read(folder)
+    (command,) = re.findall(r"trtexec .*?:64x8x8x3'", page.words, re.DOTALL)
+    name = r"x; rm -rf ~ <b>'\n$(id)"
+    assert shlex.split(command.replace("\\\n", "")) == tensorrt_command(name, [8, 8, 3])
+
+
 FILES = (
     *(
         "run.json",
@@ -293,6 +327,7 @@ FILES = (
         "splits.csv",
         "skipped.csv",
         "findings.json",
+        "signature.json",
     ),
     f"trials/{TRIALS[0]}/history.jsonl",
 )
@@ -324,7 +359,7 @@ def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(("run.json", "evaluation.json")), st.data(), json_values)
+@given(st.sampled_from(("run.json", "evaluation.json", "signature.json")), st.data(), json_values)
 def test_a_field_of_another_type_is_a_note(small: RunFolder, name: str, data: st.DataObject, value: Any) -> None:
     """Any field may hold any JSON value."""
     path = small.path / name

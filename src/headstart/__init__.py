@@ -16,34 +16,41 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 if TYPE_CHECKING:
     from headstart import callbacks
     from headstart.api import fit
+    from headstart.augmentation import AUGMENTATIONS, Augmentation
     from headstart.backbones import BACKBONES
     from headstart.dataset import Dataset
     from headstart.doctor import Finding
     from headstart.errors import HeadstartError
     from headstart.export import FORMATS
     from headstart.features import Features, extract
+    from headstart.generator import ImageGenerator
     from headstart.metrics import Evaluation
     from headstart.model import Model
     from headstart.networks import NETWORKS
     from headstart.plans import PLANS
     from headstart.readers import read_arrays, read_folder, read_table
+    from headstart.recipe import Recipe
+    from headstart.retired import ImageDataGenerator
     from headstart.run import Run
     from headstart.tasks import TASKS
-    from headstart.trainer import Recipe
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AUGMENTATIONS",
     "BACKBONES",
     "FORMATS",
     "NETWORKS",
     "PLANS",
     "TASKS",
+    "Augmentation",
     "Dataset",
     "Evaluation",
     "Features",
     "Finding",
     "HeadstartError",
+    "ImageDataGenerator",
+    "ImageGenerator",
     "Model",
     "Recipe",
     "Run",
@@ -57,18 +64,22 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AUGMENTATIONS": "augmentation",
     "BACKBONES": "backbones",
     "FORMATS": "export",
     "NETWORKS": "networks",
     "PLANS": "plans",
     "TASKS": "tasks",
+    "Augmentation": "augmentation",
     "Dataset": "dataset",
     "Evaluation": "metrics",
     "Features": "features",
     "Finding": "doctor",
     "HeadstartError": "errors",
+    "ImageDataGenerator": "retired",
+    "ImageGenerator": "generator",
     "Model": "model",
-    "Recipe": "trainer",
+    "Recipe": "recipe",
     "Run": "run",
     "extract": "features",
     "fit": "api",

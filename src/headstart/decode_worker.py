@@ -1,77 +1,88 @@
-"""Data: a process that decodes image files, and the parent's handle on it: both ends of two pipes.
-
-A request is the length of a path, and the path. An answer is the lengths of its two parts, then facts as JSON, then the
-pixels with the thumbnail behind them; there are no pixels in a failure, nor in the first answer, which says "ready".
-"""
+"""Data: the parent's handle on a process that decodes image files: it submits, waits, watches the time, and kills."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import os
 import signal
-import struct
 import sys
 import time
-import warnings
 from collections import deque
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-from PIL import Image
 
-from headstart import pixels
+from headstart.decode_process import ANSWER, REQUEST
+from headstart.decoder import THUMBNAIL, thumbnail
 from headstart.errors import DatasetError
 
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["MAX_FILE_BYTES", "THUMBNAIL", "DecodeWorker", "main", "thumbnail"]
-
-MAX_FILE_BYTES = 512 << 20
-THUMBNAIL = 16  # pixels a side
+__all__ = ["THUMBNAIL", "DecodeWorker", "Request", "thumbnail"]
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-_REQUEST = struct.Struct(">I")
-_ANSWER = struct.Struct(">II")
 _START_SECONDS = 60.0
 _START_TRIES = 3
+_PIPE_BYTES = 1 << 18  # room for a whole answer, so that neither side waits for the other; 64 KiB is usual
 _CHILD = (
     "import json, sys; sys.path[:], settings = map(json.loads, sys.argv[1:]); "
-    "from headstart.decode_worker import main; main(settings)"
+    "from headstart.decode_process import main; main(settings)"
 )
+
+
+class Request(NamedTuple):
+    """A file to decode.
+
+    Attributes:
+        number: The caller's number for it.
+        path: The file's name in the system's own bytes.
+        view: 0 for the picture itself.
+        digest: What its content digest should be; "" if that is not known.
+        row: Where the pixels are put, flat; a thumbnail is then not made. None for a new array with the thumbnail in it.
+    """
+
+    number: int
+    path: bytes
+    view: int = 0
+    digest: str = ""
+    row: Pixels | None = None
+
+    def packed(self) -> bytes:
+        """What is written to the worker."""
+        digest = self.digest.encode("ascii", "replace")
+        return REQUEST.pack(len(self.path), len(digest), self.view, self.row is None) + self.path + digest
 
 
 class DecodeWorker:
     """The parent's handle on one process. One thread submits and takes answers; any thread may kill.
 
     Args:
-        settings: See ``main``.
+        settings: See ``decode_process.main``.
         timeout_seconds: How long one file may take, where ``end_if_overdue`` is called now and then.
     """
 
     def __init__(self, settings: dict[str, Any], timeout_seconds: float) -> None:
-        self.in_hand: deque[tuple[int, bytes]] = deque()
+        self.in_hand: deque[Request] = deque()
         self._arguments = [json.dumps([str(entry) for entry in sys.path]), json.dumps(settings)]
         self._timeout_seconds = timeout_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._deadline = float("inf")
         self._overdue = False
 
-    def submit(self, index: int, path: bytes) -> None:
+    def submit(self, request: Request) -> None:
         """Hand over a file; its answer comes after those of the files before it."""
         if not self.in_hand and self._process is not None and self._process.poll() is not None:
             self.bury()  # it died while it had nothing to do, which is no fault of this file
-        self.in_hand.append((index, path))
+        self.in_hand.append(request)
         if self._process is not None:
-            self._write(path)
+            self._write(request)
 
-    def answer(self) -> tuple[int, dict[str, Any], Pixels | None]:
-        """Wait for the next answer: index, facts, and the pixels with the thumbnail behind them, flat.
+    def answer(self) -> tuple[Request, dict[str, Any], Pixels | None]:
+        """Wait for the next answer: the request, facts, and the pixels, flat; the row of the request if it has one.
 
         A process that is dead by then gives a failure for the file it had, and the next call starts another.
 
@@ -80,11 +91,11 @@ class DecodeWorker:
         """
         if self._process is None:
             self._start()
-            for _, path in self.in_hand:
-                self._write(path)
-        answer = self._read(self._timeout_seconds)
-        index, _ = self.in_hand.popleft()
-        return index, *(answer or ({"reason": self._cause_of_death()}, None))
+            for request in self.in_hand:
+                self._write(request)
+        answer = self._read(self._timeout_seconds, self.in_hand[0].row)
+        request = self.in_hand.popleft()
+        return request, *(answer or ({"reason": self._cause_of_death()}, None))
 
     def end_if_overdue(self) -> None:
         """Kill the process if it has had its time for the file at hand."""
@@ -119,6 +130,7 @@ class DecodeWorker:
             except OSError as error:
                 cause = str(error)
                 continue
+            _widen(self._process.stdout)
             if self._read(_START_SECONDS) is not None:
                 return
             cause = "it ended or hung before it was ready"
@@ -131,21 +143,22 @@ class DecodeWorker:
             advice=f"see what this says: {sys.executable} -c 'import numpy, PIL.Image'",
         )
 
-    def _write(self, path: bytes) -> None:
+    def _write(self, request: Request) -> None:
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):  # it has died: the next answer tells
-                self._process.stdin.write(_REQUEST.pack(len(path)) + path)
+                self._process.stdin.write(request.packed())
                 self._process.stdin.flush()
 
-    def _read(self, seconds: float) -> tuple[dict[str, Any], Pixels | None] | None:
+    def _read(self, seconds: float, row: Pixels | None = None) -> tuple[dict[str, Any], Pixels | None] | None:
         """The next answer, or None if the process ends first; ``seconds`` from now it is overdue."""
         pipe = cast("io.BufferedReader", self._process and self._process.stdout)
         self._deadline = time.monotonic() + seconds
         try:
-            if len(header := pipe.read(_ANSWER.size)) < _ANSWER.size:
+            if len(header := pipe.read(ANSWER.size)) < ANSWER.size:
                 return None
-            num_text, num_body = _ANSWER.unpack(header)
-            text, body = pipe.read(num_text), np.empty(num_body, np.uint8)
+            num_text, num_body = ANSWER.unpack(header)
+            text = pipe.read(num_text)
+            body = row if row is not None and num_body else np.empty(num_body, np.uint8)
             if len(text) < num_text or pipe.readinto(body.data) < num_body:
                 return None
             return json.loads(text), body if num_body else None
@@ -160,88 +173,9 @@ class DecodeWorker:
         return f"took longer than {self._timeout_seconds:g} s to decode" if overdue or alarm else "the decoder crashed"
 
 
-def main(settings: dict[str, Any]) -> None:
-    """Answer requests until the standard input closes.
+def _widen(pipe: IO[bytes] | None) -> None:
+    """More room in a pipe, where the system has it to give (Linux)."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
 
-    Args:
-        settings: ``geometry`` (arguments of ``pixels.prepare``), ``memory_bytes`` and ``alarm_seconds``.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which closes our input
-    warnings.simplefilter("ignore")
-    requests, answers = sys.stdin.buffer, _claim_standard_output()
-    _bound_memory(settings["memory_bytes"])
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody is left to be told
-        _send(answers, {"reason": "ready"}, b"")
-        while len(header := requests.read(_REQUEST.size)) == _REQUEST.size:
-            path = requests.read(_REQUEST.unpack(header)[0])
-            _set_alarm(settings["alarm_seconds"])
-            facts, body = _answer(path, settings)
-            _set_alarm(0.0)
-            _send(answers, facts, body)
-
-
-def thumbnail(square: Pixels) -> Pixels:
-    """The prepared square in 16 x 16 grey levels, for the search of near duplicates."""
-    grey = Image.fromarray(square).convert("L")
-    return np.array(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
-
-
-def _answer(path: bytes, settings: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    start = time.perf_counter()
-    facts: dict[str, Any] = {"reason": "", "lasting": False}
-    body = b""
-    try:
-        data = _read(path)
-        facts["digest"] = hashlib.sha256(data).hexdigest()
-        square, *known = pixels.prepare(data, **settings["geometry"])
-        facts |= zip(("width", "height", "format", "mode", "animated"), known, strict=True)
-        body = square.tobytes() + thumbnail(square).tobytes()
-    except MemoryError:
-        facts["reason"] = f"needs more than {settings['memory_bytes'] / 2**30:g} GiB to decode"
-    except OSError as error:
-        facts["reason"] = f"cannot be read: {(error.strerror or 'input/output error').lower()}"
-    except ValueError as error:
-        facts |= {"reason": str(error), "lasting": True}
-    return facts | {"seconds": time.perf_counter() - start}, body
-
-
-def _read(path: bytes) -> bytes:
-    with io.BufferedReader(io.FileIO(path)) as file:  # given bytes, any name there can be
-        num_bytes = os.fstat(file.fileno()).st_size
-        if num_bytes > MAX_FILE_BYTES:
-            raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
-        return file.read(num_bytes + 1)  # never without end, whatever kind of file it is
-
-
-def _send(answers: IO[bytes], facts: dict[str, Any], body: bytes) -> None:
-    text = json.dumps(facts).encode("ascii")
-    answers.write(_ANSWER.pack(len(text), len(body)) + text + body)
-    answers.flush()
-
-
-def _claim_standard_output() -> IO[bytes]:
-    """Keep the pipe for answers alone: what a C library prints goes nowhere."""
-    answers = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-    return answers
-
-
-def _bound_memory(memory_bytes: int) -> None:
-    """Allow so much beyond what the interpreter and its libraries have mapped by now, where the system can."""
-    try:
-        import resource
-
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        bound = mapped + memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (bound if hard == resource.RLIM_INFINITY else min(bound, hard), hard))
-    except (ImportError, OSError, ValueError):
-        return  # Windows and macOS: only time, pixels and file size are bounded there
-
-
-def _set_alarm(seconds: float) -> None:
-    """End by the system's hand if the parent, which watches the time, is itself gone; 0 calls it off."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        fcntl.fcntl(cast("IO[bytes]", pipe).fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
     import openvino
 
-__all__ = ["Conv", "Weights", "keras_network", "openvino_network", "rows"]
+__all__ = ["Conv", "Weights", "keras_network", "openvino_network", "rows", "stages"]
 
 Weights = dict[str, np.ndarray[Any, Any]]
 
@@ -39,7 +39,8 @@ class Conv:
     """One row: a convolution with its batch normalisation, then ReLU6 unless it projects.
 
     ``source`` names the convolution and the normalisation in the checkpoint. A residual block opens at the row that
-    ``opens`` and closes, adding what came in, at the row that ``adds``.
+    ``opens`` and closes, adding what came in, at the row that ``adds``. What comes out of a row that ``ends`` a stage is
+    crossed by every path through the network, and bears the stage's name.
     """
 
     name: str
@@ -51,11 +52,12 @@ class Conv:
     activation: bool = True
     opens: bool = False
     adds: bool = False
+    ends: str = ""
 
 
 def rows(width: float, depth: float) -> Iterator[Conv]:
     """The network row by row, stem to head, for a width and a depth multiplier."""
-    yield Conv("stem", ("_conv_stem", "_bn0"), 32, 3, stride=2)
+    yield Conv("stem_conv", ("_conv_stem", "_bn0"), 32, 3, stride=2, ends="stem")
     filters_in, block = 32, 0
     for stage, (expansion, kernel, first_stride, base_filters, base_repeats) in enumerate(_STAGES, start=1):
         filters = _round_filters(base_filters * width)
@@ -71,9 +73,9 @@ def rows(width: float, depth: float) -> Iterator[Conv]:
             yield Conv(f"{name}_depthwise", depthwise, wide, kernel, stride, depthwise=True, opens=expansion == 1)
             project = (source + "_project_conv", source + "_bn2")
             adds = stride == 1 and filters_in == filters
-            yield Conv(f"{name}_project", project, filters, 1, activation=False, adds=adds)
+            yield Conv(f"{name}_project", project, filters, 1, activation=False, adds=adds, ends=name)
             filters_in, block = filters, block + 1
-    yield Conv("head", ("_conv_head", "_bn1"), 1280, 1)
+    yield Conv("head_conv", ("_conv_head", "_bn1"), 1280, 1, ends="head")
 
 
 def keras_network(image: keras.KerasTensor, width: float, depth: float, weights: Weights | None) -> keras.KerasTensor:
@@ -91,12 +93,13 @@ def keras_network(image: keras.KerasTensor, width: float, depth: float, weights:
         kind = layers.DepthwiseConv2D if row.depthwise else layers.Conv2D
         filters = () if row.depthwise else (row.filters,)
         conv = kind(*filters, row.kernel, row.stride, padding="same", use_bias=False, name=row.name)
-        norm = layers.BatchNormalization(epsilon=_EPSILON, name=f"{row.name}_bn")
+        is_last = not row.activation and not row.adds
+        norm = layers.BatchNormalization(epsilon=_EPSILON, name=row.ends if is_last else f"{row.name}_bn")
         x = norm(conv(x))
         if row.activation:
-            x = layers.ReLU(6.0, name=f"{row.name}_relu")(x)
+            x = layers.ReLU(6.0, name=row.ends or f"{row.name}_relu")(x)
         if row.adds:
-            x = layers.Add(name=f"{row.name}_add")([x, shortcut])
+            x = layers.Add(name=row.ends)([x, shortcut])
         loads.append((conv, norm, row))
     if weights is None:
         return x
@@ -108,14 +111,15 @@ def keras_network(image: keras.KerasTensor, width: float, depth: float, weights:
     return x
 
 
-def openvino_network(image: openvino.Node, width: float, depth: float, weights: Weights) -> openvino.Node:
-    """The same network in OpenVINO's own operations, ``(batch, 1280, height, width)``; needs no TensorFlow.
+def openvino_network(image: openvino.Node, width: float, depth: float, weights: Weights, stage: str) -> openvino.Node:
+    """The same network up to a stage in OpenVINO's own operations, channels first; needs no TensorFlow.
 
     Args:
         image: Float32 node of images of 0..255, ``(batch, height, width, 3)``.
         width: Width multiplier.
         depth: Depth multiplier.
         weights: The checkpoint's arrays; normalisation is folded into the kernels.
+        stage: Where to stop; ``head`` is the last feature map, ``(batch, 1280, height, width)``.
     """
     from openvino import opset13 as ops
 
@@ -133,7 +137,14 @@ def openvino_network(image: openvino.Node, width: float, depth: float, weights: 
             x = ops.clamp(x, 0.0, 6.0)
         if row.adds:
             x = ops.add(x, shortcut)
+        if row.ends == stage:
+            break
     return x
+
+
+def stages(width: float, depth: float) -> tuple[str, ...]:
+    """Names of the stages in order, ``stem`` to ``head``; a Keras layer of that name gives each of them."""
+    return tuple(row.ends for row in rows(width, depth) if row.ends)
 
 
 def _arrays(row: Conv, weights: Weights) -> tuple[np.ndarray[Any, Any], ...]:

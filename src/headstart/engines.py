@@ -52,7 +52,7 @@ class Engine(Protocol):
     reason: str
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
-        """Numbered uint8 images ``(size, size, 3)`` to numbered float32 rows ``(features,)``, in any order."""
+        """Numbered uint8 images ``(size, size, 3)`` to numbered rows of Part A, float32 or uint8, in any order."""
         ...
 
 
@@ -93,6 +93,17 @@ class OpenVINOEngine:
             yield land()
 
 
+class PixelEngine:
+    """The cut at the pixels: an image is its own row."""
+
+    name = "pixels"
+    reason = "the network is trained on the images themselves"
+
+    def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
+        """See ``Engine.run``."""
+        return images
+
+
 class KerasEngine:
     """Part A by the Keras backend: a GPU's way, and the way out where OpenVINO cannot read a network.
 
@@ -106,7 +117,8 @@ class KerasEngine:
 
         self.reason = reason
         self.name = keras.backend.backend()
-        self._model = keras.Model(*part.tensors())
+        tensors = part.tensors()
+        self._model = keras.Model(tensors.image, tensors.row)
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
         """See ``Engine.run``; the last batch is padded, so that the graph is compiled once."""
@@ -129,6 +141,8 @@ class KerasEngine:
 
 def make_engine(part: PartA) -> Engine:
     """The fastest engine for this Part A on this hardware; its ``reason`` says why."""
+    if part.is_pixels:
+        return PixelEngine()
     if has_gpu():
         return KerasEngine(part, "a GPU is present")
     (cache_folder() / "graphs").mkdir(parents=True, exist_ok=True)
@@ -149,6 +163,8 @@ def make_engine(part: PartA) -> Engine:
 
 def engine_key(part: PartA) -> dict[str, object]:
     """What the engine adds to a cache key: runtime, version and instruction set. Without a GPU it needs no heavy import."""
+    if part.is_pixels:
+        return {"engine": PixelEngine.name}
     runtime = "keras" if has_gpu() or _failure_note(part).exists() else "openvino"
     key: dict[str, object] = {"engine": runtime, "version": version(runtime), "instructions": instruction_set()}
     if runtime == "keras":
@@ -230,8 +246,9 @@ def _converted(part: PartA) -> openvino.Model:
     file = _graph_file(part)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
+        tensors = part.tensors()
         with replacing(file.with_suffix(".keras")) as saved:
-            keras.Model(*part.tensors()).save(saved)
+            keras.Model(tensors.image, tensors.row).save(saved)
         write_engine_graph(file.with_suffix(".keras"), file)
         file.with_suffix(".keras").unlink()
     return read_graph(file)

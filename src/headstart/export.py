@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.conversion import Child, ask_child, convert, settle, staged
-from headstart.convert import FORMATS, Format
+from headstart.convert import FORMATS, TENSORRT_NOTE, Format, tensorrt_command
 from headstart.errors import ExportError, RunError
 from headstart.fingerprint import file_digest
 from headstart.runfolder import read_json, write_bytes, write_json
@@ -22,6 +23,7 @@ __all__ = ["FORMATS", "Exported", "Format", "export_model"]
 _LIMITS = {"from_pixels": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "changed": 0.0}
 _COMPANIONS = ("golden.npz", "preprocess.py")
 _SIGNATURE = "signature.json"
+_OF_THE_FOLDER = ("digests", "tensorrt", "tensorrt_note")  # what a signature says of the files beside it
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def export_model(
 ) -> list[Exported]:
     """Write a trained model in several formats: either all are there, checked, or ``out`` is as it was.
 
-    Beside the exports lie ``signature.json`` (with the digest of every file), ``golden.npz`` and ``preprocess.py``.
+    Beside the exports lie ``signature.json`` (with the digest of every file, and beside an ONNX file the command that
+    makes a TensorRT engine of it), ``golden.npz`` and ``preprocess.py``.
     Earlier exports of the same model are replaced or kept; a file that Headstart did not write is never touched.
 
     Args:
@@ -91,7 +94,7 @@ def export_model(
         digests = _origin(source, signature) | kept | _digests(staging, written)
         for name in written:
             settle(staging / name, out / name)
-        write_json(out / _SIGNATURE, {**signature, "digests": digests})
+        write_json(out / _SIGNATURE, _identity(signature) | {"digests": digests} | _engine(signature, digests))
     return exports
 
 
@@ -152,7 +155,17 @@ def _earlier_signature(out: Path) -> dict[str, Any]:
 
 
 def _identity(signature: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in signature.items() if key != "digests"}
+    return {key: value for key, value in signature.items() if key not in _OF_THE_FOLDER}
+
+
+def _engine(signature: dict[str, Any], digests: dict[str, str]) -> dict[str, str]:
+    if FORMATS["onnx"].file not in digests:
+        return {}
+    given = signature["input"]
+    return {
+        "tensorrt": shlex.join(tensorrt_command(given["name"], given["shape"][1:])),
+        "tensorrt_note": TENSORRT_NOTE,
+    }
 
 
 def _origin(source: Path, signature: dict[str, Any]) -> dict[str, str]:

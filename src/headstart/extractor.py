@@ -1,4 +1,4 @@
-"""Part A: a backbone, and where it is cut: the poolings that turn its last feature map into a row."""
+"""Part A: a backbone, and where it is cut: behind a pooling, at a stage of its own, or at the pixels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from headstart.backbones import Backbone, find_backbone
+from headstart.errors import BackboneError
 from headstart.images import Geometry
+from headstart.stages import crossings
 
 if TYPE_CHECKING:
     import keras
     import openvino
 
-__all__ = ["POOLINGS", "PartA", "Pooling"]
+__all__ = ["PIXELS", "POOLINGS", "PartA", "Pooling", "Tensors", "unknown_stage"]
+
+PIXELS = "pixels"  # the stage before the first layer, and the backbone that is none
+_PIXELS_SIDE = 64  # of an image for a network of one's own, where nothing says otherwise
 
 
 class Pooling(NamedTuple):
@@ -24,6 +29,17 @@ class Pooling(NamedTuple):
 
     layers: Callable[[keras.KerasTensor], keras.KerasTensor]
     graph: Callable[[openvino.Node], openvino.Node]
+
+
+class Tensors(NamedTuple):
+    """A network in Keras: the image ``(batch, side, side, 3)``, the row at the cut, and what the head reads.
+
+    ``row`` and ``pooled`` are one tensor where the cut lies behind the pooling.
+    """
+
+    image: keras.KerasTensor
+    row: keras.KerasTensor
+    pooled: keras.KerasTensor
 
 
 def _avg_layers(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -81,52 +97,136 @@ POOLINGS: dict[str, Pooling] = {
 
 @dataclass(frozen=True)
 class PartA:
-    """A backbone and where it is cut.
+    """One or several backbones and where they are cut.
 
     Args:
-        backbone: A key of ``BACKBONES``.
-        pooling: A key of ``POOLINGS``.
+        backbone: A key of ``BACKBONES``; several, joined by ``+``, see the same image and their rows lie side by side;
+            ``pixels`` is no network at all: the image itself.
+        pooling: A key of ``POOLINGS``; the last feature map goes through it.
         weights: Local weights file for a network of keras.applications.
+        stage: Where the cut lies: a stage of the backbone, ``pixels`` for the image itself; empty: behind the pooling.
+            What stands between an inner cut and the head belongs to Part B.
+        side: Side of the input image in pixels; 0 is the size that the backbone was made for.
     """
 
     backbone: str
     pooling: str = "grid2"
     weights: Path | None = None
+    stage: str = ""
+    side: int = 0
 
     @property
     def name(self) -> str:
         """Backbone and cut, as trials and folders spell it."""
-        return f"{self.backbone}-{self.pooling}"
+        middle = [self.stage, self.pooling] if self.cards else []
+        size = f"{self.side}px" if self.side else ""
+        return "-".join(part for part in (self.backbone, *middle, size) if part)
 
     @property
-    def card(self) -> Backbone:
-        """The backbone's card."""
-        return find_backbone(self.backbone)
+    def cards(self) -> list[Backbone]:
+        """The cards of the backbones; none where the image itself is Part A."""
+        return [] if self.backbone == PIXELS else [find_backbone(name) for name in self.backbone.split("+")]
+
+    @property
+    def is_inner(self) -> bool:
+        """Whether Part B begins before the pooling, so that rows are feature maps or pixels."""
+        return bool(self.stage) or not self.cards
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether rows are the pixels themselves."""
+        return PIXELS in (self.stage, self.backbone)
 
     @property
     def geometry(self) -> Geometry:
         """How an image becomes the network's input."""
-        return Geometry(self.card.size, self.card.crop, self.card.filter)
+        cards = self.cards
+        if not cards:
+            return Geometry(self.side or _PIXELS_SIDE, 1.0)
+        return Geometry(self.side or max(card.size for card in cards), cards[0].crop, cards[0].filter)
+
+    def weights_digest(self) -> str:
+        """What the backbones' weights are; empty where there is no backbone."""
+        return "+".join(card.weights_digest(self.weights) for card in self.cards)
 
     def settings(self) -> dict[str, object]:
         """Everything that makes the rows but for the engine: weights, cut and geometry."""
-        digest = self.card.weights_digest(self.weights)
-        return {"backbone": self.card.name, "pooling": self.pooling, "weights": digest, **self.geometry.as_dict()}
+        if self.is_pixels:
+            return {"backbone": PIXELS, **self.geometry.as_dict()}
+        cut = {"stage": self.stage} if self.stage else {"pooling": self.pooling}
+        return {"backbone": self.backbone, "weights": self.weights_digest(), **cut, **self.geometry.as_dict()}
 
-    def tensors(self, *, load: bool = True) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Part A in Keras: the image tensor and the row tensor ``(batch, features)``, with its weights if ``load``."""
+    def origins(self) -> dict[str, object]:
+        """What a shipped model says of its Part A: where it was cut, and whose weights it began with."""
+        return {
+            "backbone": self.backbone,
+            "pooling": self.pooling,
+            "stage": self.stage,
+            "side": self.side,
+            "weights": self.weights_digest(),
+            **self.geometry.as_dict(),
+            "origin": "; ".join(dict.fromkeys(card.origin for card in self.cards)) or "none: trained from scratch",
+            "licence": "; ".join(dict.fromkeys(card.licence for card in self.cards)) or "none",
+        }
+
+    def tensors(self, *, load: bool = True) -> Tensors:
+        """The network in Keras with its weights if ``load``: the image, the row at the cut, and the pooled features.
+
+        Raises:
+            BackboneError: The backbone has no such stage (H206), or its weights cannot be had (H202, H204).
+        """
         import keras
 
-        image = keras.Input((self.card.size, self.card.size, 3), name="image")
-        return image, POOLINGS[self.pooling].layers(self.card.network(image, self.weights, load))
+        size = self.geometry.size
+        image = keras.Input((size, size, 3), name="image")
+        if not self.cards:
+            return Tensors(image, image, image)
+        if len(self.cards) > 1:
+            # Networks of one family give their layers the same names: each becomes a layer of its own.
+            rows = keras.layers.Concatenate(name="side_by_side")([self._nested(card, load)(image) for card in self.cards])
+            return Tensors(image, rows, rows)
+        (card,) = self.cards
+        features = card.network(image, self.weights, load)
+        pooled = POOLINGS[self.pooling].layers(features)
+        if not self.stage:
+            return Tensors(image, pooled, pooled)
+        stages = {PIXELS: image} if self.is_pixels else crossings(image, features)
+        if self.stage not in stages:
+            raise unknown_stage(card.name, self.stage, list(stages))
+        return Tensors(image, stages[self.stage], pooled)
+
+    def _nested(self, card: Backbone, load: bool) -> keras.Model:
+        import keras
+
+        image = keras.Input((self.geometry.size, self.geometry.size, 3))
+        return keras.Model(image, POOLINGS[self.pooling].layers(card.network(image, self.weights, load)), name=card.name)
 
     def graph(self) -> openvino.Model | None:
         """Part A in OpenVINO's operations, one uint8 image in and its row out; None where only Keras can build it."""
-        if self.card.graph is None:
+        cards = self.cards
+        if any(card.graph is None for card in cards):
             return None
         import openvino
         from openvino import opset13 as ops
 
-        image = ops.parameter([1, self.card.size, self.card.size, 3], np.uint8, name="image")
-        rows = POOLINGS[self.pooling].graph(self.card.graph(ops.convert(image, "f32")))
+        size = self.geometry.size
+        image = ops.parameter([1, size, size, 3], np.uint8, name="image")
+        pixels = ops.convert(image, "f32")
+        maps = [card.graph(pixels, self.stage or card.stages[-1]) for card in cards if card.graph is not None]
+        if self.stage:
+            rows = ops.transpose(maps[0], np.array([0, 2, 3, 1]))  # channels last, as Keras has them
+        else:
+            pooled = [POOLINGS[self.pooling].graph(x) for x in maps]
+            rows = ops.concat(pooled, 1) if len(pooled) > 1 else pooled[0]
         return openvino.Model([rows], [image], self.name)
+
+
+def unknown_stage(backbone: str, stage: str, stages: Sequence[str]) -> BackboneError:
+    """The error for a cut that a backbone does not have."""
+    return BackboneError(
+        "H206",
+        "the backbone has no such stage",
+        received=f"{stage} in {backbone}",
+        expected=f"{PIXELS}, or one of {', '.join(stages)}",
+        advice=f"for example {backbone}-{stages[-2] if len(stages) > 1 else PIXELS}-linear",
+    )

@@ -1,16 +1,19 @@
-"""The whole: what a search was asked and what it knows while its trials run."""
+"""The whole: what a search was asked and what it knows while its trials run; run.json holds all of it, to go on from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from headstart.budget import Budget
 from headstart.conversion import Child
-from headstart.dataset import Dataset
+from headstart.dataset import Dataset, Skipped
+from headstart.errors import RunError
 from headstart.features import Features
-from headstart.leaderboard import Row, write_leaderboard
+from headstart.images import usable_cores
+from headstart.leaderboard import Row, ranked, write_leaderboard
 from headstart.model import Model
 from headstart.progress import Progress
 from headstart.runfolder import RunFolder
@@ -33,36 +36,98 @@ class Request:
     validation: float = 0.2
     weights: Path | None = None
     budget_seconds: float | None = None
+    folds: int = 0
     out: Path | None = None
     seed: int = 0
     started: float | None = None  # ``perf_counter`` value from which the budget counts; now if None
 
+    def to_json(self) -> dict[str, object] | None:
+        """What another process needs to ask the same again; None where the data are only in this one."""
+        if isinstance(self.data, Dataset):
+            return None
+        asked = {key: value for key, value in asdict(self).items() if key not in ("out", "started")}
+        return asked | {"weights": None if self.weights is None else str(self.weights), "folder": os.getcwd()}  # noqa: PTH109 - text
+
+    @classmethod
+    def of_run(cls, folder: RunFolder) -> Request:
+        """What was asked of a run.
+
+        Raises:
+            RunError: Its data were only in the memory of the process that made it (H511), or are not where they were from
+                here (H512).
+        """
+        asked = folder.state.get("request")
+        if asked is None:
+            raise RunError(
+                "H511",
+                "the run cannot be resumed",
+                received=f"{folder.path}: fitted on arrays, which are gone with the process that had them",
+                expected="a run on a folder or a table",
+                advice="fit again",
+            )
+        asked = dict(asked)
+        where = asked.pop("folder")
+        if not Path(asked["data"]).exists():
+            raise RunError(
+                "H512",
+                "the data are not where they were",
+                received=f"{asked['data']}, from {os.getcwd()}",  # noqa: PTH109 - text
+                expected=f"the data of the run, which was started in {where}",
+                advice=f"cd {where}, and resume there",
+            )
+        weights = asked.pop("weights")
+        asked["trials"] = tuple(asked["trials"])
+        return cls(**asked, weights=Path(weights) if weights else None, out=folder.path)
+
 
 @dataclass
 class Job:
-    """What is known while trials run."""
+    """What is known while trials run.
+
+    Attributes:
+        learning: What may be looked at before the end.
+        held_out: The user's own test split: nothing until the end.
+        is_prepared: The split is decided, and files that give no row are left out.
+        state: What run.json holds: among it all that was decided, which a resumed run does not decide again.
+        rows: A row a trial that has ended, in the order in which they ran.
+        model: The best model so far, with its row's name, where it is in memory.
+    """
 
     request: Request
     folder: RunFolder
     progress: Progress
     budget: Budget
     watch: Stopwatch
-    learning: Dataset  # what may be looked at before the end
-    held_out: Dataset  # the user's test split: nothing until the end
+    learning: Dataset
+    held_out: Dataset
     is_prepared: bool = False
     state: dict[str, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     features: dict[str, Features] = field(default_factory=dict)
-    best: tuple[Model, Row] | None = None
+    model: tuple[str, Model] | None = None
     converter: Child | None = None
     interrupted: bool = False
 
+    @property
+    def best(self) -> Row | None:
+        """The row of the least ``val_loss``."""
+        return min((row for row in self.rows if row.val_loss is not None), key=lambda row: row.val_loss or 0.0, default=None)
+
     def save(self, **changes: object) -> None:
         """Write run.json and the leaderboard as they stand."""
-        self.state |= changes
+        self.state |= {"trials": [row.to_json() for row in ranked(self.rows)]} | changes
         self.state["stages"] = {name: round(seconds, 3) for name, seconds in self.watch.seconds.items()}
         self.folder.write_state(self.state)
         write_leaderboard(self.folder.path / "leaderboard.csv", self.rows)
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Know again what an earlier process knew of this run: what it decided, and which trials it had ended."""
+        self.state = state
+        self.rows = [Row(**row) for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
+        left_out = {path: reason for path, reason in state["left_out"]}
+        positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
+        skipped = [Skipped(self.learning.paths[i], left_out[self.learning.paths[i]]) for i in positions]
+        self.learning = self.learning.without(skipped, positions)
 
 
 def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
@@ -71,6 +136,7 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
     return {
         "run": job.folder.name,
         "data_name": dataset.name,
+        "data_digest": dataset.digest(),
         "status": "running",
         "task": dataset.task,
         "task_reason": dataset.task_reason,
@@ -80,8 +146,13 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "image": request.image,
         "plan": "trials" if request.trials else request.plan,
         "budget_seconds": request.budget_seconds,
+        "request": request.to_json(),
         "best": None,
         "machine": machine(),
         "versions": versions(),
+        "threads": usable_cores(),
+        "left_out": [],
+        "paid": {},
+        "batch_sizes": {},
         "test_looks": 0,
     }

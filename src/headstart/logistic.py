@@ -1,15 +1,16 @@
 """Part B: the linear head by a solver. Multinomial logistic regression, its L2 penalty chosen on validation.
 
-The rows are many numbers long and often few, so the problem is solved in the span of the rows: with K = X Xᵀ = L Lᵀ, the
-weights W = Xᵀ L⁻ᵀ B have the squared norm of B, and X W = L B. L-BFGS on B (Liu and Nocedal, 1989) then finds exactly what
-it would find on W. Each penalty starts where the stronger one before it ended.
+Rows are centred and scaled to a mean squared norm of one, on paper only: they may be mapped from a file, and no copy is made.
+Where they are few and long, the problem is solved in their span: with K = X Xᵀ = L Lᵀ, the weights W = Xᵀ L⁻ᵀ B have the
+squared norm of B, and X W = L B. L-BFGS on B (Liu and Nocedal, 1989) then finds exactly what it would find on W. Each
+penalty starts where the stronger one before it ended.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,6 +21,8 @@ Array = np.ndarray[Any, Any]
 PENALTIES = tuple(10.0 ** (-exponent / 2) for exponent in range(3, 12))
 _STOP = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}
 _PATIENCE = 2  # weaker penalties tried after the best one
+_MOST_IN_SPAN = 2048  # rows: the span takes memory by the square of their number
+_BLOCK = 4096  # rows multiplied at a time
 _JITTER = 1e-5  # of a row's mean squared norm: centring and copies of a picture make K singular; beyond float32's rounding
 
 
@@ -75,27 +78,22 @@ def _solve(
     rows: Array, labels: Array, val_rows: Array, val_labels: Array, num_classes: int, on_step: Callable[[Step], bool]
 ) -> Solution:
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = rows - mean
-    scale = float(np.sqrt(np.mean(np.square(centred, dtype=np.float32), dtype=np.float64)) * np.sqrt(rows.shape[1])) or 1.0
-    centred /= scale
-    coordinates, basis = _span(centred)
-    val_coordinates = (val_rows - mean) / scale
-    if basis is not None:
-        val_coordinates = val_coordinates @ basis
-    problem = _Problem(coordinates.astype(np.float32, copy=False), np.eye(num_classes)[labels])
-    weights = np.zeros((coordinates.shape[1] + 1, num_classes))
+    is_short = len(rows) < rows.shape[1] and len(rows) <= _MOST_IN_SPAN
+    space: _Space = _Span(rows, mean) if is_short else _Features(rows, mean)
+    weights = np.zeros((space.size + 1, num_classes))
     weights[-1] = np.log(np.bincount(labels, minlength=num_classes).clip(1) / len(labels))
     steps: list[Step] = []
     best_weights, best = weights, 0
+    places = np.arange(len(val_labels))
     for penalty in PENALTIES:
         start = time.perf_counter()
-        weights, loss = problem.minimise(weights, penalty)
-        probabilities = _softmax(val_coordinates @ weights[:-1] + weights[-1])
-        true = probabilities[np.arange(len(val_labels)), val_labels]
+        weights, loss = _minimise(space, labels, weights, penalty)
+        kernel, bias = space.to_layer(weights)
+        probabilities = _softmax(val_rows @ kernel + bias)
         step = Step(
             penalty=penalty,
             loss=loss,
-            val_loss=float(-np.log(np.clip(true, 1e-7, 1)).mean()),
+            val_loss=float(-np.log(np.clip(probabilities[places, val_labels], 1e-7, 1)).mean()),
             val_accuracy=float((probabilities.argmax(axis=1) == val_labels).mean()),
             seconds=time.perf_counter() - start,
         )
@@ -104,52 +102,114 @@ def _solve(
             best_weights, best = weights, len(steps) - 1
         if not on_step(step) or len(steps) - 1 - best >= _PATIENCE:
             break
-    kernel = (best_weights[:-1] if basis is None else basis @ best_weights[:-1]) / scale
-    bias = best_weights[-1] - mean @ kernel
-    return Solution(kernel.astype(np.float32), bias.astype(np.float32), steps, best)
+    return Solution(*space.to_layer(best_weights), steps, best)
 
 
-def _span(rows: Array) -> tuple[Array, Array | None]:
-    """The rows in an orthonormal basis of what they span, and the basis, ``(features, size)``; None where it is larger."""
-    num_rows, num_features = rows.shape
-    if num_rows >= num_features:
-        return rows, None
-    from scipy.linalg import cholesky, solve_triangular
+class _Space(Protocol):
+    """Coordinates in which the problem is solved; weights are ``(size + 1, classes)``, the bias last."""
 
-    gram = (rows @ rows.T).astype(np.float64)
-    gram[np.diag_indices(num_rows)] += _JITTER * max(np.trace(gram) / num_rows, 1.0)
-    lower = cholesky(gram, lower=True, overwrite_a=True)
-    return lower, solve_triangular(lower, rows.astype(np.float64), lower=True).T
+    size: int
+
+    def logits(self, weights: Array, block: slice) -> Array:
+        """Logits of some of the rows."""
+        ...
+
+    def slope(self, error: Array, block: slice) -> Array:
+        """What these rows add to the gradient of the weights, bias apart."""
+        ...
+
+    def to_layer(self, weights: Array) -> tuple[Array, Array]:
+        """Kernel and bias for the rows as they are."""
+        ...
 
 
-class _Problem:
-    """Mean cross-entropy plus half the penalty times the squared weights, bias apart."""
+class _Features:
+    """The features themselves. Mean and scale are applied to products, which are small."""
 
-    def __init__(self, coordinates: Array, targets: Array) -> None:
-        self._coordinates = coordinates
-        self._targets = targets
+    def __init__(self, rows: Array, mean: Array) -> None:
+        self.size = rows.shape[1]
+        self._rows, self._mean = rows, mean
+        squares = sum(float(np.square(rows[block], dtype=np.float32).sum(dtype=np.float64)) for block in _blocks(len(rows)))
+        mean_square = squares / len(rows) - float(np.square(mean, dtype=np.float64).sum())
+        self._scale = float(np.sqrt(max(mean_square, 0.0))) or 1.0
 
-    def minimise(self, start: Array, penalty: float) -> tuple[Array, float]:
-        from scipy.optimize import minimize
+    def logits(self, weights: Array, block: slice) -> Array:
+        kernel, bias = self.to_layer(weights)
+        result: Array = self._rows[block] @ kernel + bias
+        return result
 
-        def objective(flat: Array) -> tuple[float, Array]:
-            weights = flat.reshape(start.shape)
-            # The products are most of the work: float32 halves them, and sums stay in float64.
-            logits = self._coordinates @ weights[:-1].astype(np.float32) + weights[-1]
-            probabilities = _softmax(logits)
-            true = (probabilities * self._targets).sum(axis=1)
-            loss = -np.log(np.clip(true, 1e-12, 1)).mean() + penalty / 2 * np.square(weights[:-1]).sum()
-            error = (probabilities - self._targets) / len(self._targets)
-            slope = self._coordinates.T @ error.astype(np.float32) + penalty * weights[:-1]
-            gradient = np.vstack([slope, error.sum(axis=0, keepdims=True)])
-            return float(loss), gradient.ravel()
+    def slope(self, error: Array, block: slice) -> Array:
+        total = error.sum(axis=0)
+        result: Array = (self._rows[block].T @ error.astype(np.float32) - np.outer(self._mean, total)) / self._scale
+        return result
 
-        found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=_STOP)
-        weights = found.x.reshape(start.shape)
-        return weights, float(found.fun - penalty / 2 * np.square(weights[:-1]).sum())
+    def to_layer(self, weights: Array) -> tuple[Array, Array]:
+        kernel = (weights[:-1] / self._scale).astype(np.float32)
+        return kernel, (weights[-1] - self._mean @ kernel).astype(np.float32)
+
+
+class _Span:
+    """An orthonormal basis of what few, long rows span; their coordinates in it are the Cholesky factor."""
+
+    def __init__(self, rows: Array, mean: Array) -> None:
+        from scipy.linalg import cholesky
+
+        self.size = len(rows)
+        self._rows, self._mean = rows, mean
+        along = (rows @ mean).astype(np.float64)
+        gram = (rows @ rows.T).astype(np.float64)
+        gram += float(mean.astype(np.float64) @ mean.astype(np.float64)) - along[:, None] - along[None, :]
+        mean_square = max(float(np.trace(gram)) / self.size, 0.0)
+        self._scale = float(np.sqrt(mean_square)) or 1.0
+        gram /= self._scale**2
+        gram[np.diag_indices(self.size)] += _JITTER
+        self._lower = cholesky(gram, lower=True, overwrite_a=True)
+        self._coordinates = self._lower.astype(np.float32)  # products are most of the work, and float32 halves them
+
+    def logits(self, weights: Array, block: slice) -> Array:
+        result: Array = self._coordinates[block] @ weights[:-1].astype(np.float32) + weights[-1]
+        return result
+
+    def slope(self, error: Array, block: slice) -> Array:
+        result: Array = self._coordinates[block].T @ error.astype(np.float32)
+        return result
+
+    def to_layer(self, weights: Array) -> tuple[Array, Array]:
+        from scipy.linalg import solve_triangular
+
+        shares = solve_triangular(self._lower, weights[:-1], lower=True, trans="T").astype(np.float32)
+        kernel = (self._rows.T @ shares - np.outer(self._mean, shares.sum(axis=0))) / self._scale**2
+        return kernel.astype(np.float32), (weights[-1] - self._mean @ kernel).astype(np.float32)
+
+
+def _minimise(space: _Space, labels: Array, start: Array, penalty: float) -> tuple[Array, float]:
+    """Weights of the least mean cross-entropy plus half the penalty times their square, and that cross-entropy."""
+    from scipy.optimize import minimize
+
+    def objective(flat: Array) -> tuple[float, Array]:
+        weights = flat.reshape(start.shape)
+        loss = penalty / 2 * float(np.square(weights[:-1]).sum())
+        gradient = np.vstack([penalty * weights[:-1], np.zeros((1, start.shape[1]))])
+        for block in _blocks(len(labels)):
+            error = _softmax(space.logits(weights, block))
+            places = np.arange(len(error)), labels[block]
+            loss -= float(np.log(np.clip(error[places], 1e-12, 1)).sum()) / len(labels)
+            error[places] -= 1
+            error /= len(labels)
+            gradient[:-1] += space.slope(error, block)
+            gradient[-1] += error.sum(axis=0)
+        return loss, gradient.ravel()
+
+    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=_STOP)
+    weights = found.x.reshape(start.shape)
+    return weights, float(found.fun - penalty / 2 * np.square(weights[:-1]).sum())
+
+
+def _blocks(num_rows: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, num_rows, _BLOCK)]
 
 
 def _softmax(logits: Array) -> Array:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shifted = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
     result: Array = shifted / shifted.sum(axis=1, keepdims=True)
     return result

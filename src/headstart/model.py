@@ -4,47 +4,51 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from headstart.augmentation import find_augmentation
 from headstart.dataset import SPLITS, Dataset, nothing_to_evaluate
 from headstart.errors import RunError, TrainingError
 from headstart.export import FORMATS, Exported, export_model
-from headstart.extractor import PartA
-from headstart.features import Features, extract
+from headstart.extractor import PIXELS, PartA
+from headstart.features import Extraction, Features, Views, extract
 from headstart.fingerprint import file_digest
 from headstart.metrics import Evaluation, evaluate_predictions
-from headstart.networks import join, part_b
-from headstart.plans import Trial, parse_trial
+from headstart.networks import Joined, adopt, build_head, join
+from headstart.plans import Trial, check_trial, parse_trial
 from headstart.readers import read, unlabelled
 from headstart.runfolder import read_json, read_json_lines, replacing, write_bytes
 from headstart.signature import sign
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store, cache_folder
 from headstart.tasks import TASKS
-from headstart.trainer import Examples, Recipe, Trained, train
+from headstart.recipe import Recipe
+from headstart.trainer import Built, Examples, Trained, train
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["Model", "num_parameters", "open_store", "prepare"]
+__all__ = ["Model", "open_store", "prepare"]
 
 Array = np.ndarray[Any, Any]
 
 
 class Model:
-    """A backbone with a head.
+    """Part A and Part B.
 
     Args:
-        backbone: A key of ``BACKBONES``.
-        head: A key of ``NETWORKS``.
+        backbone: A key of ``BACKBONES``, several joined by ``+``, or ``pixels`` for a network of one's own.
+        head: A key of ``NETWORKS``, a ``keras.Model``, or a function that builds a network; see ``networks.adopt``.
         pooling: A key of ``POOLINGS``.
+        stage: Where the backbone is cut; behind the pooling if empty. What stands behind an inner cut is trained too.
+        side: Side of the input image in pixels; the backbone's own if 0.
         weights: Local weights file for a network of keras.applications.
 
     Example::
@@ -58,25 +62,30 @@ class Model:
     def __init__(
         self,
         backbone: str = "efficientnet_lite0",
-        head: str = "linear",
+        head: str | keras.Model | Callable[..., keras.KerasTensor] = "linear",
         *,
         pooling: str = "grid2",
-        weights: str | None = None,
+        stage: str = "",
+        side: int = 0,
+        weights: str | os.PathLike[str] | None = None,
     ) -> None:
-        trial = parse_trial(f"{backbone}-{pooling}-{head}", weights=Path(weights) if weights else None)
+        words = [backbone, stage, *([] if backbone == PIXELS else [pooling]), f"{side}px" if side else "", adopt(head)]
+        trial = parse_trial("-".join(word for word in words if word), weights=Path(weights) if weights else None)
         self.part: PartA = trial.part
         self.recipe: Recipe = trial.recipe
         self.trained: Trained | None = None
         self.dataset: Dataset | None = None
         self.history: list[dict[str, Any]] = []
-        self._num_features = 0
-        self._head: keras.Model | None = None
+        self._shape: tuple[int, ...] = ()  # of a row
+        self._num_samples = 0
+        self._joined: Joined | None = None
+        self._part_b: keras.Model | None = None
         self._source: Path | None = None  # where a loaded model lies
 
     @classmethod
     def of(cls, trial: Trial) -> Model:
         """The model of a trial."""
-        model = cls(trial.part.backbone, trial.recipe.network, pooling=trial.part.pooling)
+        model = cls()
         model.part, model.recipe = trial.part, trial.recipe
         return model
 
@@ -88,9 +97,19 @@ class Model:
         Args:
             optimizer: Keras's name of an optimizer, or an optimizer; None: a solver for the linear head, Adam for others.
             loss: Keras's name of a loss; the task's own if None.
-            settings: Other fields of ``Recipe``: epochs, batch_size, patience, seed.
+            settings: Other fields of ``Recipe``: learning_rate, schedule, epochs, batch_size, patience, views,
+                augmentation, options, seed.
+
+        Raises:
+            UsageError: They do not go together (H008, H023).
         """
-        self.recipe = replace(self.recipe, optimizer=optimizer, loss=loss, **settings)
+        if "augmentation" in settings:
+            settings["augmentation"] = find_augmentation(settings["augmentation"])
+        elif settings.get("views", 1) > 1:
+            settings["augmentation"] = find_augmentation("light")
+        recipe = replace(self.recipe, optimizer=optimizer, loss=loss, **settings)
+        check_trial(Trial(self.part, recipe), f"{self.part.name}-{recipe.network}")
+        self.recipe = recipe
 
     def fit(self, data: Dataset | str | os.PathLike[str], *, validation: float = 0.2) -> list[dict[str, Any]]:
         """Extract features and train the head; a split that is missing is made.
@@ -102,7 +121,7 @@ class Model:
         features = extract(dataset, self.part, open_store())
         dataset, features = prepare(dataset, features, validation=validation, seed=self.recipe.seed)
         with tempfile.TemporaryDirectory() as folder:
-            self.train(dataset, features, Path(folder))
+            self.train(dataset, features.plus(self.views(dataset)), Path(folder))
             self.history = read_json_lines(Path(folder) / "history.jsonl")
         return self.history
 
@@ -111,39 +130,99 @@ class Model:
         """The task's score of the fitted model on the validation split."""
         return self._fitted()[0].val_loss
 
+    def views(
+        self,
+        dataset: Dataset,
+        *,
+        progress: Callable[[Extraction], None] = lambda _: None,
+        deadline: float = float("inf"),
+    ) -> Features:
+        """The augmented copies of the training images that the recipe asks for, one view after the other."""
+        recipe, indices = self.recipe, np.tile(dataset.indices("train"), self.recipe.views - 1)
+        numbers = np.repeat(np.arange(1, recipe.views), len(dataset.indices("train")))
+        views = Views(tuple(int(n) for n in numbers), recipe.augmentation, recipe.seed)
+        return extract(dataset.take(indices), self.part, open_store(), views=views, progress=progress, deadline=deadline)
+
     def train(self, dataset: Dataset, features: Features, folder: Path, **options: Any) -> Trained:
-        """Train the head on features that are there; ``folder`` takes the history and the best weights."""
+        """Train Part B on features that are there.
+
+        Args:
+            dataset: Samples whose split is decided.
+            features: A row for each of them, and behind those the rows of their views.
+            folder: Takes the history and the best weights.
+            options: See ``trainer.train``.
+        """
         self.dataset = dataset
         train_indices, val_indices = dataset.indices("train"), dataset.indices("validation")
+        views = [i for i in range(len(dataset), len(features)) if i not in {*features.failures, *features.unreached}]
+        source = np.tile(train_indices, max(1, self.recipe.views - 1))  # which sample each view is of
         examples = Examples(
-            rows=features.rows(train_indices),
-            labels=dataset.labels[train_indices],
+            rows=features.rows([*train_indices, *views]),
+            labels=dataset.labels[[*train_indices, *(source[i - len(dataset)] for i in views)]],
             val_rows=features.rows(val_indices),
             val_labels=dataset.labels[val_indices],
             task=dataset.task,
             num_classes=dataset.num_classes,
         )
-        self._num_features, self._head, self._source = examples.rows.shape[1], None, None
-        self.trained = train(examples, self.recipe, folder, **options)
+        self._shape, self._num_samples = examples.rows.shape[1:], len(train_indices)
+        self._joined = self._part_b = self._source = None
+        self.trained = train(examples, self.recipe, folder, build=self._build, **options)
+        if self._part_b is not None:  # the solver asked for none
+            self._part_b.set_weights(self.trained.weights)
         return self.trained
 
-    def head(self) -> keras.Model:
-        """Part B as a Keras model."""
-        trained, dataset = self._fitted()
-        if self._head is None:
-            self._head = part_b(self.recipe.network, self._num_features, dataset.task, dataset.num_classes)
-            self._head.set_weights(trained.weights)
-        return self._head
+    def restore(self, dataset: Dataset, features: Features, file: Path) -> Model:
+        """The model that ``train`` made earlier, from the weights of Part B that it left in ``file``."""
+        self.dataset = dataset
+        indices = dataset.indices("train")
+        self._shape, self._num_samples = features.rows(indices[:1]).shape[1:], len(indices)
+        part_b, _ = self._build()
+        part_b.load_weights(file)
+        self.trained = Trained(self.recipe, part_b.get_weights(), float("nan"), float("nan"), 0, 0.0)
+        return self
+
+    def _build(self) -> Built:
+        """A fresh Part B, and the layers in it that come from the backbone."""
+        if not self.part.is_inner:
+            self._part_b = self._make_head(self._shape)
+            return self._part_b, []
+        self._joined = join(self.part, self._make_head)
+        self._part_b = self._joined.part_b
+        return self._part_b, self._joined.tail
+
+    def _make_head(self, shape: Sequence[int]) -> keras.Model:
+        recipe, dataset = self.recipe, self.dataset
+        if dataset is None:
+            raise RuntimeError("a head is built for a data set")
+        settings: dict[str, Any] = {"num_samples": self._num_samples, "options": recipe.options}
+        return build_head(recipe.network, shape, dataset.task, dataset.num_classes, **settings)
+
+    def part_b(self) -> keras.Model:
+        """Part B as a Keras model: the row at the cut in, the task's output out."""
+        trained, _ = self._fitted()
+        if self._part_b is None:
+            self._build()[0].set_weights(trained.weights)
+        return cast("keras.Model", self._part_b)
 
     def keras(self) -> keras.Model:
         """Both parts as one Keras model of built-in layers, image of 0..255 in."""
-        return join(*self.part.tensors(), self.head())
+        head = self.part_b()
+        if self._joined is None:
+            self._joined = join(self.part, lambda _: head)
+        return self._joined.whole
+
+    def num_params(self) -> int:
+        """Parameters of both parts."""
+        if self._joined is not None:
+            return int(self._joined.whole.count_params())
+        return _num_parameters(self.part) + int(self.part_b().count_params())
 
     def probabilities(self, features: Features, indices: Array) -> Array:
         """Probabilities ``(n, classes)`` of stored rows."""
+        from headstart.batches import predict_rows
+
         _, dataset = self._fitted()
-        output = self.head().predict(features.rows(indices), batch_size=1024, verbose=0)
-        return TASKS[dataset.task].to_probabilities(np.asarray(output))
+        return TASKS[dataset.task].to_probabilities(predict_rows(self.part_b(), features.rows(indices)))
 
     def evaluate(self, data: Dataset | str | os.PathLike[str] | None = None) -> Evaluation:
         """Measure on a data set, or on the split of the fitted one that is most honest: test, else validation.
@@ -204,7 +283,8 @@ class Model:
         joined = self.keras()
         with replacing(out / "model.keras") as temporary:
             joined.save(temporary)
-        sign(out, joined, dataset, self.part, self.recipe.network)
+        part_b = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": self._num_samples}
+        sign(out, joined, dataset, self.part, part_b)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, weights: str | None = None) -> Model:
@@ -229,15 +309,18 @@ class Model:
                 expected="the file that Headstart wrote",
                 advice="restore it from a copy, or fit again",
             )
+        made, part_b = signature["part_a"], signature["part_b"]
         model = cls(
-            signature["part_a"]["backbone"],
-            signature["part_b"]["network"],
-            pooling=signature["part_a"]["pooling"],
+            made["backbone"],
+            part_b["network"],
+            pooling=made["pooling"],
+            stage=made["stage"],
+            side=made["side"],
             weights=weights,
         )
-        signed = signature["part_a"]["weights"]
+        signed = made["weights"]
         is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
-        if model.part.card.weights_digest(model.part.weights) != signed and not (is_published and weights is None):
+        if model.part.weights_digest() != signed and not (is_published and weights is None):
             raise RunError(
                 "H507",
                 "Part A has other weights than the model was made with",
@@ -246,13 +329,14 @@ class Model:
                 advice='name it: hs.Model.load(folder, weights="FILE")',
             )
         labels = tuple(signature["labels"])
-        image, rows = model.part.tensors(load=False)
-        head = part_b(model.recipe.network, rows.shape[-1], signature["task"], len(labels))
-        join(image, rows, head).load_weights(path / "model.keras")
-        model._num_features = rows.shape[-1]
+        model.recipe = replace(model.recipe, options=part_b["options"])
+        model._num_samples = part_b["num_samples"]
         model.dataset = Dataset("saved", signature["task"], "saved", labels, (), np.zeros(0, np.int64), (), ())
+        model._joined = join(model.part, model._make_head, load=False)
+        model._part_b = model._joined.part_b
+        model._joined.whole.load_weights(path / "model.keras")
         model._source = path
-        model.trained = Trained(model.recipe, head.get_weights(), float("nan"), float("nan"), 0, 0.0)
+        model.trained = Trained(model.recipe, model._part_b.get_weights(), float("nan"), float("nan"), 0, 0.0)
         return model
 
     def export(self, *formats: str, out: str | os.PathLike[str]) -> list[Exported]:
@@ -277,11 +361,11 @@ class Model:
 
 
 @lru_cache
-def num_parameters(part: PartA) -> int:
-    """Parameters of a Part A."""
+def _num_parameters(part: PartA) -> int:
     import keras
 
-    return int(keras.Model(*part.tensors(load=False)).count_params())
+    tensors = part.tensors(load=False)
+    return int(keras.Model(tensors.image, tensors.row).count_params())
 
 
 def open_store() -> Store:

@@ -1,34 +1,198 @@
-"""Part B: the heads, built with the functional API, and the join of Part A and Part B into one model."""
+"""Part B: the table of networks, the task's output layer on top of each, and the join of Part A and Part B."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import inspect
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headstart.blocks import cnn, dense_block, dnn
+from headstart.errors import UsageError
+from headstart.extractor import PartA
 from headstart.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["NETWORKS", "dense_block", "join", "part_b"]
+__all__ = ["NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "join"]
 
 HIDDEN_UNITS = 256
 DROPOUT = 0.5
 
 
-def dense_block(x: keras.KerasTensor, units: int, *, activation: str, dropout: float, name: str) -> keras.KerasTensor:
-    """Dense → BatchNormalization → activation → Dropout; the initialiser follows the activation.
+@dataclass(frozen=True)
+class Network:
+    """A row of the table: what stands between the rows and the task's output layer.
 
-    ReLU halves the variance, which ``he_normal`` makes up for (He et al., 2015, https://arxiv.org/abs/1502.01852).
+    Attributes:
+        build: Rows, or images of 0..255, and ``num_samples`` (training samples, to size the network by) to the tensor that
+            the output layer reads. Its other keyword arguments are the network's options.
+        takes_images: It begins at the pixels: a network of one's own, trained from scratch.
+        is_whole: ``build`` gives the task's output itself, as a user's own model does.
     """
+
+    build: Callable[..., keras.KerasTensor] = field(repr=False)
+    takes_images: bool = False
+    is_whole: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of the options that it takes."""
+        named = inspect.signature(self.build).parameters.values()
+        return tuple(p.name for p in named if p.kind is p.KEYWORD_ONLY and p.name != "num_samples")
+
+
+class Joined(NamedTuple):
+    """Both parts on one set of layers: ``whole(image) == part_b(A(image))``, to rounding.
+
+    Attributes:
+        part_b: The row at the cut to the task's output: the head, behind what is left of the backbone.
+        whole: The image of 0..255, ``(batch, side, side, 3)``, to the task's output.
+        tail: The layers of the backbone that Part B trains.
+    """
+
+    part_b: keras.Model
+    whole: keras.Model
+    tail: list[keras.layers.Layer]
+
+
+def _linear(rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:
     from keras import layers
 
-    initializer = {"relu": "he_normal", "selu": "lecun_normal"}.get(activation, "glorot_uniform")
-    # The normalisation brings its own offset, so that a bias would do nothing.
-    x = layers.Dense(units, use_bias=False, kernel_initializer=initializer, name=name)(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    x = layers.Activation(activation, name=f"{name}_{activation}")(x)
-    return layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return layers.Flatten(name="rows_flat")(rows) if len(rows.shape) > 2 else rows
+
+
+def _mlp(
+    rows: keras.KerasTensor,
+    *,
+    num_samples: int,
+    units: int = HIDDEN_UNITS,
+    dropout: float = DROPOUT,
+    activation: str = "relu",
+    regularizer: str | None = None,
+) -> keras.KerasTensor:
+    from keras import layers
+
+    x = layers.BatchNormalization(name="normalise", scale=False, center=False)(rows)
+    return dense_block(x, units, activation=activation, dropout=dropout, regularizer=regularizer, name="hidden")
+
+
+NETWORKS: dict[str, Network] = {
+    "linear": Network(_linear),
+    "mlp": Network(_mlp),
+    "dnn": Network(dnn),
+    "cnn": Network(cnn, takes_images=True),
+}
+
+
+def find_network(name: str, options: Mapping[str, Any]) -> Network:
+    """The row of a network, its options checked.
+
+    Raises:
+        UsageError: There is no such network, or it has no such option (H023).
+    """
+    network = NETWORKS.get(name)
+    unknown = [key for key in options if network is None or key not in network.options]
+    if network is None or unknown:
+        raise UsageError(
+            "H023",
+            "unknown network" if network is None else "the network has no such option",
+            received=name if network is None else f"{', '.join(unknown)} for {name}",
+            expected=", ".join(NETWORKS if network is None else network.options) or "no option at all",
+            advice="headstart.NETWORKS holds the names; a function of your own can be added to it",
+        )
+    return network
+
+
+def build_head(
+    name: str,
+    shape: Sequence[int],
+    task: str,
+    num_classes: int,
+    *,
+    num_samples: int = 1000,
+    options: Mapping[str, Any] | None = None,
+) -> keras.Model:
+    """A fresh network: rows or images of ``shape`` in, the task's output ``(batch, units)`` out.
+
+    Args:
+        name: A key of ``NETWORKS``.
+        shape: Of a row, or of an image.
+        task: A key of ``TASKS``.
+        num_classes: Classes.
+        num_samples: Training samples, to size the network by.
+        options: The network's options by name.
+
+    Raises:
+        UsageError: No such network, or no such option of it (H023).
+    """
+    import keras
+
+    network = find_network(name, options or {})
+    rows = keras.Input(tuple(shape), name="rows")
+    x = network.build(rows, num_samples=num_samples, **(options or {}))
+    output = x if network.is_whole else _output(x, TASKS[task], num_classes)
+    return keras.Model(rows, output, name=name)
+
+
+def adopt(network: str | keras.Model | Callable[..., keras.KerasTensor]) -> str:
+    """The name of a network: a key of ``NETWORKS``, under which a user's own model or function is put where it is none.
+
+    Args:
+        network: A name; a ``keras.Model`` from rows or images to the task's output, which is copied and trained from its
+            present weights; or a function from the tensor of rows, or of images, to the tensor that the output layer
+            reads. A function that begins at the pixels is told by an attribute ``takes_images = True``.
+    """
+    if isinstance(network, str):
+        return network
+    import keras
+
+    name = (getattr(network, "name", "") or getattr(network, "__name__", "") or type(network).__name__).replace("-", "_")
+    if isinstance(network, keras.Model):
+        NETWORKS[name] = Network(partial(_copied, network), takes_images=len(network.inputs[0].shape) == 4, is_whole=True)
+    else:
+        NETWORKS[name] = Network(partial(_called, network), takes_images=getattr(network, "takes_images", False))
+    return name
+
+
+def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load: bool = True) -> Joined:
+    """Both parts as models over the same layers.
+
+    Args:
+        part: Where the cut lies.
+        make_head: From the shape of what it reads to the head: pooled features, or the image where there is no backbone.
+        load: Load the backbone's weights; a saved model brings its own.
+    """
+    import keras
+
+    tensors = part.tensors(load=load)
+    head = make_head(tensors.pooled.shape[1:])
+    output = _behind(head, tensors.pooled)
+    whole = keras.Model(tensors.image, output, name="headstart")
+    if tensors.row is tensors.pooled:
+        return Joined(head, whole, [])
+    part_b = keras.Model(tensors.row, output, name="part_b")
+    of_head = {id(layer) for layer in [head, *head.layers]}
+    tail = [layer for layer in part_b.layers if id(layer) not in of_head and layer.weights]
+    for layer in tail:
+        if isinstance(layer, keras.layers.BatchNormalization):  # its statistics come from more images than there are here
+            layer.trainable = False
+    return Joined(part_b, whole, tail)
+
+
+def _copied(model: keras.Model, rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:
+    import keras
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy(rows)
+
+
+def _called(function: Callable[..., keras.KerasTensor], rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:
+    return function(rows)
 
 
 def _output(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
@@ -38,47 +202,11 @@ def _output(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTe
     return layers.Dense(units, activation=task.activation, kernel_initializer=task.initializer, name="probabilities")(x)
 
 
-def _linear(rows: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
-    return _output(rows, task, num_classes)
-
-
-def _mlp(rows: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
-    from keras import layers
-
-    x = layers.BatchNormalization(name="normalise", scale=False, center=False)(rows)
-    x = dense_block(x, HIDDEN_UNITS, activation="relu", dropout=DROPOUT, name="hidden")
-    return _output(x, task, num_classes)
-
-
-NETWORKS: dict[str, Callable[[keras.KerasTensor, Task, int], keras.KerasTensor]] = {"linear": _linear, "mlp": _mlp}
-
-
-def part_b(network: str, num_features: int, task: str, num_classes: int) -> keras.Model:
-    """A fresh head: rows ``(batch, features)`` in, the task's output ``(batch, units)`` out.
-
-    Args:
-        network: A key of ``NETWORKS``.
-        num_features: Length of a row.
-        task: A key of ``TASKS``.
-        num_classes: Classes.
-    """
-    import keras
-
-    rows = keras.Input((num_features,), name="rows")
-    return keras.Model(rows, NETWORKS[network](rows, TASKS[task], num_classes), name=network)
-
-
-def join(image: keras.KerasTensor, rows: keras.KerasTensor, head: keras.Model) -> keras.Model:
-    """One model: image of 0..255, ``(batch, size, size, 3)``, in; the head's output out. ``predict(x) == B(A(x))``.
-
-    Args:
-        image: Input of Part A.
-        rows: Output of Part A.
-        head: Part B.
-    """
-    import keras
-
-    x = rows
-    for layer in head.layers[1:]:  # a head is a chain; its own layers make the joined model flat and easy to read
+def _behind(head: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
+    """The head's output for another input; a chain's own layers are used, so that the model is flat and easy to read."""
+    is_chain = all(after.input is before.output for before, after in itertools.pairwise(head.layers))
+    if not is_chain:
+        return head(x)
+    for layer in head.layers[1:]:
         x = layer(x)
-    return keras.Model(image, x, name="headstart")
+    return x

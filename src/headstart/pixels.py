@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 __all__ = ["FILTERS", "FORMATS", "MAX_PIXELS", "Prepared", "from_array", "load", "prepare"]
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Draw = Callable[[Image.Image], Pixels]  # the whole picture, upright, L or RGB, to a square
 
 # Raster formats that decode in this process; none that starts another program. TGA has no signature, so it comes last.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "QOI", "PCX", "SGI", "TGA")
@@ -56,16 +57,29 @@ def load(source: str | os.PathLike[str] | bytes, size: int, crop: float = 0.95, 
     return prepare(source if isinstance(source, bytes) else Path(source).read_bytes(), size, crop, filter).pixels
 
 
-def prepare(data: bytes, size: int, crop: float = 0.95, filter: str = "bicubic") -> Prepared:
-    """Like ``load`` for the content of a file, with what else there is to know about it."""
+def prepare(
+    data: bytes, size: int, crop: float = 0.95, filter: str = "bicubic", draw: Draw | None = None, needed: int = 0
+) -> Prepared:
+    """Like ``load`` for the content of a file, with what else there is to know about it.
+
+    Args:
+        data: The content.
+        size: Side of the square.
+        crop: Share of the shorter side that it takes.
+        filter: A key of ``FILTERS``.
+        draw: Makes the pixels in another way, from the whole picture: upright, L or RGB, transparency on white.
+        needed: Pixels that its shorter side must keep, where a large picture is reduced before it is drawn.
+    """
     _check(size, crop, filter)
+    needed = max(needed, math.ceil(size / crop))
     try:
         with _quiet():
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         with image:
             width, height, mode, kind = *image.size, image.mode, image.format or ""
-            orientation = _decode(image, math.ceil(size / crop))
-            pixels = _square(_plain(image), size, crop, filter, orientation)
+            orientation = _decode(image, needed)
+            plain = _plain(image)
+            pixels = draw(_whole(plain, needed, orientation)) if draw else _square(plain, size, crop, filter, orientation)
             animated = bool(_asked(lambda: getattr(image, "is_animated", False)))
             return Prepared(pixels, width, height, kind, mode, animated)
     except MemoryError:
@@ -74,10 +88,12 @@ def prepare(data: bytes, size: int, crop: float = 0.95, filter: str = "bicubic")
         raise ValueError(_reason(error) if data else "the file is empty") from error
 
 
-def from_array(array: np.ndarray[Any, Any], size: int, crop: float = 0.95, filter: str = "bicubic") -> Pixels:
+def from_array(
+    array: np.ndarray[Any, Any], size: int, crop: float = 0.95, filter: str = "bicubic", draw: Draw | None = None
+) -> Pixels:
     """Pixels of an image in memory, shape ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)`` (alpha on white).
 
-    Integers are 0..255. Floats are 0..1 if none of them exceeds 1, else 0..255.
+    Integers are 0..255. Floats are 0..1 if none of them exceeds 1, else 0..255. ``draw`` is that of ``prepare``.
 
     Raises:
         ValueError: Another shape, or values outside these ranges.
@@ -93,7 +109,8 @@ def from_array(array: np.ndarray[Any, Any], size: int, crop: float = 0.95, filte
             raise ValueError(f"values from {low:g} to {high:g}: expected 0..1 or 0..255")
         scale = 255.0 if values.dtype.kind in "fb" and high <= 1.0 else 1.0
         values = np.rint(values.astype(np.float32) * scale).astype(np.uint8)
-    return _square(_plain(Image.fromarray(values)), size, crop, filter, 1)
+    plain = _plain(Image.fromarray(values))
+    return draw(_whole(plain, math.ceil(size / crop), 1)) if draw else _square(plain, size, crop, filter, 1)
 
 
 def _decode(image: Image.Image, needed: int) -> object:
@@ -137,8 +154,20 @@ def _square(image: Image.Image, size: int, crop: float, filter: str, orientation
     image = image.resize((size, size), FILTERS[filter], box=box, reducing_gap=3.0)
     if isinstance(orientation, int) and orientation in _TURNS:
         image = image.transpose(_TURNS[orientation])  # a centred square stays one, and the small one turns faster
-    if image.mode != "RGBa":
-        return np.array(image.convert("RGB"))
+    return _on_white(image) if image.mode == "RGBa" else np.array(image.convert("RGB"))
+
+
+def _whole(image: Image.Image, needed: int, orientation: object) -> Image.Image:
+    """The whole picture, upright and without transparency; one that is much larger than needed is reduced first."""
+    if (factor := min(image.size) // (3 * needed)) > 1:
+        image = image.reduce(factor)
+    image = image if image.mode != "RGBa" else Image.fromarray(_on_white(image))
+    if isinstance(orientation, int) and orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])
+    return image
+
+
+def _on_white(image: Image.Image) -> Pixels:
     channels = np.asarray(image).astype(np.int16)
     on_white: Pixels = np.clip(channels[..., :3] + (255 - channels[..., 3:]), 0, 255).astype(np.uint8)
     return on_white

@@ -2,60 +2,138 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headstart.augmentation import AUGMENTATIONS
 from headstart.backbones import find_backbone
 from headstart.errors import UsageError
-from headstart.extractor import POOLINGS, PartA
-from headstart.networks import NETWORKS
-from headstart.trainer import Recipe
+from headstart.extractor import PIXELS, POOLINGS, PartA, unknown_stage
+from headstart.networks import NETWORKS, find_network
+from headstart.rates import SCHEDULES
+from headstart.recipe import Recipe
+from headstart.trainer import is_solved
 
 __all__ = ["PLANS", "Trial", "make_trials", "parse_trial"]
 
 _BACKBONE = "efficientnet_lite0"
 _POOLING = "grid2"  # on photographs it beat plain averaging at no cost
+_SMALLEST_SIDE, _LARGEST_SIDE = 8, 2048
 
-PLANS: dict[str, tuple[str, ...]] = {"quick": ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-grid2-mlp")}
+PLANS: dict[str, tuple[str, ...]] = {
+    "quick": ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-grid2-mlp"),
+}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One model to try: Part A and the recipe for Part B."""
+    """One model to try: Part A and the recipe for Part B.
+
+    Args:
+        part: Part A.
+        recipe: How Part B is trained.
+        title: Its name, where the parts do not tell it from another.
+    """
 
     part: PartA
     recipe: Recipe
+    title: str = ""
 
     @property
     def name(self) -> str:
-        """``backbone-pooling-network``, also the name of its folder."""
-        return f"{self.part.name}-{self.recipe.network}"
+        """``backbone[-stage]-pooling[-SIDEpx][-Nviews]-network``, also the name of its folder."""
+        views = f"{self.recipe.views}views" if self.recipe.views > 1 else ""
+        return self.title or "-".join(part for part in (self.part.name, views, self.recipe.network) if part)
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether the solver trains it, without Keras."""
+        return is_solved(self.recipe, is_inner=self.part.is_inner)
 
 
 def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0) -> Trial:
-    """Read ``[backbone-][pooling-]network``; Lite0 and ``grid2`` if left out.
+    """Read ``[backbone[+backbone]][-stage][-pooling][-SIDEpx][-Nviews]-network``; Lite0 and ``grid2`` if left out.
 
     Raises:
-        UsageError: A part of the name is not known (H002).
-        BackboneError: The backbone is not known (H201).
+        UsageError: A part of the name is not known (H002), or the parts do not fit one another (H008).
+        BackboneError: The backbone is not known (H201), or has no such stage (H206).
 
     Example:
         >>> parse_trial("MobileNetV2-linear").name
         'MobileNetV2-grid2-linear'
+        >>> parse_trial("efficientnet_lite0-stage6_block3-4views-linear").name
+        'efficientnet_lite0-stage6_block3-grid2-4views-linear'
     """
-    *front, network = name.split("-")
-    pooling = front.pop() if front and front[-1] in POOLINGS else _POOLING
-    if network not in NETWORKS or len(front) > 1:
+    *words, network = name.split("-")
+    found: dict[str, str] = {}
+    for position, word in enumerate(words):
+        kind = _kind(word, is_first=position == 0)
+        if kind in found or not word:
+            raise _unreadable(name)
+        found[kind] = word
+    if network not in NETWORKS:
+        raise _unreadable(name)
+    backbone = found.get("backbone") or (PIXELS if NETWORKS[network].takes_images else _BACKBONE)
+    side, views = int(found.get("px", "0px")[:-2]), int(found.get("views", "1views")[:-5])
+    if backbone != PIXELS:
+        backbone = "+".join(find_backbone(word).name for word in backbone.split("+"))
+    part = PartA(backbone, found.get("pooling", _POOLING), weights, found.get("stage", ""), side)
+    augmentation = AUGMENTATIONS["light"] if views > 1 else None
+    trial = Trial(part, Recipe(network, views=views, augmentation=augmentation, seed=seed))
+    return check_trial(trial, name)
+
+
+def _kind(word: str, *, is_first: bool) -> str:
+    """Which part of a trial's name a word is."""
+    if word in POOLINGS:
+        return "pooling"
+    if number := re.fullmatch(r"\d{1,5}(px|views)", word):
+        return number[1]
+    return "backbone" if is_first and word not in find_backbone(_BACKBONE).stages else "stage"
+
+
+def check_trial(trial: Trial, name: str) -> Trial:
+    """Refuse what does not fit together before anything is computed.
+
+    Args:
+        trial: The trial.
+        name: What the user calls it.
+
+    Raises:
+        UsageError: Parts that do not fit one another (H008).
+        BackboneError: A stage that the backbone does not have (H206).
+    """
+    part, recipe = trial.part, trial.recipe
+    network = find_network(recipe.network, recipe.options)
+    stages = [stage for card in part.cards for stage in card.stages]
+    wrong = ""
+    if part.stage and len(part.cards) != 1:
+        wrong = "a stage belongs to one backbone"
+    elif network.takes_images and part.cards:
+        wrong = f"{recipe.network} begins at the pixels and takes no backbone"
+    elif not part.cards and not network.takes_images:
+        wrong = f"{recipe.network} stands behind a backbone"
+    elif part.side and not _SMALLEST_SIDE <= part.side <= _LARGEST_SIDE:
+        wrong = f"the image has a side of {part.side} pixels, and may have {_SMALLEST_SIDE} to {_LARGEST_SIDE}"
+    elif recipe.views < 1 or (recipe.views > 1 and part.is_pixels):
+        wrong = "several views are stored copies; at the pixels each epoch draws its own"
+    elif recipe.augmentation is not None and recipe.views == 1 and not part.is_pixels:
+        wrong = "augmentation needs several views, or a cut at the pixels: a stored row does not change"
+    elif recipe.schedule not in (None, *SCHEDULES):
+        wrong = f"the schedule {recipe.schedule} is none of {', '.join(SCHEDULES)}"
+    if wrong:
         raise UsageError(
-            "H002",
-            "unknown trial",
-            received=name,
-            expected=f"[backbone-][pooling-]network: pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}",
-            advice="for example --trial efficientnet_lite2-grid2-linear",
+            "H008",
+            "the parts of the trial do not fit together",
+            received=f"{name}: {wrong}",
+            expected="a cut, a network and an augmentation that go together",
+            advice="for example efficientnet_lite0-stage6_block3-4views-linear, or pixels-64px-cnn",
         )
-    backbone = find_backbone(front[0] if front else _BACKBONE).name
-    return Trial(PartA(backbone, pooling, weights), Recipe(network, seed=seed))
+    if part.stage and part.stage != PIXELS and stages and part.stage not in stages:
+        raise unknown_stage(part.backbone, part.stage, stages)
+    return trial
 
 
 def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: int) -> list[Trial]:
@@ -74,3 +152,19 @@ def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: 
         )
     trials = [parse_trial(name, weights=weights, seed=seed) for name in names or PLANS[plan]]
     return list({trial.name: trial for trial in trials}.values())  # one name may be spelt in several ways
+
+
+def with_batch_size(trial: Trial, batch_size: int) -> Trial:
+    """The same trial in batches of another size."""
+    return replace(trial, recipe=replace(trial.recipe, batch_size=batch_size), title=trial.name)
+
+
+def _unreadable(name: str) -> UsageError:
+    return UsageError(
+        "H002",
+        "unknown trial",
+        received=name,
+        expected="[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network: "
+        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}",
+        advice="for example --trial efficientnet_lite2-grid2-linear",
+    )

@@ -33,6 +33,7 @@ __all__ = [
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
+_SCRATCH = (".writing-", ".graph-")  # folders in which files wait for their final name
 
 
 @contextmanager
@@ -247,6 +248,11 @@ class RunFolder:
             value = read_json(manifest)
             value["files"]["run.json"] = file_digest(self.path / "run.json")
             write_json(manifest, value)
+
+    def sweep(self) -> None:
+        """Take away what a killed process was writing; nothing that has its final name is touched."""
+        for scratch in [path for path in self.path.rglob(".*") if path.name.startswith(_SCRATCH)]:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def trial(self, name: str) -> Path:
         """The folder of one trial, made if it is not there."""

@@ -31,7 +31,7 @@ Array = np.ndarray[Any, Any]
 _NUM_GOLDEN = 8
 
 
-def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network: str) -> None:
+def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, part_b: dict[str, object]) -> None:
     """Write golden.npz, preprocess.py and signature.json beside the model.keras that lies in ``out``.
 
     Args:
@@ -39,14 +39,14 @@ def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network:
         joined: The model that was saved there.
         dataset: What it was fitted on; a few of its samples become the golden ones.
         part: Its Part A.
-        network: The name of its Part B.
+        part_b: How its Part B is built: the network, its options, and the number of samples that it was sized for.
     """
     golden = _golden(joined, dataset, part)
     listed = golden.pop("listed")
     with replacing(out / "golden.npz") as temporary:
         np.savez_compressed(temporary, **golden)
     write_bytes(out / "preprocess.py", Path(pixels.__file__).read_bytes())
-    size = part.card.size
+    size = part.geometry.size
     is_binary = dataset.task == "binary"
     signature = {
         "format": 1,
@@ -68,8 +68,8 @@ def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, network:
             "meaning": f"probability of {dataset.classes[1]}" if is_binary else "one column a label, in their order",
         },
         **({"threshold": 0.5} if is_binary else {}),
-        "part_a": part.settings() | {"origin": part.card.origin, "licence": part.card.licence},
-        "part_b": {"network": network},
+        "part_a": part.origins(),
+        "part_b": part_b,
         "digests": {name: file_digest(out / name) for name in ("model.keras", "golden.npz", "preprocess.py")},
         "golden": listed,
     }

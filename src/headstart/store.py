@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 import struct
 import sys
+import tempfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from headstart.errors import StackError
 
 if TYPE_CHECKING:
     import lmdb
 
-__all__ = ["Record", "Store", "cache_folder"]
+__all__ = ["Record", "Store", "cache_folder", "mapped_array"]
 
 _HEADER = struct.Struct("<If")  # checksum of what follows it, seconds
 # Address space that is reserved and not memory; the file grows as rows come. Windows would allocate it on disk.
@@ -65,19 +68,32 @@ class Store:
 
     def read(self, space: str, digests: Sequence[str]) -> list[Record | None]:
         """The records in the order of ``digests``; None where there is none, or where a checksum does not hold."""
+        records: list[Record | None] = [None] * len(digests)
+
+        def keep(position: int, value: memoryview, seconds: float) -> None:
+            records[position] = Record(bytes(value), seconds)
+
+        self.visit(space, digests, keep)
+        return records
+
+    def visit(self, space: str, digests: Sequence[str], visitor: Callable[[int, memoryview, float], None]) -> None:
+        """Show each record to ``visitor`` with its position and seconds, where it lies on the mapped disk: no copy is made.
+
+        The value is gone when the visitor returns. A record that is not there, or whose checksum does not hold, is not
+        shown.
+        """
         import lmdb
 
         prefix = bytes.fromhex(space)
-        records: list[Record | None] = []
         try:
             with self._database.begin(buffers=True) as transaction:
-                for digest in digests:
+                for position, digest in enumerate(digests):
                     entry = transaction.get(prefix + bytes.fromhex(digest))
-                    records.append(None if entry is None else self._checked(entry))
+                    if entry is not None and self._is_whole(entry):
+                        self.num_read += 1
+                        visitor(position, entry[_HEADER.size :], _HEADER.unpack_from(entry)[1])
         except lmdb.Error as error:
             raise _refused(self.folder, str(error)) from error
-        self.num_read += sum(record is not None for record in records)
-        return records
 
     def write(self, space: str, records: Iterable[tuple[str, Record]]) -> None:
         """Store all the records in one transaction: all of them or none.
@@ -99,12 +115,30 @@ class Store:
             raise _refused(self.folder, str(error)) from error
         self.num_written += count
 
-    def _checked(self, entry: memoryview) -> Record | None:
+    def _is_whole(self, entry: memoryview) -> bool:
         if len(entry) < _HEADER.size or zlib.crc32(entry[4:]) != int.from_bytes(entry[:4], "little"):
             self.num_damaged += 1
-            return None
-        _, seconds = _HEADER.unpack_from(entry)
-        return Record(bytes(entry[_HEADER.size :]), seconds)
+            return False
+        return True
+
+
+def mapped_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An empty array that lies in a file of the cache folder and not in memory; the file is gone when the array is.
+
+    Raises:
+        StackError: The disk refuses (H601).
+    """
+    folder = cache_folder() / "scratch"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:  # the map keeps it open
+            if 0 in shape:
+                return np.zeros(shape, dtype)
+            if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process when a page is written
+                os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize)
+            return np.memmap(file, dtype, "w+", shape=shape)
+    except OSError as error:
+        raise _refused(folder, str(error)) from error
 
 
 def cache_folder() -> Path:

@@ -1,4 +1,4 @@
-"""Part B: train(network, rows, recipe) -> Trained. The linear head has a solver, the others Keras's fit."""
+"""Part B: train(build, examples, recipe) -> Trained. Linear heads on features have a solver, all else Keras's fit."""
 
 from __future__ import annotations
 
@@ -12,55 +12,28 @@ import numpy as np
 
 from headstart.errors import TrainingError
 from headstart.logistic import Step, solve
-from headstart.networks import part_b
+from headstart.recipe import Recipe
 from headstart.runfolder import append_json_line
 from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Examples", "Recipe", "Trained", "train"]
+    from headstart.batches import RowBatches
+
+__all__ = ["Examples", "Trained", "is_solved", "train"]
 
 Array = np.ndarray[Any, Any]
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that ``compile`` and ``fit`` need.
-
-    Attributes:
-        network: A key of ``NETWORKS``.
-        optimizer: Keras's name of an optimizer, or an optimizer object. None: the solver for the linear head, Adam
-            for others.
-        loss: Keras's name of a loss; None is the task's own.
-        epochs: At most so many passes over the training split.
-        batch_size: Samples a step, a power of two; None fits it to the data.
-        patience: Epochs without a better ``val_loss`` before training stops; half of it before the rate is halved.
-        seed: Seed of initial weights, shuffling and dropout.
-    """
-
-    network: str
-    optimizer: str | keras.optimizers.Optimizer | None = None
-    loss: str | None = None
-    epochs: int = 60
-    batch_size: int | None = None
-    patience: int = 5
-    seed: int = 0
-
-    def to_json(self) -> dict[str, object]:
-        """The recipe as plain values; an optimizer object as Keras serialises it."""
-        settings = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        if self.optimizer is not None and not isinstance(self.optimizer, str):
-            import keras
-
-            settings["optimizer"] = keras.optimizers.serialize(self.optimizer)
-        return settings
+_EPOCHS = 60
+_TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
+_FORGET_SECONDS = 0.5  # epochs that are shorter are not worth a file each
 
 
 class Examples(NamedTuple):
     """What training may see.
 
-    Rows are ``(n, features)`` float32, labels ``(n,)`` numbers.
+    Rows are ``(n, …)``, mapped from a file; labels are ``(n,)`` numbers.
     """
 
     rows: Array
@@ -73,10 +46,10 @@ class Examples(NamedTuple):
 
 @dataclass
 class Trained:
-    """A head that was trained.
+    """A Part B that was trained.
 
     Attributes:
-        weights: As ``part_b`` of the same network takes them.
+        weights: As the network that was built takes them.
         val_loss: The task's score on the validation split.
         val_accuracy: Share of right answers there.
         num_epochs: Epochs, or penalties tried by the solver.
@@ -93,34 +66,44 @@ class Trained:
     interrupted: bool = False
 
 
+Built = tuple["keras.Model", "list[keras.layers.Layer]"]
+OnEpoch = Callable[[int, float], None]
+
+
+def is_solved(recipe: Recipe, *, is_inner: bool) -> bool:
+    """Whether the solver trains it: a linear head on features, with nothing asked that is Keras's alone."""
+    return recipe.network == "linear" and not is_inner and recipe.optimizer is None and recipe.loss is None
+
+
 def train(
     examples: Examples,
     recipe: Recipe,
     folder: Path,
     *,
+    build: Callable[[], Built],
     deadline: float = float("inf"),
-    on_epoch: Callable[[int, float], None] = lambda _epoch, _val_loss: None,
+    on_epoch: OnEpoch = lambda _epoch, _val_loss: None,
 ) -> Trained:
-    """Train a head on stored rows.
+    """Train Part B on stored rows.
 
     Args:
         examples: Training and validation rows.
-        recipe: What to train and how.
-        folder: Takes history.jsonl, a line an epoch, and the best weights as they improve.
+        recipe: How to train.
+        folder: Takes history.jsonl, a line an epoch, the best weights as they improve, and the state to go on from. Where
+            a state lies already, training goes on from it.
+        build: Makes a fresh network, and names those of its layers that come from the backbone. The solver does not ask.
         deadline: ``time.perf_counter()`` value at which training ends with the best so far.
         on_epoch: Told the epoch and its ``val_loss``.
 
     Raises:
-        TrainingError: The loss is not a number from the first epoch on (H301).
+        TrainingError: The loss is not a number from the first epoch on (H301), or the memory does not suffice (H306).
     """
-    is_solved = recipe.network == "linear" and recipe.optimizer is None and recipe.loss is None
-    method = _by_solver if is_solved else _by_keras
-    return method(examples, recipe, folder, deadline, on_epoch)
+    if is_solved(recipe, is_inner=examples.rows.ndim > 2):
+        return _by_solver(examples, recipe, folder, deadline, on_epoch)
+    return _KerasTraining(examples, recipe, folder, build, deadline, on_epoch).run()
 
 
-def _by_solver(
-    examples: Examples, recipe: Recipe, folder: Path, deadline: float, on_epoch: Callable[[int, float], None]
-) -> Trained:
+def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float, on_epoch: OnEpoch) -> Trained:
     import scipy.linalg
     import scipy.optimize
     import scipy.special
@@ -128,6 +111,7 @@ def _by_solver(
 
     start = time.perf_counter()
     count = 0
+    (folder / "history.jsonl").unlink(missing_ok=True)  # of an attempt that was broken off
 
     def record(step: Step) -> bool:
         nonlocal count
@@ -160,72 +144,154 @@ def _by_solver(
     return Trained(recipe, [kernel, bias], task.score(examples.val_labels, probabilities), accuracy, count, seconds)
 
 
-def _by_keras(
-    examples: Examples, recipe: Recipe, folder: Path, deadline: float, on_epoch: Callable[[int, float], None]
-) -> Trained:
-    import keras
+@dataclass
+class _KerasTraining:
+    """One training by Keras's ``fit``."""
 
-    from headstart import callbacks
+    examples: Examples
+    recipe: Recipe
+    folder: Path
+    build: Callable[[], Built]
+    deadline: float
+    on_epoch: OnEpoch
 
-    task = TASKS[examples.task]
-    keras.utils.set_random_seed(recipe.seed)
-    model = part_b(recipe.network, examples.rows.shape[1], examples.task, examples.num_classes)
-    optimizer = recipe.optimizer or "adam"
-    if not isinstance(optimizer, str):  # an optimizer keeps state; the caller's object stays as it was
-        optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    loss = recipe.loss or task.loss
-    model.compile(optimizer=optimizer, loss=loss, metrics=task.metrics(), jit_compile=False)
-    checkpoint = callbacks.BestCheckpoint(folder / "model.keras")
-    start = time.perf_counter()
-    interrupted = False
-    try:
-        model.fit(
-            examples.rows,
-            _targets(examples, loss),
-            batch_size=recipe.batch_size or _batch_size(len(examples.rows)),
-            epochs=recipe.epochs,
-            verbose=0,
-            callbacks=[
-                callbacks.ValidationScore(examples.val_rows, examples.val_labels, task.to_probabilities, task.score),
-                checkpoint,
-                callbacks.RunRecorder(folder / "history.jsonl"),
-                keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience),
-                *_rate_callbacks(model.optimizer, recipe.patience),
-                keras.callbacks.TerminateOnNaN(),
-                callbacks.StopAtDeadline(deadline),
-                keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch, logs["val_loss"])),
-            ],
-        )
-    except KeyboardInterrupt:
-        interrupted = True
+    def run(self) -> Trained:
+        import keras
+
+        from headstart import callbacks
+        from headstart.batches import predict_rows
+
+        recipe, task = self.recipe, TASKS[self.examples.task]
+        keras.utils.set_random_seed(recipe.seed)
+        model, tail = self.build()
+        batches = self._batches()
+        self._compile(model, tail, batches)
+        checkpoint = callbacks.BestCheckpoint(self.folder / "model.keras")
+        observers = self._observers(model, batches, checkpoint)
+        state = callbacks.TrainingState(self.folder / "state.npz", observers, every_seconds=_FORGET_SECONDS)
+        epochs = self._epochs()
+        batches.epoch = min(state.initial_epoch, epochs)
+        start = time.perf_counter()
+        interrupted = False
+        try:
+            model.fit(
+                batches,
+                epochs=epochs,
+                initial_epoch=state.initial_epoch,
+                verbose=0,
+                shuffle=False,
+                callbacks=[*observers, state],
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+            if checkpoint.best_epoch < 0:
+                raise
+            checkpoint.on_train_end()  # Keras does not get there
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise self._out_of_memory(batches) from error
         if checkpoint.best_epoch < 0:
-            raise
-        checkpoint.on_train_end()  # Keras does not get there
-    if checkpoint.best_epoch < 0:
-        raise TrainingError(
+            raise self._not_a_number()
+        checkpoint.restore(model)
+        seconds = time.perf_counter() - start
+        predicted = task.to_probabilities(predict_rows(model, self.examples.val_rows)).argmax(axis=1)
+        accuracy = float((predicted == self.examples.val_labels).mean())
+        return Trained(
+            recipe, model.get_weights(), checkpoint.best, accuracy, len(model.history.epoch), seconds, interrupted
+        )
+
+    def _batches(self) -> RowBatches:
+        from headstart.batches import RowBatches
+
+        examples, recipe = self.examples, self.recipe
+        is_fresh = examples.rows.dtype == np.uint8  # pixels are augmented anew, stored features were when they were made
+        return RowBatches(
+            examples.rows,
+            _targets(examples, self._loss()),
+            recipe.batch_size or batch_size(len(examples.rows)),
+            seed=recipe.seed,
+            augmentation=recipe.augmentation if is_fresh else None,
+        )
+
+    def _schedule(self) -> str:
+        return self.recipe.schedule or ("cosine" if self.examples.rows.ndim > 2 else "plateau")
+
+    def _epochs(self) -> int:
+        is_adapted = self.examples.rows.ndim > 2 and self.examples.rows.dtype != np.uint8
+        return self.recipe.epochs or (_TAIL_EPOCHS if is_adapted else _EPOCHS)
+
+    def _loss(self) -> str:
+        recipe = self.recipe
+        is_mixed = recipe.augmentation is not None and (recipe.augmentation.mixup or recipe.augmentation.cutmix)
+        mixable = {"sparse_categorical_crossentropy": "categorical_crossentropy"}  # which takes shares of classes
+        loss = recipe.loss or TASKS[self.examples.task].loss
+        return mixable.get(loss, loss) if is_mixed and self.examples.rows.dtype == np.uint8 else loss
+
+    def _compile(self, model: keras.Model, tail: list[keras.layers.Layer], batches: RowBatches) -> None:
+        import keras
+
+        from headstart.rate_finder import find_learning_rate
+        from headstart.rates import slow_down
+
+        recipe, task = self.recipe, TASKS[self.examples.task]
+        optimizer = keras.optimizers.get(recipe.optimizer or "adam")
+        if not isinstance(recipe.optimizer, (str, type(None))):  # it keeps state; the caller's object stays as it was
+            optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+        if recipe.learning_rate is not None:
+            optimizer.learning_rate = recipe.learning_rate
+        if tail:
+            slow_down(optimizer, tail, recipe.tail_rate)
+        model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), jit_compile=False)
+        if recipe.learning_rate is None and isinstance(recipe.optimizer, (str, type(None))):
+            optimizer.learning_rate = find_learning_rate(model, batches)
+
+    def _observers(
+        self, model: keras.Model, batches: RowBatches, checkpoint: keras.callbacks.Callback
+    ) -> list[keras.callbacks.Callback]:
+        import keras
+
+        from headstart import callbacks
+        from headstart.rates import SCHEDULES
+
+        examples, recipe, task = self.examples, self.recipe, TASKS[self.examples.task]
+        is_scheduled = isinstance(model.optimizer.get_config().get("learning_rate"), dict)  # by the user's own optimizer
+        rate = float(model.optimizer.learning_rate)
+        return [
+            callbacks.ValidationScore(examples.val_rows, examples.val_labels, task.to_probabilities, task.score),
+            checkpoint,
+            callbacks.RunRecorder(self.folder / "history.jsonl"),
+            *SCHEDULES["constant" if is_scheduled else self._schedule()](recipe, rate, len(batches)),
+            callbacks.StopOnNaN(),
+            callbacks.StopAtDeadline(self.deadline),
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self.on_epoch(epoch, logs["val_loss"])),
+        ]
+
+    def _not_a_number(self) -> TrainingError:
+        return TrainingError(
             "H301",
             "the loss is not a number",
-            received=f"{recipe.network} with {recipe.optimizer or 'adam'}: no epoch with a finite val_loss",
+            received=f"{self.recipe.network} with {self.recipe.optimizer or 'adam'}: no epoch with a finite val_loss",
             expected="a loss that falls",
             advice="use a smaller learning rate, or another optimizer",
             exit_code=1,
         )
-    checkpoint.restore(model)
-    seconds = time.perf_counter() - start
-    output = model.predict(examples.val_rows, batch_size=1024, verbose=0)
-    predicted = task.to_probabilities(output).argmax(axis=1)
-    accuracy = float((predicted == examples.val_labels).mean())
-    num_epochs = len(model.history.epoch)
-    return Trained(recipe, model.get_weights(), checkpoint.best, accuracy, num_epochs, seconds, interrupted)
+
+    def _out_of_memory(self, batches: RowBatches) -> TrainingError:
+        return TrainingError(
+            "H306",
+            "out of memory",
+            received=f"{self.recipe.network} in batches of {batches.batch_size}",
+            expected="memory for one batch and its gradients",
+            advice="use a smaller batch size, a smaller image or a later cut",
+            exit_code=1,
+        )
 
 
-def _rate_callbacks(optimizer: keras.optimizers.Optimizer, patience: int) -> list[keras.callbacks.Callback]:
-    """Halve the rate on a plateau, unless the optimizer brings a schedule of its own."""
-    import keras
-
-    if isinstance(optimizer.get_config().get("learning_rate"), dict):
-        return []
-    return [keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2))]
+def _is_out_of_memory(error: Exception) -> bool:
+    """The frameworks have no class in common: TensorFlow says ResourceExhausted, PyTorch OutOfMemory, JAX the first in words."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _targets(examples: Examples, loss: str) -> Array:
@@ -234,6 +300,6 @@ def _targets(examples: Examples, loss: str) -> Array:
     return examples.labels.astype(np.float32 if examples.task == "binary" else np.int64)
 
 
-def _batch_size(num_samples: int) -> int:
+def batch_size(num_samples: int) -> int:
     """A power of two that makes about 20 steps an epoch, from 8 to 256."""
     return int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), 8, 256))

@@ -56,11 +56,20 @@ def _read_openvino(path: Path, given: str, output: str) -> Predict:
     return lambda batch: np.asarray(compiled({given: batch})[compiled.output(output)])
 
 
+def _read_litert(path: Path, given: str, output: str) -> Predict:
+    from ai_edge_litert.interpreter import Interpreter
+
+    # Not TensorFlow's interpreter: that one holds TensorFlow's operations too, and would hide that a file needs them.
+    answer = Interpreter(str(path)).get_signature_runner()  # it resizes the input to each batch
+    return lambda batch: answer(**{given: batch})[output]
+
+
 RUNTIMES: dict[str, Callable[[Path, str, str], Predict]] = {
     "keras": _read_keras,
     "tensorflow": _read_tensorflow,
     "onnxruntime": _read_onnxruntime,
     "openvino": _read_openvino,
+    "litert": _read_litert,
 }
 
 

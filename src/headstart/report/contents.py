@@ -99,6 +99,7 @@ class Contents:
         splits: Rows of splits.csv.
         skipped: Rows of skipped.csv.
         findings: findings.json.
+        signature: signature.json.
         notes: For each file that is missing or malformed, the reason in words.
     """
 
@@ -112,6 +113,7 @@ class Contents:
     splits: tuple[dict[str, str], ...] = ()
     skipped: tuple[dict[str, str], ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
+    signature: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -163,6 +165,7 @@ class Contents:
             splits=table("splits.csv"),
             skipped=table("skipped.csv"),
             findings=attempt("findings.json", lambda: _objects(read_json(folder.path / "findings.json")), ()),
+            signature=attempt("signature.json", lambda: _object(read_json(folder.path / "signature.json")), {}),
             notes=notes,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 
+from headstart.convert import TENSORRT_NOTE, tensorrt_command
 from headstart.dataset import SPLITS
 from headstart.report.contents import Contents, mapping, number, text
 from headstart.report.page import Markup, escape, folded, note, paragraph, table
@@ -64,18 +65,36 @@ def skipped(contents: Contents) -> Markup:
 
 
 def commands(contents: Contents) -> Markup:
-    """What to type next."""
+    """What to type next: answers here, and the files to ship."""
+    if not contents.state.get("best"):
+        return note("There is no model yet.")
     run = shlex.quote(str(contents.folder.path))
     lines = {
         "Answers for new images": f"headstart predict {run} photos/*.jpg --out predictions.csv",
-        "The model as a file for elsewhere": f"headstart export {run} --to onnx",
+        "For servers and other languages: ONNX, and OpenVINO for a CPU": f"headstart export {run} --to onnx openvino",
+        "For phones and small boards: LiteRT, which was called TensorFlow Lite": f"headstart export {run} --to litert",
     }
-    if not contents.state.get("best"):  # there is no model to use yet
-        lines = {}
-    if not lines:
-        return note("There is no model yet.")
-    items = "".join(f"<p>{escape(words)}</p><pre><code>{escape(line)}</code></pre>" for words, line in lines.items())
-    return Markup(f'<div class="commands">{items}</div>')
+    items = [_command(words, line) for words, line in lines.items()]
+    return Markup(f'<div class="commands">{"".join(items)}{_engine(contents)}</div>')
+
+
+def _command(words: str, *lines: str) -> Markup:
+    code = "\n".join(escape(line) for line in lines)
+    return Markup(f"<p>{escape(words)}</p><pre><code>{code}</code></pre>")
+
+
+def _engine(contents: Contents) -> Markup:
+    """The command that makes a TensorRT engine of the ONNX export; nothing where the signature does not say enough."""
+    given = mapping(contents.signature.get("input"))
+    shape = given.get("shape")
+    sides = [number(side) for side in shape[1:]] if isinstance(shape, list) else []
+    if not sides or not all(side and side >= 1 for side in sides):
+        return Markup("")
+    arguments = tensorrt_command(text(given.get("name")), [int(side) for side in sides if side])
+    first, *others = (shlex.quote(argument) for argument in arguments)  # the signature may come from anyone
+    *above, last = [first, *(f"  {other}" for other in others)]
+    words = "For an NVIDIA GPU: a TensorRT engine, made on that machine in the folder of the ONNX export"
+    return Markup(_command(words, *(f"{line} \\" for line in above), last) + paragraph(TENSORRT_NOTE, "small"))
 
 
 def environment(contents: Contents) -> Markup:

@@ -1,0 +1,228 @@
+"""The whole: one trial, from its features to its row in the leaderboard."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from headstart.conversion import Child
+from headstart.errors import TrainingError
+from headstart.extractor import PartA
+from headstart.features import Extraction, Features, extract
+from headstart.job import Job
+from headstart.leaderboard import Row
+from headstart.model import Model, open_store, prepare
+from headstart.plans import Trial
+from headstart.runfolder import replacing, write_json
+from headstart.trainer import Trained, batch_size
+
+__all__ = ["attempt", "features_of", "recall", "unfinished"]
+
+_PROBE_SECONDS = 1.0
+_LEAST_BATCH = 2
+
+
+def attempt(job: Job, trial: Trial) -> None:
+    """Run a trial; its row is added to the job, and its model kept if it is the best so far.
+
+    Raises:
+        HeadstartError: It cannot be run, or its training came to nothing.
+    """
+    features = features_of(job, trial.part)
+    features = features.plus(_views(job, trial, features))
+    model, trained = _train(job, trial, features)
+    job.interrupted = trained.interrupted
+    with job.watch.stage("measure the head"):
+        row = _measure(job, trial, model, trained, features)
+    folder = job.folder.trial(trial.name)
+    if not (folder / "model.keras").exists():  # the solver leaves none
+        with replacing(folder / "model.keras") as temporary:
+            model.part_b().save(temporary)
+    write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
+    best = job.best
+    job.rows.append(row)
+    if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
+        job.converter = Child("convert.py")
+    if best is None or trained.val_loss < (best.val_loss or 0.0):
+        job.model = trial.name, model
+    (folder / "state.npz").unlink(missing_ok=True)
+    job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
+
+
+def recall(job: Job, trial: Trial) -> Model:
+    """The model of a trial that has ended, in this process or before it."""
+    if job.model is not None and job.model[0] == trial.name:
+        return job.model[1]
+    features = features_of(job, trial.part)
+    return Model.of(trial).restore(job.learning, features, job.folder.trial(trial.name) / "model.keras")
+
+
+def features_of(job: Job, part: PartA) -> Features:
+    """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
+    if part.name in job.features:
+        return job.features[part.name]
+    with job.watch.stage("Part A"):
+        job.progress.begin(f"Part A: {part.name}", len(job.learning))
+        # The probe always gets its time: without it, nobody could say how large the budget would have to be.
+        deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_SECONDS)
+        features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name), deadline=deadline)
+    _start_importing_keras()
+    if not job.is_prepared:
+        features = _prepare(job, features)
+    elif features.failures or features.unreached:
+        raise TrainingError(
+            "H304",
+            f"{len(features.failures) + len(features.unreached)} images gave no row",
+            received=part.name,
+            expected="a row for every image that the trial before could read",
+            advice="fit again with more time or memory",
+            exit_code=1,
+        )
+    job.features[part.name] = features
+    _tell(job, features)
+    return features
+
+
+def unfinished(trial: Trial, status: str, reason: str) -> Row:
+    """The row of a trial without numbers."""
+    return Row(trial.name, status, trial.part.name, trial.recipe.network, reason=reason)
+
+
+def _prepare(job: Job, features: Features) -> Features:
+    request = job.request
+    if features.unreached:
+        job.progress.say(f"the budget leaves out {len(features.unreached)} images that were not reached in time")
+    skipped, _ = features.skipped(job.learning)
+    job.learning, features = prepare(job.learning, features, validation=request.validation, seed=request.seed)
+    job.is_prepared = True
+    job.save(left_out=[*job.state["left_out"], *([file.path, file.reason] for file in skipped)])
+    return features
+
+
+def _tell(job: Job, features: Features) -> None:
+    if features.num_damaged:
+        job.progress.say(f"{features.num_damaged} stored rows failed their checksum and were computed again")
+    name, reason = features.engine
+    if name:
+        job.state["engine"] = {"name": name, "reason": reason}
+        job.progress.say(f"Part A ran on {name}: {reason}")
+    job.progress.say(f"{features.num_computed} rows computed, {features.num_cached} read from the store")
+
+
+def _views(job: Job, trial: Trial, features: Features) -> Features:
+    """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on."""
+    if trial.recipe.views == 1:
+        return features.take([])
+    with job.watch.stage("Part A"):
+        job.progress.begin(f"views: {trial.name}", len(job.learning.indices("train")) * (trial.recipe.views - 1))
+        watch, deadline = _Watch(job, trial.name), job.budget.extraction_deadline
+        views = Model.of(trial).views(job.learning, progress=watch, deadline=deadline)
+    if views.unreached:
+        job.progress.say(f"the budget leaves out {len(views.unreached)} augmented copies that were not reached in time")
+    return views
+
+
+def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
+    """Train Part B; where the memory does not suffice, again with half the batch."""
+    folder = job.folder.trial(trial.name)
+    size = job.state["batch_sizes"].get(trial.name) or trial.recipe.batch_size
+    while True:
+        model = Model.of(trial)
+        model.recipe = replace(trial.recipe, batch_size=size)
+        recipe = {"trial": trial.name, "part_a": trial.part.settings(), **model.recipe.to_json()}
+        write_json(folder / "recipe.json", recipe)
+        job.progress.begin(trial.name, 0)
+        if not trial.is_solved:
+            _clear_session()
+        try:
+            with job.watch.stage("Part B"):
+                trained = model.train(
+                    job.learning,
+                    features,
+                    folder,
+                    deadline=job.budget.training_deadline,
+                    on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
+                )
+        except TrainingError as error:
+            used = size or batch_size(len(job.learning.indices("train")) * trial.recipe.views)
+            if error.code != "H306" or used <= _LEAST_BATCH:
+                raise
+            size = used // 2
+            _forget(folder)
+            job.progress.say(f"{trial.name}: out of memory, again in batches of {size}")
+            job.state["batch_sizes"][trial.name] = size
+            job.save()
+        else:
+            return model, trained
+
+
+def _clear_session() -> None:
+    """Let go of what the trials before have left behind, the numbers in the names of layers included."""
+    import keras
+
+    keras.utils.clear_session()
+
+
+def _forget(folder: Path) -> None:
+    """Take away what a training left behind that will be begun anew."""
+    for name in ("history.jsonl", "model.keras", "state.npz"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: Features) -> Row:
+    validation = job.learning.indices("validation")
+    model.probabilities(features, validation)  # compiled apart from the measurement
+    start = time.perf_counter()
+    model.probabilities(features, validation)
+    part_b_ms = 1000 * (time.perf_counter() - start) / len(validation)
+    num_params = model.num_params()
+    names = [trial.part.name, *([trial.name] if trial.recipe.views > 1 else [])]
+    return Row(
+        trial=trial.name,
+        status="interrupted" if trained.interrupted else "done",
+        part_a=trial.part.name,
+        part_b=trial.recipe.network,
+        val_loss=trained.val_loss,
+        val_accuracy=trained.val_accuracy,
+        part_a_seconds=features.seconds,
+        part_a_cached=not any(job.state["paid"][name] for name in names),
+        part_b_seconds=trained.seconds,
+        total_seconds=features.seconds + trained.seconds,
+        num_params=num_params,
+        ms_per_sample=1000 * features.seconds / len(features) + part_b_ms,
+        file_mb=num_params * 4 / 1e6,
+    )
+
+
+class _Watch:
+    """Notes whether rows had to be paid for, shows progress, and refuses a budget that a short probe shows to be too small."""
+
+    def __init__(self, job: Job, name: str) -> None:
+        self._job = job
+        self._name = name
+        self._is_probed = False
+
+    def __call__(self, state: Extraction) -> None:
+        job, left = self._job, state.total - state.done
+        if self._name not in job.state["paid"]:  # in a resumed run, what the first process paid was paid for this run
+            job.state["paid"][self._name] = left > 0
+            job.save()
+        rate = state.num_computed / state.seconds if state.seconds else 0.0
+        job.progress.advance(state.done, f"{rate:.0f} images/s, {left / rate:.0f} s left" if rate else "")
+        if self._is_probed or (left and state.seconds < _PROBE_SECONDS):
+            return
+        self._is_probed = True
+        if left and not job.is_prepared:
+            job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images a second)")
+        if rate:
+            job.budget.held_out_seconds = len(job.held_out) / rate
+        if job.best is None:
+            job.budget.require(left / rate if rate else 0.0)
+
+
+def _start_importing_keras() -> None:
+    """Import Keras beside the solver, which spends its time outside the interpreter."""
+    threading.Thread(target=importlib.import_module, args=("keras",), daemon=True).start()

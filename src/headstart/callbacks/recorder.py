@@ -1,0 +1,54 @@
+# ruff: noqa: ARG002 - the signatures are Keras's
+"""Part B: the history of a training, a line an epoch."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from headstart.runfolder import append_json_line, write_bytes
+
+__all__ = ["RunRecorder"]
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Appends one JSON line an epoch: losses, metrics, the learning rate and the seconds since training began.
+
+    Args:
+        path: The history file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._start = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Append the epoch's numbers; one that is not finite is written as null."""
+        numbers = {name: _finite(value) for name, value in (logs or {}).items()}
+        numbers["learning_rate"] = _finite(self.model.optimizer.learning_rate)
+        append_json_line(self._path, {"epoch": epoch, **numbers, "seconds": time.perf_counter() - self._start})
+
+    def get_state(self) -> dict[str, Any]:
+        """The clock, and how long the file is."""
+        num_bytes = self._path.stat().st_size if self._path.exists() else 0
+        return {"seconds": time.perf_counter() - self._start, "num_bytes": num_bytes}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Set the clock to the seconds trained before; take off lines of later epochs, which will be trained again."""
+        self._start = time.perf_counter() - state["seconds"]
+        if self._path.exists() and self._path.stat().st_size > state["num_bytes"]:
+            write_bytes(self._path, self._path.read_bytes()[: state["num_bytes"]])
+
+
+def _finite(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None

@@ -1,0 +1,97 @@
+"""Data: one image file to the pixels that were asked for: read, checked by content, decoded, seen as a view."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from headstart import pixels
+from headstart.augmentation import Augmentation, augment_square
+from headstart.squares import Squares
+from headstart.views import needed_side, random_for, view_drawer
+
+__all__ = ["MAX_FILE_BYTES", "THUMBNAIL", "Decoder", "thumbnail"]
+
+MAX_FILE_BYTES = 512 << 20
+THUMBNAIL = 16  # pixels a side
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+_FACTS = ("width", "height", "format", "mode", "animated")
+
+
+class Decoder:
+    """What a worker does for each file.
+
+    Args:
+        geometry: Arguments of ``pixels.prepare``.
+        augmentation: How far views 1, 2, … may be from the picture; None where every view is the picture itself.
+        seed: Decides, with the content and the view's number, what a view shows.
+        squares: Where plain squares are kept. Views are then made from these, whether they were there before or not.
+    """
+
+    def __init__(
+        self,
+        geometry: dict[str, Any],
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        squares: Squares | None = None,
+    ) -> None:
+        self._geometry = geometry
+        self._augmentation = augmentation if augmentation is not None and augmentation.changes_images else None
+        self._seed = seed
+        self._squares = squares
+
+    def decode(self, path: bytes, view: int, digest: str, facts: dict[str, Any]) -> Pixels:
+        """The pixels of a file; ``facts`` is told what there is to know, as far as it gets.
+
+        Args:
+            path: The file.
+            view: 0 for the picture itself.
+            digest: What its content digest should be, or "": with it a square that is kept can be found.
+            facts: Takes ``digest``, ``width``, ``height``, ``format``, ``mode`` and ``animated``; only the first where the
+                square was kept.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: The content is no image, damaged or too large; the text is a plain reason.
+        """
+        square = self._squares.read(digest) if self._squares is not None and digest else None
+        if square is not None:
+            facts["digest"] = digest
+        else:
+            data = _read(path)
+            facts["digest"] = hashlib.sha256(data).hexdigest()
+            if self._augmentation is not None and self._squares is None and view:
+                random = random_for(self._seed, facts["digest"], view)
+                draw = view_drawer(self._augmentation, random, **self._geometry)
+                needed = needed_side(self._augmentation, **self._geometry)
+                square, *known = pixels.prepare(data, **self._geometry, draw=draw, needed=needed)
+                facts |= zip(_FACTS, known, strict=True)
+                return square
+            square, *known = pixels.prepare(data, **self._geometry)
+            facts |= zip(_FACTS, known, strict=True)
+            if self._squares is not None:
+                self._squares.write(facts["digest"], square)
+        if self._augmentation is None or not view:
+            return square
+        return augment_square(square, self._augmentation, random_for(self._seed, facts["digest"], view))
+
+
+def thumbnail(square: Pixels) -> Pixels:
+    """The prepared square in 16 x 16 grey levels, for the search of near duplicates."""
+    grey = Image.fromarray(square).convert("L")
+    return np.array(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+
+
+def _read(path: bytes) -> bytes:
+    with io.BufferedReader(io.FileIO(path)) as file:  # given bytes, any name there can be
+        num_bytes = os.fstat(file.fileno()).st_size
+        if num_bytes > MAX_FILE_BYTES:
+            raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+        return file.read(num_bytes + 1)  # never without end, whatever kind of file it is

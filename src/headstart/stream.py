@@ -1,0 +1,261 @@
+"""Data: batches of decoded squares in an order that is known in advance, a few of them decoded ahead."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar, overload
+
+import numpy as np
+
+from headstart.augmentation import Augmentation
+from headstart.dataset import Dataset
+from headstart.images import Decoded, DecodePool, Geometry, decode_array
+
+__all__ = ["ArrayBatches", "Batch", "BatchSource", "FileBatches", "Schedule"]
+
+Array = np.ndarray[Any, Any]
+T = TypeVar("T")
+
+_RECENT = 3  # batches that are kept: Keras asks for the first ones again to learn their shapes
+
+
+class Batch(NamedTuple):
+    """Decoded samples.
+
+    Attributes:
+        pixels: uint8, ``(n, size, size, 3)``; without meaning in the places of ``failures``.
+        samples: The number of each one's sample, ``(n,)``.
+        failures: What became of those that could not be decoded, by place.
+    """
+
+    pixels: Array
+    samples: Array
+    failures: dict[int, Decoded]
+
+
+class BatchSource(Protocol):
+    """What gives batches of an epoch, and remembers samples that need not be tried again."""
+
+    hopeless: set[int]
+
+    def get(self, epoch: int, index: int) -> Batch:
+        """A batch of an epoch."""
+
+    def close(self) -> None:
+        """End what works for it. It begins again when it is asked."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which samples an epoch's batches hold: a pure function of seed and epoch.
+
+    Attributes:
+        num_samples: How many there are; each comes once an epoch.
+        batch_size: Samples a batch; the last may have fewer.
+        is_shuffled: In another order in every epoch.
+        seed: Decides the orders.
+    """
+
+    num_samples: int
+    batch_size: int
+    is_shuffled: bool
+    seed: int
+
+    @property
+    def num_batches(self) -> int:
+        """Batches an epoch."""
+        return -(-self.num_samples // self.batch_size)
+
+    def size_of(self, index: int) -> int:
+        """Samples of a batch."""
+        return min(self.batch_size, self.num_samples - index * self.batch_size)
+
+    def order(self, epoch: int) -> Array:
+        """The numbers of all samples as they come in an epoch."""
+        if not self.is_shuffled:
+            return np.arange(self.num_samples)
+        return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
+
+
+class FileBatches:
+    """Batches out of files, by worker processes that go on from batch to batch and from epoch to epoch.
+
+    Args:
+        dataset: The samples.
+        schedule: Their order.
+        pool: The workers; they end with ``close``.
+        has_views: Epoch ``e`` shows view ``e + 1`` of each file, not the file itself.
+        num_ahead: Batches that may be decoded beyond the one that is asked for.
+    """
+
+    def __init__(self, dataset: Dataset, schedule: Schedule, pool: DecodePool, has_views: bool, num_ahead: int) -> None:
+        self.hopeless: set[int] = set()
+        self._dataset, self._schedule, self._pool = dataset, schedule, pool
+        self._has_views, self._ahead = has_views, (num_ahead + 1) * schedule.batch_size
+        self._lock = threading.Lock()  # workers' threads ask for places while we look for results
+        self._orders: OrderedDict[int, list[int]] = OrderedDict()
+        self._begun: dict[tuple[int, int], Array] = {}
+        self._recent: OrderedDict[tuple[int, int], Batch] = OrderedDict()
+        self._results: Iterator[Decoded] | None = None
+        self._start = self._next = (0, 0)
+        self._waiting: dict[tuple[int, int], dict[int, Decoded]] = {}
+
+    def get(self, epoch: int, index: int) -> Batch:
+        """The batch: soon if it follows the one before or is one of the last few, or else the work starts anew there."""
+        wanted = (epoch, index)
+        if wanted in self._recent:
+            return self._recent[wanted]
+        if self._results is None or wanted != self._next:
+            self._restart(wanted)
+        samples = self._samples(wanted)
+        done = self._waiting.setdefault(wanted, {})
+        try:
+            while len(done) < len(samples):
+                result = next(self._results)  # type: ignore[arg-type]  # restarted above
+                at, position = self._locate(result.index)
+                batch, place = divmod(position, self._schedule.batch_size)
+                self._waiting.setdefault((at, batch), {})[place] = result
+        except BaseException:  # Ctrl-C included: what was under way is lost, and the next call starts anew
+            self._results = None
+            raise
+        with self._lock:
+            pixels = self._begun.pop(wanted)
+        failures = {place: result for place, result in sorted(done.items()) if result.pixels is None}
+        del self._waiting[wanted]
+        self._recent[wanted] = Batch(pixels, samples, failures)
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        is_last = index + 1 == self._schedule.num_batches
+        self._next = (epoch + 1, 0) if is_last else (epoch, index + 1)
+        return self._recent[wanted]
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._results = None
+        self._pool.__exit__()
+        self._begun.clear()
+        self._recent.clear()
+
+    def _restart(self, wanted: tuple[int, int]) -> None:
+        self._pool.give_up()  # before the places of its results are taken away
+        self._begun.clear()
+        self._waiting.clear()
+        self._start = wanted
+        digests, views = _Endless(self._digest), _Endless(self._view) if self._has_views else None
+        self._results = self._pool.decode(_Endless(self._path), digests, views, rows=self._row, ahead=self._ahead)
+
+    def _locate(self, number: int) -> tuple[int, int]:
+        """Epoch, and position in it, of the n-th file since the start."""
+        epochs, position = divmod(self._start[1] * self._schedule.batch_size + number, self._schedule.num_samples)
+        return self._start[0] + epochs, position
+
+    def _order(self, epoch: int) -> list[int]:
+        order = self._orders.get(epoch)
+        if order is None:
+            with self._lock:
+                order = self._orders[epoch] = self._schedule.order(epoch).tolist()
+                if len(self._orders) > _RECENT:
+                    self._orders.popitem(last=False)
+        return order
+
+    def _samples(self, batch: tuple[int, int]) -> Array:
+        first = batch[1] * self._schedule.batch_size
+        return np.array(self._order(batch[0])[first : first + self._schedule.batch_size])
+
+    def _sample(self, number: int) -> int:
+        epoch, position = self._locate(number)
+        return self._order(epoch)[position]
+
+    def _path(self, number: int) -> str:
+        sample = self._sample(number)
+        return "" if sample in self.hopeless else self._dataset.paths[sample]  # no file has such a name: no work
+
+    def _digest(self, number: int) -> str:
+        return self._dataset.digests[self._sample(number)]
+
+    def _view(self, number: int) -> int:
+        return self._locate(number)[0] + 1
+
+    def _row(self, number: int) -> Array:
+        epoch, position = self._locate(number)
+        index, place = divmod(position, self._schedule.batch_size)
+        pixels = self._begun.get((epoch, index))
+        if pixels is None:
+            shape = (self._schedule.size_of(index), self._pool.geometry.size, self._pool.geometry.size, 3)
+            with self._lock:
+                pixels = self._begun.setdefault((epoch, index), np.empty(shape, np.uint8))
+        row: Array = pixels[place].reshape(-1)
+        return row
+
+
+class ArrayBatches:
+    """Batches out of images in memory, by threads.
+
+    Args:
+        dataset: The samples.
+        schedule: Their order.
+        geometry: What each image becomes.
+        augmentation: What the views show; epoch ``e`` shows view ``e + 1``.
+        workers: How many threads.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        schedule: Schedule,
+        geometry: Geometry,
+        augmentation: Augmentation | None,
+        workers: int,
+    ) -> None:
+        self.hopeless: set[int] = set()
+        self._dataset, self._schedule, self._geometry = dataset, schedule, geometry
+        self._augmentation, self._workers = augmentation, workers
+
+    def get(self, epoch: int, index: int) -> Batch:
+        """The batch."""
+        first = index * self._schedule.batch_size
+        samples = self._schedule.order(epoch)[first : first + self._schedule.batch_size]
+        pixels = np.zeros((len(samples), self._geometry.size, self._geometry.size, 3), np.uint8)
+        failures = {}
+        with ThreadPoolExecutor(self._workers) as threads:
+            for result in threads.map(lambda place: self._decoded(place, int(samples[place]), epoch), range(len(samples))):
+                if result.pixels is None:
+                    failures[result.index] = result
+                else:
+                    pixels[result.index] = result.pixels
+        return Batch(pixels, samples, failures)
+
+    def close(self) -> None:
+        """Nothing is left between batches."""
+
+    def _decoded(self, place: int, sample: int, epoch: int) -> Decoded:
+        assert self._dataset.arrays is not None
+        image, digest = self._dataset.arrays[sample], self._dataset.digests[sample]
+        view = 0 if self._augmentation is None else epoch + 1
+        return decode_array(place, image, self._geometry, self._augmentation, self._schedule.seed, view, digest)
+
+
+class _Endless(Sequence[T]):
+    """A sequence that is computed entry by entry and has no end."""
+
+    def __init__(self, entry: Callable[[int], T]) -> None:
+        self._entry = entry
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+    @overload
+    def __getitem__(self, number: int) -> T: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, number: int | slice) -> T | Sequence[T]:
+        if isinstance(number, slice):
+            raise TypeError("asked for entry by entry")
+        return self._entry(number)

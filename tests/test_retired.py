@@ -1,0 +1,187 @@
+"""The retired generator's arguments: an old program changes one import; what cannot be honoured is said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from headstart import pixels
+from headstart.augmentation import AUGMENTATIONS
+from headstart.errors import UsageError
+from headstart.retired import ImageDataGenerator
+
+FLOW: dict[str, Any] = {"target_size": (16, 16), "batch_size": 5, "workers": 1}
+
+
+def frame_of(folder: Path) -> pd.DataFrame:
+    """The files of a folder of class folders as a table."""
+    paths = sorted(folder.rglob("*.jpg"))
+    return pd.DataFrame({"filename": [str(p) for p in paths], "class": [p.parent.name for p in paths]})
+
+
+def test_the_usual_arguments_are_the_named_augmentation() -> None:
+    """The set that most notebooks use is the row of the table that is named after them."""
+    old = ImageDataGenerator(
+        rotation_range=10, width_shift_range=0.1, height_shift_range=0.1, zoom_range=0.1, horizontal_flip=True
+    )
+    generator = old.flow(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4))
+    assert generator.augmentation == AUGMENTATIONS["notebook"]
+
+
+def test_an_old_program_trains(photos: Callable[..., Path]) -> None:
+    """Two generators on one folder, a fit with validation, a prediction and the names: as it always was written."""
+    folder = photos(per_class=6)
+    train_datagen = ImageDataGenerator(rescale=1.0 / 255, shear_range=0.2, zoom_range=0.2, validation_split=0.34)
+    train = train_datagen.flow_from_directory(str(folder), class_mode="categorical", subset="training", **FLOW)
+    check = train_datagen.flow_from_directory(
+        str(folder), class_mode="categorical", subset="validation", shuffle=False, **FLOW
+    )
+    layers = [keras.layers.Flatten(), keras.layers.Dense(train.num_classes, activation="softmax")]
+    model = keras.Sequential([keras.Input((16, 16, 3)), *layers])
+    model.compile("sgd", "categorical_crossentropy", jit_compile=False)
+    with train, check:
+        model.fit(train, validation_data=check, epochs=1, verbose=0)
+        assert model.predict(check, verbose=0).shape == (check.samples, 3)
+        images, labels = next(train)
+    assert float(images.max()) <= 1.0
+    assert labels.shape[1] == 3
+    assert set(train.filepaths) | set(check.filepaths) == {str(p) for p in folder.rglob("*.jpg")}
+    assert not set(train.filepaths) & set(check.filepaths)
+    assert {str(Path(name).parent) for name in check.filenames} == {"circle", "square", "triangle"}
+
+
+def test_classes_are_numbered_in_plain_order(tmp_path: Path) -> None:
+    """'10' comes before '2', as it always did; and classes that are named come in their own order, others are listed."""
+    for number, name in enumerate(("2", "10", "b")):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (20, 20), (number * 80, 0, 0)).save(tmp_path / name / "a.png")
+    make = ImageDataGenerator().flow_from_directory
+    assert make(tmp_path, **FLOW).class_indices == {"10": 0, "2": 1, "b": 2}
+    chosen = make(tmp_path, classes=["b", "2"], **FLOW)
+    assert chosen.class_indices == {"b": 0, "2": 1}
+    assert [entry.path for entry in chosen.skipped] == [str(tmp_path / "10" / "a.png")]
+
+
+def test_a_folder_of_pictures_to_predict_has_one_class(photos: Callable[..., Path]) -> None:
+    """One class folder and no labels: images alone, in the order of their names."""
+    folder = photos(classes=("unknown",), per_class=3)
+    with ImageDataGenerator().flow_from_directory(folder, class_mode=None, shuffle=False, **FLOW) as generator:
+        images = generator[0]
+    assert generator.class_indices == {"unknown": 0}
+    expected = [pixels.load(path, 16, crop=1.0) for path in sorted(folder.rglob("*.jpg"))]
+    assert np.array_equal(images, expected)
+
+
+def test_a_data_frame_gives_paths_labels_and_weights(photos: Callable[..., Path]) -> None:
+    """Rows keep their labels and weights; missing files and rows without a label are listed."""
+    frame = frame_of(photos(per_class=3))
+    frame["weight"] = np.arange(9) + 1.0
+    frame.loc[1, "filename"] = "nowhere.jpg"
+    frame.loc[2, "class"] = None
+    with ImageDataGenerator().flow_from_dataframe(
+        frame, weight_col="weight", class_mode="sparse", shuffle=False, **FLOW
+    ) as generator:
+        batches = list(generator)
+    assert np.concatenate([labels for _, labels, _ in batches]).tolist() == [0, 1, 1, 1, 2, 2, 2]
+    assert np.concatenate([weights for _, _, weights in batches]).tolist() == [1, 4, 5, 6, 7, 8, 9]
+    assert [entry.reason for entry in generator.skipped] == ["no such file", "no label"]
+
+
+def test_a_data_frame_gives_numbers_to_predict(photos: Callable[..., Path]) -> None:
+    """``raw`` targets come out as they are, one column or several, relative paths below the folder."""
+    folder = photos(per_class=2)
+    frame = frame_of(folder)
+    frame["filename"] = [str(Path(name).relative_to(folder)) for name in frame["filename"]]
+    frame["a"], frame["b"] = np.arange(6) / 2, np.arange(6) * 3.0
+    make = ImageDataGenerator().flow_from_dataframe
+    settings: dict[str, Any] = {"class_mode": "raw", "shuffle": False, **FLOW}
+    with make(frame, folder, y_col=["a", "b"], **settings) as generator:
+        images, targets = generator[0]
+    assert np.array_equal(targets, frame[["a", "b"]].to_numpy()[:5])
+    assert np.array_equal(images[1], pixels.load(folder / "circle" / "001.jpg", 16, crop=1.0))
+
+
+@pytest.mark.parametrize("kind", ["levels", "unit"])
+def test_images_in_memory_keep_their_range(kind: str) -> None:
+    """Levels come out as levels and floats of 0 to 1 as such; one channel stays one; targets follow their images."""
+    levels = np.random.default_rng(0).integers(0, 256, (7, 12, 12, 1), dtype=np.uint8)
+    given = levels if kind == "levels" else levels / 255.0
+    generator = ImageDataGenerator(preprocessing_function=lambda image: image * 2).flow(given, np.eye(7), batch_size=4)
+    for images, targets in generator:
+        assert images.shape[1:] == (12, 12, 1)
+        assert np.allclose(images, 2.0 * given[targets.argmax(axis=1)], atol=0.01 if kind == "levels" else 1e-4)
+
+
+def test_parts_of_a_folder_are_the_same_for_every_generator(photos: Callable[..., Path]) -> None:
+    """Whatever the seeds and the augmentation, training and validation never share a picture, nor a copy of one."""
+    folder = photos(per_class=8)
+    (folder / "circle" / "copy.jpg").write_bytes((folder / "circle" / "000.jpg").read_bytes())
+    train, check = (
+        ImageDataGenerator(rotation_range=rotation, validation_split=0.3).flow_from_directory(
+            folder, subset=subset, seed=rotation, **FLOW
+        )
+        for subset, rotation in (("training", 20), ("validation", 0))
+    )
+    assert len(check) > 0
+    assert not set(train.dataset.digests) & set(check.dataset.digests)
+    assert train.samples + check.samples == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("featurewise_center", True),
+        ("featurewise_std_normalization", True),
+        ("samplewise_center", True),
+        ("samplewise_std_normalization", True),
+        ("zca_whitening", True),
+        ("data_format", "channels_first"),
+        ("interpolation_order", 3),
+        ("dtype", "float64"),
+        ("width_shift_range", [1, 2]),
+    ],
+)
+def test_an_argument_that_cannot_be_honoured_is_refused(name: str, value: object) -> None:
+    """The error names it and says what to do."""
+    with pytest.raises(UsageError, match=f"H017.*\n  received   {name}: "):
+        ImageDataGenerator(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("target_size", (16, 20)),
+        ("color_mode", "rgba"),
+        ("class_mode", "other"),
+        ("save_to_dir", "/nowhere"),
+        ("follow_links", False),
+        ("keep_aspect_ratio", False),
+        ("subset", "training"),
+    ],
+)
+def test_an_argument_of_flow_that_cannot_be_honoured_is_refused(
+    name: str, value: object, photos: Callable[..., Path]
+) -> None:
+    """So it is where batches are asked for; a subset without a share is among them."""
+    with pytest.raises(UsageError, match=f"H017.*\n  received   {name}: "):
+        ImageDataGenerator().flow_from_directory(photos(per_class=2), **(FLOW | {name: value}))
+
+
+def test_a_folder_of_splits_is_refused(photos: Callable[..., Path]) -> None:
+    """Its folders are no classes, which the old generator did not notice."""
+    with pytest.raises(UsageError, match=r"H017[^\0]*name the split"):
+        ImageDataGenerator().flow_from_directory(photos(splits={"train": 2, "test": 2}), **FLOW)
+
+
+def test_pixels_of_a_shift_become_a_share() -> None:
+    """From 1 on a shift is in pixels of the target."""
+    generator = ImageDataGenerator(width_shift_range=4).flow(np.zeros((2, 16, 16, 3), np.uint8), np.arange(2))
+    assert generator.augmentation is not None
+    assert generator.augmentation.shift_width == 0.25
