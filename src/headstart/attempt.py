@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from headstart.conversion import Child
+from headstart.determinism import be_deterministic
 from headstart.errors import TrainingError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
@@ -19,10 +20,11 @@ from headstart.plans import Trial
 from headstart.runfolder import replacing, write_json
 from headstart.trainer import Trained, batch_size
 
-__all__ = ["attempt", "features_of", "recall", "unfinished"]
+__all__ = ["attempt", "features_of", "predict_seconds", "recall", "unfinished"]
 
 _PROBE_SECONDS = 1.0
 _LEAST_BATCH = 2
+_TELLING_ROWS = 50  # fewer say more of the start than of the speed
 
 
 def attempt(job: Job, trial: Trial) -> None:
@@ -42,6 +44,7 @@ def attempt(job: Job, trial: Trial) -> None:
         with replacing(folder / "model.keras") as temporary:
             model.part_b().save(temporary)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
+    job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
     best = job.best
     job.rows.append(row)
     if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
@@ -50,6 +53,15 @@ def attempt(job: Job, trial: Trial) -> None:
         job.model = trial.name, model
     (folder / "state.npz").unlink(missing_ok=True)
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
+
+
+def predict_seconds(job: Job, trial: Trial) -> float:
+    """What a trial will take: rows that are not there yet, views and training; as much again as a margin is not in it."""
+    num_train = len(job.learning.indices("train")) or len(job.learning)
+    num_views = num_train * (trial.recipe.views - 1)
+    num_images = num_views + len(job.learning) * (trial.part.name not in job.features)
+    part_a = job.speeds.part_a_seconds(trial.part, num_images) if num_images else 0.0
+    return part_a + job.speeds.part_b_seconds(trial, num_train * trial.recipe.views)
 
 
 def recall(job: Job, trial: Trial) -> Model:
@@ -82,6 +94,8 @@ def features_of(job: Job, part: PartA) -> Features:
             exit_code=1,
         )
     job.features[part.name] = features
+    if features.num_computed >= _TELLING_ROWS:
+        job.speeds.note_part_a(part, features.seconds / len(features))
     _tell(job, features)
     return features
 
@@ -136,6 +150,7 @@ def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
         write_json(folder / "recipe.json", recipe)
         job.progress.begin(trial.name, 0)
         if not trial.is_solved:
+            be_deterministic(job.state["threads"])
             _clear_session()
         try:
             with job.watch.stage("Part B"):
@@ -198,7 +213,7 @@ def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: F
 
 
 class _Watch:
-    """Notes whether rows had to be paid for, shows progress, and refuses a budget that a short probe shows to be too small."""
+    """Notes whether rows had to be paid for, shows progress, and refuses a budget that a probe shows to be too small."""
 
     def __init__(self, job: Job, name: str) -> None:
         self._job = job

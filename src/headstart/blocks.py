@@ -224,7 +224,7 @@ def cnn(  # noqa: PLR0913 - every argument is a choice that a plan may make
 
 def _filters(side: int, num_samples: int, kernel: int, padding: str) -> tuple[int, ...]:
     """Channels of each stage: as many stages as the side can be halved, twice as wide each time, up to 256."""
-    first = 32 if num_samples < 20_000 else 64
+    first = 16 if num_samples < 5_000 else 32 if num_samples < 50_000 else 64
     found: list[int] = []
     side = _halved(side, kernel, padding)
     while not found or (side >= _SMALLEST_MAP and len(found) < _MOST_STAGES):

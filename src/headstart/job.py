@@ -15,6 +15,7 @@ from headstart.features import Features
 from headstart.images import usable_cores
 from headstart.leaderboard import Row, ranked, write_leaderboard
 from headstart.model import Model
+from headstart.planning import Speeds
 from headstart.progress import Progress
 from headstart.runfolder import RunFolder
 from headstart.stack import machine, versions
@@ -105,6 +106,7 @@ class Job:
     rows: list[Row] = field(default_factory=list)
     features: dict[str, Features] = field(default_factory=dict)
     model: tuple[str, Model] | None = None
+    speeds: Speeds = field(default_factory=Speeds)
     converter: Child | None = None
     interrupted: bool = False
 
@@ -124,7 +126,7 @@ class Job:
         """Know again what an earlier process knew of this run: what it decided, and which trials it had ended."""
         self.state = state
         self.rows = [Row(**row) for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
-        left_out = {path: reason for path, reason in state["left_out"]}
+        left_out = dict(state["left_out"])
         positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
         skipped = [Skipped(self.learning.paths[i], left_out[self.learning.paths[i]]) for i in positions]
         self.learning = self.learning.without(skipped, positions)
@@ -153,6 +155,7 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "threads": usable_cores(),
         "left_out": [],
         "paid": {},
+        "order": [],
         "batch_sizes": {},
         "test_looks": 0,
     }

@@ -1,9 +1,9 @@
 """Part B: the linear head by a solver. Multinomial logistic regression, its L2 penalty chosen on validation.
 
-Rows are centred and scaled to a mean squared norm of one, on paper only: they may be mapped from a file, and no copy is made.
-Where they are few and long, the problem is solved in their span: with K = X Xᵀ = L Lᵀ, the weights W = Xᵀ L⁻ᵀ B have the
-squared norm of B, and X W = L B. L-BFGS on B (Liu and Nocedal, 1989) then finds exactly what it would find on W. Each
-penalty starts where the stronger one before it ended.
+Rows are centred and scaled to a mean squared norm of one, on paper only: they may be mapped from a file, and no copy is
+made. Where they are few and long, the problem is solved in their span: with K = X Xᵀ = L Lᵀ, the weights W = Xᵀ L⁻ᵀ B
+have the squared norm of B, and X W = L B. L-BFGS on B (Liu and Nocedal, 1989) then finds exactly what it would find on W.
+Each penalty starts where the stronger one before it ended.
 """
 
 from __future__ import annotations

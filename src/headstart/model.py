@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart.augmentation import find_augmentation
 from headstart.dataset import SPLITS, Dataset, nothing_to_evaluate
+from headstart.determinism import be_deterministic
 from headstart.errors import RunError, TrainingError
 from headstart.export import FORMATS, Exported, export_model
 from headstart.extractor import PIXELS, PartA
@@ -23,12 +24,12 @@ from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.networks import Joined, adopt, build_head, join
 from headstart.plans import Trial, check_trial, parse_trial
 from headstart.readers import read, unlabelled
+from headstart.recipe import Recipe
 from headstart.runfolder import read_json, read_json_lines, replacing, write_bytes
 from headstart.signature import sign
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store, cache_folder
 from headstart.tasks import TASKS
-from headstart.recipe import Recipe
 from headstart.trainer import Built, Examples, Trained, train
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Model:
         dataset = data if isinstance(data, Dataset) else read(data)
         features = extract(dataset, self.part, open_store())
         dataset, features = prepare(dataset, features, validation=validation, seed=self.recipe.seed)
+        be_deterministic()
         with tempfile.TemporaryDirectory() as folder:
             self.train(dataset, features.plus(self.views(dataset)), Path(folder))
             self.history = read_json_lines(Path(folder) / "history.jsonl")

@@ -59,16 +59,14 @@ class Joined(NamedTuple):
     tail: list[keras.layers.Layer]
 
 
-def _linear(rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:
-    from keras import layers
-
-    return layers.Flatten(name="rows_flat")(rows) if len(rows.shape) > 2 else rows
+def _linear(rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:  # noqa: ARG001 - one width fits all
+    return rows
 
 
 def _mlp(
     rows: keras.KerasTensor,
     *,
-    num_samples: int,
+    num_samples: int,  # noqa: ARG001 - its one layer is as wide for all
     units: int = HIDDEN_UNITS,
     dropout: float = DROPOUT,
     activation: str = "relu",
@@ -183,7 +181,7 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
     return Joined(part_b, whole, tail)
 
 
-def _copied(model: keras.Model, rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:
+def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.KerasTensor:
     import keras
 
     copy = keras.models.clone_model(model)
@@ -191,7 +189,7 @@ def _copied(model: keras.Model, rows: keras.KerasTensor, *, num_samples: int) ->
     return copy(rows)
 
 
-def _called(function: Callable[..., keras.KerasTensor], rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:
+def _called(function: Callable[..., keras.KerasTensor], rows: keras.KerasTensor, **_: object) -> keras.KerasTensor:
     return function(rows)
 
 

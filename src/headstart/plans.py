@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from headstart.augmentation import AUGMENTATIONS
+from headstart.augmentation import AUGMENTATIONS, find_augmentation
 from headstart.backbones import find_backbone
 from headstart.errors import UsageError
 from headstart.extractor import PIXELS, POOLINGS, PartA, unknown_stage
@@ -16,14 +18,50 @@ from headstart.rates import SCHEDULES
 from headstart.recipe import Recipe
 from headstart.trainer import is_solved
 
-__all__ = ["PLANS", "Trial", "make_trials", "parse_trial"]
+__all__ = ["PLANS", "Entry", "Trial", "check_trial", "make_trial", "make_trials", "parse_trial", "sized"]
 
 _BACKBONE = "efficientnet_lite0"
 _POOLING = "grid2"  # on photographs it beat plain averaging at no cost
 _SMALLEST_SIDE, _LARGEST_SIDE = 8, 2048
+_LEAST_OWN_SIDE, _OWN_SIDE = 20, 64  # of images for a network from scratch: larger ones cost more than they tell it
 
-PLANS: dict[str, tuple[str, ...]] = {
-    "quick": ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-grid2-mlp"),
+_ALL_LITES = "efficientnet_lite0+efficientnet_lite1+efficientnet_lite2-grid2"
+
+
+class Entry(NamedTuple):
+    """A trial of a plan.
+
+    Attributes:
+        trial: As ``parse_trial`` reads it.
+        gain: What it may be expected to gain, beside the other trials of its plan.
+        settings: Fields of ``Recipe`` that its name does not say.
+        name: Its own name, where ``trial`` does not tell it from another.
+    """
+
+    trial: str
+    gain: float = 1.0
+    settings: Mapping[str, Any] = MappingProxyType({})
+    name: str = ""
+
+
+# The first runs first, so that there is a model; of the others, the one with the most expected gain a second is next.
+PLANS: dict[str, tuple[Entry, ...]] = {
+    "quick": (Entry("efficientnet_lite0-grid2-linear"), Entry("efficientnet_lite0-grid2-mlp", 0.3)),
+    "balanced": (
+        Entry("efficientnet_lite0-grid2-linear"),
+        Entry(f"{_ALL_LITES}-260px-linear", 0.8),
+        Entry(f"{_ALL_LITES}-260px-mlp", 0.2),
+        Entry("efficientnet_lite1-stage6_block5-grid2-260px-2views-linear", 0.3),
+    ),
+    "best": (
+        Entry("efficientnet_lite0-grid2-linear"),
+        Entry(f"{_ALL_LITES}-260px-linear", 0.8),
+        Entry(f"{_ALL_LITES}-300px-2views-linear", 0.9),
+        Entry(f"{_ALL_LITES}-300px-2views-mlp", 0.2),
+        Entry("efficientnet_lite1-stage6_block5-grid2-260px-4views-linear", 0.4),
+        Entry("efficientnet_lite2-stage6_block3-grid2-300px-4views-linear", 0.5),
+    ),
+    "scratch": (Entry("pixels-cnn"),),
 }
 
 
@@ -35,11 +73,13 @@ class Trial:
         part: Part A.
         recipe: How Part B is trained.
         title: Its name, where the parts do not tell it from another.
+        gain: What it may be expected to gain, beside the other trials of its plan.
     """
 
     part: PartA
     recipe: Recipe
     title: str = ""
+    gain: float = 1.0
 
     @property
     def name(self) -> str:
@@ -136,6 +176,31 @@ def check_trial(trial: Trial, name: str) -> Trial:
     return trial
 
 
+def make_trial(entry: Entry, *, weights: Path | None, seed: int) -> Trial:
+    """The trial of an entry.
+
+    Raises:
+        UsageError: Its name or its settings are wrong (H002, H008, H011, H023).
+        BackboneError: Its backbone or stage is not known (H201, H206).
+    """
+    trial = parse_trial(entry.trial, weights=weights, seed=seed)
+    settings = dict(entry.settings)
+    if "augmentation" in settings:
+        settings["augmentation"] = find_augmentation(settings["augmentation"])
+    elif settings.get("views", 1) > 1:
+        settings["augmentation"] = AUGMENTATIONS["light"]
+    made = replace(trial, recipe=replace(trial.recipe, **settings), title=entry.name, gain=entry.gain)
+    return check_trial(made, entry.name or entry.trial)
+
+
+def sized(trial: Trial, side: int) -> Trial:
+    """The trial for images of a typical side, where it begins at the pixels and leaves the size to the data."""
+    part = trial.part
+    if part.cards or part.side:
+        return trial
+    return replace(trial, part=replace(part, side=min(max(side, _LEAST_OWN_SIDE), _OWN_SIDE)))
+
+
 def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: int) -> list[Trial]:
     """The trials of a plan, or the ones named, each once.
 
@@ -150,13 +215,9 @@ def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: 
             expected=", ".join(PLANS),
             advice="--plan quick, or name trials with --trial",
         )
-    trials = [parse_trial(name, weights=weights, seed=seed) for name in names or PLANS[plan]]
+    entries = [Entry(name) for name in names] if names else PLANS[plan]
+    trials = [make_trial(entry, weights=weights, seed=seed) for entry in entries]
     return list({trial.name: trial for trial in trials}.values())  # one name may be spelt in several ways
-
-
-def with_batch_size(trial: Trial, batch_size: int) -> Trial:
-    """The same trial in batches of another size."""
-    return replace(trial, recipe=replace(trial.recipe, batch_size=batch_size), title=trial.name)
 
 
 def _unreadable(name: str) -> UsageError:

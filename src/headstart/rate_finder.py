@@ -119,12 +119,12 @@ def _smoothed(losses: Array) -> Array:
 
 
 def _has_diverged(losses: list[float]) -> bool:
-    """Whether the last losses lie far above what the first ones were, measured by what was gained in between."""
+    """Whether the last losses lie far above the first, measured by what was gained in between or half of the first."""
     if len(losses) < 6:
         return False
-    recent, first = float(np.median(losses[-3:])), float(np.median(losses[:3]))
+    first, recent = max(losses[:3]), float(np.median(losses[-3:]))  # batches differ: the worst of the first is the measure
     best = min(float(np.median(losses[end - 3 : end])) for end in range(3, len(losses) + 1))
-    return recent > first + _RISE * max(first - best, 0.1 * abs(first))
+    return recent > first + _RISE * max(first - best, 0.5 * abs(first))
 
 
 def _endless(batches: Iterable[Any], num_steps: int) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""The whole: fit(). From data and a budget to trials, a best model, and a run folder that shows it all; and on from a kill."""
+"""The whole: fit(). From data and a budget to trials, a best model and a run folder that shows it all; and resume()."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart.attempt import attempt, recall, unfinished
+from headstart.attempt import attempt, predict_seconds, recall, unfinished
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.errors import BackboneError, HeadstartError, RunError, TrainingError, UsageError
 from headstart.job import Job, Request, first_state
-from headstart.plans import Trial, make_trials
+from headstart.planning import pick
+from headstart.plans import Trial, make_trials, sized
 from headstart.progress import Progress, Silent
 from headstart.readers import read
 from headstart.run import Run
 from headstart.runfolder import RunFolder
 from headstart.ship import Cargo, ship
+from headstart.sides import typical_side
 from headstart.splits import check_share
 from headstart.stopwatch import Stopwatch
 
 __all__ = ["Request", "resume", "search"]
-
-_KERAS_TRIAL_SECONDS = 5.0  # the least that a trial by Keras's fit is worth starting for
-_PART_SECONDS = 15.0  # the least that another backbone is worth converting and probing for
 
 
 def search(request: Request, progress: Progress | None = None) -> Run:
@@ -69,6 +68,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     watch = Stopwatch()
     with watch.stage("scan"):
         dataset = _read(request)
+        trials = [sized(trial, typical_side(dataset)) for trial in trials]
     earlier: dict[str, Any] = folder.state if folder is not None else {}
     if earlier and earlier["data_digest"] != dataset.digest():
         raise _other_data(Path(earlier["request"]["data"]))
@@ -128,9 +128,10 @@ def _other_data(data: Path) -> RunError:
 
 def _run_trials(job: Job, trials: list[Trial]) -> None:
     ended = {row.trial for row in job.rows}
-    for trial in trials:
-        if trial.name in ended:
-            continue
+    left = [trial for trial in trials if trial.name not in ended]
+    while left:
+        trial = _next(job, left)
+        left.remove(trial)
         try:
             if _is_too_late(job, trial):
                 job.rows.append(unfinished(trial, "skipped", "no time left in the budget"))
@@ -147,7 +148,7 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
             reason = error.title if isinstance(error, HeadstartError) else "out of memory"
             job.rows.append(unfinished(trial, "failed", reason))
             job.progress.say(f"{trial.name} failed: {reason}")
-            if job.best is None and trial == trials[-1]:
+            if job.best is None and not left:
                 raise
         job.save()
         if job.interrupted:
@@ -155,11 +156,19 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
             return
 
 
+def _next(job: Job, left: list[Trial]) -> Trial:
+    """The first of a plan first, then the one with the most expected gain a second; what was chosen once is chosen again."""
+    names = {trial.name: trial for trial in left}
+    chosen = [name for name in job.state["order"] if name in names]
+    if chosen:
+        return names[chosen[0]]
+    trial = left[0] if job.best is None or job.request.trials else pick(left, [predict_seconds(job, t) for t in left])
+    job.save(order=[*job.state["order"], trial.name])
+    return trial
+
+
 def _is_too_late(job: Job, trial: Trial) -> bool:
-    if job.best is None:
-        return False
-    is_new_part = trial.part.name not in job.features
-    return not job.budget.has_time_for(_PART_SECONDS * is_new_part + _KERAS_TRIAL_SECONDS * (not trial.is_solved))
+    return job.best is not None and not job.budget.has_time_for(predict_seconds(job, trial))
 
 
 def _finish(job: Job, trials: list[Trial]) -> None:

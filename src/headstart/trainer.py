@@ -289,7 +289,7 @@ class _KerasTraining:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """The frameworks have no class in common: TensorFlow says ResourceExhausted, PyTorch OutOfMemory, JAX the first in words."""
+    """The frameworks have no class in common: TensorFlow's says exhausted, PyTorch's out of memory, JAX's only its text."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or "RESOURCE_EXHAUSTED" in str(error)
 

@@ -1,0 +1,115 @@
+"""The whole: what a trial will cost on this machine, learned from what has run on it, and which one to run next."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from headstart.cachefolder import cache_folder
+from headstart.errors import RunError
+from headstart.extractor import PartA
+from headstart.plans import Trial
+from headstart.runfolder import read_json, write_json
+
+__all__ = ["Speeds", "pick", "work_of"]
+
+_NOTE = "speeds.json"
+_SECONDS_A_WORK = 0.012  # of Part A for 10^9 multiplications, on two cores of a few years ago
+_DECODE_SECONDS = 0.004
+_START_SECONDS = 4.0  # to load another graph, or to build and trace a network
+_SOLVER_SECONDS = 4e-3  # a row
+_HEAD_SECONDS = 1.5e-2  # a row, over all the epochs that patience allows
+_TAIL_FACTOR = 3.0  # forward and backward, against forward alone
+_TAIL_SLOWER = 3.0  # the training framework, against the inference engine
+_TAIL_EPOCHS = 12
+_OWN_NETWORK_WORK = 0.02  # of a small network of one's own at 64 pixels
+_OWN_EPOCHS = 60
+
+
+def work_of(part: PartA) -> float:
+    """10^9 multiplications of the whole network for one image, estimated from its cards and the image's size."""
+    if not part.cards:
+        return _OWN_NETWORK_WORK * (part.geometry.size / 64) ** 2
+    return sum(card.work * (part.geometry.size / card.size) ** 2 for card in part.cards)
+
+
+class Speeds:
+    """Seconds an image for each Part A, and for each kind of Part B, as they were measured on this machine.
+
+    They are kept in the cache folder. A part that never ran is judged by its multiplications, and by how fast others were.
+    """
+
+    def __init__(self) -> None:
+        try:
+            known = read_json(cache_folder() / _NOTE)
+            self._part_a: dict[str, list[float]] = {name: [float(v) for v in row] for name, row in known["part_a"].items()}
+            self._part_b: dict[str, float] = {name: float(seconds) for name, seconds in known["part_b"].items()}
+        except (RunError, KeyError, TypeError, ValueError, AttributeError):  # no note, or none that can be read
+            self._part_a, self._part_b = {}, {}
+
+    def note_part_a(self, part: PartA, seconds_an_image: float) -> None:
+        """Remember what an image took."""
+        self._part_a[part.name] = [seconds_an_image, work_of(part)]
+        self._save()
+
+    def note_part_b(self, trial: Trial, seconds: float, num_rows: int) -> None:
+        """Remember what a training took, a row."""
+        self._part_b[_kind(trial)] = seconds / max(1, num_rows)
+        self._save()
+
+    def part_a_seconds(self, part: PartA, num_images: int) -> float:
+        """What so many images will take, loading the graph included."""
+        return _START_SECONDS + num_images * self._an_image(part)
+
+    def part_b_seconds(self, trial: Trial, num_rows: int) -> float:
+        """What training on so many rows will take."""
+        known = self._part_b.get(_kind(trial))
+        if known is not None:
+            return known * num_rows
+        if trial.is_solved:
+            return _SOLVER_SECONDS * num_rows
+        if not trial.part.is_inner:
+            return _START_SECONDS + _HEAD_SECONDS * num_rows
+        share = _share_behind(trial.part)
+        epochs = trial.recipe.epochs or (_OWN_EPOCHS if trial.part.is_pixels else _TAIL_EPOCHS)
+        forward = _SECONDS_A_WORK * work_of(trial.part) * share
+        return 3 * _START_SECONDS + forward * _TAIL_FACTOR * _TAIL_SLOWER * epochs * num_rows
+
+    def _an_image(self, part: PartA) -> float:
+        if part.name in self._part_a:
+            return self._part_a[part.name][0]
+        if part.is_pixels:
+            return _DECODE_SECONDS
+        rates = [(seconds - _DECODE_SECONDS) / work for seconds, work in self._part_a.values() if work > _OWN_NETWORK_WORK]
+        rate = statistics.median(rates) if rates else _SECONDS_A_WORK
+        return _DECODE_SECONDS + max(rate, 0.0) * work_of(part)
+
+    def _save(self) -> None:
+        write_json(cache_folder() / _NOTE, {"part_a": self._part_a, "part_b": self._part_b})
+
+
+def pick(trials: Sequence[Trial], cost: Sequence[float]) -> Trial:
+    """The trial with the most expected gain a second; of equal ones, the first.
+
+    Args:
+        trials: Those that are left, in the order of their plan.
+        cost: Predicted seconds of each.
+    """
+    best = max(range(len(trials)), key=lambda i: (trials[i].gain / max(cost[i], 0.1), -i))
+    return trials[best]
+
+
+def _kind(trial: Trial) -> str:
+    """Trainings that take about the same time a row."""
+    rows = trial.part.name if trial.part.is_inner else f"{len(trial.part.cards)} {trial.part.pooling}"
+    views: dict[str, Any] = {"": rows, "network": trial.recipe.network, "epochs": trial.recipe.epochs}
+    return " ".join(str(value) for value in views.values())
+
+
+def _share_behind(part: PartA) -> float:
+    """About which share of the multiplications stands behind the cut."""
+    if part.is_pixels or not part.cards[0].stages:
+        return 1.0 if part.is_pixels else 0.5
+    stages = part.cards[0].stages
+    return 1 - (stages.index(part.stage) + 1) / len(stages) + 0.1
