@@ -13,6 +13,7 @@ from headstart.determinism import be_deterministic
 from headstart.errors import TrainingError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
+from headstart.folds import cross_validate
 from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model, open_store, prepare
@@ -39,6 +40,8 @@ def attempt(job: Job, trial: Trial) -> None:
     job.interrupted = trained.interrupted
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
+    if job.request.folds:
+        row = _folds(job, trial, row)
     folder = job.folder.trial(trial.name)
     if not (folder / "model.keras").exists():  # the solver leaves none
         with replacing(folder / "model.keras") as temporary:
@@ -53,6 +56,17 @@ def attempt(job: Job, trial: Trial) -> None:
         job.model = trial.name, model
     (folder / "state.npz").unlink(missing_ok=True)
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
+
+
+def _folds(job: Job, trial: Trial, row: Row) -> Row:
+    """Cross-validate a trial; the rows are there, so that it costs no more than training."""
+    job.progress.begin(f"{trial.name}: {job.request.folds} folds", job.request.folds)
+    with job.watch.stage("folds"):
+        scores = cross_validate(job.learning, job.features[trial.part.name], trial, job.request.folds, job.progress)
+    row = replace(row, **scores.summary())  # type: ignore[arg-type]
+    spread = f"accuracy {row.fold_accuracy:.1%} ± {row.fold_accuracy_deviation:.1%}"
+    job.progress.say(f"{trial.name}: {len(scores.losses)} folds, {spread}")
+    return row
 
 
 def predict_seconds(job: Job, trial: Trial) -> float:

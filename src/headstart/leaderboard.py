@@ -29,6 +29,10 @@ class Row:
         num_params: Parameters of both parts.
         ms_per_sample: Decoding, Part A and Part B for one image among many.
         file_mb: The weights of both parts in float32, in 10^6 bytes.
+        fold_loss: Mean score over the held-out folds of a cross-validation, where one was asked for.
+        fold_loss_deviation: Standard deviation of that over the folds.
+        fold_accuracy: Mean share of right answers in the held-out folds.
+        fold_accuracy_deviation: Standard deviation of that over the folds.
         on_front: No other trial is both faster and better.
         reason: Why it failed.
     """
@@ -46,6 +50,10 @@ class Row:
     num_params: int | None = None
     ms_per_sample: float | None = None
     file_mb: float | None = None
+    fold_loss: float | None = None
+    fold_loss_deviation: float | None = None
+    fold_accuracy: float | None = None
+    fold_accuracy_deviation: float | None = None
     on_front: bool = False
     reason: str = ""
 
@@ -103,4 +111,6 @@ def _row(cells: dict[str, str]) -> Row:
     return Row(**texts, **numbers, **flags, num_params=params)  # type: ignore[arg-type]
 
 
-_NUMBERS = ("val_loss", "val_accuracy", "part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "file_mb")
+_SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample")
+_FOLDS = ("fold_loss", "fold_loss_deviation", "fold_accuracy", "fold_accuracy_deviation")
+_NUMBERS = ("val_loss", "val_accuracy", *_SECONDS, "file_mb", *_FOLDS)

@@ -12,7 +12,7 @@ import numpy as np
 from headstart.dataset import Dataset
 from headstart.errors import DatasetError
 
-__all__ = ["check_share", "duplicate_groups", "group_duplicates", "make_split"]
+__all__ = ["carve_validation", "check_share", "duplicate_groups", "group_duplicates", "make_folds", "make_split"]
 
 Array = np.ndarray[Any, Any]
 
@@ -83,6 +83,52 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
     result = replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made), groups=groups)
     _require_every_class(result, validation)
     return result
+
+
+def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
+    """Move a share of each class from training to validation, whole groups together; other splits stay as they are."""
+    groups = dataset.groups or duplicate_groups(dataset.digests)
+    split = list(dataset.split)
+    movable = [i for i, where in enumerate(split) if where == "train"]
+    for i in _choose(movable, dataset.labels, groups, share, np.random.default_rng([seed, 1])):
+        split[i] = "validation"
+    return replace(dataset, split=tuple(split))
+
+
+def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
+    """The fold of each sample, ``(n,)``; -1 for the test split, which no fold holds.
+
+    Folds are stratified: each class is dealt out evenly. Whole groups move together, as in ``make_split``.
+
+    Raises:
+        DatasetError: A class has fewer groups than there are folds (H112).
+    """
+    groups = dataset.groups or duplicate_groups(dataset.digests)
+    members: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(dataset)):
+        if dataset.split[i] != "test":
+            members[groups[i]].append(i)
+    by_class: dict[int, list[list[int]]] = defaultdict(list)
+    for group in members.values():
+        by_class[int(dataset.labels[group[0]])].append(group)
+    few = [dataset.classes[c] for c, own in by_class.items() if len(own) < num_folds]
+    if num_folds < 2 or few:
+        raise DatasetError(
+            "H112",
+            "the data cannot be dealt out into so many folds",
+            received=f"--folds {num_folds}" + (f"; too few different images of {', '.join(few[:5])}" if few else ""),
+            expected="at least 2 folds, and at least as many different images of each class",
+            advice="use fewer folds, or add images",
+        )
+    folds = np.full(len(dataset), -1)
+    random = np.random.default_rng([seed, num_folds])
+    dealt = 0  # from class to class, so that the folds are of one size
+    for label in sorted(by_class):
+        own = by_class[label]
+        for position in random.permutation(len(own)):
+            folds[own[position]] = dealt % num_folds
+            dealt += 1
+    return folds
 
 
 def check_share(validation: float) -> None:

@@ -1,0 +1,70 @@
+"""The whole: cross-validation. A trial is trained anew for each fold, on rows that are there, and judged on the fold."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from headstart.dataset import Dataset
+from headstart.features import Features
+from headstart.model import Model
+from headstart.plans import Trial
+from headstart.progress import Progress
+from headstart.splits import carve_validation, make_folds
+from headstart.tasks import TASKS
+
+__all__ = ["FoldScores", "cross_validate"]
+
+
+class FoldScores(NamedTuple):
+    """Score and accuracy on each held-out fold."""
+
+    losses: list[float]
+    accuracies: list[float]
+
+    def summary(self) -> dict[str, float]:
+        """Means and standard deviations, under the names of ``leaderboard.Row``."""
+        return {
+            "fold_loss": float(np.mean(self.losses)),
+            "fold_loss_deviation": float(np.std(self.losses, ddof=1)),
+            "fold_accuracy": float(np.mean(self.accuracies)),
+            "fold_accuracy_deviation": float(np.std(self.accuracies, ddof=1)),
+        }
+
+
+def cross_validate(dataset: Dataset, features: Features, trial: Trial, num_folds: int, progress: Progress) -> FoldScores:
+    """Train and judge a trial once for each fold of the training and validation samples; the test split is left out.
+
+    What a fold is judged on has not been seen in any way: early stopping and the penalty of a linear head look at a
+    validation split that is carved out of the other folds.
+
+    Args:
+        dataset: Samples whose split is decided.
+        features: A row for each of them.
+        trial: What to train.
+        num_folds: How many folds, at least 2.
+        progress: Told after each fold.
+
+    Raises:
+        DatasetError: A class is too small for so many folds (H112).
+    """
+    folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
+    task = TASKS[dataset.task]
+    scores = FoldScores([], [])
+    for fold in range(num_folds):
+        held_out = np.flatnonzero(folds == fold)
+        split = ["test" if number in (fold, -1) else "train" for number in folds]
+        others = carve_validation(replace(dataset, split=tuple(split)), share=1 / num_folds, seed=trial.recipe.seed)
+        model = Model.of(trial)
+        with tempfile.TemporaryDirectory() as folder:
+            model.train(others, features.plus(model.views(others)), Path(folder))
+        probabilities = model.probabilities(features, held_out)
+        labels = dataset.labels[held_out]
+        scores.losses.append(task.score(labels, probabilities))
+        scores.accuracies.append(float((probabilities.argmax(axis=1) == labels).mean()))
+        progress.advance(fold + 1, f"fold accuracy {scores.accuracies[-1]:.1%}")
+    return scores
