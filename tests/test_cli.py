@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 import headstart
 from headstart.cli import app, main, spread
 
-COMMANDS = ("fit", "demo", "leaderboard", "evaluate", "predict", "export", "stack")
+COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "stack")
 CLASSES = ["circle", "square", "triangle"]
 NUM_PHOTOS = 24  # of each class
 
@@ -124,7 +125,7 @@ def test_help_of_every_command(command: str | None, call: Call) -> None:
 
 def test_help_shows_brackets(call: Call) -> None:
     """What stands in square brackets in a help text is text, not markup that vanishes."""
-    assert "[backbone-][pooling-]network" in call("fit", "--help")[1]
+    assert "[backbone][-stage][-pooling]" in call("fit", "--help")[1]
 
 
 def test_nothing_asked_shows_the_help(call: Call) -> None:
@@ -165,10 +166,12 @@ def test_command_that_cannot_be_read(arguments: list[str], call: Call) -> None:
     [
         (["fit", "no such folder"], "H106"),
         (["fit", "no such folder", "--plan", "fastest"], "H001"),
+        (["fit", "no such folder", "--plan", "missing.toml"], "H001"),
         (["fit", "no such folder", "--trial", "forest"], "H002"),
         (["fit", "no such folder", "--trial", "VGG20-linear"], "H201"),
         (["fit", "no such folder", "--budget", "soon"], "H003"),
         (["fit", "no such folder", "--backend", "mxnet"], "H005"),
+        (["resume", "no such run"], "H503"),
         (["leaderboard", "no such run"], "H503"),
         (["evaluate", "no such run", "no such folder"], "H503"),
         (["predict", "no such run", "a.jpg"], "H503"),
@@ -241,6 +244,121 @@ def test_fit_gives_one_json_object(fitted: subprocess.CompletedProcess[str], run
     assert "val_loss" in fitted.stderr
     assert "Traceback" not in fitted.stderr
     assert (run / "report.html").is_file()
+
+
+PLAN = """
+[[trial]]
+trial = "linear"
+
+[[trial]]
+name = "short"
+gain = 0.5
+network = "mlp"
+epochs = 2
+batch_size = 16
+[trial.options]
+units = 8
+"""
+
+
+def test_fit_by_a_plan_file(data: Path, tmp_path: Path) -> None:
+    """``--plan FILE`` runs the trials of the file with the settings that stand there, each in a folder of its name."""
+    plan = tmp_path / "mine.toml"
+    plan.write_text(PLAN, "utf-8")
+    done = _run("fit", data, "--plan", plan, "--out", tmp_path / "run", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert {trial["trial"]: trial["status"] for trial in value["trials"]} == {
+        "efficientnet_lite0-grid2-linear": "done",
+        "short": "done",
+    }
+    recipe = json.loads((tmp_path / "run" / "trials" / "short" / "recipe.json").read_text("utf-8"))
+    assert (recipe["epochs"], recipe["batch_size"], recipe["options"]) == (2, 16, {"units": 8})
+    history = (tmp_path / "run" / "trials" / "short" / "history.jsonl").read_text("utf-8")
+    assert len(history.splitlines()) == 2
+
+
+def test_a_plan_file_that_is_wrong_is_told(data: Path, call: Call, tmp_path: Path) -> None:
+    """The file, the trial and the key, before any image is read."""
+    plan = tmp_path / "mine.toml"
+    plan.write_text(PLAN.replace("epochs", "epoch"), "utf-8")
+    status, out, err = call("fit", data, "--plan", plan)
+    assert (status, out) == (2, "")
+    texts = _three_lines(err, "H031")
+    assert texts["received"] == f"{plan}, trial 2 (short): epoch"
+    assert texts["do this"] == "did you mean epochs?"
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_resume_of_a_run_that_is_complete(run: Path, call: Call) -> None:
+    """There is nothing to do: it says so, shows the run, changes no file and ends with 0."""
+    before = _contents(run)
+    status, out, err = call("resume", run)
+    assert status == 0
+    assert "nothing to resume" in err
+    assert "efficientnet_lite0-grid2-linear" in out
+    status, out, err = call("resume", run, "--json", "--quiet")
+    assert (status, err) == (0, "")
+    assert set(json.loads(out)) == FIT_KEYS
+    assert _contents(run) == before
+
+
+@pytest.fixture
+def killed(run: Path, tmp_path: Path) -> Path:
+    """The run as a kill leaves it that comes before the first trial has ended."""
+    folder = tmp_path / "killed"
+    shutil.copytree(run, folder)
+    for path in folder.iterdir():
+        if path.name not in ("run.json", "trials"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _change(folder, status="running", trials=[], best=None)
+    return folder
+
+
+def _change(folder: Path, **facts: object) -> None:
+    state = json.loads((folder / "run.json").read_text("utf-8"))
+    (folder / "run.json").write_text(json.dumps(state | facts), "utf-8")
+
+
+def test_resume_of_a_run_that_was_killed(killed: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is finished with the model that it would have had, on the backend it began with, whatever is chosen by now."""
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    code = (
+        "import atexit, os, sys\n"
+        "atexit.register(lambda: sys.stderr.write(os.environ['KERAS_BACKEND']))\n"
+        "from headstart.cli import main\nmain()\n"
+    )
+    done = _run("resume", killed, "--json", "--quiet", code=code)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("tensorflow")
+    value, before = json.loads(done.stdout), json.loads((run / "run.json").read_text("utf-8"))
+    assert (value["status"], value["best"]["val_loss"]) == ("done", before["best"]["val_loss"])
+    assert (killed / "manifest.json").is_file()
+    assert (killed / "report.html").is_file()
+
+
+def test_resume_needs_the_backend_that_the_run_began_with(killed: Path, call: Call) -> None:
+    """One that is not there is told before Keras is imported; the run stays as it is."""
+    _change(killed, backend="mxnet")
+    before = _contents(killed)
+    status, out, err = call("resume", killed)
+    assert (status, out) == (2, "")
+    assert _three_lines(err, "H005")["received"] == "mxnet"
+    assert _contents(killed) == before
+
+
+def test_resume_needs_the_plan_that_the_run_began_with(killed: Path, call: Call, tmp_path: Path) -> None:
+    """A plan file that has other contents by now is told, and so is one that is gone."""
+    plan = tmp_path / "mine.toml"
+    request = json.loads((killed / "run.json").read_text("utf-8"))["request"]
+    _change(killed, request=request | {"plan": "mine.toml", "folder": str(tmp_path), "plan_digest": "0" * 64, "trials": []})
+    plan.write_text(PLAN, "utf-8")
+    assert _three_lines(call("resume", killed)[2], "H514")["received"].startswith(str(plan))
+    plan.unlink()
+    assert _three_lines(call("resume", killed)[2], "H001")["received"] == str(plan)
 
 
 def test_leaderboard_of_runs(run: Path, call: Call) -> None:

@@ -211,8 +211,9 @@ def test_mixing_needs_and_gives_shares_of_classes(make: Make) -> None:
     assert same(one[1], other[1])
     assert np.allclose(one[1][1].sum(axis=1), 1)
     assert ((one[0][1] > 0.01) & (one[0][1] < 0.99)).any()
-    with pytest.raises(UsageError, match="H013"):
-        make(augmentation=mixing)
+    for labels in ("integer", "images", None):
+        with pytest.raises(UsageError, match="H013"):
+            make(augmentation=mixing, labels=labels)
 
 
 def test_a_bad_file_gives_its_place_to_the_next_of_its_batch(make: Make) -> None:

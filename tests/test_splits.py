@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from headstart.dataset import SPLITS, Dataset
 from headstart.decode_worker import thumbnail
 from headstart.errors import DatasetError
 from headstart.readers import read_folder
-from headstart.splits import duplicate_groups, group_duplicates, make_split
+from headstart.splits import duplicate_groups, group_duplicates, make_folds, make_split
 
 
 def make(
@@ -313,3 +314,29 @@ def test_a_data_set_learns_its_groups(pictures: list[Image.Image]) -> None:
     assert grouped.groups == tuple(range(30)) * 2
     split = make_split(grouped).split
     assert split[:30] == split[30:]
+
+
+@given(seed=st.integers(0, 100), num_folds=st.integers(2, 5), counts=st.lists(st.integers(5, 20), min_size=2, max_size=4))
+def test_folds_hold_each_class_alike(seed: int, num_folds: int, counts: list[int]) -> None:
+    """Every sample but those of the test split is in one fold, and the folds differ by at most one sample of a class."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    dataset = make([int(label) for label in labels], split=["train"] * len(labels))
+    folds = make_folds(dataset, num_folds, seed=seed)
+    np.testing.assert_array_equal(folds, make_folds(dataset, num_folds, seed=seed))
+    for label in range(len(counts)):
+        sizes = np.bincount(folds[labels == label], minlength=num_folds)
+        assert sizes.max() - sizes.min() <= 1
+    if counts[0] > num_folds:
+        held_out = replace(dataset, split=("test", *dataset.split[1:]))
+        assert [i for i, fold in enumerate(make_folds(held_out, num_folds, seed=seed)) if fold < 0] == [0]
+
+
+def test_copies_share_a_fold_and_too_many_folds_are_told() -> None:
+    """A group is on one side; a class with fewer groups than folds is H112."""
+    groups = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    dataset = make([0] * 6 + [1] * 6, split=["train"] * 12, groups=groups)
+    folds = make_folds(dataset, 3)
+    assert all(folds[i] == folds[i + 1] for i in range(0, 12, 2))
+    with pytest.raises(DatasetError) as caught:
+        make_folds(dataset, 4)
+    assert caught.value.code == "H112"

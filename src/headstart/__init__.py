@@ -15,7 +15,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from headstart import callbacks
-    from headstart.api import fit
+    from headstart.api import fit, resume
     from headstart.augmentation import AUGMENTATIONS, Augmentation
     from headstart.backbones import BACKBONES
     from headstart.dataset import Dataset
@@ -61,6 +61,7 @@ __all__ = [
     "read_arrays",
     "read_folder",
     "read_table",
+    "resume",
 ]
 
 _HOMES = {
@@ -86,6 +87,7 @@ _HOMES = {
     "read_arrays": "readers",
     "read_folder": "readers",
     "read_table": "readers",
+    "resume": "api",
 }
 
 

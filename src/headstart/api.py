@@ -1,19 +1,31 @@
-"""Doors: ``fit`` for Python, with the words of the command line."""
+"""Doors: ``fit`` and ``resume`` for Python, with the words of the command line."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Union
 
 from headstart.budget import parse_seconds
 from headstart.dataset import Dataset
 from headstart.demo import demo_folder
+from headstart.errors import UsageError
+from headstart.extractor import PIXELS
+from headstart.networks import NETWORKS, adopt
 from headstart.progress import Progress
 from headstart.run import Run
+from headstart.runfolder import RunFolder
 from headstart.search import Request, search
+from headstart.search import resume as resume_search
+from headstart.stack import choose_backend
 
-__all__ = ["fit"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["fit", "resume"]
+
+OwnNetwork = Union["keras.Model", Callable[..., "keras.KerasTensor"]]
 
 
 def fit(  # noqa: PLR0913 - the options of the command line, by the same names
@@ -22,8 +34,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     target: str | None = None,
     image: str | None = None,
     task: str | None = None,
-    plan: str = "quick",
-    trial: str | Sequence[str] = (),
+    plan: str | os.PathLike[str] = "quick",
+    trial: str | OwnNetwork | Sequence[str | OwnNetwork] = (),
     validation: float = 0.2,
     weights: str | os.PathLike[str] | None = None,
     budget: str | float | None = None,
@@ -39,8 +51,10 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         target: Name or position of the label column of a table.
         image: Name or position of its column of image paths.
         task: ``binary`` or ``multiclass``; inferred if None.
-        plan: A key of ``PLANS``.
-        trial: Only these trials: ``[backbone-][pooling-]network``.
+        plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
+        trial: Only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``. A network of your own, a
+            ``keras.Model`` or a function as ``networks.adopt`` takes them, is the trial of its name: on Lite0's features,
+            or at the pixels if it takes images.
         validation: Share for validation, and for test, where the data brings no split.
         weights: Local weights file for a network of keras.applications.
         budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the call.
@@ -57,13 +71,14 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         run = hs.fit("flowers/", budget="2m")
         run.leaderboard()
     """
+    trials = _trial_names([trial] if isinstance(trial, str) or callable(trial) else trial)
     request = Request(
         data=data if isinstance(data, Dataset) else str(demo_folder()) if data == "demo" else os.fspath(data),
         target=target,
         image=image,
         task=task,
-        plan=plan,
-        trials=(trial,) if isinstance(trial, str) else tuple(trial),
+        plan=os.fspath(plan),
+        trials=trials,
         validation=validation,
         weights=Path(weights) if weights else None,
         budget_seconds=parse_seconds(budget) if isinstance(budget, str) else budget,
@@ -72,3 +87,65 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         started=started,
     )
     return search(request, progress)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    *,
+    networks: Sequence[OwnNetwork] = (),
+    progress: Progress | None = None,
+    started: float | None = None,
+) -> Run:
+    """Go on with a run that was killed, from where it stood; one that is complete is left as it is.
+
+    Args:
+        path: The run folder.
+        networks: The networks of your own that ``fit`` was given: a run folder holds their names, not their code.
+        progress: Told how far the run is; silent if None.
+        started: ``time.perf_counter()`` value from which its budget counts, anew; the call itself if None.
+
+    Raises:
+        UsageError: Keras is at work in this process on another backend than the run's (H005).
+        RunError: It is no run (H503), or cannot be resumed (H511 to H514).
+
+    Example::
+
+        run = hs.resume("runs/flowers-001")
+    """
+    folder = RunFolder.open(Path(path))
+    backend = folder.state.get("backend")
+    if backend and not (folder.path / "manifest.json").is_file():
+        choose_backend(backend)
+    for network in networks:
+        adopt(network)
+    return resume_search(folder.path, progress, started=started)
+
+
+def _trial_names(trials: Sequence[str | OwnNetwork]) -> tuple[str, ...]:
+    """The names of trials, networks among them adopted."""
+    found: list[str] = []
+    own: dict[str, OwnNetwork] = {}
+    for trial in trials:
+        if isinstance(trial, str):
+            found.append(trial)
+            continue
+        name = adopt(trial)
+        if own.setdefault(name, trial) is not trial:
+            raise UsageError(
+                "H029",
+                "the network needs a name of its own",
+                received=f"two networks called {name}",
+                expected="a name for each",
+                advice='name the function with def, or the model: keras.Model(..., name="mine")',
+            )
+        found.append("-".join([*_beginning(trial, name), name]))
+    return tuple(found)
+
+
+def _beginning(network: OwnNetwork, name: str) -> list[str]:
+    """What stands before a network's name in its trial: the pixels, in the size that a model may insist on."""
+    if not NETWORKS[name].takes_images:
+        return []
+    inputs = getattr(network, "inputs", None)
+    side = inputs[0].shape[1] if inputs else None
+    return [PIXELS, f"{side}px"] if side else [PIXELS]

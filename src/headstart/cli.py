@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,8 +42,11 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     target: Annotated[str | None, typer.Option(help="The label column of a table, by name or position.")] = None,
     image: Annotated[str | None, typer.Option(help="The column of image paths, by name or position.")] = None,
     task: Annotated[str | None, typer.Option(help="binary or multiclass; inferred if left out.")] = None,
-    plan: Annotated[str, typer.Option(help="quick: Lite0 with a linear and an mlp head.")] = "quick",
-    trial: Annotated[list[str] | None, typer.Option(help="Only these: [backbone-][pooling-]network.")] = None,
+    plan: Annotated[str, typer.Option(help="quick, balanced, best, scratch, or a TOML file.")] = "quick",
+    trial: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these: [backbone][-stage][-pooling][-SIDEpx][-Nviews]-network."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="30s, 5m, 1h; the whole process ends within it.")] = None,
     validation: Annotated[float, typer.Option(help="Share for validation where the data brings no split.")] = 0.2,
     weights: Annotated[Path | None, typer.Option(help="Weights file for a network of keras.applications.")] = None,
@@ -55,7 +57,10 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Train and compare models; keep the best, with a report."""
-    _choose_backend(backend)
+    if backend := backend or os.environ.get("KERAS_BACKEND"):
+        from headstart.stack import choose_backend
+
+        choose_backend(backend)
     from headstart.api import fit as fit_model
     from headstart.console import hush_native_libraries, make_progress
     from headstart.stopwatch import process_age_seconds
@@ -78,6 +83,26 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
         started=time.perf_counter() - process_age_seconds(),
     )
     _show_run(run, as_json)
+    _exit_as(run)
+
+
+@app.command()
+def resume(
+    run: RunFolder, as_json: Json = False, quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False
+) -> None:
+    """Go on with a run that was killed, on the backend it began with; one that is complete is shown as it is."""
+    from headstart.api import resume as resume_run
+    from headstart.console import hush_native_libraries, make_progress
+    from headstart.stopwatch import process_age_seconds
+
+    hush_native_libraries()
+
+    is_complete = (run / "manifest.json").is_file()
+    started = time.perf_counter() - process_age_seconds()
+    found = resume_run(run, progress=None if quiet else make_progress(), started=started)
+    _show_run(found, as_json)
+    if not is_complete:
+        _exit_as(found)
 
 
 @app.command()
@@ -242,21 +267,6 @@ def _commands() -> set[str]:
     return {command.callback.__name__ for command in app.registered_commands if command.callback}
 
 
-def _choose_backend(backend: str | None) -> None:
-    backend = backend or os.environ.get("KERAS_BACKEND")
-    if backend is None:
-        return
-    if backend not in ("tensorflow", "torch", "jax") or find_spec(backend) is None:
-        raise UsageError(
-            "H005",
-            "the backend cannot be used",
-            received=f"{backend}",
-            expected="tensorflow, torch or jax, installed",
-            advice="leave it out for TensorFlow, or install it: pip install torch (or jax)",
-        )
-    os.environ["KERAS_BACKEND"] = backend
-
-
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False))  # noqa: T201
 
@@ -268,5 +278,9 @@ def _show_run(run: Run, as_json: bool) -> None:
         _print_json(run.to_json())
     else:
         tables.show_run(run)
+
+
+def _exit_as(run: Run) -> None:
+    """End as the run did."""
     if run.folder.state["status"] == "interrupted":
         raise typer.Exit(130)

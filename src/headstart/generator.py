@@ -107,13 +107,14 @@ class ImageGenerator(keras.utils.PyDataset):
         self.shuffle = (split or "train") == "train" if shuffle is None else shuffle
         self.augmentation = find_augmentation(augmentation)
         self.skipped = [*whole.skipped]
-        targets, weights = make_targets(whole, labels), None if sample_weight is None else make_targets(whole, sample_weight)
+        targets = make_targets(whole, labels)
+        weights = None if sample_weight is None else make_targets(whole, np.asarray(sample_weight, np.float32))
         self._targets = None if targets is None else targets[chosen]
         self._weights = None if weights is None else weights[chosen]
         self._echoes = isinstance(labels, str) and labels == "images"
         self._mixes = self.augmentation is not None and self.augmentation.mixes
         if self._mixes:
-            check_targets(np.zeros(0) if self._echoes or self._targets is None else self._targets)
+            check_targets(np.zeros(0, int) if self._targets is None else self._targets)
         self._finish = Finish(rescale, preprocessing_function, channels)
         self._schedule = Schedule(len(chosen), batch_size, self.shuffle, seed)
         self._source = self._open(workers or usable_cores(), num_ahead, cache)

@@ -12,13 +12,15 @@ from headstart.conversion import Child
 from headstart.dataset import Dataset, Skipped
 from headstart.errors import RunError
 from headstart.features import Features
+from headstart.fingerprint import file_digest
 from headstart.images import usable_cores
 from headstart.leaderboard import Row, ranked, write_leaderboard
 from headstart.model import Model
+from headstart.planfile import is_plan_file
 from headstart.planning import Speeds
 from headstart.progress import Progress
 from headstart.runfolder import RunFolder
-from headstart.stack import machine, versions
+from headstart.stack import backend_name, machine, versions
 from headstart.stopwatch import Stopwatch
 
 __all__ = ["Job", "Request", "first_state"]
@@ -47,6 +49,8 @@ class Request:
         if isinstance(self.data, Dataset):
             return None
         asked = {key: value for key, value in asdict(self).items() if key not in ("out", "started")}
+        if is_plan_file(self.plan):
+            asked["plan_digest"] = file_digest(Path(self.plan).expanduser())
         return asked | {"weights": None if self.weights is None else str(self.weights), "folder": os.getcwd()}  # noqa: PTH109 - text
 
     @classmethod
@@ -55,7 +59,7 @@ class Request:
 
         Raises:
             RunError: Its data were only in the memory of the process that made it (H511), or are not where they were from
-                here (H512).
+                here (H512); its plan file is another one by now (H514).
         """
         asked = folder.state.get("request")
         if asked is None:
@@ -76,9 +80,24 @@ class Request:
                 expected=f"the data of the run, which was started in {where}",
                 advice=f"cd {where}, and resume there",
             )
+        if digest := asked.pop("plan_digest", ""):
+            asked["plan"] = str(Path(where) / Path(asked["plan"]).expanduser())
+            _check_plan(Path(asked["plan"]), digest)
         weights = asked.pop("weights")
         asked["trials"] = tuple(asked["trials"])
         return cls(**asked, weights=Path(weights) if weights else None, out=folder.path)
+
+
+def _check_plan(plan: Path, digest: str) -> None:
+    """Refuse a plan that has changed; one that is gone is told by whoever reads it."""
+    if plan.is_file() and file_digest(plan) != digest:
+        raise RunError(
+            "H514",
+            "the plan has changed since the run began",
+            received=f"{plan}: other contents than then",
+            expected="the plan that the run began with",
+            advice=f"fit again: headstart fit DATA --plan {plan}",
+        )
 
 
 @dataclass
@@ -151,6 +170,7 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "request": request.to_json(),
         "best": None,
         "machine": machine(),
+        "backend": backend_name(),
         "versions": versions(),
         "threads": usable_cores(),
         "left_out": [],

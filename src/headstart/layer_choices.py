@@ -10,7 +10,7 @@ from headstart.errors import UsageError
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["check_choices", "check_room", "initializer_for", "parse_regularizer"]
+__all__ = ["check_choices", "check_room", "initializer_for", "parse_regularizer", "read_regularizer"]
 
 # ReLU and its smooth relatives pass about half of the variance on.
 _RELU_FAMILY = frozenset(
@@ -47,20 +47,34 @@ def parse_regularizer(regularizer: str | keras.Regularizer | None) -> keras.Regu
 
     if regularizer is None or isinstance(regularizer, keras.Regularizer):
         return regularizer
-    kind, _, text = str(regularizer).partition(":")
+    kind, rates = read_regularizer(str(regularizer))
+    if kind == "l1_l2":
+        return keras.regularizers.L1L2(l1=rates[0], l2=rates[-1])
+    return keras.regularizers.L1(rates[0]) if kind == "l1" else keras.regularizers.L2(rates[0])
+
+
+def read_regularizer(text: str) -> tuple[str, list[float]]:
+    """The kind of penalty and its rates, without Keras.
+
+    Raises:
+        UsageError: The text cannot be read (H020).
+
+    Example:
+        >>> read_regularizer("l1_l2:1e-5,1e-4")
+        ('l1_l2', [1e-05, 0.0001])
+    """
+    kind, _, after = text.partition(":")
     try:
-        rates = [float(rate) for rate in text.split(",")]
+        rates = [float(rate) for rate in after.split(",")]
     except ValueError:
         rates = []
-    if all(math.isfinite(rate) and rate >= 0 for rate in rates):
-        if kind in ("l1", "l2") and len(rates) == 1:
-            return keras.regularizers.L1(rates[0]) if kind == "l1" else keras.regularizers.L2(rates[0])
-        if kind == "l1_l2" and len(rates) in (1, 2):
-            return keras.regularizers.L1L2(l1=rates[0], l2=rates[-1])
+    most = {"l1": 1, "l2": 1, "l1_l2": 2}.get(kind, 0)
+    if 1 <= len(rates) <= most and all(math.isfinite(rate) and rate >= 0 for rate in rates):
+        return kind, rates
     raise UsageError(
         "H020",
         "the regularizer cannot be read",
-        received=str(regularizer),
+        received=text,
         expected="l1, l2 or l1_l2 with a rate of 0 or more, as in l2:1e-4",
         advice="write l2:1e-4, or leave it out",
     )

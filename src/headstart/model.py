@@ -102,7 +102,7 @@ class Model:
                 augmentation, options, seed.
 
         Raises:
-            UsageError: They do not go together (H008, H023).
+            UsageError: They do not go together (H008, H023, H028).
         """
         if "augmentation" in settings:
             settings["augmentation"] = find_augmentation(settings["augmentation"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,23 +85,31 @@ NETWORKS: dict[str, Network] = {
     "dnn": Network(dnn),
     "cnn": Network(cnn, takes_images=True),
 }
+_OURS = frozenset(NETWORKS)
 
 
 def find_network(name: str, options: Mapping[str, Any]) -> Network:
     """The row of a network, its options checked.
 
     Raises:
-        UsageError: There is no such network, or it has no such option (H023).
+        UsageError: There is no such network (H023), or it has no such option (H028).
     """
     network = NETWORKS.get(name)
-    unknown = [key for key in options if network is None or key not in network.options]
-    if network is None or unknown:
+    if network is None:
         raise UsageError(
             "H023",
-            "unknown network" if network is None else "the network has no such option",
-            received=name if network is None else f"{', '.join(unknown)} for {name}",
-            expected=", ".join(NETWORKS if network is None else network.options) or "no option at all",
+            "unknown network",
+            received=name,
+            expected=", ".join(NETWORKS),
             advice="headstart.NETWORKS holds the names; a function of your own can be added to it",
+        )
+    if unknown := [key for key in options if key not in network.options]:
+        raise UsageError(
+            "H028",
+            "the network has no such option",
+            received=f"{', '.join(unknown)} for {name}",
+            expected=", ".join(network.options) or "no option at all",
+            advice="leave it out, or take a network that has it",
         )
     return network
 
@@ -125,7 +134,7 @@ def build_head(
         options: The network's options by name.
 
     Raises:
-        UsageError: No such network, or no such option of it (H023).
+        UsageError: No such network (H023), or no such option of it (H028).
     """
     import keras
 
@@ -143,12 +152,23 @@ def adopt(network: str | keras.Model | Callable[..., keras.KerasTensor]) -> str:
         network: A name; a ``keras.Model`` from rows or images to the task's output, which is copied and trained from its
             present weights; or a function from the tensor of rows, or of images, to the tensor that the output layer
             reads. A function that begins at the pixels is told by an attribute ``takes_images = True``.
+
+    Raises:
+        UsageError: Its name cannot be part of a trial's name, or is that of a network of Headstart's (H029).
     """
     if isinstance(network, str):
         return network
     import keras
 
     name = (getattr(network, "name", "") or getattr(network, "__name__", "") or type(network).__name__).replace("-", "_")
+    if name in _OURS or not re.fullmatch(r"\w+", name):
+        raise UsageError(
+            "H029",
+            "the network needs a name of its own",
+            received=name,
+            expected=f"letters, digits and _, and none of {', '.join(sorted(_OURS))}",
+            advice='name the function with def, or the model: keras.Model(..., name="mine")',
+        )
     if isinstance(network, keras.Model):
         NETWORKS[name] = Network(partial(_copied, network), takes_images=len(network.inputs[0].shape) == 4, is_whole=True)
     else:

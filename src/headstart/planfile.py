@@ -88,12 +88,12 @@ def in_plan(path: Path, number: int, name: object) -> Iterator[None]:
     Args:
         path: The file.
         number: The trial's place in it, from 1.
-        name: What the trial is called, if it says so.
+        name: What the trial is called, where that can be told.
     """
     try:
         yield
     except HeadstartError as error:
-        called = f" ({_shown(name).strip(chr(39))})" if name else ""
+        called = f" ({name[:80]})" if isinstance(name, str) and name else ""
         error.received = f"{path}, trial {number}{called}: {error.received}"
         raise
 
@@ -155,7 +155,7 @@ def _entry(table: Mapping[str, Any]) -> Entry:
     _check_options(network, table.get("options", {}))
     if isinstance(augmentation := table.get("augmentation"), Mapping):
         _check_augmentation(augmentation)
-    values = {key: float(value) if key in _FLOATS else value for key, value in table.items()}
+    values: dict[str, Any] = {key: float(value) if key in _FLOATS else value for key, value in table.items()}
     settings = {key: value for key, value in values.items() if key not in _NOT_SETTINGS}
     return Entry(values.get("trial") or _spelled(values), values.get("gain", 1.0), settings, values.get("name", ""))
 
@@ -185,7 +185,7 @@ def _check_together(table: Mapping[str, Any]) -> None:
     spelled = [key for key in _SPELLED_OUT if key in table]
     network = NETWORKS.get(table.get("network", ""))
     if "trial" in table and spelled:
-        wrong, advice = f"{', '.join(spelled)} beside trial", "put them into the name, or leave trial out"
+        wrong, advice = f"{', '.join(spelled)} beside trial", "put it all into the name, or leave trial out"
     elif "trial" in table and "views" in table and re.search(r"(^|-)\d+views-", table["trial"]):
         wrong, advice = "views beside a trial that names its views", "say it once"
     elif "trial" not in table and "network" not in table:
@@ -194,7 +194,7 @@ def _check_together(table: Mapping[str, Any]) -> None:
         wrong, advice = f"pooling beside {table['network']}, which begins at the pixels", "leave pooling out"
     else:
         return
-    raise _clash(wrong, "either trial, or network with backbone, cut, pooling and size as they are needed", advice)
+    raise _clash(wrong, "either trial, or network with what is needed of backbone, cut, pooling and size", advice)
 
 
 def _check_options(network: str, options: Mapping[str, Any]) -> None:

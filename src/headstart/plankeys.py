@@ -1,9 +1,10 @@
-"""The whole: what a plan file may say of a trial: its keys, what each of them may hold, and what a wrong one was meant for."""
+"""The whole: what a plan file may say of a trial: its keys, and what each of them may hold."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -12,47 +13,24 @@ from headstart.augmentation import AUGMENTATIONS
 from headstart.backbones import find_backbone
 from headstart.errors import BackboneError, UsageError
 from headstart.extractor import PIXELS, POOLINGS
-from headstart.layer_choices import check_choices, parse_regularizer
+from headstart.layer_choices import check_choices, read_regularizer
 from headstart.networks import NETWORKS
 from headstart.rates import SCHEDULES
 
 __all__ = ["ACTIVATIONS", "KEYS", "LOSSES", "OPTIMIZERS", "Check", "Key", "Refusal", "nearest", "option_check"]
 
 # Keras's names, so that a plan is read without importing Keras; a test holds them against Keras.
-OPTIMIZERS = tuple(
-    ["adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "muon", "nadam", "rmsprop", "sgd"]
-)
-ACTIVATIONS = tuple(
-    [
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "celu",
-        "selu",
-        "gelu",
-        "silu",
-        "swish",
-        "mish",
-        "hard_silu",
-        "hard_swish",
-        "hard_tanh",
-        "hard_sigmoid",
-        "sigmoid",
-        "tanh",
-        "softplus",
-        "softsign",
-        "squareplus",
-        "linear",
-    ]
-)
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "muon", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
+ACTIVATIONS = (
+    "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "swish", "mish", "hard_silu", "hard_swish",
+    "hard_tanh", "hard_sigmoid", "sigmoid", "tanh", "softplus", "softsign", "squareplus", "linear",
+)  # fmt: skip
 # Of Keras's losses, those that take probabilities and the labels as they are stored.
 LOSSES = (
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_crossentropy",
-    "sparse_categorical_crossentropy",
-)
+    "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+)  # fmt: skip
 _MOST_UNITS = 65_536
 
 
@@ -93,7 +71,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def option_check(network: str, option: str) -> Check:
     """The check of a network's option: by its name where that is a choice, else by the type that its function states."""
     annotation = inspect.signature(NETWORKS[network].build).parameters[option].annotation
-    kinds = [kind.strip() for kind in (annotation if isinstance(annotation, str) else annotation.__name__).split("|")]
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    kinds = [kind.strip() for kind in text.split("|")]
     kind, check = _OPTIONS.get(option, ("", None))
     if check is not None and kind in kinds:
         return check
@@ -120,9 +99,9 @@ def _number(low: float, high: float, *, is_open: bool = False) -> Check:
     """From ``low`` to ``high``; both apart where the range is open."""
 
     def check(value: object) -> Refusal | None:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if low < value < high or (value in (low, high) and not is_open):  # NaN is neither
-                return None
+        number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        if low < number < high or (number in (low, high) and not is_open):  # NaN is neither
+            return None
         return Refusal(f"a number above {low:g} and below {high:g}" if is_open else f"a number from {low:g} to {high:g}")
 
     return check
@@ -210,7 +189,7 @@ def _regularizer(value: object) -> Refusal | None:
     if not isinstance(value, str):
         return Refusal("l1, l2 or l1_l2 with a rate, in quotes, as in l2:1e-4")
     try:
-        parse_regularizer(value)
+        read_regularizer(value)
     except UsageError as error:
         return Refusal(error.expected)
     return None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from headstart.augmentation import AUGMENTATIONS, find_augmentation
 from headstart.backbones import find_backbone
 from headstart.errors import UsageError
 from headstart.extractor import PIXELS, POOLINGS, PartA, unknown_stage
 from headstart.networks import NETWORKS, find_network
+from headstart.planfile import Entry, check_names, check_used, in_plan, is_plan_file, read_plan
 from headstart.rates import SCHEDULES
 from headstart.recipe import Recipe
 from headstart.trainer import is_solved
@@ -26,23 +25,6 @@ _SMALLEST_SIDE, _LARGEST_SIDE = 8, 2048
 _LEAST_OWN_SIDE, _OWN_SIDE = 20, 64  # of images for a network from scratch: larger ones cost more than they tell it
 
 _ALL_LITES = "efficientnet_lite0+efficientnet_lite1+efficientnet_lite2-grid2"
-
-
-class Entry(NamedTuple):
-    """A trial of a plan.
-
-    Attributes:
-        trial: As ``parse_trial`` reads it.
-        gain: What it may be expected to gain, beside the other trials of its plan.
-        settings: Fields of ``Recipe`` that its name does not say.
-        name: Its own name, where ``trial`` does not tell it from another.
-    """
-
-    trial: str
-    gain: float = 1.0
-    settings: Mapping[str, Any] = MappingProxyType({})
-    name: str = ""
-
 
 # The first runs first, so that there is a model; of the others, the one with the most expected gain a second is next.
 PLANS: dict[str, tuple[Entry, ...]] = {
@@ -180,7 +162,7 @@ def make_trial(entry: Entry, *, weights: Path | None, seed: int) -> Trial:
     """The trial of an entry.
 
     Raises:
-        UsageError: Its name or its settings are wrong (H002, H008, H011, H023).
+        UsageError: Its name or its settings are wrong (H002, H008, H011, H023, H028).
         BackboneError: Its backbone or stage is not known (H201, H206).
     """
     trial = parse_trial(entry.trial, weights=weights, seed=seed)
@@ -204,20 +186,47 @@ def sized(trial: Trial, side: int) -> Trial:
 def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: int) -> list[Trial]:
     """The trials of a plan, or the ones named, each once.
 
+    Args:
+        plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
+        names: Those to run: names of the plan's trials, with what the plan says of them, or of any others.
+        weights: Local weights file for a network of keras.applications.
+        seed: Seed of every recipe.
+
     Raises:
-        UsageError: No such plan (H001), or no such trial (H002).
+        UsageError: No such plan (H001), no such trial (H002), parts of one that do not fit one another (H008), or something
+            wrong in a plan file (H030 to H035).
+        BackboneError: A backbone or a stage of one is not known (H201, H206).
     """
-    if plan not in PLANS:
+    if plan in PLANS:
+        trials = [make_trial(entry, weights=weights, seed=seed) for entry in PLANS[plan]]
+    else:
+        trials = _trials_of_file(plan, weights=weights, seed=seed)
+    if names:
+        own = {trial.name: trial for trial in trials}
+        named = [own.get(name) or parse_trial(name, weights=weights, seed=seed) for name in names]
+        trials = [own.get(trial.name, trial) for trial in named]
+    return list({trial.name: trial for trial in trials}.values())  # one name may be spelt in several ways
+
+
+def _trials_of_file(plan: str, *, weights: Path | None, seed: int) -> list[Trial]:
+    path = Path(plan).expanduser()
+    if not is_plan_file(plan) or not path.is_file():
         raise UsageError(
             "H001",
             "unknown plan",
             received=plan,
-            expected=", ".join(PLANS),
+            expected=f"{', '.join(PLANS)}, or a TOML file that is there",
             advice="--plan quick, or name trials with --trial",
         )
-    entries = [Entry(name) for name in names] if names else PLANS[plan]
-    trials = [make_trial(entry, weights=weights, seed=seed) for entry in entries]
-    return list({trial.name: trial for trial in trials}.values())  # one name may be spelt in several ways
+    trials = []
+    for number, entry in enumerate(read_plan(path), 1):
+        with in_plan(path, number, entry.name or entry.trial):
+            trial = make_trial(entry, weights=weights, seed=seed)
+            if trial.is_solved:
+                check_used(entry.settings)
+        trials.append(trial)
+    check_names(path, [trial.name for trial in trials])
+    return trials
 
 
 def _unreadable(name: str) -> UsageError:

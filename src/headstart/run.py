@@ -114,7 +114,7 @@ class Run:
         """Write the model in formats of ``FORMATS`` (all if none is named), each checked in a fresh process.
 
         Args:
-            formats: keras, h5, saved_model, onnx, openvino.
+            formats: keras, h5, saved_model, onnx, openvino, litert.
             out: Folder to write into; ``exports`` in the run if None.
         """
         self._require_model()

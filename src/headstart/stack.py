@@ -6,15 +6,22 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from headstart import engines
+from headstart.errors import UsageError
 from headstart.images import usable_cores
 
-__all__ = ["backend_name", "machine", "stack", "versions"]
+__all__ = ["backend_name", "choose_backend", "machine", "stack", "versions"]
 
-_PACKAGES = ("headstart", "keras", "tensorflow", "torch", "jax", "openvino", "onnxruntime", "onnx", "pillow", "numpy")
+_PACKAGES = (
+    "headstart", "keras", "tensorflow", "torch", "jax", "openvino", "onnxruntime", "onnx", "ai-edge-litert", "pillow",
+    "numpy",
+)  # fmt: skip
+_BACKENDS = ("tensorflow", "torch", "jax")
 
 
 def versions() -> dict[str, str]:
@@ -41,12 +48,36 @@ def machine() -> dict[str, str]:
 
 
 def backend_name() -> str:
-    """The Keras backend that would be used: KERAS_BACKEND, else Keras's own settings file, else TensorFlow."""
+    """The Keras backend in use, or else that would be: KERAS_BACKEND, else Keras's own settings file, else TensorFlow."""
+    if loaded := _loaded_backend():
+        return loaded
     if chosen := os.environ.get("KERAS_BACKEND"):
         return chosen
     settings = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
     found = re.search(r'"backend":\s*"(\w+)"', settings.read_text()) if settings.is_file() else None
     return found[1] if found else "tensorflow"
+
+
+def choose_backend(name: str) -> None:
+    """Let Keras use a backend, from now on and in the processes that this one starts.
+
+    Raises:
+        UsageError: It is none, or not installed, or Keras is at work here on another one (H005).
+    """
+    if name not in _BACKENDS or find_spec(name) is None:
+        raise _unusable(
+            name,
+            "tensorflow, torch or jax, installed",
+            "leave it out for TensorFlow, or install it: pip install torch (or jax)",
+        )
+    loaded = _loaded_backend()
+    if loaded not in ("", name):
+        raise _unusable(
+            f"{name}, where Keras runs on {loaded} already",
+            "a process that has not imported Keras yet",
+            f"begin a fresh one with KERAS_BACKEND={name}",
+        )
+    os.environ["KERAS_BACKEND"] = name
 
 
 def stack() -> list[tuple[str, str, str]]:
@@ -58,9 +89,7 @@ def stack() -> list[tuple[str, str, str]]:
     def package(name: str) -> str:
         return packages.get(name, "not installed")
 
-    backends = {
-        name: f"{package(name)}" + (" (chosen)" if name == backend else "") for name in ("tensorflow", "torch", "jax")
-    }
+    backends = {name: f"{package(name)}" + (" (chosen)" if name == backend else "") for name in _BACKENDS}
     return [
         ("Python", packages["python"], "runs your code"),
         ("Headstart", package("headstart"), "finds the fastest good model"),
@@ -68,12 +97,23 @@ def stack() -> list[tuple[str, str, str]]:
         *((f"  {name}", text, "used" if name == backend else "not used") for name, text in backends.items()),
         ("OpenVINO", package("openvino"), "not used: there is a GPU" if has_gpu else "runs Part A and predict"),
         ("ONNX Runtime", package("onnxruntime"), "checks ONNX exports"),
+        ("LiteRT", package("ai-edge-litert"), "checks LiteRT exports"),
         ("CUDA", _cuda() or "not found", "used by the Keras backend" if has_gpu else "not used"),
         ("cuDNN", _cudnn() or "not found", "used by the Keras backend" if has_gpu else "not used"),
         ("GPU", hardware["gpu"], "runs Part A and Part B" if has_gpu else f"not seen by {backend}"),
         ("CPU", f"{hardware['processor']}, {hardware['instructions']}", f"{hardware['cores']} cores in use"),
         ("Memory", hardware["memory"], ""),
     ]
+
+
+def _loaded_backend() -> str:
+    """The backend of a Keras that is imported already; empty if none is, or not whole yet."""
+    ask = getattr(getattr(sys.modules.get("keras"), "backend", None), "backend", None)
+    return str(ask()) if ask is not None else ""
+
+
+def _unusable(received: str, expected: str, advice: str) -> UsageError:
+    return UsageError("H005", "the backend cannot be used", received=received, expected=expected, advice=advice)
 
 
 def _processor() -> str:

@@ -1,0 +1,159 @@
+"""A run that is killed goes on: what had ended is not done again, and the end is the same to the bit."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import headstart as hs
+from headstart import attempt as attempt_module
+from headstart.errors import RunError
+from headstart.model import Model
+from headstart.search import resume
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
+)
+
+TRIALS = ("avg-linear", "avg-mlp", "efficientnet_lite0-stage6_block4-avg-128px-2views-linear")
+SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "on_front")
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL: nothing catches it, and nothing is tidied up by us."""
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """All that must be the same, seconds aside."""
+    with (run / "leaderboard.csv").open(newline="") as file:
+        board = [{key: value for key, value in row.items() if key not in SECONDS} for row in csv.DictReader(file)]
+    histories = {
+        path.parent.name: [{**json.loads(line), "seconds": None} for line in path.read_text().splitlines()]
+        for path in sorted(run.glob("trials/*/history.jsonl"))
+    }
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    return {"board": board, "histories": histories, "evaluation": evaluation}
+
+
+def weights(run: Path) -> list[Any]:
+    """Every array of weights in the run."""
+    files = sorted(run.rglob("*.keras"))
+    return [w for file in files for w in keras.models.load_model(file, compile=False).get_weights()]
+
+
+@pytest.fixture(scope="module")
+def photos(make_photos: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of three classes."""
+    return make_photos(tmp_path_factory.mktemp("resume") / "photos", per_class=12)
+
+
+@pytest.fixture(scope="module")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody disturbed."""
+    return hs.fit(photos, trial=TRIALS, out=tmp_path_factory.mktemp("whole") / "run").path
+
+
+def killed_in(monkeypatch: pytest.MonkeyPatch, photos: Path, out: Path, cache: Path, trial: str, epoch: int) -> None:
+    """Fit with a cache of its own, and be killed at the end of an epoch of a trial."""
+    monkeypatch.setenv("HEADSTART_CACHE", str(cache))
+    train = Model.train
+
+    def struck(self: Model, dataset: Any, features: Any, folder: Path, **options: Any) -> Any:
+        def strike(number: int, _val_loss: float) -> None:
+            if folder.name == trial and number == epoch:
+                raise Killed
+
+        return train(self, dataset, features, folder, **{**options, "on_epoch": strike})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "train", struck)
+        with pytest.raises(Killed):
+            hs.fit(photos, trial=TRIALS, out=out)
+
+
+@pytest.mark.parametrize(("trial", "epoch"), [(0, 2), (1, 3), (2, 4)], ids=["solver", "head", "inner-cut"])
+def test_killed_and_resumed_it_ends_the_same(
+    whole: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: int, epoch: int
+) -> None:
+    """Leaderboard, histories, evaluation and every weight are those of the run that was never killed."""
+    names = [row["trial"] for row in json.loads((whole / "run.json").read_text())["trials"]]
+    name = next(n for n in names if n.endswith(TRIALS[trial].removeprefix("avg")))
+    killed_in(monkeypatch, photos, tmp_path / "run", tmp_path / "cache", name, epoch)
+    (tmp_path / "run" / "trials" / ".writing-left").mkdir()  # as a killed writer leaves it
+    run = resume(tmp_path / "run")
+    assert run.folder.damaged() == []
+    assert not list(run.path.rglob(".writing-*"))
+    assert outcome(run.path) == outcome(whole)
+    for ours, theirs in zip(weights(run.path), weights(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_had_ended_is_not_run_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
+    """Trials with a row are not attempted, and rows of features are read, not computed."""
+    names = json.loads((whole / "run.json").read_text())["order"]
+    killed_in(monkeypatch, photos, tmp_path / "run", tmp_path / "cache", names[-1], 1)
+    attempted: list[str] = []
+    attempt = attempt_module.attempt
+
+    def spy(job: Any, trial: Any) -> None:
+        attempted.append(trial.name)
+        attempt(job, trial)
+
+    monkeypatch.setattr("headstart.search.attempt", spy)
+    told: list[str] = []
+
+    class Listener:
+        def say(self, text: str) -> None:
+            told.append(text)
+
+        def begin(self, name: str, total: int) -> None: ...
+
+        def advance(self, done: int, note: str = "") -> None: ...
+
+        def end(self) -> None: ...
+
+    resume(tmp_path / "run", Listener())
+    assert attempted == names[-1:]
+    assert not [text for text in told if "rows computed" in text and not text.startswith("0 rows")]
+
+
+def test_a_complete_run_is_left_alone(whole: Path) -> None:
+    """Nothing in it is written anew."""
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
+    resume(whole)
+    assert before == {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
+
+
+def test_changed_data_are_refused(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H513: a run cannot go on on other files than it began with."""
+    copy = Path(shutil.copytree(photos, tmp_path / "photos"))
+    killed_in(monkeypatch, copy, tmp_path / "run", tmp_path / "cache", "efficientnet_lite0-avg-linear", 1)
+    next(copy.rglob("*.jpg")).unlink()
+    with pytest.raises(RunError) as caught:
+        resume(tmp_path / "run")
+    assert caught.value.code == "H513"
+
+
+def test_what_only_a_process_had_cannot_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H511 for arrays, which are gone."""
+    images = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8)
+    dataset = hs.read_arrays(images, np.arange(24) % 2)
+
+    def strike(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "train", strike)
+        with pytest.raises(Killed):
+            hs.fit(dataset, trial="avg-linear", out=tmp_path / "run")
+    with pytest.raises(RunError) as caught:
+        resume(tmp_path / "run")
+    assert caught.value.code == "H511"

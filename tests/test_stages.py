@@ -1,0 +1,126 @@
+"""The contract of a cut: wherever a network is cut, what stands before it and what stands behind it are the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import openvino
+import pytest
+
+from headstart.backbones import BACKBONES
+from headstart.errors import BackboneError
+from headstart.extractor import PartA
+from headstart.stages import crossings
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+LITES = [name for name, card in BACKBONES.items() if card.stages]
+FAMILIES = (
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "InceptionResNetV2",
+    "InceptionV3",
+    "MobileNet",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "NASNetMobile",
+    "ResNet50",
+    "ResNet50V2",
+    "VGG16",
+    "Xception",
+)
+OTHERS = [name for name in BACKBONES if name not in (*LITES, *FAMILIES)]
+WITHOUT = ("NASNetMobile", "NASNetLarge")  # every block reads the two before it: only the stem and the end are crossed
+SIDE = 96  # pixels; the networks are fully convolutional, and small images are quick
+
+
+def images(side: int, number: int = 2) -> Array:
+    """Noise of 0..255."""
+    return np.random.default_rng(3).integers(0, 256, (number, side, side, 3)).astype(np.float32)
+
+
+def shake(model: keras.Model) -> None:
+    """Give every normalisation values that it might have learned: a fresh one does nothing, and would hide a missing one."""
+    random = np.random.default_rng(5)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([w * random.uniform(0.8, 1.2, w.shape) + 0.01 for w in layer.get_weights()])
+
+
+def assert_every_cut_is_shut(name: str) -> list[str]:
+    """Compare the whole with B(A(x)) at every stage; gives the stages."""
+    image, _, _ = PartA(name, "avg", side=SIDE).tensors(load=False)
+    features = BACKBONES[name].network(image, None, False)
+    whole = keras.Model(image, features)
+    shake(whole)
+    stages = crossings(image, features)
+    *rows, expected = (np.asarray(row) for row in keras.Model(image, [*stages.values(), features])(images(SIDE)))
+    assert np.isfinite(expected).all()
+    assert np.ptp(expected) > 0
+    for stage, tensor, row in zip(stages, stages.values(), rows, strict=True):
+        if tensor is features:
+            continue
+        answered = np.asarray(keras.Model(tensor, features)(row))
+        np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(), err_msg=stage)
+    return list(stages)
+
+
+@pytest.mark.parametrize("name", LITES)
+def test_every_cut_of_a_shipped_backbone_is_shut(name: str) -> None:
+    """Keras behind the cut answers for OpenVINO's rows as the whole network does for the image, also in half precision."""
+    card, side = BACKBONES[name], 128
+    image = keras.Input((side, side, 3))
+    features = card.network(image, None, True)
+    stages = crossings(image, features)
+    assert tuple(stages)[-len(card.stages) :] == card.stages or set(card.stages) <= set(stages)
+    batch = images(side, 1)
+    expected = np.asarray(keras.Model(image, features)(batch))
+    for stage in card.stages:
+        graph = PartA(name, "avg", stage=stage, side=side).graph()
+        assert graph is not None
+        compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        row = compiled(batch.astype(np.uint8))[0].copy()
+        assert row.shape == (1, *stages[stage].shape[1:])
+        for stored, tolerance in ((row, 1e-4), (row.astype(np.float16).astype(np.float32), 1e-2)):
+            answered = stored if stages[stage] is features else np.asarray(keras.Model(stages[stage], features)(stored))
+            np.testing.assert_allclose(answered, expected, atol=tolerance * float(np.abs(expected).max()), err_msg=stage)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_cut_of_a_family_is_shut(name: str) -> None:
+    """One network of each family of keras.applications, at each of its stages; the last feature map is one of them."""
+    stages = assert_every_cut_is_shut(name)
+    assert len(stages) <= 3 if name in WITHOUT else len(stages) > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_cut_of_the_other_networks_is_shut(name: str) -> None:
+    """The rest of the table."""
+    stages = assert_every_cut_is_shut(name)
+    assert len(stages) <= 3 if name in WITHOUT else len(stages) > 3
+
+
+def test_a_stage_that_is_none_is_told() -> None:
+    """H206 lists what there is, where only the built network can tell."""
+    with pytest.raises(BackboneError) as caught:
+        PartA("MobileNetV2", "avg", stage="block_99_add", side=SIDE).tensors(load=False)
+    assert caught.value.code == "H206"
+    assert "block_12_add" in caught.value.expected
+
+
+def test_what_a_bypass_jumps_over_is_no_stage() -> None:
+    """By hand: a tensor inside a residual block is not crossed by the bypass; the block's sum is."""
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="first")(image)
+    inside = keras.layers.Conv2D(4, 3, padding="same", name="inside")(x)
+    out = keras.layers.Add(name="sum")([x, inside])
+    last = keras.layers.Conv2D(4, 3, name="last")(out)
+    assert list(crossings(image, last)) == ["first", "sum", "last"]
