@@ -14,6 +14,10 @@ from headstart.api import _trial_names
 from headstart.errors import RunError, UsageError
 from headstart.networks import NETWORKS
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
+)
+
 
 @pytest.fixture(autouse=True)
 def table() -> Iterator[None]:

@@ -488,7 +488,7 @@ def test_stack_lists_every_layer(call: Call) -> None:
     assert all(set(row) == {"layer", "found", "use"} and row["found"] for row in layers)
     names = [row["layer"] for row in layers]
     assert names[:3] == ["Python", "Headstart", "Keras"]
-    assert {"tensorflow", "torch", "jax", "OpenVINO", "ONNX Runtime", "CUDA", "cuDNN", "GPU", "CPU"} <= set(names)
+    assert {"tensorflow", "torch", "jax", "OpenVINO", "ONNX Runtime", "LiteRT", "CUDA", "cuDNN", "GPU", "CPU"} <= set(names)
     status, out, err = call("stack")
     assert (status, err) == (0, "")
     assert all(name in out for name in names)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.ensemble import mixing_weights
+import headstart as hs
+from headstart.ensemble import NAME, Ensemble, mixing_weights
+from headstart.errors import RunError
+from headstart.model import Model
+from headstart.plans import PLANS, Entry
 from headstart.tasks import cross_entropy
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
+)
 
 
 @given(seed=st.integers(0, 10_000), members=st.integers(1, 5), classes=st.integers(2, 4))
@@ -29,3 +40,43 @@ def test_a_member_that_says_nothing_is_left_out() -> None:
     labels = np.array([0, 1, 0, 1])
     right = np.eye(2)[labels] * 0.8 + 0.1
     assert mixing_weights([right, 1 - right], labels).tolist() == [1.0, 0.0]
+
+
+def test_an_ensemble_is_a_trial_and_ships_as_one_model(
+    make_photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in the leaderboard, is kept where it is best, and its graph answers as its members' mean does."""
+    photos = make_photos(tmp_path / "photos", per_class=12)
+    monkeypatch.setitem(PLANS, "best", (Entry("avg-linear"), Entry("avg-mlp")))
+    # On photographs as plain as these one member would do: an even mean is what is to be shipped and compared.
+    monkeypatch.setattr("headstart.attempt.mixing_weights", lambda answers, _labels: np.full(len(answers), 0.5))
+    monkeypatch.setattr("headstart.job.Job.best", property(lambda job: job.rows[-1] if job.rows else None))
+    run = hs.fit(photos, plan="best", out=tmp_path / "run")
+    board = run.leaderboard().set_index("trial")
+    assert NAME in board.index
+    assert run.to_json()["best"]["trial"] == NAME
+    members = board.drop(NAME)
+    assert board.loc[NAME, "part_b_seconds"] == pytest.approx(members["part_b_seconds"].sum())
+    assert board.loc[NAME, "part_a_seconds"] == pytest.approx(members["part_a_seconds"].iloc[0])  # both read the same rows
+    stored = (run.path / "predictions.csv").read_text().splitlines()
+    paths, expected = [line.split(",")[0] for line in stored[1:]], [line.split(",")[3:] for line in stored[1:]]
+    answered = run.predict(paths)
+    names = [f"p_{name}" for name in run.to_json()["classes"]]
+    np.testing.assert_allclose(answered[names].to_numpy(), np.array(expected, float), atol=1e-4)
+    with pytest.raises(RunError) as caught:
+        Model.load(run.path)
+    assert caught.value.code == "H514"
+
+
+def test_one_model_of_several() -> None:
+    """Built-in layers alone, the members' weights, and for an image the weighted mean of their answers."""
+    dataset = hs.read_arrays(np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8), np.arange(24) % 2)
+    members = [Model("pixels", "cnn", side=20) for _ in range(2)]
+    for number, member in enumerate(members):
+        member.compile(epochs=1, learning_rate=1e-3, seed=number)
+        member.fit(dataset)
+    whole = Ensemble(members, [0.25, 0.75]).keras()
+    images = np.random.default_rng(1).integers(0, 256, (3, 20, 20, 3)).astype(np.float32)
+    alone = [np.asarray(member.keras()(images)) for member in members]
+    np.testing.assert_allclose(np.asarray(whole(images)), 0.25 * alone[0] + 0.75 * alone[1], atol=1e-6)
+    assert whole.count_params() == sum(member.num_params() for member in members)

@@ -12,7 +12,7 @@ from headstart.backbones import BACKBONES
 from headstart.errors import BackboneError, HeadstartError, UsageError
 from headstart.extractor import POOLINGS
 from headstart.networks import NETWORKS
-from headstart.plans import PLANS, make_trials, parse_trial
+from headstart.plans import PLANS, Entry, make_trial, make_trials, parse_trial
 
 HEADS = [name for name, network in NETWORKS.items() if not network.takes_images]
 
@@ -146,10 +146,22 @@ def test_a_trial_runs_once_however_it_is_spelt(again: str) -> None:
     assert [trial.name for trial in trials] == ["efficientnet_lite0-grid2-linear"]
 
 
-def test_an_unknown_plan_is_told() -> None:
-    """H001 lists the plans there are, even where trials are named beside it."""
+@pytest.mark.parametrize("plan", ["fastest", "", "missing.toml", "quick.TOML", "."])
+def test_an_unknown_plan_is_told(plan: str) -> None:
+    """H001 lists the plans there are, even where trials are named beside it; a plan file has to be there."""
     for names in ((), ("linear",)):
         with pytest.raises(UsageError) as caught:
-            make_trials("fastest", names, weights=None, seed=0)
-        assert caught.value.code == "H001"
-        assert all(plan in caught.value.expected for plan in PLANS)
+            make_trials(plan, names, weights=None, seed=0)
+        assert (caught.value.code, caught.value.received) == ("H001", plan)
+        assert all(known in caught.value.expected for known in (*PLANS, "TOML"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [({"network": "forest"}, "H023"), ({"options": {"depth": 3}}, "H028"), ({"augmentation": "sunny"}, "H011")],
+)
+def test_settings_that_no_network_has_are_told(settings: dict[str, object], code: str) -> None:
+    """An unknown network, option or augmentation is refused when the trial is made, not when it is trained."""
+    with pytest.raises(UsageError) as caught:
+        make_trial(Entry("mlp", settings=settings), weights=None, seed=0)
+    assert caught.value.code == code

@@ -7,9 +7,13 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
+
+import numpy as np
 
 from headstart.conversion import Child
 from headstart.determinism import be_deterministic
+from headstart.ensemble import NAME, Ensemble, mixing_weights
 from headstart.errors import TrainingError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
@@ -19,9 +23,10 @@ from headstart.leaderboard import Row
 from headstart.model import Model, open_store, prepare
 from headstart.plans import Trial
 from headstart.runfolder import replacing, write_json
+from headstart.tasks import TASKS
 from headstart.trainer import Trained, batch_size
 
-__all__ = ["attempt", "features_of", "predict_seconds", "recall", "unfinished"]
+__all__ = ["attempt", "attempt_ensemble", "features_of", "predict_seconds", "recall", "unfinished"]
 
 _PROBE_SECONDS = 1.0
 _LEAST_BATCH = 2
@@ -78,10 +83,54 @@ def predict_seconds(job: Job, trial: Trial) -> float:
     return part_a + job.speeds.part_b_seconds(trial, num_train * trial.recipe.views)
 
 
+def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
+    """Weigh the models that see the same image as the best one does; their mean is a trial like any other."""
+    best = job.best
+    named = {trial.name: trial for trial in trials}
+    if best is None or best.trial not in named:
+        return
+    geometry = named[best.trial].part.geometry
+    rows = [row for row in job.rows if row.val_loss is not None and named[row.trial].part.geometry == geometry]
+    models = [recall(job, named[row.trial]) for row in rows]
+    validation = job.learning.indices("validation")
+    labels = job.learning.labels[validation]
+    answers = [model.probabilities(job.features[model.part.name], validation) for model in models]
+    weights = mixing_weights(answers, labels) if len(rows) > 1 else np.ones(1)
+    chosen = np.flatnonzero(weights)
+    if len(chosen) < 2:
+        job.progress.say("no ensemble: no second model that sees the same image adds to the best")
+        return
+    members = [rows[i] for i in chosen]
+    ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen])
+    mean = np.sum([weights[i] * answers[i] for i in chosen], axis=0)
+    part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
+    part_b_seconds = sum(row.part_b_seconds or 0.0 for row in members)
+    num_params = ensemble.num_params()
+    row = Row(
+        trial=NAME,
+        status="done",
+        part_a=" ".join(part_a),
+        part_b=" ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True)),
+        val_loss=TASKS[job.learning.task].score(labels, mean),
+        val_accuracy=float((mean.argmax(axis=1) == labels).mean()),
+        part_a_seconds=sum(part_a.values()),
+        part_a_cached=all(row.part_a_cached for row in members),
+        part_b_seconds=part_b_seconds,
+        total_seconds=sum(part_a.values()) + part_b_seconds,
+        num_params=num_params,
+        ms_per_sample=sum(row.ms_per_sample or 0.0 for row in members),
+        file_mb=num_params * 4 / 1e6,
+    )
+    job.rows.append(row)
+    job.progress.say(f"{NAME} of {len(members)}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}")
+    if job.best is row:
+        job.model = NAME, ensemble
+
+
 def recall(job: Job, trial: Trial) -> Model:
     """The model of a trial that has ended, in this process or before it."""
     if job.model is not None and job.model[0] == trial.name:
-        return job.model[1]
+        return cast("Model", job.model[1])
     features = features_of(job, trial.part)
     return Model.of(trial).restore(job.learning, features, job.folder.trial(trial.name) / "model.keras")
 

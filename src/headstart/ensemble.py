@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from headstart.dataset import Dataset
 from headstart.extractor import PartA
 from headstart.features import Features
 from headstart.model import Model
@@ -18,6 +17,8 @@ from headstart.signature import sign
 
 if TYPE_CHECKING:
     import keras
+
+    from headstart.dataset import Dataset
 
 __all__ = ["NAME", "Ensemble", "mixing_weights"]
 
@@ -90,11 +91,11 @@ class Ensemble:
         shares = []
         for number, (weight, member) in enumerate(zip(self._weights, self._members, strict=True), start=1):
             whole = member.keras()
-            renamed = keras.Model(whole.inputs, whole.outputs, name=f"member{number}")
+            renamed = keras.Model(whole.inputs[0], whole.outputs[0], name=f"member{number}")
             shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(image)))
         return keras.Model(image, keras.layers.Add(name="probabilities")(shares), name="headstart")
 
-    def save(self, folder: str | os.PathLike[str], dataset: Dataset) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write model.keras, signature.json, golden.npz and preprocess.py; see ``Model.save``."""
         out = Path(folder)
         joined = self.keras()
@@ -104,4 +105,4 @@ class Ensemble:
             {"weight": weight, "part_a": member.part.name, "network": member.recipe.network}
             for weight, member in zip(self._weights, self._members, strict=True)
         ]
-        sign(out, joined, dataset, self.parts[0], {"network": NAME, "members": members})
+        sign(out, joined, cast("Dataset", self._members[0].dataset), self.parts[0], {"network": NAME, "members": members})

@@ -10,6 +10,7 @@ from typing import Any
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset, Skipped
+from headstart.ensemble import NAME, Ensemble
 from headstart.errors import RunError
 from headstart.features import Features
 from headstart.fingerprint import file_digest
@@ -124,7 +125,7 @@ class Job:
     state: dict[str, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     features: dict[str, Features] = field(default_factory=dict)
-    model: tuple[str, Model] | None = None
+    model: tuple[str, Model | Ensemble] | None = None
     speeds: Speeds = field(default_factory=Speeds)
     converter: Child | None = None
     interrupted: bool = False
@@ -144,7 +145,8 @@ class Job:
     def take_up(self, state: dict[str, Any]) -> None:
         """Know again what an earlier process knew of this run: what it decided, and which trials it had ended."""
         self.state = state
-        self.rows = [Row(**row) for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
+        ended = [row for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
+        self.rows = [Row(**row) for row in ended if row["trial"] != NAME]  # what is made of others is made of them again
         left_out = dict(state["left_out"])
         positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
         skipped = [Skipped(self.learning.paths[i], left_out[self.learning.paths[i]]) for i in positions]

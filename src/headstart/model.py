@@ -219,6 +219,15 @@ class Model:
             return int(self._joined.whole.count_params())
         return _num_parameters(self.part) + int(self.part_b().count_params())
 
+    @property
+    def parts(self) -> list[PartA]:
+        """Its Part A, alone; an ensemble has several."""
+        return [self.part]
+
+    def answers(self, features: Sequence[Features], indices: Array) -> Array:
+        """Probabilities ``(n, classes)`` of stored rows; ``features`` are those of ``parts``, in that order."""
+        return self.probabilities(features[0], indices)
+
     def probabilities(self, features: Features, indices: Array) -> Array:
         """Probabilities ``(n, classes)`` of stored rows."""
         from headstart.batches import predict_rows
@@ -297,11 +306,19 @@ class Model:
             weights: The weights file of Part A, where the model was made with one.
 
         Raises:
-            RunError: There is no saved model (H502), its file is not the one that was signed (H506), or Part A's weights
-                are not the ones that it was made with (H507).
+            RunError: There is no saved model (H502), its file is not the signed one (H506), Part A has other weights
+                than it was made with (H507), or it is an ensemble (H514).
         """
         path = Path(folder)
         signature = read_json(path / "signature.json")
+        if "members" in signature["part_b"]:
+            raise RunError(
+                "H514",
+                "an ensemble is not taken apart again",
+                received=f"{path}: {len(signature['part_b']['members'])} models in one",
+                expected="the model of a single trial",
+                advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
+            )
         file = path / "model.keras"
         if not file.is_file() or file_digest(file) != signature["digests"]["model.keras"]:
             raise RunError(

@@ -17,7 +17,7 @@ from headstart.rates import SCHEDULES
 from headstart.recipe import Recipe
 from headstart.trainer import is_solved
 
-__all__ = ["PLANS", "Entry", "Trial", "check_trial", "make_trial", "make_trials", "parse_trial", "sized"]
+__all__ = ["ENSEMBLED", "PLANS", "Entry", "Trial", "check_trial", "make_trial", "make_trials", "parse_trial", "sized"]
 
 _BACKBONE = "efficientnet_lite0"
 _POOLING = "grid2"  # on photographs it beat plain averaging at no cost
@@ -45,6 +45,10 @@ PLANS: dict[str, tuple[Entry, ...]] = {
     ),
     "scratch": (Entry("pixels-cnn"),),
 }
+
+
+# Plans that end with the weighted mean of those of their models that see the same image as the best one.
+ENSEMBLED = frozenset({"best"})
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart.attempt import attempt, predict_seconds, recall, unfinished
+from headstart.attempt import attempt, attempt_ensemble, predict_seconds, recall, unfinished
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.errors import BackboneError, HeadstartError, RunError, TrainingError, UsageError
 from headstart.job import Job, Request, first_state
 from headstart.planning import pick
-from headstart.plans import Trial, make_trials, sized
+from headstart.plans import ENSEMBLED, Trial, make_trials, sized
 from headstart.progress import Progress, Silent
 from headstart.readers import read
 from headstart.run import Run
@@ -82,6 +82,8 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     job.progress.say(f"{len(dataset)} images, {dataset.task_reason}")
     try:
         _run_trials(job, trials)
+        if request.plan in ENSEMBLED and not request.trials and not job.interrupted:
+            attempt_ensemble(job, trials)
         _finish(job, trials)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -186,9 +188,11 @@ def _finish(job: Job, trials: list[Trial]) -> None:
     job.budget.begin_finish()
     keys = ("trial", "val_loss", "val_accuracy", "total_seconds")
     job.save(best={key: getattr(best, key) for key in keys})
-    model = recall(job, next(trial for trial in trials if trial.name == best.trial))
+    named = {trial.name: trial for trial in trials}
+    kept = job.model if job.model is not None and job.model[0] == best.trial else None
+    model = kept[1] if kept else recall(job, named[best.trial])
     converter = job.converter = job.converter or Child("convert.py")
-    features, left = job.features[model.part.name], job.budget.left()
+    features, left = [job.features[part.name] for part in model.parts], job.budget.left()
     cargo = Cargo(job.folder, model, job.learning, job.held_out, features, converter, left)
     status = "interrupted" if job.interrupted else "done"
 

@@ -11,6 +11,7 @@ import numpy as np
 from headstart.conversion import Child
 from headstart.dataset import SPLITS, Dataset
 from headstart.doctor import check_data
+from headstart.ensemble import Ensemble
 from headstart.errors import ExportError
 from headstart.features import Features, extract
 from headstart.metrics import Evaluation, evaluate_predictions
@@ -36,16 +37,16 @@ class Cargo:
         model: The best model.
         learning: The samples that training and choosing saw, and the test split if Headstart made it.
         held_out: The user's own test split, not looked at yet.
-        features: Rows of ``learning``.
+        features: Rows of ``learning``, for each Part A of the model.
         converter: A converter that was started before.
         seconds_left: What the budget leaves for the end of the run; infinite without one.
     """
 
     folder: RunFolder
-    model: Model
+    model: Model | Ensemble
     learning: Dataset
     held_out: Dataset
-    features: Features
+    features: list[Features]
     converter: Child
     seconds_left: float
 
@@ -88,14 +89,13 @@ def _unseal(cargo: Cargo) -> None:
     """Look at the held-out test split, now that nothing is decided any more."""
     if not len(cargo.held_out):
         return
-    features = extract(cargo.held_out, cargo.features.part, open_store())
-    skipped, positions = features.skipped(cargo.held_out)
-    gone = set(positions)
-    kept = [i for i in range(len(cargo.held_out)) if i not in gone]
-    test = cargo.held_out.without(skipped, positions)
+    found = [extract(cargo.held_out, features.part, open_store()) for features in cargo.features]
+    left_out = {i: file for features in found for file, i in zip(*features.skipped(cargo.held_out), strict=True)}
+    kept = [i for i in range(len(cargo.held_out)) if i not in left_out]
+    test = cargo.held_out.without(list(left_out.values()), list(left_out))
     cargo.learning = cargo.learning.plus(test)
-    cargo.features = cargo.features.plus(features.take(kept))
-    cargo.learning = group_duplicates(cargo.learning, cargo.features.thumbnails)
+    cargo.features = [ours.plus(theirs.take(kept)) for ours, theirs in zip(cargo.features, found, strict=True)]
+    cargo.learning = group_duplicates(cargo.learning, cargo.features[0].thumbnails)
 
 
 def _evaluate(cargo: Cargo) -> Evaluation:
@@ -106,7 +106,7 @@ def _evaluate(cargo: Cargo) -> Evaluation:
         dataset.task,
         dataset.classes,
         dataset.labels[indices],
-        cargo.model.probabilities(cargo.features, indices),
+        cargo.model.answers(cargo.features, indices),
         split=split,
     )
 
@@ -127,7 +127,7 @@ def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
     write_csv(path / "splits.csv", ["path", "label", "split"], zip(dataset.paths, label_names, dataset.split, strict=True))
     write_csv(path / "contents.csv", ["digest", "split"], zip(dataset.digests, dataset.split, strict=True))
     write_csv(path / "skipped.csv", ["path", "reason"], sorted(dataset.skipped))
-    findings = check_data(dataset, cargo.features.facts)
+    findings = check_data(dataset, cargo.features[0].facts)
     write_json(path / "findings.json", [finding.to_json() for finding in findings])
     return {
         "num_samples": {split: int(np.sum(np.array(dataset.split) == split)) for split in SPLITS},
