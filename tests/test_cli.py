@@ -356,7 +356,7 @@ def test_resume_needs_the_plan_that_the_run_began_with(killed: Path, call: Call,
     request = json.loads((killed / "run.json").read_text("utf-8"))["request"]
     _change(killed, request=request | {"plan": "mine.toml", "folder": str(tmp_path), "plan_digest": "0" * 64, "trials": []})
     plan.write_text(PLAN, "utf-8")
-    assert _three_lines(call("resume", killed)[2], "H514")["received"].startswith(str(plan))
+    assert _three_lines(call("resume", killed)[2], "H515")["received"].startswith(str(plan))
     plan.unlink()
     assert _three_lines(call("resume", killed)[2], "H001")["received"] == str(plan)
 

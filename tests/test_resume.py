@@ -57,8 +57,11 @@ def photos(make_photos: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nobody disturbed."""
-    return hs.fit(photos, trial=TRIALS, out=tmp_path_factory.mktemp("whole") / "run").path
+    """A run that nobody disturbed, with an empty cache as the others have it."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSTART_CACHE", str(folder / "cache"))
+        return hs.fit(photos, trial=TRIALS, out=folder / "run").path
 
 
 def killed_in(monkeypatch: pytest.MonkeyPatch, photos: Path, out: Path, cache: Path, trial: str, epoch: int) -> None:

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart import store as store_module
+from headstart.cachefolder import cache_folder
 from headstart.errors import StackError
-from headstart.store import Record, Store, cache_folder
+from headstart.store import Record, Store
 
 SPACE = hashlib.sha256(b"space").hexdigest()
 

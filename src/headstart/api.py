@@ -106,7 +106,7 @@ def resume(
 
     Raises:
         UsageError: Keras is at work in this process on another backend than the run's (H005).
-        RunError: It is no run (H503), or cannot be resumed (H511 to H514).
+        RunError: It is no run (H503), or cannot be resumed (H511 to H513, H515).
 
     Example::
 

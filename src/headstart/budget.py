@@ -6,9 +6,9 @@ import math
 import re
 import time
 
+from headstart.cachefolder import cache_folder
 from headstart.errors import RunError, TrainingError, UsageError
 from headstart.runfolder import read_json, write_json
-from headstart.store import cache_folder
 
 __all__ = ["Budget", "parse_seconds"]
 

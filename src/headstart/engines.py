@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from headstart.cachefolder import cache_folder
 from headstart.conversion import write_engine_graph
 from headstart.errors import ExportError
 from headstart.extractor import PartA
 from headstart.fingerprint import settings_digest
 from headstart.images import usable_cores
 from headstart.runfolder import replacing, write_bytes
-from headstart.store import cache_folder
 
 if TYPE_CHECKING:
     import openvino

@@ -60,7 +60,7 @@ class Request:
 
         Raises:
             RunError: Its data were only in the memory of the process that made it (H511), or are not where they were from
-                here (H512); its plan file is another one by now (H514).
+                here (H512); its plan file is another one by now (H515).
         """
         asked = folder.state.get("request")
         if asked is None:
@@ -93,7 +93,7 @@ def _check_plan(plan: Path, digest: str) -> None:
     """Refuse a plan that has changed; one that is gone is told by whoever reads it."""
     if plan.is_file() and file_digest(plan) != digest:
         raise RunError(
-            "H514",
+            "H515",
             "the plan has changed since the run began",
             received=f"{plan}: other contents than then",
             expected="the plan that the run began with",

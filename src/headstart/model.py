@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from headstart.augmentation import find_augmentation
+from headstart.cachefolder import cache_folder
 from headstart.dataset import SPLITS, Dataset, nothing_to_evaluate
 from headstart.determinism import be_deterministic
 from headstart.errors import RunError, TrainingError
@@ -28,7 +29,7 @@ from headstart.recipe import Recipe
 from headstart.runfolder import read_json, read_json_lines, replacing, write_bytes
 from headstart.signature import sign
 from headstart.splits import group_duplicates, make_split
-from headstart.store import Store, cache_folder
+from headstart.store import Store
 from headstart.tasks import TASKS
 from headstart.trainer import Built, Examples, Trained, train
 

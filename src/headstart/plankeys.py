@@ -216,7 +216,10 @@ KEYS: dict[str, Key] = {
     "network": Key(_one_of(NETWORKS), 'network = "mlp"'),
     "options": Key(_table, "options = { dropout = 0.3 }"),
     "name": Key(
-        _text(r"[^\W_][\w.+=-]{0,78}\w|[^\W_]", "up to 80 letters, digits and . _ + = -, a letter or digit first"),
+        _text(
+            r"(?!(?i:ensemble)$)([^\W_][\w.+=-]{0,78}\w|[^\W_])",  # the mean of several trials has that name
+            "up to 80 letters, digits and . _ + = -, a letter or digit first, and not the word ensemble",
+        ),
         'name = "wide"',
     ),
     "gain": Key(_number(0, 1e6), "gain = 0.5"),

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from headstart.cachefolder import cache_folder
 from headstart.errors import StackError
 
 if TYPE_CHECKING:
     import lmdb
 
-__all__ = ["Record", "Store", "cache_folder", "mapped_array"]
+__all__ = ["Record", "Store", "mapped_array"]
 
 _HEADER = struct.Struct("<If")  # checksum of what follows it, seconds
 # Address space that is reserved and not memory; the file grows as rows come. Windows would allocate it on disk.
@@ -139,17 +140,6 @@ def mapped_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any
             return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as error:
         raise _refused(folder, str(error)) from error
-
-
-def cache_folder() -> Path:
-    """Headstart's one cache: ``HEADSTART_CACHE``, or ``headstart`` in the user's own cache folder."""
-    if chosen := os.environ.get("HEADSTART_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "headstart"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "headstart"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headstart"
 
 
 @cache  # LMDB forbids a second handle on one database in one process
