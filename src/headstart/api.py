@@ -37,6 +37,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     plan: str | os.PathLike[str] = "quick",
     trial: str | OwnNetwork | Sequence[str | OwnNetwork] = (),
     validation: float = 0.2,
+    folds: int = 0,
     weights: str | os.PathLike[str] | None = None,
     budget: str | float | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -56,6 +57,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
             ``keras.Model`` or a function as ``networks.adopt`` takes them, is the trial of its name: on Lite0's features,
             or at the pixels if it takes images.
         validation: Share for validation, and for test, where the data brings no split.
+        folds: Cross-validate each trial on the training and validation samples in so many folds; 0: not at all.
         weights: Local weights file for a network of keras.applications.
         budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the call.
         out: Folder of the run; ``runs/<data name>-NNN`` if None.
@@ -80,6 +82,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         plan=os.fspath(plan),
         trials=trials,
         validation=validation,
+        folds=folds,
         weights=Path(weights) if weights else None,
         budget_seconds=parse_seconds(budget) if isinstance(budget, str) else budget,
         out=Path(out) if out else None,

@@ -29,6 +29,8 @@ from headstart.trainer import Trained, batch_size
 __all__ = ["attempt", "attempt_ensemble", "features_of", "predict_seconds", "recall", "unfinished"]
 
 _PROBE_SECONDS = 1.0
+_PROBE_ROWS = 16  # a busy machine starts slowly, and the first few rows say more of that than of its speed
+_PROBE_MOST_SECONDS = 4.0
 _LEAST_BATCH = 2
 _TELLING_ROWS = 50  # fewer say more of the start than of the speed
 
@@ -142,7 +144,7 @@ def features_of(job: Job, part: PartA) -> Features:
     with job.watch.stage("Part A"):
         job.progress.begin(f"Part A: {part.name}", len(job.learning))
         # The probe always gets its time: without it, nobody could say how large the budget would have to be.
-        deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_SECONDS)
+        deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_MOST_SECONDS)
         features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name), deadline=deadline)
     _start_importing_keras()
     if not job.is_prepared:
@@ -282,15 +284,16 @@ class _Watch:
         self._job = job
         self._name = name
         self._is_probed = False
+        self._first: tuple[float, int] | None = None  # when rows began to come, and how many there were
 
     def __call__(self, state: Extraction) -> None:
         job, left = self._job, state.total - state.done
         if self._name not in job.state["paid"]:  # in a resumed run, what the first process paid was paid for this run
             job.state["paid"][self._name] = left > 0
             job.save()
-        rate = state.num_computed / state.seconds if state.seconds else 0.0
+        rate = self._rate(state)
         job.progress.advance(state.done, f"{rate:.0f} images/s, {left / rate:.0f} s left" if rate else "")
-        if self._is_probed or (left and state.seconds < _PROBE_SECONDS):
+        if self._is_probed or (left and not rate):
             return
         self._is_probed = True
         if left and not job.is_prepared:
@@ -299,6 +302,15 @@ class _Watch:
             job.budget.held_out_seconds = len(job.held_out) / rate
         if job.best is None:
             job.budget.require(left / rate if rate else 0.0)
+
+    def _rate(self, state: Extraction) -> float:
+        """Images a second since the first came out, the start of processes and graphs apart; 0 until that says something."""
+        if self._first is None or not state.num_computed:
+            self._first = (state.seconds, state.num_computed) if state.num_computed else None
+            return 0.0
+        seconds, number = state.seconds - self._first[0], state.num_computed - self._first[1]
+        is_telling = seconds > _PROBE_SECONDS and (number >= _PROBE_ROWS or seconds > _PROBE_MOST_SECONDS)
+        return number / seconds if is_telling else 0.0
 
 
 def _start_importing_keras() -> None:

@@ -58,8 +58,8 @@ class Row:
     reason: str = ""
 
     def to_json(self) -> dict[str, object]:
-        """Plain values by name."""
-        return asdict(self)
+        """Plain values by name; those of folds only where there were folds."""
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in _FOLDS}
 
 
 COLUMNS = ("rank", *(field.name for field in fields(Row)))

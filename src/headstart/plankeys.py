@@ -172,12 +172,8 @@ def _augmentation(value: object) -> Refusal | None:
     return refusal and refusal._replace(expected=f"{refusal.expected}, or a table of amounts")
 
 
-def _table(value: object) -> Refusal | None:
-    return None if isinstance(value, dict) else Refusal("a table")
-
-
-def _true_or_false(value: object) -> Refusal | None:
-    return None if isinstance(value, bool) else Refusal("true or false")
+def _is(kind: type, expected: str) -> Check:
+    return lambda value: None if isinstance(value, kind) else Refusal(expected)
 
 
 def _sizes(value: object) -> Refusal | None:
@@ -214,7 +210,7 @@ KEYS: dict[str, Key] = {
     "pooling": Key(_one_of(POOLINGS), 'pooling = "grid2"'),
     "size": Key(_whole(8, 2048), "size = 260"),
     "network": Key(_one_of(NETWORKS), 'network = "mlp"'),
-    "options": Key(_table, "options = { dropout = 0.3 }"),
+    "options": Key(_is(dict, "a table"), "options = { dropout = 0.3 }"),
     "name": Key(
         _text(
             r"(?!(?i:ensemble)$)([^\W_][\w.+=-]{0,78}\w|[^\W_])",  # the mean of several trials has that name
@@ -238,7 +234,7 @@ KEYS: dict[str, Key] = {
 _KINDS: dict[str, Check] = {
     "int": _whole(1, _MOST_UNITS),
     "float": _number(-1e9, 1e9),
-    "bool": _true_or_false,
+    "bool": _is(bool, "true or false"),
     "str": _text(r".+", "a text that is not empty"),
     "Sequence[int]": _sizes,
 }

@@ -108,6 +108,14 @@ def _read(request: Request) -> Dataset:
 def _check(request: Request) -> None:
     """Refuse early what would only fail after Part A."""
     check_share(request.validation)
+    if request.folds < 0 or request.folds == 1:
+        raise UsageError(
+            "H009",
+            "there is no such number of folds",
+            received=f"--folds {request.folds}",
+            expected="2 or more, or 0 for none",
+            advice="--folds 5",
+        )
     if not 0 <= request.seed < 2**32:
         raise UsageError(
             "H007",

@@ -75,7 +75,9 @@ def show_leaderboard(rows: Sequence[Entry]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in (["run"] if several else []) + ["trial"]:
         table.add_column(name, overflow="fold")
-    for name in ("val_loss", "val_acc", "Part A s", "Part B s", "total s", "params", "ms/img", "MB", "front"):
+    has_folds = any("fold_accuracy" in row for row in rows)
+    names = ("val_loss", "val_acc", "Part A s", "Part B s", "total s", "params", "ms/img", "MB", "front")
+    for name in names + (("folds acc",) if has_folds else ()):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         cells = [row["run"]] if several else []
@@ -86,7 +88,10 @@ def show_leaderboard(rows: Sequence[Entry]) -> None:
         part_a = f"{row['part_a_seconds']:.1f}" + (" (stored)" if row["part_a_cached"] else "")
         numbers = [f"{row['val_loss']:.4f}", f"{row['val_accuracy']:.3f}", part_a, f"{row['part_b_seconds']:.1f}"]
         numbers += [f"{row['total_seconds']:.1f}", f"{row['num_params'] / 1e6:.2f} M", f"{row['ms_per_sample']:.1f}"]
-        table.add_row(*map(_plain, [*cells, *numbers, f"{row['file_mb']:.1f}", "●" if row["on_front"] else ""]))
+        numbers += [f"{row['file_mb']:.1f}", "●" if row["on_front"] else ""]
+        if "fold_accuracy" in row:
+            numbers.append(f"{row['fold_accuracy']:.3f} ± {row['fold_accuracy_deviation']:.3f}")
+        table.add_row(*map(_plain, [*cells, *numbers]))
     _console().print(table)
 
 
