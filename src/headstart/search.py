@@ -68,7 +68,8 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     watch = Stopwatch()
     with watch.stage("scan"):
         dataset = _read(request)
-        trials = [sized(trial, typical_side(dataset)) for trial in trials]
+        side = typical_side(dataset)
+        trials = list({trial.name: trial for trial in (sized(trial, side) for trial in trials)}.values())
     earlier: dict[str, Any] = folder.state if folder is not None else {}
     if earlier and earlier["data_digest"] != dataset.digest():
         raise _other_data(Path(earlier["request"]["data"]))
