@@ -107,26 +107,34 @@ def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> 
     clock.now = 1500.0
     first.begin_finish()
     clock.now = 1540.0
-    first.end_finish(0.0)
-    assert read_json(cache / "finish.json") == {"seconds": 40.0}
-    reserved = 2000.0 - Budget(1000.0, started=1000.0).training_deadline
-    assert 40.0 < reserved <= 70.0
+    first.end_finish("lite", 0.0)
+    assert read_json(cache / "finish.json") == {"lite": 40.0}
+    later, other = Budget(1000.0, started=1000.0), Budget(1000.0, started=1000.0)
+    later.expect("lite")
+    assert 40.0 < 2000.0 - later.training_deadline <= 70.0
+    other.expect("another")
+    assert other.training_deadline > later.training_deadline
 
 
 @pytest.mark.parametrize("seconds", [0.0, -50.0, 0.1])
 def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, seconds: float) -> None:
     """However quick the last one was, some seconds are kept."""
-    write_json(cache / "finish.json", {"seconds": seconds})
-    assert Budget(100.0, started=1000.0).training_deadline <= 1095.0
+    write_json(cache / "finish.json", {"lite": seconds})
+    kept = Budget(100.0, started=1000.0)
+    kept.expect("lite")
+    assert kept.training_deadline <= 1095.0
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"seconds": null}', '{"seconds": "soon"}', "3"])
+@pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"lite": null}', '{"lite": "soon"}', "3"])
 def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, cache: Path, note: str) -> None:
     """A damaged note costs no run."""
-    without = Budget(100.0, started=1000.0).training_deadline
+    before, after = Budget(100.0, started=1000.0), Budget(100.0, started=1000.0)
+    before.expect("lite")
+    without = before.training_deadline
     cache.mkdir(exist_ok=True)
     (cache / "finish.json").write_text(note)
-    assert Budget(100.0, started=1000.0).training_deadline == without
+    after.expect("lite")
+    assert after.training_deadline == without
 
 
 # Refusing

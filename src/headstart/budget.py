@@ -16,6 +16,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _FINISH_SECONDS = 20.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
 _MARGIN = 1.5  # of the finish measured last time: machines are shared
 _LEAST_TRAINING_SECONDS = 3.0
+_LEAST_FINISH_SECONDS = 5.0
+_NOTE = "finish.json"
 _EXIT_SECONDS = 2.0  # TensorFlow takes its time to be taken down
 
 
@@ -31,7 +33,12 @@ class Budget:
         self.seconds = seconds
         self._started = started
         self._finish_started = started
+        self._shipped: set[str] = set()  # what may have to be joined, converted and checked in the end
         self.held_out_seconds = 0.0  # what the held-out test split will cost in Part A, once a probe can tell
+
+    def expect(self, part: str) -> None:
+        """A model on this Part A may be the one that the run ends with: its end is what has to be kept free for."""
+        self._shipped.add(part)
 
     def elapsed(self) -> float:
         """Seconds since the process began."""
@@ -81,13 +88,18 @@ class Budget:
         """Training is over; the end of the run begins."""
         self._finish_started = time.perf_counter()
 
-    def end_finish(self, evaluation_seconds: float) -> None:
-        """Remember what the end of a run costs on this machine, but for what depends on the size of the test split."""
+    def end_finish(self, part: str, evaluation_seconds: float) -> None:
+        """Remember what the end of a run on a Part A costs here, but for what depends on the size of the test split."""
         seconds = time.perf_counter() - self._finish_started - evaluation_seconds
-        write_json(cache_folder() / "finish.json", {"seconds": seconds})
+        write_json(cache_folder() / _NOTE, _known_ends() | {part: seconds})
 
     def _finish_seconds(self) -> float:
-        return _usual_finish_seconds() + self.held_out_seconds
+        known = _known_ends()
+        usual = [
+            max(_LEAST_FINISH_SECONDS, known[part] * _MARGIN + _EXIT_SECONDS) if part in known else _FINISH_SECONDS
+            for part in self._shipped
+        ]
+        return max(usual, default=_FINISH_SECONDS) + self.held_out_seconds
 
 
 def parse_seconds(text: str) -> float:
@@ -112,11 +124,12 @@ def parse_seconds(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _usual_finish_seconds() -> float:
-    note = cache_folder() / "finish.json"
+def _known_ends() -> dict[str, float]:
+    """Seconds that the end of a run took here, by Part A."""
+    note = cache_folder() / _NOTE
     if not note.exists():
-        return _FINISH_SECONDS
+        return {}
     try:
-        return max(5.0, float(read_json(note)["seconds"]) * _MARGIN + _EXIT_SECONDS)
-    except (RunError, KeyError, TypeError, ValueError):  # a note that cannot be read is as good as none
-        return _FINISH_SECONDS
+        return {part: float(seconds) for part, seconds in read_json(note).items()}
+    except (RunError, AttributeError, TypeError, ValueError):  # a note that cannot be read is as good as none
+        return {}

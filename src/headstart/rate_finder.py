@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 _SMOOTHING_STEPS = 2.0  # standard deviation of the window, in steps
 _RISE = 2.0  # a loss that has risen by so many times what it had fallen before has diverged
-_BELOW_LOWEST = 5.0  # the rate of the lowest loss is nearly too high: training is to stay below it by this factor
+_BELOW_LOWEST = 2.0  # the rate of the lowest loss is nearly too high: training is to stay below it by this factor
 
 
 def find_learning_rate(
@@ -80,7 +80,7 @@ def sweep(
 
 
 def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> float:
-    """The rate to train with, from a sweep: between where half of the fall is done and a fifth of where the loss is lowest.
+    """The rate to train with, from a sweep: between where half of the fall is done and half of where the loss is lowest.
 
     Both are read off the smoothed losses, and the geometric mean of the two is taken. The steepest place, which is often
     named instead, is moved far by a few odd batches. Where the loss never falls, a tenth of the highest rate that it
@@ -100,7 +100,8 @@ def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> floa
     """
     if len(rates) < 3:
         return low
-    smoothed = _smoothed(losses)
+    worst_start = losses[: max(3, len(losses) // 4)].max()
+    smoothed = _smoothed(np.minimum(losses, worst_start))  # the last losses, where all breaks out, must not weigh on those before
     lowest = int(smoothed.argmin())
     start = float(losses[: max(1, lowest // 4)].mean())
     if lowest == 0 or smoothed[lowest] >= start:

@@ -179,6 +179,7 @@ def _next(job: Job, left: list[Trial]) -> Trial:
 
 
 def _is_too_late(job: Job, trial: Trial) -> bool:
+    job.budget.expect(trial.part.name)
     return job.best is not None and not job.budget.has_time_for(predict_seconds(job, trial))
 
 
@@ -209,4 +210,4 @@ def _finish(job: Job, trials: list[Trial]) -> None:
         job.save(status=status, wall_seconds=job.budget.elapsed(), **facts)
 
     ship(cargo, job.progress, job.watch, save)
-    job.budget.end_finish(job.watch.seconds["evaluate"])
+    job.budget.end_finish(best.part_a, job.watch.seconds["evaluate"])
