@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_TRIALS = ("linear", "mlp", "efficientnet_lite0-stage6_block4-avg-2views-linear")
+_TRIALS = ("linear", "mlp", "240px-linear", "efficientnet_lite0-stage6_block4-avg-2views-linear")
 _CLI = "from headstart.cli import main; main()"
 _SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "on_front")
 _MOST_IN_A_RUN = 4  # kills, after which it may end

@@ -94,7 +94,7 @@ def train(
     model = network(seed)
     folder.mkdir(exist_ok=True)
     checkpoint = BestCheckpoint(folder / "model.keras", 0.0)
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=patience < 9)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, min_delta=0.005, restore_best_weights=patience < 9)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, cooldown=1, min_delta=0.05)
     others = [checkpoint, RunRecorder(folder / "history.jsonl"), stop, plateau, *more]
     state = TrainingState(folder / "state.npz", others, every_seconds=every_seconds)

@@ -23,6 +23,7 @@ from headstart.leaderboard import Row
 from headstart.model import Model, open_store, prepare
 from headstart.plans import Trial
 from headstart.runfolder import replacing, write_json
+from headstart.splits import make_folds
 from headstart.tasks import TASKS
 from headstart.trainer import Trained, batch_size
 
@@ -42,13 +43,14 @@ def attempt(job: Job, trial: Trial) -> None:
         HeadstartError: It cannot be run, or its training came to nothing.
     """
     features = features_of(job, trial.part)
-    features = features.plus(_views(job, trial, features))
+    if trial.recipe.views > 1:
+        features = features.plus(_views(job, trial))
     model, trained = _train(job, trial, features)
     job.interrupted = trained.interrupted
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
-    if job.request.folds:
-        row = _folds(job, trial, row)
+    if job.request.folds and not job.interrupted:
+        row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row)
     folder = job.folder.trial(trial.name)
     if not (folder / "model.keras").exists():  # the solver leaves none
         with replacing(folder / "model.keras") as temporary:
@@ -61,15 +63,22 @@ def attempt(job: Job, trial: Trial) -> None:
         job.converter = Child("convert.py")
     if best is None or trained.val_loss < (best.val_loss or 0.0):
         job.model = trial.name, model
-    (folder / "state.npz").unlink(missing_ok=True)
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
 
 
 def _folds(job: Job, trial: Trial, row: Row) -> Row:
-    """Cross-validate a trial; the rows are there, so that it costs no more than training."""
+    """Cross-validate a trial; the rows are there, so that it costs no more than training. Without time, there are none."""
     job.progress.begin(f"{trial.name}: {job.request.folds} folds", job.request.folds)
-    with job.watch.stage("folds"):
-        scores = cross_validate(job.learning, job.features[trial.part.name], trial, job.request.folds, job.progress)
+    features, deadline = job.features[trial.part.name], job.budget.training_deadline
+    try:
+        with job.watch.stage("folds"):
+            scores = cross_validate(job.learning, features, trial, job.request.folds, job.progress, deadline=deadline)
+    except KeyboardInterrupt:
+        job.interrupted = True
+        return row
+    if scores is None:
+        job.progress.say(f"{trial.name}: no time left in the budget for its folds")
+        return row
     row = replace(row, **scores.summary())  # type: ignore[arg-type]
     spread = f"accuracy {row.fold_accuracy:.1%} ± {row.fold_accuracy_deviation:.1%}"
     job.progress.say(f"{trial.name}: {len(scores.losses)} folds, {spread}")
@@ -93,6 +102,7 @@ def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
         return
     geometry = named[best.trial].part.geometry
     rows = [row for row in job.rows if row.val_loss is not None and named[row.trial].part.geometry == geometry]
+    rows.sort(key=lambda row: list(named).index(row.trial))  # in a resumed run they come in another order
     models = [recall(job, named[row.trial]) for row in rows]
     validation = job.learning.indices("validation")
     labels = job.learning.labels[validation]
@@ -141,11 +151,13 @@ def features_of(job: Job, part: PartA) -> Features:
     """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
     if part.name in job.features:
         return job.features[part.name]
+    if any(card.graph is None for card in part.cards):
+        be_deterministic(job.state["threads"])
     with job.watch.stage("Part A"):
         job.progress.begin(f"Part A: {part.name}", len(job.learning))
         # The probe always gets its time: without it, nobody could say how large the budget would have to be.
         deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_MOST_SECONDS)
-        features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name), deadline=deadline)
+        features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name, part.name), deadline=deadline)
     _start_importing_keras()
     if not job.is_prepared:
         features = _prepare(job, features)
@@ -176,8 +188,11 @@ def _prepare(job: Job, features: Features) -> Features:
         job.progress.say(f"the budget leaves out {len(features.unreached)} images that were not reached in time")
     skipped, _ = features.skipped(job.learning)
     job.learning, features = prepare(job.learning, features, validation=request.validation, seed=request.seed)
+    if request.folds:
+        make_folds(job.learning, request.folds, seed=request.seed)  # refuses what cannot be dealt out
     job.is_prepared = True
-    job.save(left_out=[*job.state["left_out"], *([file.path, file.reason] for file in skipped)])
+    left_out = [*job.state["left_out"], *([file.path, file.reason] for file in skipped)]
+    job.save(left_out=left_out, split_part=features.part.name)  # what copies look like depends on the size and the crop
     return features
 
 
@@ -191,13 +206,11 @@ def _tell(job: Job, features: Features) -> None:
     job.progress.say(f"{features.num_computed} rows computed, {features.num_cached} read from the store")
 
 
-def _views(job: Job, trial: Trial, features: Features) -> Features:
+def _views(job: Job, trial: Trial) -> Features:
     """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on."""
-    if trial.recipe.views == 1:
-        return features.take([])
     with job.watch.stage("Part A"):
         job.progress.begin(f"views: {trial.name}", len(job.learning.indices("train")) * (trial.recipe.views - 1))
-        watch, deadline = _Watch(job, trial.name), job.budget.extraction_deadline
+        watch, deadline = _Watch(job, trial.name, trial.part.name), job.budget.extraction_deadline
         views = Model.of(trial).views(job.learning, progress=watch, deadline=deadline)
     if views.unreached:
         job.progress.say(f"the budget leaves out {len(views.unreached)} augmented copies that were not reached in time")
@@ -209,6 +222,8 @@ def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
     folder = job.folder.trial(trial.name)
     size = job.state["batch_sizes"].get(trial.name) or trial.recipe.batch_size
     while True:
+        if not (folder / "state.npz").exists():  # nothing to go on from: what lies there is of an attempt that was killed
+            _forget(folder)
         model = Model.of(trial)
         model.recipe = replace(trial.recipe, batch_size=size)
         recipe = {"trial": trial.name, "part_a": trial.part.settings(), **model.recipe.to_json()}
@@ -253,6 +268,7 @@ def _forget(folder: Path) -> None:
 
 
 def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: Features) -> Row:
+    be_deterministic(job.state["threads"])  # before anything is computed by Keras, or it is too late
     validation = job.learning.indices("validation")
     model.probabilities(features, validation)  # compiled apart from the measurement
     start = time.perf_counter()
@@ -280,9 +296,10 @@ def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: F
 class _Watch:
     """Notes whether rows had to be paid for, shows progress, and refuses a budget that a probe shows to be too small."""
 
-    def __init__(self, job: Job, name: str) -> None:
+    def __init__(self, job: Job, name: str, part: str) -> None:
         self._job = job
         self._name = name
+        self._part = part
         self._is_probed = False
         self._first: tuple[float, int] | None = None  # when rows began to come, and how many there were
 
@@ -299,7 +316,7 @@ class _Watch:
         if left and not job.is_prepared:
             job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images a second)")
         if rate:
-            job.budget.held_out_seconds = len(job.held_out) / rate
+            job.budget.expect(self._part, len(job.held_out) / rate)
         if job.best is None:
             job.budget.require(left / rate if rate else 0.0)
 

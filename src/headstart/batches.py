@@ -40,15 +40,15 @@ class RowBatches(keras.utils.PyDataset):
         super().__init__(workers=1)
         self.epoch = 0
         self._rows, self._targets = rows, targets
-        self._batch_size = min(batch_size, len(rows))
+        self.batch_size = min(batch_size, len(rows))
         self._seed, self._augmentation = seed, augmentation
 
     def __len__(self) -> int:
-        return math.ceil(len(self._rows) / self._batch_size)
+        return math.ceil(len(self._rows) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._rows))
-        places = np.arange(index * self._batch_size, (index + 1) * self._batch_size) % len(order)
+        places = np.arange(index * self.batch_size, (index + 1) * self.batch_size) % len(order)
         chosen = order[places]
         rows, targets = self._rows[np.sort(chosen)], self._targets[np.sort(chosen)]  # a map is read in its own order
         if self._augmentation is None:

@@ -33,12 +33,16 @@ class Budget:
         self.seconds = seconds
         self._started = started
         self._finish_started = started
-        self._shipped: set[str] = set()  # what may have to be joined, converted and checked in the end
-        self.held_out_seconds = 0.0  # what the held-out test split will cost in Part A, once a probe can tell
+        self._shipped: dict[str, float] = {}  # what may be the run's model, and what the test split will cost with it
 
-    def expect(self, part: str) -> None:
-        """A model on this Part A may be the one that the run ends with: its end is what has to be kept free for."""
-        self._shipped.add(part)
+    def expect(self, part: str, held_out_seconds: float = 0.0) -> None:
+        """A model on this Part A may be the one that the run ends with: time for that end is kept free.
+
+        Args:
+            part: Its name.
+            held_out_seconds: What Part A of the held-out test split will take.
+        """
+        self._shipped[part] = held_out_seconds
 
     def elapsed(self) -> float:
         """Seconds since the process began."""
@@ -54,9 +58,12 @@ class Budget:
         """``perf_counter`` value at which Part A has to end, so that a head can be trained."""
         return self.training_deadline - _LEAST_TRAINING_SECONDS
 
-    def has_time_for(self, seconds: float) -> bool:
-        """Whether so many seconds of training still fit."""
-        return time.perf_counter() + seconds < self.training_deadline
+    def has_time_for(self, seconds: float, part: str = "", held_out_seconds: float = 0.0) -> bool:
+        """Whether so many seconds of training still fit, if the run may then end with a model on that Part A."""
+        if self.seconds is None:
+            return True
+        shipped = self._shipped | ({part: held_out_seconds} if part else {})
+        return self.elapsed() + seconds < self.seconds - self._finish_seconds(shipped)
 
     def left(self) -> float:
         """Seconds until the budget is spent; infinite without one."""
@@ -93,13 +100,13 @@ class Budget:
         seconds = time.perf_counter() - self._finish_started - evaluation_seconds
         write_json(cache_folder() / _NOTE, _known_ends() | {part: seconds})
 
-    def _finish_seconds(self) -> float:
-        known = _known_ends()
-        usual = [
-            max(_LEAST_FINISH_SECONDS, known[part] * _MARGIN + _EXIT_SECONDS) if part in known else _FINISH_SECONDS
-            for part in self._shipped
-        ]
-        return max(usual, default=_FINISH_SECONDS) + self.held_out_seconds
+    def _finish_seconds(self, shipped: dict[str, float] | None = None) -> float:
+        known, ends = _known_ends(), []
+        for part, held_out_seconds in (self._shipped if shipped is None else shipped).items():
+            measured = known.get(part)
+            usual = _FINISH_SECONDS if measured is None else max(_LEAST_FINISH_SECONDS, measured * _MARGIN + _EXIT_SECONDS)
+            ends.append(usual + held_out_seconds)
+        return max(ends, default=_FINISH_SECONDS)
 
 
 def parse_seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +37,15 @@ class FoldScores(NamedTuple):
         }
 
 
-def cross_validate(dataset: Dataset, features: Features, trial: Trial, num_folds: int, progress: Progress) -> FoldScores:
+def cross_validate(
+    dataset: Dataset,
+    features: Features,
+    trial: Trial,
+    num_folds: int,
+    progress: Progress,
+    *,
+    deadline: float = float("inf"),
+) -> FoldScores | None:
     """Train and judge a trial once for each fold of the training and validation samples; the test split is left out.
 
     What a fold is judged on has not been seen in any way: early stopping and the penalty of a linear head look at a
@@ -48,9 +57,14 @@ def cross_validate(dataset: Dataset, features: Features, trial: Trial, num_folds
         trial: What to train.
         num_folds: How many folds, at least 2.
         progress: Told after each fold.
+        deadline: ``time.perf_counter()`` value by which all folds have to be done.
+
+    Returns:
+        The scores; None where the deadline passed before the last fold.
 
     Raises:
         DatasetError: A class is too small for so many folds (H112).
+        KeyboardInterrupt: Ctrl-C, while a fold was trained.
     """
     folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
     task = TASKS[dataset.task]
@@ -61,7 +75,12 @@ def cross_validate(dataset: Dataset, features: Features, trial: Trial, num_folds
         others = carve_validation(replace(dataset, split=tuple(split)), share=1 / num_folds, seed=trial.recipe.seed)
         model = Model.of(trial)
         with tempfile.TemporaryDirectory() as folder:
-            model.train(others, features.plus(model.views(others)), Path(folder))
+            rows = features.plus(model.views(others, deadline=deadline)) if trial.recipe.views > 1 else features
+            trained = model.train(others, rows, Path(folder), deadline=deadline)
+        if trained.interrupted:
+            raise KeyboardInterrupt
+        if time.perf_counter() > deadline:
+            return None
         probabilities = model.probabilities(features, held_out)
         labels = dataset.labels[held_out]
         scores.losses.append(task.score(labels, probabilities))

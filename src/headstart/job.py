@@ -110,7 +110,7 @@ class Job:
         held_out: The user's own test split: nothing until the end.
         is_prepared: The split is decided, and files that give no row are left out.
         state: What run.json holds: among it all that was decided, which a resumed run does not decide again.
-        rows: A row a trial that has ended, in the order in which they ran.
+        rows: A row a trial that has ended.
         model: The best model so far, with its row's name, where it is in memory.
     """
 
@@ -133,7 +133,8 @@ class Job:
     @property
     def best(self) -> Row | None:
         """The row of the least ``val_loss``."""
-        return min((row for row in self.rows if row.val_loss is not None), key=lambda row: row.val_loss or 0.0, default=None)
+        scored = [row for row in self.rows if row.val_loss is not None]
+        return min(scored, key=lambda row: (row.val_loss or 0.0, row.trial), default=None)
 
     def save(self, **changes: object) -> None:
         """Write run.json and the leaderboard as they stand."""
@@ -176,6 +177,7 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "versions": versions(),
         "threads": usable_cores(),
         "left_out": [],
+        "split_part": "",
         "paid": {},
         "order": [],
         "batch_sizes": {},

@@ -157,7 +157,8 @@ class Model:
         """
         self.dataset = dataset
         train_indices, val_indices = dataset.indices("train"), dataset.indices("validation")
-        views = [i for i in range(len(dataset), len(features)) if i not in {*features.failures, *features.unreached}]
+        gone = {*features.failures, *features.unreached}
+        views = [i for i in range(len(dataset), len(features)) if i not in gone]
         source = np.tile(train_indices, max(1, self.recipe.views - 1))  # which sample each view is of
         examples = Examples(
             rows=features.rows([*train_indices, *views]),

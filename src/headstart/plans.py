@@ -147,6 +147,8 @@ def check_trial(trial: Trial, name: str) -> Trial:
         wrong = "several views are stored copies; at the pixels each epoch draws its own"
     elif recipe.augmentation is not None and recipe.views == 1 and not part.is_pixels:
         wrong = "augmentation needs several views, or a cut at the pixels: a stored row does not change"
+    elif recipe.augmentation is not None and recipe.augmentation.mixes and not part.is_pixels:
+        wrong = "mixup and cutmix mix the images of a batch, and need a cut at the pixels"
     elif recipe.schedule not in (None, *SCHEDULES):
         wrong = f"the schedule {recipe.schedule} is none of {', '.join(SCHEDULES)}"
     if wrong:

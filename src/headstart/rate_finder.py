@@ -101,7 +101,9 @@ def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> floa
     if len(rates) < 3:
         return low
     worst_start = losses[: max(3, len(losses) // 4)].max()
-    smoothed = _smoothed(np.minimum(losses, worst_start))  # the last losses, where all breaks out, must not weigh on those before
+    smoothed = _smoothed(
+        np.minimum(losses, worst_start)
+    )  # the last losses, where all breaks out, must not weigh on those before
     lowest = int(smoothed.argmin())
     start = float(losses[: max(1, lowest // 4)].mean())
     if lowest == 0 or smoothed[lowest] >= start:

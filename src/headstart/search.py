@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart.attempt import attempt, attempt_ensemble, predict_seconds, recall, unfinished
+from headstart.attempt import attempt, attempt_ensemble, features_of, predict_seconds, recall, unfinished
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
@@ -25,6 +25,9 @@ from headstart.splits import check_share
 from headstart.stopwatch import Stopwatch
 
 __all__ = ["Request", "resume", "search"]
+
+
+_ENSEMBLE_SECONDS = 60.0  # to weigh models, and to join, convert and check several of them in the end
 
 
 def search(request: Request, progress: Progress | None = None) -> Run:
@@ -82,8 +85,11 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     job.save(**({"status": "running"} if earlier else first_state(job, dataset)))
     job.progress.say(f"{len(dataset)} images, {dataset.task_reason}")
     try:
+        if earlier:
+            _split_again(job, trials)
         _run_trials(job, trials)
-        if request.plan in ENSEMBLED and not request.trials and not job.interrupted:
+        is_time = budget.has_time_for(_ENSEMBLE_SECONDS)
+        if request.plan in ENSEMBLED and is_time and not request.trials and not job.interrupted:
             attempt_ensemble(job, trials)
         _finish(job, trials)
     except BaseException as error:
@@ -161,9 +167,22 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
             job.progress.say(f"{trial.name} failed: {reason}")
             if job.best is None and not left:
                 raise
+        except Exception as error:  # noqa: BLE001 - whatever a network, a backend or a user's function raises is this trial's
+            told = str(error).strip().splitlines() or ["no message"]
+            reason = f"{type(error).__name__}: {told[0]}"[:300]
+            job.rows.append(unfinished(trial, "failed", reason))
+            job.progress.say(f"{trial.name} failed: {reason}")
         job.save()
         if job.interrupted:
             job.progress.say("stopping here, with the best so far")
+            return
+
+
+def _split_again(job: Job, trials: list[Trial]) -> None:
+    """Decide the split of a resumed run by the rows that decided it at first, whichever trial is next."""
+    for trial in trials:
+        if trial.part.name == job.state["split_part"]:
+            features_of(job, trial.part)
             return
 
 
@@ -179,8 +198,12 @@ def _next(job: Job, left: list[Trial]) -> Trial:
 
 
 def _is_too_late(job: Job, trial: Trial) -> bool:
-    job.budget.expect(trial.part.name)
-    return job.best is not None and not job.budget.has_time_for(predict_seconds(job, trial))
+    part, held_out = trial.part, len(job.held_out)
+    end_seconds = job.speeds.part_a_seconds(part, held_out) if held_out else 0.0
+    if job.best is not None and not job.budget.has_time_for(predict_seconds(job, trial), part.name, end_seconds):
+        return True
+    job.budget.expect(part.name, end_seconds)
+    return False
 
 
 def _finish(job: Job, trials: list[Trial]) -> None:
@@ -196,6 +219,8 @@ def _finish(job: Job, trials: list[Trial]) -> None:
             exit_code=1,
         )
     job.budget.begin_finish()
+    for state in job.folder.path.glob("trials/*/state.npz"):
+        state.unlink()
     keys = ("trial", "val_loss", "val_accuracy", "total_seconds")
     job.save(best={key: getattr(best, key) for key in keys})
     named = {trial.name: trial for trial in trials}

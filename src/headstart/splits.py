@@ -101,7 +101,7 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     Folds are stratified: each class is dealt out evenly. Whole groups move together, as in ``make_split``.
 
     Raises:
-        DatasetError: A class has fewer groups than there are folds (H112).
+        DatasetError: A class has no more groups than there are folds (H112).
     """
     groups = dataset.groups or duplicate_groups(dataset.digests)
     members: dict[int, list[int]] = defaultdict(list)
@@ -111,13 +111,14 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     by_class: dict[int, list[list[int]]] = defaultdict(list)
     for group in members.values():
         by_class[int(dataset.labels[group[0]])].append(group)
-    few = [dataset.classes[c] for c, own in by_class.items() if len(own) < num_folds]
+    # In each fold the others give validation samples too, so that a class needs one group more than there are folds.
+    few = [dataset.classes[c] for c, own in by_class.items() if len(own) <= num_folds]
     if num_folds < 2 or few:
         raise DatasetError(
             "H112",
             "the data cannot be dealt out into so many folds",
             received=f"--folds {num_folds}" + (f"; too few different images of {', '.join(few[:5])}" if few else ""),
-            expected="at least 2 folds, and at least as many different images of each class",
+            expected="at least 2 folds, and more different images of each class than folds",
             advice="use fewer folds, or add images",
         )
     folds = np.full(len(dataset), -1)

@@ -165,15 +165,15 @@ class _KerasTraining:
         keras.utils.set_random_seed(recipe.seed)
         model, tail = self.build()
         batches = self._batches()
-        self._compile(model, tail, batches)
         checkpoint = callbacks.BestCheckpoint(self.folder / "model.keras")
-        observers = self._observers(model, batches, checkpoint)
-        state = callbacks.TrainingState(self.folder / "state.npz", observers, every_seconds=_FORGET_SECONDS)
         epochs = self._epochs()
-        batches.epoch = min(state.initial_epoch, epochs)
         start = time.perf_counter()
         interrupted = False
         try:
+            self._compile(model, tail, batches)
+            observers = self._observers(model, batches, checkpoint)
+            state = callbacks.TrainingState(self.folder / "state.npz", observers, every_seconds=_FORGET_SECONDS)
+            batches.epoch = min(state.initial_epoch, epochs)
             model.fit(
                 batches,
                 epochs=epochs,

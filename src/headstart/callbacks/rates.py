@@ -88,6 +88,8 @@ class RateSchedule(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the rate of this batch."""
         step = min(self._epoch * self._steps + batch, self._num_steps - 1)
+        if keras.config.backend() == "jax":  # there the variables are carried beside the model, which has to be told
+            self.model.jax_state_sync()
         set_rate(self.model.optimizer, self.rate(step, self._num_steps))
 
 
