@@ -156,7 +156,7 @@ def test_before_fit_there_is_nothing_to_ask(data: Path, tmp_path: Path) -> None:
     model = Model("efficientnet_lite0")
     verbs: list[Callable[[], object]] = [
         model.evaluate,
-        model.head,
+        model.part_b,
         model.keras,
         lambda: model.predict(files(data)),
         lambda: model.save(tmp_path / "out"),

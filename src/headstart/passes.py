@@ -50,7 +50,7 @@ class Passes:
         """A stretch ends, or the one before was interrupted."""
         with self._lock:
             self._is_inside, self._left_by = False, threading.get_ident()
-            if self._has_asked and self._num_asked >= self._num_batches:
+            if self._num_asked >= self._num_batches:  # also where the last were fetched before this stretch began
                 self._epoch += 1
                 self._begin_anew()
 

@@ -73,7 +73,9 @@ def slow_down(optimizer: keras.optimizers.Optimizer, layers: Sequence[keras.laye
     Raises:
         TrainingError: The optimizer counts its updates in a way that forbids two groups (H307).
     """
-    if optimizer.name == "nadam":
+    import keras
+
+    if isinstance(optimizer, keras.optimizers.Nadam):
         raise TrainingError(
             "H307",
             "the optimizer cannot train two parts at two rates",
