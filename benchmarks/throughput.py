@@ -121,7 +121,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     if len(images.file_paths) != len(dataset):
         found = f"Keras lists {len(images.file_paths)} images and headstart {len(dataset)}"
         sys.exit(f"{found}: use a folder of plain JPEG files")
-    model = keras.Model(*part.tensors())
+    model = keras.Model(*part.tensors()[:2])
     # In Keras's favour: left to itself predict compiles by XLA, which makes these convolutions several times slower.
     model.compile(jit_compile=False)
     model.predict(images.take(2), verbose=0)
