@@ -82,7 +82,14 @@ def killed_in(monkeypatch: pytest.MonkeyPatch, photos: Path, out: Path, cache: P
             hs.fit(photos, trial=TRIALS, out=out)
 
 
-@pytest.mark.parametrize(("trial", "epoch"), [(0, 2), (1, 3), (2, 4)], ids=["solver", "head", "inner-cut"])
+@pytest.mark.parametrize(
+    ("trial", "epoch"),
+    [
+        pytest.param(0, 2, id="solver"),
+        pytest.param(1, 3, id="head", marks=pytest.mark.slow),
+        pytest.param(2, 4, id="inner-cut"),
+    ],
+)
 def test_killed_and_resumed_it_ends_the_same(
     whole: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: int, epoch: int
 ) -> None:
