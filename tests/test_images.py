@@ -301,15 +301,16 @@ def test_pixels_go_where_they_are_wanted(pool: DecodePool, paths: list[str], tmp
     assert known[12].reason == "not an image in a format that can be read"
 
 
-@needs_posix
-def test_no_file_is_begun_too_far_ahead(paths: list[str], tmp_path: Path) -> None:
-    """While an early file hangs, others come out up to the bound and no further; then all of them do."""
-    os.mkfifo(tmp_path / "fifo.png")
-    with DecodePool(GEOMETRY, workers=2, timeout_seconds=1.5) as pool:
-        results = pool.decode([str(tmp_path / "fifo.png"), *paths * 4], ahead=6)
-        order = [decoded.index for decoded in results]
-    assert sorted(order) == list(range(49))
-    assert max(order[: order.index(0)]) <= 5
+def test_no_file_is_begun_before_it_is_allowed(paths: list[str]) -> None:
+    """Of many files the workers begin those that are allowed, and the others once they are."""
+    with DecodePool(GEOMETRY, workers=2) as pool:
+        results = pool.decode(paths * 4, allowed=6)
+        first = [next(results).index for _ in range(6)]
+        assert sorted(first) == list(range(6))
+        assert pool._batch is not None
+        assert pool._batch._next_index == 6
+        pool.allow(48)
+        assert sorted(decoded.index for decoded in results) == list(range(6, 48))
 
 
 def test_kept_squares_are_not_decoded_again(paths: list[str], tmp_path: Path) -> None:

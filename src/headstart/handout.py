@@ -60,7 +60,7 @@ class Asked(NamedTuple):
     digests: Sequence[str] | None
     views: Sequence[int] | None
     rows: Callable[[int], Array] | None
-    ahead: int | None
+    allowed: int | None
 
 
 class Handout:
@@ -81,8 +81,7 @@ class Handout:
         self._shape = (size, size, 3)
         self._turn = threading.Condition()
         self._next_index = 0
-        self._oldest = 0  # every result before this one has been taken
-        self._taken: set[int] = set()  # results beyond it that have
+        self._num_allowed = self.num_files if asked.allowed is None else asked.allowed
 
     def start(self, workers: Sequence[DecodeWorker]) -> None:
         """Set the workers to work."""
@@ -96,15 +95,10 @@ class Handout:
         with self._turn:
             self._turn.notify_all()
 
-    def took(self, results: Sequence[Decoded]) -> None:
-        """Note that the consumer has these results: so much further may the workers go."""
-        if self._asked.ahead is None:
-            return
+    def allow(self, num_files: int) -> None:
+        """So many of the files may be begun, from the first on."""
         with self._turn:
-            self._taken.update(result.index for result in results)
-            while self._oldest in self._taken:
-                self._taken.remove(self._oldest)
-                self._oldest += 1
+            self._num_allowed = num_files
             self._turn.notify_all()
 
     def _run(self, worker: DecodeWorker) -> None:
@@ -135,7 +129,7 @@ class Handout:
         """The next file to begin; None if there is none, or none yet and the worker has others in hand."""
         with self._turn:
             while self._next_index < self.num_files and not self.stopped.is_set():
-                if self._asked.ahead is None or self._next_index < self._oldest + self._asked.ahead:
+                if self._next_index < self._num_allowed:
                     self._next_index += 1
                     return self._next_index - 1
                 if not wait:

@@ -155,7 +155,7 @@ class DecodePool:
         views: Sequence[int] | None = None,
         *,
         rows: Callable[[int], Array] | None = None,
-        ahead: int | None = None,
+        allowed: int | None = None,
     ) -> Iterator[Decoded]:
         """Decode files; each comes out once, as soon as it is done, in any order. The work begins with this call.
 
@@ -168,16 +168,21 @@ class DecodePool:
             views: The view to make of each; 0 where left out.
             rows: Gives the place for the pixels of a position: contiguous uint8, ``(size * size * 3,)``. Thumbnails are then
                 not made.
-            ahead: A file is begun only if the results of all that stand so far before it have been taken.
+            allowed: So many files may be begun, from the first on, until ``allow`` is called; all where left out.
 
         Raises:
             DatasetError: The workers cannot start (H121); from the iterator.
         """
         self.give_up()
         waiting = max(8, min(256, _WAITING_BYTES // (3 * self.geometry.size**2)))
-        self._batch = Handout(Asked(paths, digests, views, rows, ahead), self.geometry.size, waiting)
+        self._batch = Handout(Asked(paths, digests, views, rows, allowed), self.geometry.size, waiting)
         self._batch.start(self._workers[: len(paths)])
         return self._results(self._batch)
+
+    def allow(self, num_files: int) -> None:
+        """So many files of the call under way may be begun, from the first on."""
+        if self._batch is not None:
+            self._batch.allow(num_files)
 
     def give_up(self) -> None:
         """End a call where it stands; workers with files in hand are killed, as nobody will take their answers."""
@@ -210,5 +215,4 @@ class DecodePool:
                 if isinstance(results, Exception):
                     raise results
                 num_left -= len(results)
-                batch.took(results)
                 yield from results

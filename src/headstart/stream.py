@@ -90,19 +90,20 @@ class FileBatches:
         schedule: Their order.
         pool: The workers; they end with ``close``.
         has_views: Epoch ``e`` shows view ``e + 1`` of each file, not the file itself.
-        num_ahead: Batches that may be decoded beyond the one that is asked for.
+        num_ahead: Whole batches that may be decoded beyond the one that was asked for last.
     """
 
     def __init__(self, dataset: Dataset, schedule: Schedule, pool: DecodePool, has_views: bool, num_ahead: int) -> None:
         self.hopeless: set[int] = set()
         self._dataset, self._schedule, self._pool = dataset, schedule, pool
-        self._has_views, self._ahead = has_views, (num_ahead + 1) * schedule.batch_size
+        self._has_views, self._ahead = has_views, num_ahead * schedule.batch_size
         self._lock = threading.Lock()  # workers' threads ask for places while we look for results
         self._orders: OrderedDict[int, list[int]] = OrderedDict()
         self._begun: dict[tuple[int, int], Array] = {}
         self._recent: OrderedDict[tuple[int, int], Batch] = OrderedDict()
         self._results: Iterator[Decoded] | None = None
         self._start = self._next = (0, 0)
+        self._num_given = 0  # samples, since the start
         self._waiting: dict[tuple[int, int], dict[int, Decoded]] = {}
 
     def get(self, epoch: int, index: int) -> Batch:
@@ -113,6 +114,7 @@ class FileBatches:
         if self._results is None or wanted != self._next:
             self._restart(wanted)
         samples = self._samples(wanted)
+        self._pool.allow(self._num_given + len(samples) + self._ahead)
         done = self._waiting.setdefault(wanted, {})
         try:
             while len(done) < len(samples):
@@ -127,6 +129,7 @@ class FileBatches:
             pixels = self._begun.pop(wanted)
         failures = {place: result for place, result in sorted(done.items()) if result.pixels is None}
         del self._waiting[wanted]
+        self._num_given += len(samples)
         self._recent[wanted] = Batch(pixels, samples, failures)
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
@@ -145,9 +148,9 @@ class FileBatches:
         self._pool.give_up()  # before the places of its results are taken away
         self._begun.clear()
         self._waiting.clear()
-        self._start = wanted
+        self._start, self._num_given = wanted, 0
         digests, views = _Endless(self._digest), _Endless(self._view) if self._has_views else None
-        self._results = self._pool.decode(_Endless(self._path), digests, views, rows=self._row, ahead=self._ahead)
+        self._results = self._pool.decode(_Endless(self._path), digests, views, rows=self._row, allowed=0)
 
     def _locate(self, number: int) -> tuple[int, int]:
         """Epoch, and position in it, of the n-th file since the start."""
