@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the signatures are Keras's
 """Part B: the best epoch's model, kept in memory and on disk."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the signatures are Keras's
 """Part B: the loss while it falls, drawn in the terminal batch by batch."""
 
 from __future__ import annotations

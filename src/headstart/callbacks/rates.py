@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the signatures are Keras's
 """Part B: schedules of the learning rate, set batch by batch. Each is a function of the step alone."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the signatures are Keras's
 """Part B: the history of a training, a line an epoch."""
 
 from __future__ import annotations

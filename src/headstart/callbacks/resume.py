@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the signatures are Keras's
 """Part B: a training that was killed goes on where it stood, to the bit."""
 
 from __future__ import annotations

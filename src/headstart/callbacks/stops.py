@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the signatures are Keras's
 """Part B: reasons to end a training before its last epoch: no time left, or a loss that is no number."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the signatures are Keras's
 """Part B: the score on the validation split, the same for every network and however it was trained."""
 
 from __future__ import annotations
