@@ -17,13 +17,14 @@ import headstart as hs
 from headstart import attempt as attempt_module
 from headstart.errors import RunError
 from headstart.model import Model
+from headstart.progress import Silent
 from headstart.search import resume
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
 )
 
-TRIALS = ("avg-linear", "avg-mlp", "efficientnet_lite0-stage6_block4-avg-128px-2views-linear")
+TRIALS = ("avg-linear", "efficientnet_lite0-stage6_block4-avg-96px-2views-mlp")
 SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "on_front")
 
 
@@ -82,34 +83,19 @@ def killed_in(monkeypatch: pytest.MonkeyPatch, photos: Path, out: Path, cache: P
             hs.fit(photos, trial=TRIALS, out=out)
 
 
-@pytest.mark.parametrize(
-    ("trial", "epoch"),
-    [
-        pytest.param(0, 2, id="solver"),
-        pytest.param(1, 3, id="head", marks=pytest.mark.slow),
-        pytest.param(2, 4, id="inner-cut"),
-    ],
-)
-def test_killed_and_resumed_it_ends_the_same(
-    whole: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: int, epoch: int
-) -> None:
-    """Leaderboard, histories, evaluation and every weight are those of the run that was never killed."""
-    names = [row["trial"] for row in json.loads((whole / "run.json").read_text())["trials"]]
-    name = next(n for n in names if n.endswith(TRIALS[trial].removeprefix("avg")))
-    killed_in(monkeypatch, photos, tmp_path / "run", tmp_path / "cache", name, epoch)
-    (tmp_path / "run" / "trials" / ".writing-left").mkdir()  # as a killed writer leaves it
-    run = resume(tmp_path / "run")
-    assert run.folder.damaged() == []
-    assert not list(run.path.rglob(".writing-*"))
-    assert outcome(run.path) == outcome(whole)
-    for ours, theirs in zip(weights(run.path), weights(whole), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+class Told(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Keep it."""
+        self.texts.append(text)
 
 
-def test_what_had_ended_is_not_run_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
-    """Trials with a row are not attempted, and rows of features are read, not computed."""
-    names = json.loads((whole / "run.json").read_text())["order"]
-    killed_in(monkeypatch, photos, tmp_path / "run", tmp_path / "cache", names[-1], 1)
+def spied(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Told]:
+    """The names of the trials that are attempted from now on, and a listener."""
     attempted: list[str] = []
     attempt = attempt_module.attempt
 
@@ -118,21 +104,33 @@ def test_what_had_ended_is_not_run_again(photos: Path, tmp_path: Path, monkeypat
         attempt(job, trial)
 
     monkeypatch.setattr("headstart.search.attempt", spy)
-    told: list[str] = []
+    return attempted, Told()
 
-    class Listener:
-        def say(self, text: str) -> None:
-            told.append(text)
 
-        def begin(self, name: str, total: int) -> None: ...
-
-        def advance(self, done: int, note: str = "") -> None: ...
-
-        def end(self) -> None: ...
-
-    resume(tmp_path / "run", Listener())
-    assert attempted == names[-1:]
-    assert not [text for text in told if "rows computed" in text and not text.startswith("0 rows")]
+@pytest.mark.parametrize(
+    ("trial", "epoch"),
+    [
+        pytest.param(0, 2, id="solver"),
+        pytest.param(1, 4, id="inner-cut"),
+    ],
+)
+def test_killed_and_resumed_it_ends_the_same(
+    whole: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: int, epoch: int
+) -> None:
+    """Every number and weight is that of the run that was never killed, and nothing that had ended is done again."""
+    order = json.loads((whole / "run.json").read_text())["order"]
+    name = next(n for n in order if n.endswith(TRIALS[trial].removeprefix("avg")))
+    killed_in(monkeypatch, photos, tmp_path / "run", tmp_path / "cache", name, epoch)
+    (tmp_path / "run" / "trials" / ".writing-left").mkdir()  # as a killed writer leaves it
+    attempted, told = spied(monkeypatch)
+    run = resume(tmp_path / "run", told)
+    assert attempted == order[order.index(name) :]
+    assert next(text for text in told.texts if "rows computed" in text).startswith("0 rows")  # they lay in the store
+    assert run.folder.damaged() == []
+    assert not list(run.path.rglob(".writing-*"))
+    assert outcome(run.path) == outcome(whole)
+    for ours, theirs in zip(weights(run.path), weights(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_complete_run_is_left_alone(whole: Path) -> None:
