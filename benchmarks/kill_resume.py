@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from processes import family
+
 _TRIALS = ("linear", "mlp", "240px-linear", "efficientnet_lite0-stage6_block4-avg-2views-linear")
 _CLI = "from headstart.cli import main; main()"
 _SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "on_front")
@@ -101,7 +103,7 @@ def _command(command: list[str], cache: Path, kill_after: float | None) -> bool:
         try:
             process.wait(kill_after)
         except subprocess.TimeoutExpired:
-            for pid in _family(process.pid):
+            for pid in family(process.pid):
                 _kill(pid)
             process.wait()
             return False
@@ -109,15 +111,6 @@ def _command(command: list[str], cache: Path, kill_after: float | None) -> bool:
             errors.seek(0)
             sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read().decode()[-3000:]}")
     return True
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return [pid, *(member for child in children for member in _family(child))]
 
 
 def _kill(pid: int) -> None:
