@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -129,6 +130,17 @@ class Dataset(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         return BATCHES[index]
+
+
+def test_it_ends_at_its_deadline() -> None:
+    """Past it, one step is made and no more, and the model is as it was."""
+    model = network(keras.optimizers.Adam())
+    model.optimizer.build(model.trainable_variables)
+    before = values(model)
+    rates, losses = sweep(model, BATCHES, deadline=time.perf_counter())
+    assert len(rates) == len(losses) == 1
+    for value, was in zip(values(model), before, strict=True):
+        np.testing.assert_array_equal(value, was)
 
 
 def test_every_kind_of_batches_will_do() -> None:

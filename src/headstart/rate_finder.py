@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,13 @@ _BELOW_LOWEST = 2.0  # the rate of the lowest loss is nearly too high: training 
 
 
 def find_learning_rate(
-    model: keras.Model, batches: Iterable[Any], *, low: float = 1e-6, high: float = 1.0, num_steps: int = 64
+    model: keras.Model,
+    batches: Iterable[Any],
+    *,
+    low: float = 1e-6,
+    high: float = 1.0,
+    num_steps: int = 64,
+    deadline: float = math.inf,
 ) -> float:
     """A high rate that is still safe: the peak of a one-cycle or cosine schedule (Smith, 2015).
 
@@ -40,17 +47,24 @@ def find_learning_rate(
         low: The first rate.
         high: The last rate.
         num_steps: Steps of the whole sweep; it ends sooner where the loss diverges.
+        deadline: ``time.perf_counter()`` value after which no further step is made.
 
     Raises:
         UsageError: The bounds or the model will not do (H025), the batches end too soon and cannot be begun again (H026),
             or the optimizer has a schedule of its own (H027).
     """
-    rates, losses = sweep(model, batches, low=low, high=high, num_steps=num_steps)
+    rates, losses = sweep(model, batches, low=low, high=high, num_steps=num_steps, deadline=deadline)
     return choose_rate(rates, losses, low=low, high=high)
 
 
 def sweep(
-    model: keras.Model, batches: Iterable[Any], *, low: float = 1e-6, high: float = 1.0, num_steps: int = 64
+    model: keras.Model,
+    batches: Iterable[Any],
+    *,
+    low: float = 1e-6,
+    high: float = 1.0,
+    num_steps: int = 64,
+    deadline: float = math.inf,
 ) -> tuple[Array, Array]:
     """Rates and the losses of their batches, as far as they are numbers; arguments and errors as above."""
     import keras
@@ -69,7 +83,7 @@ def sweep(
             if not math.isfinite(loss):
                 break
             losses.append(loss)
-            if _has_diverged(losses):
+            if _has_diverged(losses) or time.perf_counter() > deadline:
                 break
     finally:
         for variable, value in zip(variables, before, strict=True):

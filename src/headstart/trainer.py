@@ -244,7 +244,7 @@ class _KerasTraining:
             slow_down(optimizer, tail, recipe.tail_rate)
         model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), jit_compile=False)
         if recipe.learning_rate is None and isinstance(recipe.optimizer, (str, type(None))):
-            optimizer.learning_rate = find_learning_rate(model, batches)
+            optimizer.learning_rate = find_learning_rate(model, batches, deadline=self.deadline)
 
     def _observers(
         self, model: keras.Model, batches: RowBatches, checkpoint: keras.callbacks.Callback
