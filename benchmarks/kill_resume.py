@@ -31,7 +31,7 @@ from typing import Any
 
 from processes import family
 
-_TRIALS = ("linear", "mlp", "240px-linear", "efficientnet_lite0-stage6_block4-avg-2views-linear")
+_TRIALS = ("linear", "efficientnet_lite0-stage6_block4-avg-128px-2views-mlp")
 _CLI = "from headstart.cli import main; main()"
 _SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "on_front")
 _MOST_IN_A_RUN = 4  # kills, after which it may end

@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 
 _EPOCHS = 60
 _TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
-_FORGET_SECONDS = 0.5  # epochs that are shorter are not worth a file each
+_FORGET_SECONDS = 2.0  # of training that a kill may cost; shorter epochs are not worth a file each
 
 
 class Examples(NamedTuple):
