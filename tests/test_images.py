@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -311,6 +312,30 @@ def test_no_file_is_begun_before_it_is_allowed(paths: list[str]) -> None:
         assert pool._batch._next_index == 6
         pool.allow(48)
         assert sorted(decoded.index for decoded in results) == list(range(6, 48))
+
+
+def test_a_worker_killed_as_it_answers_costs_no_file(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call is given up while its last answer arrives; the next call does not hand a file to the dying process."""
+    kill = DecodeWorker.kill
+
+    def kill_late(worker: DecodeWorker) -> None:
+        while worker.in_hand:
+            time.sleep(0.0001)
+        kill(worker)
+
+    with DecodePool(GEOMETRY, workers=1) as pool:
+        (worker,) = pool._workers
+        assert next(pool.decode(paths[:1])).reason == ""
+        for _ in range(20):
+            with monkeypatch.context() as patch:
+                patch.setattr(DecodeWorker, "kill", kill_late)
+                results = pool.decode(paths[:1])
+                assert pool._batch is not None
+                while not worker.in_hand and pool._batch.threads[0].is_alive():
+                    pass
+                pool.give_up()
+            del results
+            assert next(pool.decode(paths[:1])).reason == ""
 
 
 def test_kept_squares_are_not_decoded_again(paths: list[str], tmp_path: Path) -> None:
