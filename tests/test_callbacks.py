@@ -109,6 +109,7 @@ def test_the_checkpoint_is_the_best_epoch(tmp_path: Path, every_seconds: float) 
     assert (checkpoint.best, checkpoint.best_epoch) == (1.0, 1)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert_same(loaded.get_weights(), script.weights[1])
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations)  # not of whichever epoch it was written in
     assert_same(model.get_weights(), script.weights[4])
     checkpoint.restore(model)
     assert_same(model.get_weights(), script.weights[1])

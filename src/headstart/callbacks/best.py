@@ -19,9 +19,12 @@ Array = np.ndarray[Any, Any]
 class BestCheckpoint(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the least ``val_loss``, in a file that is whole at every moment.
 
+    The end of training writes it once more: the optimizer in it is then that of the end, and nothing in the file depends on
+    how long an epoch took.
+
     Args:
         path: A ``.keras`` file.
-        every_seconds: At least so long between two writes; the end of training always writes what is still owed.
+        every_seconds: At least so long between two writes before the end.
 
     Attributes:
         best: The least ``val_loss`` so far.
@@ -34,26 +37,26 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._every_seconds = every_seconds
         self.best, self.best_epoch = float("inf"), -1
         self._weights: list[Array] = []
-        self._is_owed, self._written = False, 0.0
+        self._written = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the training before."""
         self.best, self.best_epoch = float("inf"), -1
         self._weights = []
-        self._is_owed, self._written = False, time.perf_counter()
+        self._written = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save the model if it is better than any before."""
         val_loss = (logs or {}).get("val_loss", float("nan"))
         if val_loss < self.best:
             self.best, self.best_epoch = val_loss, epoch
-            self._weights, self._is_owed = self.model.get_weights(), True
+            self._weights = self.model.get_weights()
             if time.perf_counter() - self._written > self._every_seconds:
                 self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Write the best weights if that is still owed; the model keeps the weights that it ended with."""
-        if self._is_owed:
+        """Write the best weights; the model keeps the weights that it ended with."""
+        if self._weights:
             last = self.model.get_weights()
             self.restore(self.model)
             self._write()
@@ -64,14 +67,13 @@ class BestCheckpoint(keras.callbacks.Callback):
         return {"best": self.best, "best_epoch": self.best_epoch, "weights": self._weights}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from that epoch. The file may be of a later one, which is going to be trained again: it is owed."""
+        """Go on from that epoch."""
         self.best, self.best_epoch, self._weights = state["best"], state["best_epoch"], state["weights"]
-        self._is_owed = bool(self._weights)
 
     def _write(self) -> None:
         with replacing(self._path) as temporary:
             self.model.save(temporary)
-        self._is_owed, self._written = False, time.perf_counter()
+        self._written = time.perf_counter()
 
     def restore(self, model: keras.Model) -> None:
         """Give ``model`` the best weights."""
