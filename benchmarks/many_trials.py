@@ -54,15 +54,14 @@ def main() -> int:
 
 def _watch(process: subprocess.Popen[bytes], out: Path) -> list[int]:
     """Resident bytes at the end of each trial."""
-    sizes: list[int] = []
+    sizes: dict[str, int] = {}
     while process.poll() is None:
-        rows = _rows(out / "run.json")
-        if len(rows) > len(sizes):
-            sizes.append(held_bytes(process.pid, "VmRSS"))
-            row = rows[len(sizes) - 1]
-            print(f"{len(sizes):3} {row['trial']:55} {row['status']:8} {sizes[-1] / 2**20:7.0f} MiB", flush=True)
+        for row in _rows(out / "run.json"):  # which are not in the order of their ends
+            if row["trial"] not in sizes:
+                sizes[row["trial"]] = size = held_bytes(process.pid, "VmRSS")
+                print(f"{len(sizes):3} {row['trial']:55} {row['status']:8} {size / 2**20:7.0f} MiB", flush=True)
         time.sleep(_POLL_SECONDS)
-    return sizes
+    return [*sizes.values()]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
