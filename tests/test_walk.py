@@ -21,6 +21,16 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
 )
 
+INNER_CUT = """
+[[trial]]
+cut = "stage6_block4"
+pooling = "avg"
+size = 96
+network = "linear"
+learning_rate = 0.01
+epochs = 4
+"""
+
 ASK_ONNX = """
 import json, sys
 from pathlib import Path
@@ -124,8 +134,9 @@ def test_both_ends_agree(walk: tuple[hs.Run, Path], tmp_path: Path) -> None:
 
 def test_a_cut_inside_the_backbone_walks(make_photos: Callable[..., Path], tmp_path: Path) -> None:
     """Trained behind an inner cut, the model learns, and ends as one file that starts at the image."""
-    photos = make_photos(tmp_path / "photos", per_class=20)
-    run = hs.fit(photos, out=tmp_path / "run", trial="efficientnet_lite0-stage6_block4-avg-128px-linear")
+    photos, plan = make_photos(tmp_path / "photos", per_class=20), tmp_path / "plan.toml"
+    plan.write_text(INNER_CUT)
+    run = hs.fit(photos, out=tmp_path / "run", plan=plan)
     assert run.evaluation["accuracy"] >= 0.8
     assert_both_ends_agree(run, tmp_path / "export")
 
