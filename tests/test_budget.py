@@ -83,6 +83,15 @@ def test_training_ends_early_enough_to_finish(clock: SimpleNamespace) -> None:
     assert not kept.has_time_for(21.0)
 
 
+def test_a_model_of_several_backbones_takes_longer_to_finish(clock: SimpleNamespace, cache: Path) -> None:
+    """Each of them is built, converted and checked; so long as no such end was measured here, that is allowed for."""
+    kept = Budget(100.0, started=1000.0)
+    assert kept.has_time_for(75.0, "a-grid2")
+    assert not kept.has_time_for(75.0, "a+b-grid2")
+    assert kept.has_time_for(65.0, "a+b-grid2")
+    assert not kept.has_time_for(65.0, "a+b+c-grid2")
+
+
 def test_a_longer_budget_is_a_later_deadline(clock: SimpleNamespace) -> None:
     """What is kept free does not depend on the budget."""
     short, long = Budget(100.0, started=1000.0), Budget(500.0, started=1000.0)

@@ -14,6 +14,7 @@ __all__ = ["Budget", "parse_seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _FINISH_SECONDS = 20.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
+_FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model, which is built, converted and checked as well
 _MARGIN = 1.5  # of the finish measured last time: machines are shared
 _LEAST_TRAINING_SECONDS = 3.0
 _LEAST_FINISH_SECONDS = 5.0
@@ -103,9 +104,10 @@ class Budget:
     def _finish_seconds(self, shipped: dict[str, float] | None = None) -> float:
         known, ends = _known_ends(), []
         for part, held_out_seconds in (self._shipped if shipped is None else shipped).items():
-            measured = known.get(part)
-            usual = _FINISH_SECONDS if measured is None else max(_LEAST_FINISH_SECONDS, measured * _MARGIN + _EXIT_SECONDS)
-            ends.append(usual + held_out_seconds)
+            seconds = _FINISH_SECONDS + _FINISH_MORE_SECONDS * part.count("+")
+            if part in known:
+                seconds = max(_LEAST_FINISH_SECONDS, known[part] * _MARGIN + _EXIT_SECONDS)
+            ends.append(seconds + held_out_seconds)
         return max(ends, default=_FINISH_SECONDS)
 
 
