@@ -14,7 +14,7 @@ __all__ = ["Budget", "parse_seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _FINISH_SECONDS = 20.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
-_FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model, which is built, converted and checked as well
+_FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model: three side by side took 25 to 45 s in all
 _MARGIN = 1.5  # of the finish measured last time: machines are shared
 _LEAST_TRAINING_SECONDS = 3.0
 _LEAST_FINISH_SECONDS = 5.0

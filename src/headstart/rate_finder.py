@@ -53,30 +53,23 @@ def find_learning_rate(
         UsageError: The bounds or the model will not do (H025), the batches end too soon and cannot be begun again (H026),
             or the optimizer has a schedule of its own (H027).
     """
-    rates, losses = sweep(model, batches, low=low, high=high, num_steps=num_steps, deadline=deadline)
-    return choose_rate(rates, losses, low=low, high=high)
+    _check(model, low, high, num_steps)
+    rates = np.geomspace(low, high, num_steps)
+    losses = sweep(model, batches, rates, deadline=deadline)
+    return choose_rate(rates[: len(losses)], losses, low=low, high=high)
 
 
-def sweep(
-    model: keras.Model,
-    batches: Iterable[Any],
-    *,
-    low: float = 1e-6,
-    high: float = 1.0,
-    num_steps: int = 64,
-    deadline: float = math.inf,
-) -> tuple[Array, Array]:
-    """Rates and the losses of their batches, as far as they are numbers; arguments and errors as above."""
+def sweep(model: keras.Model, batches: Iterable[Any], rates: Array, *, deadline: float = math.inf) -> Array:
+    """Losses of batches at these rates, until they diverge, are no numbers, or time is over; the model is put back."""
     import keras
 
-    _check(model, low, high, num_steps)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     before, seeds = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables], random_state()
-    rates, losses = np.geomspace(low, high, num_steps), []
+    losses: list[float] = []
     try:
-        for rate, batch in zip(rates, _endless(batches, num_steps), strict=False):
+        for rate, batch in zip(rates, _endless(batches, len(rates)), strict=False):
             set_rate(model.optimizer, float(rate))
             x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
             loss = float(model.train_on_batch(x, y, sample_weight=weights, return_dict=True)["loss"])
@@ -90,7 +83,7 @@ def sweep(
             variable.assign(value)
         set_random_state(seeds)
         model.reset_metrics()
-    return rates[: len(losses)], np.array(losses)
+    return np.array(losses)
 
 
 def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> float:
@@ -115,9 +108,8 @@ def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> floa
     if len(rates) < 3:
         return low
     worst_start = losses[: max(3, len(losses) // 4)].max()
-    smoothed = _smoothed(
-        np.minimum(losses, worst_start)
-    )  # the last losses, where all breaks out, must not weigh on those before
+    capped = np.minimum(losses, worst_start)  # the last losses, where all breaks out, must not weigh on those before
+    smoothed = _smoothed(capped)
     lowest = int(smoothed.argmin())
     start = float(losses[: max(1, lowest // 4)].mean())
     if lowest == 0 or smoothed[lowest] >= start:
