@@ -72,10 +72,11 @@ class DecodeWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._deadline = float("inf")
         self._overdue = False
+        self._doomed = False  # killed, though it may seem alive for a moment and may even have answered
 
     def submit(self, request: Request) -> None:
         """Hand over a file; its answer comes after those of the files before it."""
-        if not self.in_hand and self._process is not None and self._process.poll() is not None:
+        if not self.in_hand and self._process is not None and (self._doomed or self._process.poll() is not None):
             self.bury()  # it died while it had nothing to do, which is no fault of this file
         self.in_hand.append(request)
         if self._process is not None:
@@ -106,12 +107,13 @@ class DecodeWorker:
     def kill(self) -> None:
         """End the process, whatever it does; its next answer will be a failure."""
         if (process := self._process) is not None:
+            self._doomed = True
             process.kill()
 
     def bury(self) -> None:
         """End the process, and free what the system keeps of it."""
         self.kill()
-        process, self._process = self._process, None
+        process, self._process, self._doomed = self._process, None, False
         if process is not None:
             with contextlib.suppress(BrokenPipeError):  # closing writes what is left in the buffer
                 process.communicate()

@@ -189,15 +189,13 @@ class DecodePool:
         if self._batch is None:
             return
         self._batch.stop()
-        killed = set()
         while any(thread.is_alive() for thread in self._batch.threads):
             for worker in self._workers:
                 if worker.in_hand:
                     worker.kill()  # again and again, as it may be starting just now
-                    killed.add(worker)
             self._batch.threads[0].join(0.01)
         for worker in self._workers:
-            if worker.in_hand or worker in killed:  # it may have answered before it died
+            if worker.in_hand:
                 worker.in_hand.clear()
                 worker.bury()
         self._batch = None
