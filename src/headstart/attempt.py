@@ -23,6 +23,7 @@ from headstart.leaderboard import Row
 from headstart.model import Model, open_store, prepare
 from headstart.plans import Trial
 from headstart.runfolder import replacing, write_json
+from headstart.session import clear_session
 from headstart.splits import make_folds
 from headstart.tasks import TASKS
 from headstart.trainer import Trained, batch_size
@@ -231,7 +232,7 @@ def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
         job.progress.begin(trial.name, 0)
         if not trial.is_solved:
             be_deterministic(job.state["threads"])
-            _clear_session()
+            clear_session()
         try:
             with job.watch.stage("Part B"):
                 trained = model.train(
@@ -252,13 +253,6 @@ def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
             job.save()
         else:
             return model, trained
-
-
-def _clear_session() -> None:
-    """Let go of what the trials before have left behind, the numbers in the names of layers included."""
-    import keras
-
-    keras.utils.clear_session()
 
 
 def _forget(folder: Path) -> None:

@@ -15,6 +15,7 @@ from headstart.features import Features
 from headstart.model import Model
 from headstart.plans import Trial
 from headstart.progress import Progress
+from headstart.session import clear_session
 from headstart.splits import carve_validation, make_folds
 from headstart.tasks import TASKS
 
@@ -74,6 +75,8 @@ def cross_validate(
         split = ["test" if number in (fold, -1) else "train" for number in folds]
         others = carve_validation(replace(dataset, split=tuple(split)), share=1 / num_folds, seed=trial.recipe.seed)
         model = Model.of(trial)
+        if not trial.is_solved:
+            clear_session()
         with tempfile.TemporaryDirectory() as folder:
             rows = features.plus(model.views(others, deadline=deadline)) if trial.recipe.views > 1 else features
             trained = model.train(others, rows, Path(folder), deadline=deadline)

@@ -14,6 +14,7 @@ from headstart.errors import TrainingError
 from headstart.logistic import Step, solve
 from headstart.recipe import Recipe
 from headstart.runfolder import append_json_line
+from headstart.session import gradients_released
 from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def train(
     """
     if is_solved(recipe, is_inner=examples.rows.ndim > 2):
         return _by_solver(examples, recipe, folder, deadline, on_epoch)
-    return _KerasTraining(examples, recipe, folder, build, deadline, on_epoch).run()
+    with gradients_released():
+        return _KerasTraining(examples, recipe, folder, build, deadline, on_epoch).run()
 
 
 def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float, on_epoch: OnEpoch) -> Trained:
