@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from headstart import budget
 from headstart.budget import Budget, parse_seconds
 from headstart.errors import TrainingError, UsageError
+from headstart.extractor import PartA
+from headstart.planning import Speeds
 from headstart.runfolder import read_json, write_json
 
 
@@ -29,6 +31,11 @@ def clock(cache: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     return clock
+
+
+def budget_of(seconds: float | None) -> Budget:
+    """A budget of a process that began at 1000, on a machine of which its cache tells."""
+    return Budget(seconds, started=1000.0, speeds=Speeds())
 
 
 # Reading
@@ -62,7 +69,7 @@ def test_what_is_no_length_of_time_is_told(text: str) -> None:
 
 def test_without_a_budget_there_is_all_the_time(clock: SimpleNamespace) -> None:
     """No deadline, and nothing is refused."""
-    free = Budget(None, started=1000.0)
+    free = budget_of(None)
     assert free.training_deadline == free.extraction_deadline == free.left() == math.inf
     assert free.has_time_for(1e9)
     free.require(1e9)
@@ -71,36 +78,45 @@ def test_without_a_budget_there_is_all_the_time(clock: SimpleNamespace) -> None:
 def test_time_counts_from_the_start_of_the_process(clock: SimpleNamespace) -> None:
     """Imports before the budget was made are in it."""
     clock.now = 1012.0
-    assert Budget(100.0, started=1000.0).elapsed() == 12.0
+    assert budget_of(100.0).elapsed() == 12.0
 
 
 def test_training_ends_early_enough_to_finish(clock: SimpleNamespace) -> None:
-    """The end of a run is kept free, and before it time to train a head; what fits is counted from now."""
-    kept = Budget(100.0, started=1000.0)
+    """The end of a run is kept free, and before it time to train a head; what fits is counted from now, with a margin."""
+    kept = budget_of(100.0)
     assert 1000.0 < kept.extraction_deadline < kept.training_deadline < 1100.0
     clock.now = kept.training_deadline - 20.0
-    assert kept.has_time_for(19.0)
-    assert not kept.has_time_for(21.0)
+    assert kept.has_time_for(15.0)
+    assert not kept.has_time_for(19.0)
 
 
 def test_a_model_of_several_backbones_takes_longer_to_finish(clock: SimpleNamespace, cache: Path) -> None:
     """Each of them is built, converted and checked; so long as no such end was measured here, that is allowed for."""
-    kept = Budget(100.0, started=1000.0)
-    assert kept.has_time_for(75.0, "a-grid2")
-    assert not kept.has_time_for(75.0, "a+b-grid2")
-    assert kept.has_time_for(65.0, "a+b-grid2")
-    assert not kept.has_time_for(65.0, "a+b+c-grid2")
+    kept = budget_of(100.0)
+    assert kept.has_time_for(65.0, "a-grid2")
+    assert not kept.has_time_for(65.0, "a+b-grid2")
+    assert kept.has_time_for(55.0, "a+b-grid2")
+    assert not kept.has_time_for(55.0, "a+b+c-grid2")
+
+
+@pytest.mark.parametrize(("pace", "fits"), [(1.0, True), (3.0, False)])
+def test_a_slow_machine_takes_longer_to_finish(clock: SimpleNamespace, cache: Path, pace: float, fits: bool) -> None:
+    """The end of a run is as much slower there as Part A was found to be."""
+    part = PartA("efficientnet_lite0")
+    usual = Speeds().part_a_seconds(part, 1000) - Speeds().part_a_seconds(part, 0)
+    Speeds().note_part_a(part, pace * usual / 1000)
+    assert budget_of(100.0).has_time_for(60.0, part.name) is fits
 
 
 def test_a_longer_budget_is_a_later_deadline(clock: SimpleNamespace) -> None:
     """What is kept free does not depend on the budget."""
-    short, long = Budget(100.0, started=1000.0), Budget(500.0, started=1000.0)
+    short, long = budget_of(100.0), budget_of(500.0)
     assert long.training_deadline - short.training_deadline == 400.0
 
 
 def test_what_is_left_of_a_budget(clock: SimpleNamespace) -> None:
     """It goes down with the clock and below zero when it is spent."""
-    kept = Budget(100.0, started=1000.0)
+    kept = budget_of(100.0)
     clock.now = 1030.0
     assert kept.left() == 70.0
     clock.now = 1130.0
@@ -112,13 +128,13 @@ def test_what_is_left_of_a_budget(clock: SimpleNamespace) -> None:
 
 def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> None:
     """The next run keeps a little more free than the last end took."""
-    first = Budget(1000.0, started=1000.0)
+    first = budget_of(1000.0)
     clock.now = 1500.0
     first.begin_finish()
     clock.now = 1540.0
     first.end_finish("lite", 0.0)
     assert read_json(cache / "finish.json") == {"lite": 40.0}
-    later, other = Budget(1000.0, started=1000.0), Budget(1000.0, started=1000.0)
+    later, other = budget_of(1000.0), budget_of(1000.0)
     later.expect("lite")
     assert 40.0 < 2000.0 - later.training_deadline <= 70.0
     other.expect("another")
@@ -129,7 +145,7 @@ def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> 
 def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, seconds: float) -> None:
     """However quick the last one was, some seconds are kept."""
     write_json(cache / "finish.json", {"lite": seconds})
-    kept = Budget(100.0, started=1000.0)
+    kept = budget_of(100.0)
     kept.expect("lite")
     assert kept.training_deadline <= 1095.0
 
@@ -137,7 +153,7 @@ def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, sec
 @pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"lite": null}', '{"lite": "soon"}', "3"])
 def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, cache: Path, note: str) -> None:
     """A damaged note costs no run."""
-    before, after = Budget(100.0, started=1000.0), Budget(100.0, started=1000.0)
+    before, after = budget_of(100.0), budget_of(100.0)
     before.expect("lite")
     without = before.training_deadline
     cache.mkdir(exist_ok=True)
@@ -151,13 +167,13 @@ def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, c
 
 def test_enough_time_is_not_refused(clock: SimpleNamespace) -> None:
     """100 s hold 50 s of Part A, a head and the end."""
-    Budget(100.0, started=1000.0).require(50.0)
+    budget_of(100.0).require(50.0)
 
 
 def test_too_little_time_is_refused_at_once(clock: SimpleNamespace) -> None:
     """H303 before any work is done, with what was asked for."""
     with pytest.raises(TrainingError) as caught:
-        Budget(60.0, started=1000.0).require(50.0)
+        budget_of(60.0).require(50.0)
     assert caught.value.code == "H303"
     assert "60s" in caught.value.received
 
@@ -168,8 +184,8 @@ def test_the_budget_that_is_advised_will_do(clock: SimpleNamespace, part_a_secon
     """Taking the advice, with the same work on the same machine, is not refused again; a little slower neither."""
     clock.now = 1000.0 + elapsed
     with pytest.raises(TrainingError) as caught:
-        Budget(1.0, started=1000.0).require(part_a_seconds)
+        budget_of(1.0).require(part_a_seconds)
     advised = parse_seconds(caught.value.advice.removeprefix("--budget ").split(",")[0])
     assert f"{advised:g} s" in caught.value.expected
     clock.now += 1.0
-    Budget(advised, started=1000.0).require(part_a_seconds)
+    budget_of(advised).require(part_a_seconds)

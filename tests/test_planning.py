@@ -29,10 +29,30 @@ def test_what_was_measured_is_believed(cache: Path) -> None:
     """A part that ran is predicted from its own seconds, another from its work, also by the next process."""
     part, heavier = PartA("efficientnet_lite0"), PartA("efficientnet_lite2")
     before = Speeds().part_a_seconds(heavier, 1000)
-    Speeds().note_part_a(part, 0.5)
+    Speeds().note_part_a(part, 0.02)
     after = Speeds()
-    assert after.part_a_seconds(part, 1000) == pytest.approx(500, rel=0.05)
-    assert after.part_a_seconds(heavier, 1000) > 900 > before
+    assert after.part_a_seconds(part, 1000) - after.part_a_seconds(part, 0) == pytest.approx(20)
+    assert after.part_a_seconds(heavier, 1000) > 1.5 * before
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 60.0])
+def test_an_engine_is_not_the_whole_machine(cache: Path, seconds: float) -> None:
+    """A GPU does not make reports quicker, nor a giant of a network imports slower, beyond all measure."""
+    Speeds().note_part_a(PartA("efficientnet_lite0"), seconds)
+    assert 0.2 < Speeds().pace < 5
+
+
+def test_a_slow_machine_is_slow_at_everything(cache: Path) -> None:
+    """Once Part A has run, trainings that never did are expected to be as much slower or faster as it was."""
+    part = PartA("efficientnet_lite0")
+    inner = make_trial(Entry("efficientnet_lite1-stage6_block5-260px-2views-linear"), weights=None, seed=0)
+    usual, image = Speeds(), Speeds().part_a_seconds(part, 1) - Speeds().part_a_seconds(part, 0)
+    assert usual.pace == 1.0
+    Speeds().note_part_a(part, 0.4 * image)
+    assert Speeds().pace == pytest.approx(0.4)
+    for seconds in (Speeds.part_a_seconds, Speeds.part_b_seconds):
+        given = inner.part if seconds is Speeds.part_a_seconds else inner
+        assert seconds(Speeds(), given, 500) == pytest.approx(0.4 * seconds(usual, given, 500))  # type: ignore[arg-type]
 
 
 def test_training_is_predicted_by_kind(cache: Path) -> None:

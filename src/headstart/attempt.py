@@ -158,17 +158,26 @@ def features_of(job: Job, part: PartA) -> Features:
         job.progress.begin(f"Part A: {part.name}", len(job.learning))
         # The probe always gets its time: without it, nobody could say how large the budget would have to be.
         deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_MOST_SECONDS)
-        features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name, part.name), deadline=deadline)
+        features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name, part), deadline=deadline)
     _start_importing_keras()
     if not job.is_prepared:
         features = _prepare(job, features)
-    elif features.failures or features.unreached:
+    elif features.failures:
         raise TrainingError(
             "H304",
-            f"{len(features.failures) + len(features.unreached)} images gave no row",
+            f"{len(features.failures)} images gave no row",
             received=part.name,
             expected="a row for every image that the trial before could read",
-            advice="fit again with more time or memory",
+            advice="fit again with more memory",
+            exit_code=1,
+        )
+    elif features.unreached:
+        raise TrainingError(
+            "H308",
+            "the budget ended Part A before every image had a row",
+            received=f"{part.name}: {len(features.unreached)} images left",
+            expected="a row for every image that the trial before had",
+            advice="fit again with more time: the rows that are there are read from the store",
             exit_code=1,
         )
     job.features[part.name] = features
@@ -211,7 +220,7 @@ def _views(job: Job, trial: Trial) -> Features:
     """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on."""
     with job.watch.stage("Part A"):
         job.progress.begin(f"views: {trial.name}", len(job.learning.indices("train")) * (trial.recipe.views - 1))
-        watch, deadline = _Watch(job, trial.name, trial.part.name), job.budget.extraction_deadline
+        watch, deadline = _Watch(job, trial.name, trial.part), job.budget.extraction_deadline
         views = Model.of(trial).views(job.learning, progress=watch, deadline=deadline)
     if views.unreached:
         job.progress.say(f"the budget leaves out {len(views.unreached)} augmented copies that were not reached in time")
@@ -290,7 +299,7 @@ def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: F
 class _Watch:
     """Notes whether rows had to be paid for, shows progress, and refuses a budget that a probe shows to be too small."""
 
-    def __init__(self, job: Job, name: str, part: str) -> None:
+    def __init__(self, job: Job, name: str, part: PartA) -> None:
         self._job = job
         self._name = name
         self._part = part
@@ -309,8 +318,9 @@ class _Watch:
         self._is_probed = True
         if left and not job.is_prepared:
             job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images a second)")
+            job.speeds.note_part_a(self._part, 1 / rate)
         if rate:
-            job.budget.expect(self._part, len(job.held_out) / rate)
+            job.budget.expect(self._part.name, len(job.held_out) / rate)
         if job.best is None:
             job.budget.require(left / rate if rate else 0.0)
 

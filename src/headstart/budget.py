@@ -8,13 +8,18 @@ import time
 
 from headstart.cachefolder import cache_folder
 from headstart.errors import RunError, TrainingError, UsageError
+from headstart.planning import Speeds
 from headstart.runfolder import read_json, write_json
 
 __all__ = ["Budget", "parse_seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-_FINISH_SECONDS = 20.0  # joining, converting, checking and reporting on two shared cores, where none was measured yet
-_FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model: three side by side took 25 to 45 s in all
+
+# Joining, converting, checking and reporting, at a pace of 1, where none was measured yet. It took half as long wherever it
+# was measured, but for a model of three backbones, which took two thirds.
+_FINISH_SECONDS = 15.0
+_FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model
+_DOUBT = 1.25  # of what a trial is predicted to take
 _MARGIN = 1.5  # of the finish measured last time: machines are shared
 _LEAST_TRAINING_SECONDS = 3.0
 _LEAST_FINISH_SECONDS = 5.0
@@ -28,11 +33,13 @@ class Budget:
     Args:
         seconds: The budget; None for as long as it takes.
         started: The ``time.perf_counter()`` value at which the process began.
+        speeds: What is known of this machine's pace.
     """
 
-    def __init__(self, seconds: float | None, *, started: float) -> None:
+    def __init__(self, seconds: float | None, *, started: float, speeds: Speeds) -> None:
         self.seconds = seconds
         self._started = started
+        self._speeds = speeds
         self._finish_started = started
         self._shipped: dict[str, float] = {}  # what may be the run's model, and what the test split will cost with it
 
@@ -60,11 +67,11 @@ class Budget:
         return self.training_deadline - _LEAST_TRAINING_SECONDS
 
     def has_time_for(self, seconds: float, part: str = "", held_out_seconds: float = 0.0) -> bool:
-        """Whether so many seconds of training still fit, if the run may then end with a model on that Part A."""
+        """Whether a trial of so many predicted seconds fits, with a margin, if the run may then end with that Part A."""
         if self.seconds is None:
             return True
         shipped = self._shipped | ({part: held_out_seconds} if part else {})
-        return self.elapsed() + seconds < self.seconds - self._finish_seconds(shipped)
+        return self.elapsed() + _DOUBT * seconds < self.seconds - self._finish_seconds(shipped)
 
     def left(self) -> float:
         """Seconds until the budget is spent; infinite without one."""
@@ -104,10 +111,10 @@ class Budget:
     def _finish_seconds(self, shipped: dict[str, float] | None = None) -> float:
         known, ends = _known_ends(), []
         for part, held_out_seconds in (self._shipped if shipped is None else shipped).items():
-            seconds = _FINISH_SECONDS + _FINISH_MORE_SECONDS * part.count("+")
+            seconds = self._speeds.pace * (_FINISH_SECONDS + _FINISH_MORE_SECONDS * part.count("+"))
             if part in known:
-                seconds = max(_LEAST_FINISH_SECONDS, known[part] * _MARGIN + _EXIT_SECONDS)
-            ends.append(seconds + held_out_seconds)
+                seconds = known[part] * _MARGIN + _EXIT_SECONDS
+            ends.append(max(_LEAST_FINISH_SECONDS, seconds) + held_out_seconds)
         return max(ends, default=_FINISH_SECONDS)
 
 

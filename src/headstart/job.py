@@ -118,6 +118,7 @@ class Job:
     folder: RunFolder
     progress: Progress
     budget: Budget
+    speeds: Speeds
     watch: Stopwatch
     learning: Dataset
     held_out: Dataset
@@ -126,7 +127,6 @@ class Job:
     rows: list[Row] = field(default_factory=list)
     features: dict[str, Features] = field(default_factory=dict)
     model: tuple[str, Model | Ensemble] | None = None
-    speeds: Speeds = field(default_factory=Speeds)
     converter: Child | None = None
     interrupted: bool = False
 

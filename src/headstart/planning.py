@@ -15,7 +15,10 @@ from headstart.runfolder import read_json, write_json
 __all__ = ["Speeds", "pick", "work_of"]
 
 _NOTE = "speeds.json"
-_SECONDS_A_WORK = 0.012  # of Part A for 10^9 multiplications, on two cores of a few years ago
+
+# On two cores of a few years ago; another machine has its pace, by which all that was not measured there is multiplied.
+_LEAST_PACE, _MOST_PACE = 0.25, 4.0  # beyond, it is Part A's engine that is so fast or slow, and not the machine
+_SECONDS_A_WORK = 0.012  # of Part A for 10^9 multiplications
 _DECODE_SECONDS = 0.004
 _START_SECONDS = 4.0  # to load another graph, or to build and trace a network
 _SOLVER_SECONDS = 4e-3  # a row
@@ -37,7 +40,7 @@ def work_of(part: PartA) -> float:
 class Speeds:
     """Seconds an image for each Part A, and for each kind of Part B, as they were measured on this machine.
 
-    They are kept in the cache folder. A part that never ran is judged by its multiplications, and by how fast others were.
+    They are kept in the cache folder. What never ran is judged by its multiplications, and by how fast others were.
     """
 
     def __init__(self) -> None:
@@ -50,7 +53,7 @@ class Speeds:
 
     def note_part_a(self, part: PartA, seconds_an_image: float) -> None:
         """Remember what an image took."""
-        self._part_a[part.name] = [seconds_an_image, work_of(part)]
+        self._part_a[part.name] = [seconds_an_image, _nominal(part)]
         self._save()
 
     def note_part_b(self, trial: Trial, seconds: float, num_rows: int) -> None:
@@ -58,32 +61,21 @@ class Speeds:
         self._part_b[_kind(trial)] = seconds / max(1, num_rows)
         self._save()
 
+    @property
+    def pace(self) -> float:
+        """How many times as long as this module's numbers say things take here; 1 until something was measured."""
+        measured = statistics.median([seconds / nominal for seconds, nominal in self._part_a.values()] or [1.0])
+        return min(max(measured, _LEAST_PACE), _MOST_PACE)
+
     def part_a_seconds(self, part: PartA, num_images: int) -> float:
         """What so many images will take, loading the graph included."""
-        return _START_SECONDS + num_images * self._an_image(part)
+        known = self._part_a.get(part.name)
+        return self.pace * _START_SECONDS + num_images * (known[0] if known else self.pace * _nominal(part))
 
     def part_b_seconds(self, trial: Trial, num_rows: int) -> float:
         """What training on so many rows will take."""
         known = self._part_b.get(_kind(trial))
-        if known is not None:
-            return known * num_rows
-        if trial.is_solved:
-            return _SOLVER_SECONDS * num_rows
-        if not trial.part.is_inner:
-            return _START_SECONDS + _HEAD_SECONDS * num_rows
-        share = _share_behind(trial.part)
-        epochs = trial.recipe.epochs or (_OWN_EPOCHS if trial.part.is_pixels else _TAIL_EPOCHS)
-        forward = _SECONDS_A_WORK * work_of(trial.part) * share
-        return 3 * _START_SECONDS + forward * _TAIL_FACTOR * _TAIL_SLOWER * epochs * num_rows
-
-    def _an_image(self, part: PartA) -> float:
-        if part.name in self._part_a:
-            return self._part_a[part.name][0]
-        if part.is_pixels:
-            return _DECODE_SECONDS
-        rates = [(seconds - _DECODE_SECONDS) / work for seconds, work in self._part_a.values() if work > _OWN_NETWORK_WORK]
-        rate = statistics.median(rates) if rates else _SECONDS_A_WORK
-        return _DECODE_SECONDS + max(rate, 0.0) * work_of(part)
+        return self.pace * _training_seconds(trial, num_rows) if known is None else known * num_rows
 
     def _save(self) -> None:
         write_json(cache_folder() / _NOTE, {"part_a": self._part_a, "part_b": self._part_b})
@@ -98,6 +90,22 @@ def pick(trials: Sequence[Trial], cost: Sequence[float]) -> Trial:
     """
     best = max(range(len(trials)), key=lambda i: (trials[i].gain / max(cost[i], 0.1), -i))
     return trials[best]
+
+
+def _nominal(part: PartA) -> float:
+    """Seconds of Part A for an image, at a pace of 1."""
+    return _DECODE_SECONDS + (0.0 if part.is_pixels else _SECONDS_A_WORK * work_of(part))
+
+
+def _training_seconds(trial: Trial, num_rows: int) -> float:
+    """Seconds of Part B, at a pace of 1."""
+    if trial.is_solved:
+        return _SOLVER_SECONDS * num_rows
+    if not trial.part.is_inner:
+        return _START_SECONDS + _HEAD_SECONDS * num_rows
+    epochs = trial.recipe.epochs or (_OWN_EPOCHS if trial.part.is_pixels else _TAIL_EPOCHS)
+    forward = _SECONDS_A_WORK * work_of(trial.part) * _share_behind(trial.part)
+    return 3 * _START_SECONDS + forward * _TAIL_FACTOR * _TAIL_SLOWER * epochs * num_rows
 
 
 def _kind(trial: Trial) -> str:

@@ -13,7 +13,7 @@ from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.errors import BackboneError, HeadstartError, RunError, TrainingError, UsageError
 from headstart.job import Job, Request, first_state
-from headstart.planning import pick
+from headstart.planning import Speeds, pick
 from headstart.plans import ENSEMBLED, Trial, make_trials, sized
 from headstart.progress import Progress, Silent
 from headstart.readers import read
@@ -66,7 +66,8 @@ def resume(path: Path, progress: Progress | None = None, *, started: float | Non
 
 
 def _search(request: Request, folder: RunFolder | None, progress: Progress) -> Run:
-    budget = Budget(request.budget_seconds, started=request.started or time.perf_counter())
+    speeds = Speeds()
+    budget = Budget(request.budget_seconds, started=request.started or time.perf_counter(), speeds=speeds)
     trials = make_trials(request.plan, request.trials, weights=request.weights, seed=request.seed)
     watch = Stopwatch()
     with watch.stage("scan"):
@@ -78,7 +79,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         raise _other_data(Path(earlier["request"]["data"]))
     folder = folder or RunFolder.create(request.out, dataset.name)
     learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
-    job = Job(request, folder, progress, budget, watch, learning, held_out)
+    job = Job(request, folder, progress, budget, speeds, watch, learning, held_out)
     if earlier:
         folder.sweep()
         job.take_up(earlier)
@@ -163,8 +164,9 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
             if not job.is_prepared and not isinstance(error, BackboneError):  # not the trial is at fault
                 raise
             reason = error.title if isinstance(error, HeadstartError) else "out of memory"
-            job.rows.append(unfinished(trial, "failed", reason))
-            job.progress.say(f"{trial.name} failed: {reason}")
+            status = "skipped" if isinstance(error, HeadstartError) and error.code == "H308" else "failed"
+            job.rows.append(unfinished(trial, status, reason))
+            job.progress.say(f"{trial.name} {status}: {reason}")
             if job.best is None and not left:
                 raise
         except Exception as error:  # noqa: BLE001 - whatever a network, a backend or a user's function raises is this trial's
