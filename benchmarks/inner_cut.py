@@ -40,8 +40,8 @@ def main() -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from headstart.features import extract
     from headstart.model import open_store, prepare
-    from headstart.plans import parse_trial
     from headstart.readers import read_folder
+    from headstart.trials import parse_trial
 
     trial = parse_trial(arguments.trial)
     dataset = read_folder(arguments.data)

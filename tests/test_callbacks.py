@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +16,9 @@ import keras
 import numpy as np
 import pytest
 
-from headstart.callbacks import BestCheckpoint, RunRecorder, StopAtDeadline, StopOnNaN, ValidationScore
+import headstart as hs
+from headstart import callbacks
+from headstart.callbacks import BestCheckpoint, RunRecorder, StopAtDeadline, StopOnNaN, TrainingState, ValidationScore
 from headstart.tasks import TASKS
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -188,6 +194,15 @@ def test_training_ends_with_the_batch_that_passes_the_deadline(deadline: float, 
     assert len(history["val_loss"]) == (1 if batches == 1 else 3)
 
 
+def test_what_is_still_to_be_done_moves_a_deadline_forward() -> None:
+    """Training ends by so many seconds earlier, and says that it was the deadline."""
+    early, late = (StopAtDeadline(time.perf_counter() + 1000, lambda s=seconds: s) for seconds in (2000.0, 0.0))
+    assert len(fit(network(), [early])["loss"]) == 1
+    assert early.is_reached
+    assert len(fit(network(), [late])["loss"]) == 3
+    assert not late.is_reached
+
+
 def test_a_deadline_does_not_outlast_its_training() -> None:
     """The same model trains on without the callback."""
     model = network()
@@ -204,6 +219,25 @@ def test_weights_outlive_an_interrupt(tmp_path: Path, error: BaseException) -> N
         fit(model, [script, checkpoint, Fail(2, error)], epochs=4)
     checkpoint.restore(model)
     assert_same(model.get_weights(), script.weights[1])
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    """Files named by a text are written and found again like those named by a Path."""
+    model, history, state = (str(tmp_path / name) for name in ("model.keras", "history.jsonl", "state.npz"))
+    others = [validation_score(), BestCheckpoint(model, 0.0), RunRecorder(history)]
+    fit(network(), [*others, TrainingState(state, others)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "model.keras", "state.npz"]
+    assert TrainingState(state, others).initial_epoch == 3
+
+
+@pytest.mark.parametrize("name", callbacks.__all__)
+def test_documentation_names_nothing_that_cannot_be_had(name: str) -> None:
+    """Where a public callback's documentation names a part of Headstart, that part is public as well."""
+    modules = [ast.parse(path.read_text()) for path in Path(hs.__file__).parent.rglob("*.py")]
+    lists = [node.value for module in modules for node in module.body if ast.unparse(node).startswith("__all__ = ")]
+    inner = {word for words in lists for word in ast.literal_eval(words)} - {*hs.__all__, *callbacks.__all__}
+    assert "find_learning_rate" in inner
+    assert not inner & set(re.findall(r"``(\w+)", inspect.getdoc(getattr(callbacks, name)) or ""))
 
 
 def test_training_stops_at_the_batch_whose_loss_is_no_number() -> None:

@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 
+import headstart as hs
 from headstart.callbacks import BestCheckpoint, CosineWithWarmUp, RunRecorder, StopAtDeadline, TrainingState
 from headstart.callbacks.statefile import read_tree, write_tree
 from headstart.errors import RunError
+from headstart.job import Request
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -298,6 +300,18 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, tree:
     path = tmp_path_factory.mktemp("tree") / "tree.npz"
     write_tree(path, tree)
     assert_identical(read_tree(path), tree)
+
+
+@pytest.mark.parametrize("kind", ["arrays", "files"])
+def test_a_run_on_a_dataset_says_why_it_is_gone(tmp_path: Path, photos: Callable[..., Path], kind: str) -> None:
+    """H511 is true of arrays and of files that the program had read itself, and tells how the latter can be resumed."""
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    dataset = hs.read_arrays(images, np.arange(2)) if kind == "arrays" else hs.read_folder(photos(per_class=1))
+    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "request": Request(dataset).to_json()}))
+    with pytest.raises(
+        RunError, match=r"H511[^\0]*on a Dataset, arrays or read from files[^\0]*with a path instead of read_folder"
+    ):
+        hs.resume(tmp_path)
 
 
 def test_objects_are_refused(tmp_path: Path) -> None:

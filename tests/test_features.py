@@ -20,7 +20,7 @@ from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
 from headstart.images import decode_array
 from headstart.readers import read_arrays, read_folder
-from headstart.store import Store
+from headstart.store import Record, Store
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1 (only where a GPU makes Keras the engine).
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -75,6 +75,17 @@ def break_row(store: Store, features: Features, index: int) -> None:
 def all_rows(features: Features) -> Array:
     """Every row."""
     return features.rows(range(len(features.digests)))
+
+
+@pytest.mark.parametrize("largest", [(1.0, 70_000.0), (70_000.0, 1.0)])
+def test_a_feature_map_that_half_precision_cannot_hold_stays_as_it_is(tmp_path: Path, largest: tuple[float, float]) -> None:
+    """Wherever it stands among others that fit."""
+    store, space, digests = Store(tmp_path), "ab" * 32, ("01" * 32, "02" * 32)
+    maps = [np.array([[1.0, value]], np.float32) for value in largest]
+    packed = [Record(features_module._pack_row(values), 0.0) for values in maps]
+    store.write(space, zip(digests, packed, strict=True))
+    rows = Features(PART, (space, space), digests, store).rows([0, 1])
+    np.testing.assert_array_equal(rows, maps)
 
 
 def test_every_sample_gets_its_own_row(source: Path, computed: tuple[Path, Features]) -> None:

@@ -324,10 +324,6 @@ def test_splits_are_told_apart(photos: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
-        ({"batch_size": 0}, "H018"),
-        ({"seed": -1}, "H018"),
-        ({"workers": 0}, "H018"),
-        ({"channels": 4}, "H018"),
         ({"labels": "words"}, "H016"),
         ({"labels": "binary"}, "H016"),
         ({"labels": np.zeros(5)}, "H016"),
@@ -338,6 +334,49 @@ def test_arguments_that_cannot_be_used_are_refused(photos: Callable[..., Path], 
     """Each has its own error."""
     with pytest.raises(UsageError, match=code):
         ImageGenerator(photos(per_class=4), 16, **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dataset", np.zeros((4, 8, 8, 3), np.uint8)),
+        ("dataset", None),
+        ("size", "32"),
+        ("size", 32.5),
+        ("size", 0),
+        ("size", (16, 16)),
+        ("batch_size", 0),
+        ("batch_size", True),
+        ("shuffle", "no"),
+        ("seed", -1),
+        ("seed", None),
+        ("labels", [0, 1, 0, 1]),
+        ("labels", np.array(3)),
+        ("sample_weight", "heavy"),
+        ("sample_weight", 0.5),
+        ("rescale", "a"),
+        ("rescale", (1, 2)),
+        ("rescale", float("nan")),
+        ("preprocessing_function", "resnet"),
+        ("channels", 4),
+        ("workers", 0),
+        ("num_ahead", "two"),
+        ("cache", 1),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_refused_at_once(photos: Callable[..., Path], name: str, value: object) -> None:
+    """Not at the first batch: in three lines, of which the first names the argument."""
+    with pytest.raises(UsageError, match=rf"H018.*\n  received   {name}=.*\n  expected   \S.*\n  do this    \S"):
+        ImageGenerator(**({"dataset": photos(per_class=4), "size": 16} | {name: value}))
+
+
+def test_numbers_of_numpy_are_numbers(make: Make) -> None:
+    """Those that come out of a calculation are taken for what they are, as far as the decoding processes."""
+    one, other = np.int64(1), make(shuffle=True, augmentation="light", seed=1, rescale=0.5)
+    settings: dict[str, Any] = {"augmentation": "light", "seed": one, "rescale": np.float32(0.5), "workers": one}
+    with ImageGenerator(other.dataset, np.int64(16), np.int64(5), shuffle=np.True_, num_ahead=one, **settings) as generator:
+        generator.epoch = other.epoch = one
+        assert same(generator[0], other[0])
 
 
 def test_another_process_is_sent_away(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

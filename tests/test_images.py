@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import signal
 import sys
@@ -376,7 +377,22 @@ def test_arrays_are_prepared_like_files() -> None:
     assert "expected 0..1 or 0..255" in wrong.reason
 
 
-@pytest.mark.parametrize("arguments", [(0,), (8, 0.0), (8, 1.5), (8, 0.9, "sharp")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (0,),
+        ("8",),
+        (8.5,),
+        (None,),
+        (True,),
+        (8, 0.0),
+        (8, 1.5),
+        (8, "all"),
+        (8, None),
+        (8, 0.9, "sharp"),
+        (8, 0.9, ["box"]),
+    ],
+)
 def test_a_wrong_geometry_is_an_error(arguments: tuple[object, ...]) -> None:
     """Size, crop and filter are checked where they are given."""
     with pytest.raises(DatasetError, match="H120"):
@@ -384,8 +400,9 @@ def test_a_wrong_geometry_is_an_error(arguments: tuple[object, ...]) -> None:
 
 
 def test_a_geometry_is_its_three_values() -> None:
-    """As JSON it is what pixels.load takes."""
-    assert Geometry(8, 0.5).as_dict() == {"size": 8, "crop": 0.5, "filter": "bicubic"}
+    """As JSON it is what pixels.load takes, whatever kind of numbers they were."""
+    for geometry in (Geometry(8, 0.5), Geometry(np.int64(8), np.float32(0.5))):
+        assert json.loads(json.dumps(geometry.as_dict())) == {"size": 8, "crop": 0.5, "filter": "bicubic"}
 
 
 def test_there_is_a_core_to_use() -> None:

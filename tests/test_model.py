@@ -13,10 +13,14 @@ import pandas as pd
 import pytest
 
 from headstart import engines
+from headstart.augmentation import AUGMENTATIONS
 from headstart.backbones import BACKBONES, Backbone
 from headstart.errors import BackboneError, RunError, TrainingError, UsageError
-from headstart.model import Model
+from headstart.features import extract
+from headstart.model import Model, open_store
+from headstart.rates import SCHEDULES
 from headstart.readers import read_arrays, read_folder
+from headstart.trials import Trial
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -180,6 +184,135 @@ def test_compile_decides_how_to_train(data: Path) -> None:
     model.compile(optimizer="sgd", loss="categorical_crossentropy", epochs=1, seed=6)
     assert len(model.fit(data)) == 1
     assert any(not np.array_equal(old, new) for old, new in zip(first, model.part_b().get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "said"),
+    [
+        ({"batch_size": 0}, "H032", "batch_size = 0"),
+        ({"batch_size": 48}, "H032", "batch_size = 48"),
+        ({"epochs": 0}, "H032", "epochs = 0"),
+        ({"epochs": True}, "H032", "epochs = True"),
+        ({"learning_rate": -1}, "H032", "learning_rate = -1"),
+        ({"learning_rate": float("nan")}, "H032", "learning_rate = nan"),
+        ({"tail_rate": 2}, "H032", "tail_rate = 2"),
+        ({"patience": None}, "H032", "patience = None"),
+        ({"views": 0}, "H032", "views = 0"),
+        ({"seed": -1}, "H032", "seed = -1"),
+        ({"optimizer": "adamm"}, "H032", "optimizer = 'adamm'"),
+        ({"optimizer": keras.optimizers.Adam}, "H032", "optimizer = <class"),
+        ({"loss": "mse"}, "H032", "loss = 'mse'"),
+        ({"schedule": "cosin"}, "H032", "schedule = 'cosin'"),
+        ({"augmentation": "sunny", "views": 2}, "H032", "augmentation = 'sunny'"),
+        ({"augmentation": {"rotate": 3}, "views": 2}, "H012", "rotate"),
+        ({"options": None}, "H032", "options = None"),
+        ({"options": {"dropout": 2}}, "H032", "options.dropout = 2"),
+        ({"options": {"depth": 2}}, "H031", "options.depth"),
+        ({"foo": 1}, "H031", "foo"),
+        ({"batchsize": 8}, "H031", "batchsize"),
+        ({"schedule": "cosine", "patience": 3}, "H035", "patience with the schedule cosine"),
+        ({"tail_rate": 0.5}, "H035", "tail_rate with efficientnet_lite0"),
+        ({"augmentation": "light"}, "H008", "augmentation"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told(settings: dict[str, Any], code: str, said: str) -> None:
+    """By the rules of a plan file, in three lines that name it; the recipe stays as it was."""
+    model = Model("efficientnet_lite0", "mlp")
+    before = model.recipe
+    with pytest.raises(UsageError) as caught:
+        model.compile(**settings)
+    assert caught.value.code == code
+    assert said in caught.value.received
+    assert len(str(caught.value).splitlines()) == 4
+    assert model.recipe is before
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"learning_rate": None, "schedule": None, "epochs": None, "batch_size": None, "augmentation": None, "loss": None},
+        {"optimizer": "RMSprop", "learning_rate": np.float32(1e-3), "epochs": np.int64(3), "batch_size": np.int64(8)},
+        {"options": {"units": (64, 32), "dropout": None, "regularizer": keras.regularizers.L2(1e-4)}},
+        {"options": {"units": None, "regularizer": None}, "seed": 2**32 - 1},
+        {"optimizer": keras.optimizers.SGD(0.1), "learning_rate": 0.01, "schedule": "step", "patience": 2},
+        {"views": 3, "augmentation": AUGMENTATIONS["strong"]},
+        {"views": 3, "augmentation": {"rotation": 10}},
+    ],
+)
+def test_what_python_can_say_and_a_plan_cannot_is_taken(settings: dict[str, Any]) -> None:
+    """None for what is left open, numbers of NumPy, tuples, and objects of Keras and of Headstart."""
+    Model("efficientnet_lite0", "dnn").compile(**settings)
+
+
+def test_a_linear_head_has_no_use_for_a_training_s_settings() -> None:
+    """H035 rather than epochs that nobody counts; beside an optimizer they are used."""
+    model = Model("efficientnet_lite0")
+    with pytest.raises(UsageError, match=r"H035[^\0]*epochs, batch_size for a linear head"):
+        model.compile(batch_size=8, epochs=3)
+    model.compile(optimizer="sgd", batch_size=8, epochs=3)
+    assert (model.recipe.epochs, model.recipe.batch_size) == (3, 8)
+
+
+@pytest.mark.parametrize("settings", [{"learning_rate": 1e-3}, {"schedule": "cosine"}])
+def test_one_schedule_is_enough(settings: dict[str, Any]) -> None:
+    """H041 where a rate or a schedule is asked for beside an optimizer's own, in this call or in one before."""
+    optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
+    model = Model("efficientnet_lite0", "mlp")
+    model.compile(optimizer, patience=2)  # its own schedule leaves it to patience when to stop
+    with pytest.raises(UsageError, match="H041"):
+        model.compile(optimizer, **settings)
+    model.compile("sgd", **settings)
+    with pytest.raises(UsageError, match=r"H041[^\0]*to None"):
+        model.compile(optimizer)
+    model.compile(optimizer, learning_rate=None, schedule=None)
+
+
+@pytest.mark.parametrize("optimizer", ["nadam", "Nadam", keras.optimizers.Nadam()], ids=["name", "class", "object"])
+def test_an_optimizer_that_cannot_divide_its_step_is_told(optimizer: Any) -> None:
+    """H041 where layers of the backbone are trained, by name and as an object."""
+    Model("efficientnet_lite0", "mlp").compile(optimizer)
+    with pytest.raises(UsageError, match="H041"):
+        Model("efficientnet_lite0", "mlp", stage="stage6_block3").compile(optimizer)
+
+
+def test_a_loss_that_does_not_fit_the_task_is_told_before_part_a(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H040: the data tell the task, and no image is decoded for a training that cannot be."""
+    monkeypatch.setattr("headstart.model.extract", None)
+    model = Model("efficientnet_lite0", "mlp")
+    model.compile(loss="binary_crossentropy")
+    with pytest.raises(UsageError, match=r"H040[^\0]*sparse_categorical_crossentropy or categorical_crossentropy"):
+        model.fit(data)
+
+
+@pytest.mark.parametrize("settings", [{}, {"augmentation": None}])
+def test_several_views_are_never_copies(data: Path, settings: dict[str, Any]) -> None:
+    """Where no augmentation is named, or None, the second view of each image has another row than the first."""
+    model, dataset = Model("efficientnet_lite0", pooling="avg"), read_folder(data)
+    model.compile(views=2, **settings)
+    plain = extract(dataset, model.part, open_store())
+    train, views = dataset.indices("train"), model.views(dataset)
+    rows, copies = plain.rows(train), views.rows(np.arange(len(train)))
+    assert (np.abs(rows - copies).max(axis=1) > 1e-3).all()
+    model.compile(views=1)
+    assert model.recipe.views_augmentation is None
+
+
+@pytest.mark.parametrize(("head", "settings"), [("mlp", {"pooling": "avg"}), ("cnn", {"backbone": "pixels", "side": 20})])
+def test_a_trial_knows_the_schedule_that_the_trainer_takes(
+    head: str, settings: dict[str, Any], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says before anything is computed is what trains where the recipe leaves it open."""
+    used = []
+
+    def spied(name: str, callbacks: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: used.append(name) or callbacks(*arguments)
+
+    for name, callbacks in list(SCHEDULES.items()):
+        monkeypatch.setitem(SCHEDULES, name, spied(name, callbacks))
+    model = Model(head=head, **settings)
+    model.compile(epochs=1, learning_rate=1e-3)
+    model.fit(data)
+    assert used == [Trial(model.part, model.recipe).schedule]
 
 
 def test_two_classes_are_binary(data: Path, tmp_path: Path) -> None:

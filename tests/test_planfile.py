@@ -12,14 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import headstart as hs
 from headstart.augmentation import AUGMENTATIONS, Augmentation
 from headstart.errors import HeadstartError
 from headstart.networks import NETWORKS, Network
 from headstart.planfile import Entry, read_plan
 from headstart.plankeys import ACTIVATIONS, KEYS, LOSSES, OPTIMIZERS, nearest, option_check
-from headstart.plans import Trial, make_trials
+from headstart.plans import make_trials
 from headstart.rates import SCHEDULES
 from headstart.recipe import Recipe
+from headstart.tasks import TASKS
+from headstart.trials import Trial
 
 PAGE = (Path(__file__).parents[1] / "docs" / "plans.md").read_text("utf-8")
 WriteFile = Callable[[str], Path]
@@ -71,7 +74,7 @@ def test_the_example_on_the_page_is_a_plan(write: WriteFile) -> None:
         augmentation=Augmentation(horizontal_flip=0.5, rotation=10, crop=0.2),
         seed=5,
     )
-    assert (tail.part.stage, tail.recipe.tail_rate, tail.recipe.patience) == ("stage6_block3", 0.05, 3)
+    assert (tail.part.stage, tail.recipe.tail_rate, tail.recipe.epochs) == ("stage6_block3", 0.05, 8)
     assert (own.name, own.recipe.augmentation) == ("pixels-64px-cnn", AUGMENTATIONS["strong"])
 
 
@@ -277,6 +280,7 @@ def test_options_of_a_network_that_is_added_are_checked_by_their_types(monkeypat
     assert option_check("tower", "depth")("4") is not None
     assert option_check("tower", "mode")("deep") is None
     assert option_check("tower", "mode")(4) is not None
+    assert option_check("tower", "mode")(None) is None
     assert option_check("tower", "free")([{}]) is None
 
 
@@ -310,6 +314,60 @@ def test_two_trials_of_one_name_are_told(first: str, second: str, write: WriteFi
     assert "name = " in error.advice
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('trial = "pixels-64px-cnn"\nepochs = 3', 'trial = "pixels-cnn"\nepochs = 5'),
+        ('trial = "mlp"\nname = "pixels-64px-cnn"', 'network = "cnn"'),
+    ],
+)
+def test_two_trials_that_the_images_give_one_name_are_told(
+    first: str, second: str, write: WriteFile, photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    """H034 when the size is known and before any image is decoded; where the images are smaller, both trials are there."""
+    path = write(f"[[trial]]\n{first}\n[[trial]]\n{second}\n")
+    assert len(make_trials(str(path), (), weights=None, seed=0, side=48)) == 2
+    with pytest.raises(HeadstartError) as caught:
+        hs.fit(photos(per_class=2), plan=path, out=tmp_path / "run")
+    assert caught.value.code == "H034"
+    assert caught.value.received == f"{path}, trial 2: pixels-64px-cnn is trial 1 already"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("classes", [("circle", "square"), ("circle", "square", "triangle")])
+def test_a_loss_that_does_not_fit_the_task_is_told_before_any_image_is_decoded(
+    loss: str,
+    classes: tuple[str, ...],
+    write: WriteFile,
+    photos: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """H040 names the trial, the loss and the task. One that fits goes on to Part A, and so does a run without that trial."""
+
+    def decode(*_: object, **__: object) -> None:
+        raise HeadstartError("H999", "Part A has begun", received="", expected="", advice="")
+
+    monkeypatch.setattr("headstart.attempt.extract", decode)
+    path = write(f'[[trial]]\ntrial = "linear"\n[[trial]]\ntrial = "mlp"\nloss = "{loss}"\n')
+    data, is_fitting = photos(per_class=2, classes=classes), loss.startswith("binary") == (len(classes) == 2)
+    with pytest.raises(HeadstartError) as caught:
+        hs.fit(data, plan=path, out=tmp_path / "run")
+    assert caught.value.code == ("H999" if is_fitting else "H040")
+    assert is_fitting or f"efficientnet_lite0-grid2-mlp: loss = {loss}" in caught.value.received
+    assert (tmp_path / "run").exists() == is_fitting
+    with pytest.raises(HeadstartError, match="H999"):
+        hs.fit(data, plan=path, trial="linear", out=tmp_path / "alone")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_s_own_loss_is_one_of_its_losses(name: str) -> None:
+    """And no loss is of two tasks, so that the wrong one is always told."""
+    assert TASKS[name].loss in TASKS[name].losses
+    assert sorted(loss for task in TASKS.values() for loss in task.losses) == list(LOSSES)
+
+
 def test_a_name_of_its_own_tells_a_recipe_from_another(write: WriteFile) -> None:
     """Two trials that differ in their settings alone, one of them named."""
     path = write('[[trial]]\ntrial = "mlp"\n[[trial]]\ntrial = "mlp"\nepochs = 3\nname = "short"\n')
@@ -328,6 +386,9 @@ def test_a_name_of_its_own_tells_a_recipe_from_another(write: WriteFile) -> None
         ("", "nothing"),
         ('network = "cnn"\npooling = "avg"', "pooling"),
         ('trial = "linear"\nlearning_rate = 0.1\nbatch_size = 32', "learning_rate, batch_size"),
+        ('trial = "mlp"\nschedule = "cosine"\npatience = 3', "patience with the schedule cosine"),
+        ('network = "mlp"\ncut = "stage6_block3"\npatience = 3', "patience with the schedule cosine"),
+        ('network = "cnn"\ntail_rate = 0.5', "tail_rate with pixels"),
     ],
 )
 def test_keys_that_do_not_go_together_are_told(keys: str, said: str, write: WriteFile) -> None:
@@ -347,6 +408,7 @@ def test_a_linear_head_takes_the_keys_of_a_training_beside_an_optimizer(write: W
         ('backbone = "efficientnet_lite0"\nnetwork = "cnn"', "H008"),
         ('backbone = ["efficientnet_lite0", "efficientnet_lite1"]\ncut = "stage6_block3"\nnetwork = "mlp"', "H008"),
         ('network = "mlp"\naugmentation = "light"', "H008"),
+        ('network = "mlp"\ncut = "stage6_block3"\noptimizer = "Nadam"', "H041"),
         ('cut = "stage9"\nnetwork = "mlp"', "H206"),
         ('trial = "VGG20-linear"', "H201"),
         ('trial = "avg-grid2-linear"', "H002"),

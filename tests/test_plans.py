@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.augmentation import AUGMENTATIONS
 from headstart.backbones import BACKBONES
-from headstart.errors import BackboneError, HeadstartError, UsageError
+from headstart.errors import BackboneError, HeadstartError, TrainingError, UsageError
 from headstart.extractor import POOLINGS
 from headstart.networks import NETWORKS
-from headstart.plans import PLANS, Entry, make_trial, make_trials, parse_trial
+from headstart.plankeys import OPTIMIZERS
+from headstart.plans import PLANS, Entry, make_trial, make_trials
+from headstart.rates import SCHEDULES, slow_down
+from headstart.recipe import Recipe
+from headstart.trials import parse_trial
 
 HEADS = [name for name, network in NETWORKS.items() if not network.takes_images]
 
@@ -165,3 +170,109 @@ def test_settings_that_no_network_has_are_told(settings: dict[str, object], code
     with pytest.raises(UsageError) as caught:
         make_trial(Entry("mlp", settings=settings), weights=None, seed=0)
     assert caught.value.code == code
+
+
+def _refusal(trial: str, **settings: object) -> HeadstartError | None:
+    """What is said against a trial with these settings, if anything is."""
+    try:
+        make_trial(Entry(trial, settings=settings), weights=None, seed=0)
+    except HeadstartError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_patience_goes_with_schedules_that_stop_early(schedule: str) -> None:
+    """H035 for exactly those whose callbacks do not stop a training."""
+    stops = [callback for callback in SCHEDULES[schedule](Recipe("mlp"), 0.1, 4) if hasattr(callback, "patience")]
+    error = _refusal("mlp", schedule=schedule, patience=5)
+    assert (error is None) == bool(stops)
+    assert error is None or (error.code, error.received.split()[0]) == ("H035", "patience")
+
+
+@pytest.mark.parametrize(
+    ("trial", "settings", "unused"),
+    [
+        ("mlp", {"patience": 3}, ""),
+        ("stage6_block3-mlp", {"patience": 3}, "patience"),
+        ("pixels-cnn", {"patience": 3}, "patience"),
+        ("pixels-cnn", {"patience": 3, "schedule": "plateau"}, ""),
+        ("mlp", {"tail_rate": 0.5}, "tail_rate"),
+        ("pixels-cnn", {"tail_rate": 0.5}, "tail_rate"),
+        ("head-mlp", {"tail_rate": 0.5}, "tail_rate"),
+        ("stage6_block3-mlp", {"tail_rate": 0.5}, ""),
+        ("efficientnet_lite0-pixels-linear", {"tail_rate": 0.5}, ""),
+        ("linear", {"tail_rate": 0.5, "patience": 3}, "tail_rate, patience"),
+        ("linear", {"tail_rate": 0.5, "optimizer": "sgd"}, "tail_rate"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_told(trial: str, settings: dict[str, object], unused: str) -> None:
+    """H035, by the schedule that is the default there, and by whether layers of a backbone are trained."""
+    error = _refusal(trial, **settings)
+    assert (error.code if error else "") == ("H035" if unused else "")
+    assert error is None or error.received.startswith(f"{unused} ")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_optimizer_goes_behind_an_inner_cut_if_its_step_can_be_divided(optimizer: str) -> None:
+    """H041, before anything is computed, for exactly those that the trainer could not slow down; elsewhere they are fine."""
+    import keras
+
+    try:
+        slow_down(keras.optimizers.get(optimizer), [], 0.1)
+        expected = ""
+    except TrainingError:
+        expected = "H041"
+    for spelt in (optimizer, optimizer.title()):
+        for trial in ("stage6_block3-mlp", "efficientnet_lite0-pixels-linear"):
+            error = _refusal(trial, optimizer=spelt)
+            assert (error.code if error else "") == expected
+    assert _refusal("mlp", optimizer=optimizer) is None
+    assert _refusal("pixels-cnn", optimizer=optimizer) is None
+
+
+@pytest.mark.parametrize("name", ["pixels-64px-cnn", "pixels-cnn", "cnn", "64px-cnn"])
+def test_a_trial_of_the_plan_may_be_named_as_the_leaderboard_shows_it(name: str) -> None:
+    """Whether the name has the size that the images decided or not, the trial is the plan's, settings and all."""
+    (planned,) = make_trials("scratch", (), weights=None, seed=0, side=64)
+    assert (planned.name, planned.recipe.optimizer, planned.recipe.schedule) == ("pixels-64px-cnn", "adamw", "one_cycle")
+    assert make_trials("scratch", (name,), weights=None, seed=0, side=64) == [planned]
+    assert make_trials("scratch", (name, "cnn"), weights=None, seed=0, side=64) == [planned]
+    (other,) = make_trials("scratch", ("pixels-48px-cnn",), weights=None, seed=0, side=64)
+    assert (other.name, other.recipe.optimizer) == ("pixels-48px-cnn", None)
+
+
+@pytest.mark.parametrize(("side", "name"), [(0, "pixels-cnn"), (9, "pixels-20px-cnn"), (500, "pixels-64px-cnn")])
+def test_the_images_decide_the_size_of_a_network_of_one_s_own(side: int, name: str) -> None:
+    """Within bounds, and only where the trial leaves it open and a typical side is known."""
+    trials = make_trials("scratch", ("cnn", "48px-cnn", "linear"), weights=None, seed=0, side=side)
+    assert [trial.name for trial in trials] == [name, "pixels-48px-cnn", "efficientnet_lite0-grid2-linear"]
+
+
+def test_two_trials_of_one_name_in_a_plan_of_ours_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H034 for a row of the table too: neither would be dropped in silence."""
+    monkeypatch.setitem(PLANS, "twice", (Entry("mlp"), Entry("mlp", settings={"epochs": 3})))
+    with pytest.raises(UsageError) as caught:
+        make_trials("twice", (), weights=None, seed=0)
+    assert (caught.value.code, caught.value.received.split(",")[0]) == ("H034", "twice")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"views": 4}, AUGMENTATIONS["light"]),
+        ({"views": 4, "augmentation": None}, AUGMENTATIONS["light"]),
+        ({"views": 4, "augmentation": "strong"}, AUGMENTATIONS["strong"]),
+        ({}, None),
+    ],
+)
+def test_several_views_are_augmented_whatever_is_left_out(settings: dict[str, object], expected: object) -> None:
+    """``light`` where nothing is named, in the recipe that is written down too."""
+    recipe = make_trial(Entry("mlp", settings=settings), weights=None, seed=0).recipe
+    assert recipe.views_augmentation == expected
+    assert recipe.to_json()["augmentation"] == (None if expected is None else expected.to_json())
+
+
+def test_views_in_a_name_are_augmented_too() -> None:
+    """As those that a setting asks for."""
+    assert parse_trial("4views-mlp").recipe.views_augmentation == AUGMENTATIONS["light"]

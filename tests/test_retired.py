@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from headstart import pixels
-from headstart.augmentation import AUGMENTATIONS
+from headstart.augmentation import AUGMENTATIONS, Augmentation
 from headstart.errors import UsageError
 from headstart.retired import ImageDataGenerator
 
@@ -146,24 +146,69 @@ def test_parts_of_a_folder_are_the_same_for_every_generator(photos: Callable[...
         ("interpolation_order", 3),
         ("dtype", "float64"),
         ("width_shift_range", [1, 2]),
+        ("height_shift_range", -0.1),
+        ("rotation_range", "a"),
+        ("rotation_range", (0, 10)),
+        ("brightness_range", 0.2),
+        ("brightness_range", "ab"),
+        ("brightness_range", (1, (1, 2))),
+        ("shear_range", None),
+        ("zoom_range", (1, 1, 1)),
+        ("channel_shift_range", "a"),
+        ("fill_mode", ["nearest"]),
+        ("cval", "black"),
+        ("horizontal_flip", "no"),
+        ("vertical_flip", "no"),
+        ("rescale", "a"),
+        ("rescale", np.ones(2)),
+        ("preprocessing_function", "resnet"),
+        ("validation_split", "a"),
+        ("validation_split", 1.5),
     ],
 )
 def test_an_argument_that_cannot_be_honoured_is_refused(name: str, value: object) -> None:
-    """The error names it and says what to do."""
-    with pytest.raises(UsageError, match=f"H017.*\n  received   {name}: "):
+    """The error names it, as the program does, and says what to do."""
+    with pytest.raises(UsageError, match=rf"H017.*\n  received   {name}: .*\n  expected   \S.*\n  do this    \S"):
         ImageDataGenerator(**{name: value})  # type: ignore[arg-type]
+
+
+def test_what_the_old_generator_took_is_taken() -> None:
+    """None, 0 and 1 for a switch, pairs of any kind, a turn of more than half, and numbers of NumPy."""
+    old = ImageDataGenerator(
+        rotation_range=360,
+        width_shift_range=np.float32(0.25),
+        brightness_range=np.array([0.5, 1.5]),  # type: ignore[arg-type]
+        zoom_range=[0.5, 1.5],  # type: ignore[arg-type]
+        cval=300,
+        horizontal_flip=1,  # type: ignore[arg-type]
+        vertical_flip=None,  # type: ignore[arg-type]
+        rescale=0,
+        validation_split=None,  # type: ignore[arg-type]
+    )
+    generator = old.flow(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2))
+    settings = {"horizontal_flip": True, "rotation": 180, "brightness": (0.5, 1.5), "zoom": (0.5, 1.5), "edge_level": 255}
+    assert generator.augmentation == Augmentation(**settings, shift_width=0.25, zoom_each_axis=True, edges="nearest")
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("directory", None),
         ("target_size", (16, 20)),
+        ("target_size", 32),
+        ("target_size", (16.5, 16.5)),
+        ("target_size", (0, 0)),
+        ("interpolation", "sharp"),
+        ("classes", "circle"),
+        ("classes", [0, 1]),
         ("color_mode", "rgba"),
         ("class_mode", "other"),
+        ("class_mode", ["sparse"]),
         ("save_to_dir", "/nowhere"),
         ("follow_links", False),
         ("keep_aspect_ratio", False),
         ("subset", "training"),
+        ("subset", ["training"]),
     ],
 )
 def test_an_argument_of_flow_that_cannot_be_honoured_is_refused(
@@ -171,7 +216,56 @@ def test_an_argument_of_flow_that_cannot_be_honoured_is_refused(
 ) -> None:
     """So it is where batches are asked for; a subset without a share is among them."""
     with pytest.raises(UsageError, match=f"H017.*\n  received   {name}: "):
-        ImageDataGenerator().flow_from_directory(photos(per_class=2), **(FLOW | {name: value}))
+        ImageDataGenerator().flow_from_directory(**({"directory": photos(per_class=2)} | FLOW | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dataframe", {"filename": []}),
+        ("directory", 5),
+        ("x_col", "path"),
+        ("y_col", "label"),
+        ("y_col", ["class"]),
+        ("weight_col", "weight"),
+        ("weight_col", "class"),
+        ("class_mode", ["raw"]),
+        ("classes", "circle"),
+        ("target_size", 32),
+        ("validate_filenames", False),
+    ],
+)
+def test_an_argument_of_a_data_frame_that_cannot_be_honoured_is_refused(
+    name: str, value: object, photos: Callable[..., Path]
+) -> None:
+    """A column that is not there, or holds no numbers where there must be some, is named like any other argument."""
+    frame = frame_of(photos(per_class=2))
+    with pytest.raises(UsageError, match=f"H017.*\n  received   {name}: "):
+        ImageDataGenerator().flow_from_dataframe(**({"dataframe": frame} | FLOW | {name: value}))
+
+
+def test_raw_targets_that_are_no_numbers_are_refused(photos: Callable[..., Path]) -> None:
+    """Texts are named as such, and a column that is missing among several by its own name."""
+    frame = frame_of(photos(per_class=2))
+    for columns, received in (("class", "class: could not convert"), (["class", "b"], "'b'")):
+        with pytest.raises(UsageError, match=f"H017.*\n  received   y_col: {received}"):
+            ImageDataGenerator().flow_from_dataframe(frame, y_col=columns, class_mode="raw", **FLOW)
+
+
+@pytest.mark.parametrize(
+    ("images", "targets"),
+    [
+        ([np.zeros((8, 8, 3)), np.zeros((9, 9, 3))], None),
+        (None, None),
+        (np.zeros((2, 8, 8, 3)), 5),
+        (np.zeros((2, 8, 8, 3)), [[1], [1, 2]]),
+    ],
+    ids=["of-two-sizes", "none", "one-target", "ragged-targets"],
+)
+def test_arrays_that_are_none_are_refused(images: Any, targets: Any) -> None:
+    """Images of several sizes, and targets that are not one a picture."""
+    with pytest.raises(UsageError, match=r"H017.*\n  received   x: "):
+        ImageDataGenerator().flow(images, targets)
 
 
 def test_a_folder_of_splits_is_refused(photos: Callable[..., Path]) -> None:

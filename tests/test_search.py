@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import attempt
+from headstart import attempt, plans, search
 from headstart.batches import RowBatches
+from headstart.errors import TrainingError
 from headstart.features import Features, extract
+from headstart.leaderboard import Row
+from headstart.model import Model
 from headstart.networks import NETWORKS
+from headstart.plans import Entry, make_trial
+from headstart.progress import Silent
+from headstart.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
@@ -23,6 +31,22 @@ pytestmark = pytest.mark.filterwarnings(
 def broken(rows: Any) -> Any:
     """A network that cannot be built."""
     raise ValueError(f"no such axis\nin {rows}")
+
+
+def whole(name: str, units: int, activation: str | None, num_features: int = 5120) -> Any:
+    """A model of one's own, from rows to its last layer."""
+    import keras
+
+    return keras.Sequential([keras.Input((num_features,)), keras.layers.Dense(units, activation=activation)], name=name)
+
+
+@pytest.fixture(autouse=True)
+def table() -> Iterator[None]:
+    """The table of networks is left as it was found."""
+    before = dict(NETWORKS)
+    yield
+    NETWORKS.clear()
+    NETWORKS.update(before)
 
 
 @pytest.fixture
@@ -39,21 +63,41 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("hurried")
 def test_a_trial_that_does_not_end_well_is_a_row_with_its_reason(photos: Callable[..., Path], tmp_path: Path) -> None:
     """The others go on without it, and the run ends with the best of them."""
-    try:
-        run = hs.fit(photos(per_class=8), trial=["avg-linear", broken, "avg-128px-linear", "linear"], out=tmp_path / "run")
-    finally:
-        NETWORKS.pop("broken")
-    table = run.leaderboard().set_index("trial")
-    assert dict(table["status"]) == {
-        "efficientnet_lite0-avg-linear": "done",
-        "efficientnet_lite0-grid2-linear": "done",
-        "efficientnet_lite0-grid2-broken": "failed",
-        "efficientnet_lite0-avg-128px-linear": "skipped",
+    own = [whole("wide", 10, "softmax"), whole("logits", 3, None), whole("narrow", 3, "softmax", 1280)]
+    trials = ["avg-linear", broken, *own, "avg-128px-linear"]
+    run = hs.fit(photos(per_class=8), trial=trials, out=tmp_path / "run")
+    table = run.leaderboard()
+    reasons = {row.part_b: (row.status, row.reason) for row in table[table["status"] != "done"].itertuples()}
+    assert reasons == {
+        "broken": ("failed", "ValueError: no such axis"),
+        "wide": ("failed", "the model's output does not fit the task"),
+        "logits": ("failed", "the network's output is no probability"),
+        "narrow": ("failed", "the model's input does not fit the cut"),
+        "linear": ("skipped", "the budget ended Part A before every image had a row"),
     }
-    assert table.loc["efficientnet_lite0-grid2-broken", "reason"] == "ValueError: no such axis"
-    assert "before every image had a row" in table.loc["efficientnet_lite0-avg-128px-linear", "reason"]
     assert run.to_json()["status"] == "done"
-    assert table.loc[run.to_json()["best"]["trial"], "status"] == "done"
+    assert run.to_json()["best"]["trial"] == "efficientnet_lite0-avg-linear"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (KeyboardInterrupt(), "interrupted", "stopped by Ctrl-C"),
+        (RuntimeError("a bug\nsomewhere"), "failed", "RuntimeError: a bug"),
+        (MemoryError(), "failed", "out of memory"),
+    ],
+)
+def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str, reason: str) -> None:
+    """There is a model already: the ensemble is one row more that did not end well."""
+    best = Row("linear", "done", "lite0", "linear", val_loss=0.1)
+    job: Any = SimpleNamespace(rows=[best], best=best, is_prepared=True, interrupted=False, progress=Silent())
+
+    def run() -> None:
+        raise error
+
+    search._guarded(job, run, search._no_ensemble, is_last=True)
+    assert [(row.status, row.reason) for row in job.rows[1:]] == [(status, reason)]
+    assert job.interrupted == (status == "interrupted")
 
 
 def test_where_memory_does_not_suffice_the_batch_is_halved(
@@ -76,3 +120,78 @@ def test_where_memory_does_not_suffice_the_batch_is_halved(
     assert row["status"] == "done"
     recipe = json.loads((run.path / "trials" / row["trial"] / "recipe.json").read_text())
     assert recipe["batch_size"] == 2
+
+
+# Folds
+
+
+def test_folds_judge_a_trial_on_what_it_has_not_seen(
+    photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each training and validation sample is held out once, never trained on or chosen by there; the test split never."""
+    seen: list[set[str]] = []
+    train = Model.train
+
+    def spy(self: Model, dataset: Any, *arguments: Any, **options: Any) -> Any:
+        seen.append({dataset.paths[i] for name in ("train", "validation") for i in dataset.indices(name)})
+        return train(self, dataset, *arguments, **options)
+
+    monkeypatch.setattr(Model, "train", spy)
+    run = hs.fit(photos(per_class=15), trial="avg-linear", folds=3, out=tmp_path / "run")
+    learning, *of_folds = seen
+    held_out = [learning - fold for fold in of_folds]
+    assert len(of_folds) == 3
+    assert all(fold < learning for fold in of_folds)
+    assert set().union(*held_out) == learning
+    assert sum(len(fold) for fold in held_out) == len(learning)
+    (row,) = run.to_json()["trials"]
+    assert row["fold_accuracy"] > 0.8
+    assert row["fold_loss"] > 0
+    assert row["fold_accuracy_deviation"] >= 0
+
+
+@pytest.mark.parametrize(
+    "error", [TrainingError("H306", "out of memory", received="", expected="", advice=""), OSError("disk")]
+)
+def test_what_stops_the_folds_leaves_the_trial(
+    photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Its model was trained before; its row says why it has no folds."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(attempt, "cross_validate", fail)
+    run = hs.fit(photos(per_class=8), trial="avg-linear", folds=2, out=tmp_path / "run")
+    (row,) = run.to_json()["trials"]
+    assert row["status"] == "done"
+    assert "fold_loss" not in row
+    assert row["reason"].startswith("no folds: ")
+    assert run.evaluation["accuracy"] > 0.5
+
+
+def test_the_best_plan_cross_validates_its_heads(
+    photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unasked, since it costs little on rows that are there."""
+    monkeypatch.setitem(plans.PLANS, "best", (Entry("avg-96px-linear"),))
+    run = hs.fit(photos(per_class=10), plan="best", out=tmp_path / "run")
+    (row,) = run.to_json()["trials"]
+    assert row["fold_accuracy"] > 0.5
+
+
+# Views
+
+
+def test_copies_that_were_left_out_are_left_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed run has time that the process before had not; it trains on the same rows all the same."""
+    trial = make_trial(Entry("avg-4views-mlp"), weights=None, seed=0)
+    made = Features(trial.part, ("s",) * 6, ("d",) * 6, store=Any, unreached=(3,), failures={5: "damaged"})  # type: ignore[arg-type]
+    learning = SimpleNamespace(indices=lambda _: np.arange(2))
+    job: Any = SimpleNamespace(state={"views_left_out": {}}, watch=Stopwatch(), progress=Silent(), learning=learning)
+    job.budget = SimpleNamespace(extraction_deadline=0.0)
+    job.save = lambda: None
+    monkeypatch.setattr(Model, "views", lambda *_, **__: made)
+    assert attempt._views(job, trial).unreached == (3, 5)
+    made.unreached, made.failures = (), {}
+    assert attempt._views(job, trial).unreached == (3, 5)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import subprocess
+import sys
 import weakref
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.errors import TrainingError
+from headstart.errors import OutOfMemoryError, TrainingError
+from headstart.images import memory_bytes
 from headstart.networks import NETWORKS, build_head
 from headstart.recipe import Recipe
 from headstart.runfolder import read_json_lines
@@ -152,6 +155,13 @@ def test_the_same_seed_gives_the_same_bits(tmp_path: Path, recipe: Recipe) -> No
     assert same(first, train(make(), recipe, folder(tmp_path / "2")))
 
 
+def test_deterministic_operations_leave_the_program_its_random_ones() -> None:
+    """TensorFlow refuses to draw without a seed once it is to be deterministic: a notebook's next cell must not notice."""
+    program = "from headstart.determinism import be_deterministic; be_deterministic(); import keras, tensorflow as tf;"
+    program += "tf.random.normal((1,)); next(iter(tf.data.Dataset.range(3).shuffle(3)))"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
 def test_another_seed_gives_another_head(tmp_path: Path) -> None:
     """The seed is used."""
     first, second = (train(make(), Recipe("mlp", epochs=2, seed=seed), folder(tmp_path / str(seed))) for seed in (1, 2))
@@ -226,6 +236,7 @@ def test_a_deadline_keeps_the_best_so_far(tmp_path: Path, recipe: Recipe) -> Non
     """Where the deadline has passed, one epoch or penalty is all there is, and it is a model."""
     trained = train(make(), recipe, tmp_path, deadline=0.0)
     assert trained.num_epochs == 1
+    assert trained.cut_short
     assert answers(trained, make()).shape == (60, 3)
 
 
@@ -263,6 +274,57 @@ def test_the_batch_size_suits_the_data(num_samples: int) -> None:
     assert size & (size - 1) == 0
     assert 8 <= size <= 256
     assert size in (8, 256) or 14 <= num_samples / size <= 29
+
+
+@pytest.mark.parametrize("sample_bytes", [1, 10**8, 10**9, 10**15])
+def test_the_batch_size_suits_the_memory(sample_bytes: int) -> None:
+    """Batches whose activations would not fit are smaller, and never less than two samples."""
+    size, usual = batch_size(10_000, sample_bytes), batch_size(10_000)
+    assert 2 <= size <= usual
+    assert size == 2 or size * sample_bytes <= memory_bytes() / 4
+    assert size == usual or 2 * size * sample_bytes > memory_bytes() / 4
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"), True),
+        (ValueError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes."), True),
+        (RuntimeError("shapes do not match"), False),
+    ],
+)
+def test_what_is_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, is_memory: bool) -> None:
+    """Each framework says it in its own words; whatever it is told as, the batch size is with it."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(keras.Model, "fit", fail)
+    with pytest.raises((OutOfMemoryError, type(error))) as caught:
+        train(make(), Recipe("mlp", learning_rate=0.1, batch_size=16), tmp_path)
+    assert getattr(caught.value, "batch_size", 0) == (16 if is_memory else 0)
+
+
+def test_a_training_that_was_taken_up_tells_all_its_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the process before, too: the leaderboard compares execution times."""
+    first = train(make(), Recipe("mlp", epochs=8), tmp_path)
+    again = train(make(), Recipe("mlp", epochs=8), tmp_path)  # nothing is left to train
+    assert again.num_epochs == first.num_epochs
+    assert again.seconds > read_json_lines(tmp_path / "history.jsonl")[-1]["seconds"]
+    assert same(first, again)
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_an_output_that_is_no_probability_is_refused(tmp_path: Path, activation: str | None) -> None:
+    """H309: a score of such numbers would mean nothing beside the others."""
+
+    def build() -> tuple[keras.Model, list[keras.layers.Layer]]:
+        return keras.Sequential([keras.Input((NUM_FEATURES,)), keras.layers.Dense(3, activation=activation)]), []
+
+    with pytest.raises(TrainingError) as caught:
+        train_with(make(), Recipe("own", learning_rate=0.1, epochs=2), tmp_path, build=build)
+    assert caught.value.code == "H309"
 
 
 @pytest.mark.parametrize(("asked", "used"), [(30, 30), (None, 8)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 from headstart.errors import UsageError
 from headstart.warp import EDGES
 
-__all__ = ["Augmentation", "Range"]
+__all__ = ["Augmentation", "Range", "is_number", "is_whole"]
 
 Range = float | tuple[float, float]
 
@@ -159,14 +160,24 @@ class Augmentation:
         return cls(**settings)
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number; True and False are none."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether a value is a whole number, and at least so large."""
+    return isinstance(value, int | np.integer) and is_number(value) and int(value) >= least
+
+
 def _usual(name: str, value: object) -> Any:
     """A value in its usual form: a float, or a pair of floats for a range; None if it is no number."""
     if name in _RANGES and isinstance(value, list | tuple) and len(value) == 2:
         pair = tuple(_usual("", number) for number in value)
         return None if None in pair else pair
-    if not isinstance(value, int | float | np.integer | np.floating) or (isinstance(value, bool) and "flip" not in name):
+    if not is_number(value) and not (isinstance(value, bool) and "flip" in name):
         return None
-    number = 0.5 if value is True else float(value)
+    number = 0.5 if value is True else float(value)  # type: ignore[arg-type]
     return (1 - number, 1 + number) if name in _RANGES else number
 
 

@@ -14,19 +14,20 @@ import numpy as np
 from headstart.conversion import Child
 from headstart.determinism import be_deterministic
 from headstart.ensemble import NAME, Ensemble, mixing_weights
-from headstart.errors import TrainingError
+from headstart.errors import HeadstartError, OutOfMemoryError, TrainingError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
 from headstart.folds import cross_validate
 from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model, open_store, prepare
-from headstart.plans import Trial
+from headstart.plans import FOLDED
 from headstart.runfolder import replacing, write_json
 from headstart.session import clear_session
 from headstart.splits import make_folds
 from headstart.tasks import TASKS
-from headstart.trainer import Trained, batch_size
+from headstart.trainer import Trained
+from headstart.trials import Trial
 
 __all__ = ["attempt", "attempt_ensemble", "features_of", "predict_seconds", "recall", "unfinished"]
 
@@ -35,6 +36,8 @@ _PROBE_ROWS = 16  # a busy machine starts slowly, and the first few rows say mor
 _PROBE_MOST_SECONDS = 4.0
 _LEAST_BATCH = 2
 _TELLING_ROWS = 50  # fewer say more of the start than of the speed
+_MEASURED_ROWS = 64  # for the milliseconds a sample; more would only take longer
+_PLAN_FOLDS = 5
 
 
 def attempt(job: Job, trial: Trial) -> None:
@@ -50,14 +53,16 @@ def attempt(job: Job, trial: Trial) -> None:
     job.interrupted = trained.interrupted
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
-    if job.request.folds and not job.interrupted:
-        row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row)
+    num_folds = job.request.folds or (_PLAN_FOLDS if job.request.plan in FOLDED and not trial.part.is_inner else 0)
+    if num_folds and not job.interrupted:
+        row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
     folder = job.folder.trial(trial.name)
     if not (folder / "model.keras").exists():  # the solver leaves none
         with replacing(folder / "model.keras") as temporary:
             model.part_b().save(temporary)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
-    job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
+    if not (trained.interrupted or trained.cut_short):
+        job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
     best = job.best
     job.rows.append(row)
     if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
@@ -67,23 +72,31 @@ def attempt(job: Job, trial: Trial) -> None:
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
 
 
-def _folds(job: Job, trial: Trial, row: Row) -> Row:
+def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
     """Cross-validate a trial; the rows are there, so that it costs no more than training. Without time, there are none."""
-    job.progress.begin(f"{trial.name}: {job.request.folds} folds", job.request.folds)
-    features, deadline = job.features[trial.part.name], job.budget.training_deadline
+    features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
+    without = replace(row, reason="no time left in the budget for its folds")
+    if not job.budget.has_time_for(num_folds * (row.part_b_seconds or 0.0)):
+        job.progress.say(f"{name}: {without.reason}")
+        return without
+    job.progress.begin(f"{name}: {num_folds} folds", num_folds)
     try:
         with job.watch.stage("folds"):
-            scores = cross_validate(job.learning, features, trial, job.request.folds, job.progress, deadline=deadline)
+            scores = cross_validate(job.learning, features, trial, num_folds, job.progress, deadline=deadline)
     except KeyboardInterrupt:
         job.interrupted = True
         return row
-    if scores is None:
-        job.progress.say(f"{trial.name}: no time left in the budget for its folds")
-        return row
-    row = replace(row, **scores.summary())  # type: ignore[arg-type]
-    spread = f"accuracy {row.fold_accuracy:.1%} ± {row.fold_accuracy_deviation:.1%}"
-    job.progress.say(f"{trial.name}: {len(scores.losses)} folds, {spread}")
-    return row
+    except Exception as error:  # noqa: BLE001 - whatever stops the folds, the trial itself has ended well
+        told = error.title if isinstance(error, HeadstartError) else f"{type(error).__name__}: {error}"
+        without = replace(row, reason=f"no folds: {told}"[:300])
+    else:
+        if scores is not None:
+            row = replace(row, **scores.summary())  # type: ignore[arg-type]
+            spread = f"accuracy {row.fold_accuracy:.1%} ± {row.fold_accuracy_deviation:.1%}"
+            job.progress.say(f"{name}: {len(scores.losses)} folds, {spread}")
+            return row
+    job.progress.say(f"{name}: {without.reason}")
+    return without
 
 
 def predict_seconds(job: Job, trial: Trial) -> float:
@@ -217,14 +230,18 @@ def _tell(job: Job, features: Features) -> None:
 
 
 def _views(job: Job, trial: Trial) -> Features:
-    """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on."""
+    """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on, now or resumed."""
     with job.watch.stage("Part A"):
         job.progress.begin(f"views: {trial.name}", len(job.learning.indices("train")) * (trial.recipe.views - 1))
         watch, deadline = _Watch(job, trial.name, trial.part), job.budget.extraction_deadline
         views = Model.of(trial).views(job.learning, progress=watch, deadline=deadline)
-    if views.unreached:
-        job.progress.say(f"the budget leaves out {len(views.unreached)} augmented copies that were not reached in time")
-    return views
+    left_out = job.state["views_left_out"]
+    if trial.name not in left_out:  # else it was decided by the process before
+        left_out[trial.name] = sorted({*views.unreached, *views.failures})
+        job.save()
+    if left_out[trial.name]:
+        job.progress.say(f"{len(left_out[trial.name])} augmented copies are left out: not reached in time or not readable")
+    return replace(views, unreached=tuple(left_out[trial.name]))
 
 
 def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
@@ -251,11 +268,10 @@ def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
                     deadline=job.budget.training_deadline,
                     on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
                 )
-        except TrainingError as error:
-            used = size or batch_size(len(job.learning.indices("train")) * trial.recipe.views)
-            if error.code != "H306" or used <= _LEAST_BATCH:
+        except OutOfMemoryError as error:
+            if error.batch_size <= _LEAST_BATCH:
                 raise
-            size = used // 2
+            size = error.batch_size // 2
             _forget(folder)
             job.progress.say(f"{trial.name}: out of memory, again in batches of {size}")
             job.state["batch_sizes"][trial.name] = size
@@ -272,11 +288,11 @@ def _forget(folder: Path) -> None:
 
 def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: Features) -> Row:
     be_deterministic(job.state["threads"])  # before anything is computed by Keras, or it is too late
-    validation = job.learning.indices("validation")
-    model.probabilities(features, validation)  # compiled apart from the measurement
+    measured = job.learning.indices("validation")[:_MEASURED_ROWS]
+    model.probabilities(features, measured)  # compiled apart from the measurement
     start = time.perf_counter()
-    model.probabilities(features, validation)
-    part_b_ms = 1000 * (time.perf_counter() - start) / len(validation)
+    model.probabilities(features, measured)
+    part_b_ms = 1000 * (time.perf_counter() - start) / len(measured)
     num_params = model.num_params()
     names = [trial.part.name, *([trial.name] if trial.recipe.views > 1 else [])]
     return Row(
@@ -293,6 +309,7 @@ def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: F
         num_params=num_params,
         ms_per_sample=1000 * features.seconds / len(features) + part_b_ms,
         file_mb=num_params * 4 / 1e6,
+        reason="the budget ended its training" if trained.cut_short else "",
     )
 
 

@@ -27,6 +27,7 @@ def be_deterministic(num_threads: int | None = None) -> None:
     if backend == "tensorflow":
         import tensorflow as tf
 
+        tf.random.set_seed(0)  # without one, whatever draws at random is refused from here on, the program's own too
         tf.config.experimental.enable_op_determinism()
         with suppress(RuntimeError):  # it has begun to compute already, and keeps the threads that it has
             tf.config.threading.set_intra_op_parallelism_threads(threads)

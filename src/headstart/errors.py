@@ -21,6 +21,7 @@ __all__ = [
     "DatasetError",
     "ExportError",
     "HeadstartError",
+    "OutOfMemoryError",
     "RunError",
     "StackError",
     "TrainingError",
@@ -81,6 +82,12 @@ class BackboneError(HeadstartError):
 
 class TrainingError(HeadstartError):
     """Training cannot start, or cannot end within its budget."""
+
+
+class OutOfMemoryError(TrainingError):
+    """The memory does not suffice for a batch of ``batch_size`` samples; a smaller one may do."""
+
+    batch_size = 0
 
 
 class ExportError(HeadstartError):

@@ -110,6 +110,9 @@ class Features:
             row = _unpack_row(value)
             if not place:
                 place.append(mapped_array((len(chosen), *row.shape), row.dtype))
+            elif row.dtype.itemsize > place[0].dtype.itemsize:  # its values do not fit into half precision
+                narrow, place[0] = place[0], mapped_array(place[0].shape, row.dtype)
+                place[0][:] = narrow
             place[0][position] = row
             found += 1
 

@@ -13,11 +13,11 @@ import numpy as np
 from headstart.dataset import Dataset
 from headstart.features import Features
 from headstart.model import Model
-from headstart.plans import Trial
 from headstart.progress import Progress
 from headstart.session import clear_session
 from headstart.splits import carve_validation, make_folds
 from headstart.tasks import TASKS
+from headstart.trials import Trial
 
 __all__ = ["FoldScores", "cross_validate"]
 

@@ -9,32 +9,85 @@ repeated and resumed, and the next batches are always under way.
 from __future__ import annotations
 
 import os
+import reprlib
 import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from headstart.amounts import is_number, is_whole
 from headstart.augmentation import Augmentation, check_targets, find_augmentation, mix
 from headstart.cachefolder import cache_folder
 from headstart.dataset import Dataset, Skipped
 from headstart.errors import UsageError
-from headstart.finish import Finish, make_targets
+from headstart.finish import LABELS, Finish, make_targets
 from headstart.images import DecodePool, Geometry, usable_cores
 from headstart.passes import Passes
 from headstart.readers import read
 from headstart.stream import ArrayBatches, Batch, BatchSource, FileBatches, Schedule
 
-__all__ = ["ImageGenerator"]
+__all__ = ["ImageGenerator", "Rule"]
 
 Array = np.ndarray[Any, Any]
 
 _TRIES = 2  # for a file that failed for a reason that may pass
 _MIXING = 1  # tells the randomness of mixing from that of the orders
+
+
+class Rule(NamedTuple):
+    """What an argument may be.
+
+    Attributes:
+        expected: That, in words.
+        holds: Whether a value is such a one.
+        advice: What to do where it is not.
+    """
+
+    expected: str
+    holds: Callable[[Any], bool]
+    advice: str = "leave it out for what suits most"
+
+
+def _are_weights(values: object) -> bool:
+    try:
+        return np.asarray(values, np.float32).ndim > 0
+    except (TypeError, ValueError):  # texts, or rows of different lengths
+        return False
+
+
+_COUNT = Rule("a whole number of at least 1", lambda value: is_whole(value, 1))
+_FROM_ZERO = Rule("a whole number of at least 0", lambda value: is_whole(value, 0))
+_ARGUMENTS = {
+    "dataset": Rule(
+        "a Dataset, or the path of a folder of class folders or of a table",
+        lambda value: isinstance(value, Dataset | str | os.PathLike),
+        "wrap arrays: ImageGenerator(headstart.read_arrays(images, labels))",
+    ),
+    "size": Rule(f"{_COUNT.expected}, or a Geometry", lambda value: isinstance(value, Geometry) or is_whole(value, 1)),
+    "batch_size": _COUNT,
+    "shuffle": Rule("True or False", lambda value: isinstance(value, int | np.bool_ | None)),
+    "seed": _FROM_ZERO,
+    "labels": Rule(
+        f"one of {', '.join(LABELS)}, None, or an array with a row for each sample",
+        lambda value: isinstance(value, str | None) or (isinstance(value, np.ndarray) and value.ndim > 0),
+        "make an array of it: labels=numpy.array(...)",
+    ),
+    "sample_weight": Rule("a number for each sample", lambda value: value is None or _are_weights(value)),
+    "rescale": Rule("a number", lambda value: value is None or is_number(value), "for example rescale=1 / 255"),
+    "preprocessing_function": Rule(
+        "a function that takes and gives one image", lambda value: value is None or callable(value)
+    ),
+    "channels": Rule("1 or 3", lambda value: is_whole(value, 1) and value in (1, 3)),
+    "workers": Rule(_COUNT.expected, lambda value: value is None or is_whole(value, 1)),
+    "num_ahead": _FROM_ZERO,
+    "cache": Rule("True, False, or the path of a folder", lambda value: isinstance(value, bool | str | os.PathLike)),
+    "epoch": _FROM_ZERO,
+}
 
 
 class ImageGenerator(keras.utils.PyDataset):
@@ -97,13 +150,13 @@ class ImageGenerator(keras.utils.PyDataset):
         num_ahead: int = 2,
         cache: bool | str | os.PathLike[str] = False,
     ) -> None:
+        _check(locals())
         super().__init__()
         whole = dataset if isinstance(dataset, Dataset) else read(dataset)
         chosen = _chosen(whole, split)
-        _check(batch_size=batch_size, workers=workers, num_ahead=num_ahead, channels=channels, seed=seed)
         self.dataset = whole.take(chosen)
         self.geometry = size if isinstance(size, Geometry) else Geometry(size)
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed = batch_size, int(seed)
         self.shuffle = (split or "train") == "train" if shuffle is None else shuffle
         self.augmentation = find_augmentation(augmentation)
         self.skipped = [*whole.skipped]
@@ -116,7 +169,7 @@ class ImageGenerator(keras.utils.PyDataset):
         if self._mixes:
             check_targets(np.zeros(0, int) if self._targets is None else self._targets)
         self._finish = Finish(rescale, preprocessing_function, channels)
-        self._schedule = Schedule(len(chosen), batch_size, self.shuffle, seed)
+        self._schedule = Schedule(len(chosen), batch_size, self.shuffle, self.seed)
         self._source = self._open(workers or usable_cores(), num_ahead, cache)
         self._lock = threading.RLock()
         self._process_id = os.getpid()
@@ -165,8 +218,8 @@ class ImageGenerator(keras.utils.PyDataset):
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        _check(epoch=epoch)
-        self._passes.epoch = epoch
+        _check({"epoch": epoch})
+        self._passes.epoch = int(epoch)
 
     def on_epoch_begin(self) -> None:
         """Keras goes through the batches from now on."""
@@ -267,18 +320,16 @@ def _chosen(dataset: Dataset, split: str | None) -> Array:
     return chosen
 
 
-def _check(**numbers: int | None) -> None:
-    """Refuse numbers that mean nothing here (H018)."""
-    for name, number in numbers.items():
-        least = 0 if name in ("num_ahead", "seed", "epoch") else 1
-        is_right = isinstance(number, int | np.integer) and number >= least and (name != "channels" or number in (1, 3))
-        if not is_right and not (name == "workers" and number is None):
+def _check(given: Mapping[str, object]) -> None:
+    """Refuse arguments that are not what ``_ARGUMENTS`` says (H018)."""
+    for name, rule in _ARGUMENTS.items():
+        if name in given and not rule.holds(given[name]):
             raise UsageError(
                 "H018",
                 "the generator cannot be made like this",
-                received=f"{name}={number!r}",
-                expected="1 or 3" if name == "channels" else f"a whole number of at least {least}",
-                advice="leave it out for what suits most",
+                received=f"{name}={reprlib.repr(given[name])}",
+                expected=rule.expected,
+                advice=f"{rule.advice}; help(headstart.ImageGenerator) tells what each argument takes",
             )
 
 

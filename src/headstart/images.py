@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from headstart import pixels
+from headstart.amounts import is_number, is_whole
 from headstart.augmentation import Augmentation
 from headstart.decode_worker import DecodeWorker
 from headstart.decoder import thumbnail
@@ -21,7 +22,7 @@ from headstart.errors import DatasetError
 from headstart.handout import Asked, Decoded, Handout
 from headstart.views import random_for, view_drawer
 
-__all__ = ["DecodePool", "Decoded", "Geometry", "decode_array", "usable_cores"]
+__all__ = ["DecodePool", "Decoded", "Geometry", "decode_array", "memory_bytes", "usable_cores"]
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -46,18 +47,33 @@ class Geometry:
     filter: str = "bicubic"
 
     def __post_init__(self) -> None:
-        if self.size < 1 or not 0.0 < self.crop <= 1.0 or self.filter not in pixels.FILTERS:
+        is_share = is_number(self.crop) and 0.0 < self.crop <= 1.0
+        if not is_whole(self.size, 1) or not is_share or self.filter not in [*pixels.FILTERS]:
             raise DatasetError(
                 "H120",
                 "images cannot be prepared like this",
-                received=f"size {self.size}, crop {self.crop}, filter {self.filter}",
-                expected=f"size of at least 1, crop above 0 and up to 1, filter one of {', '.join(pixels.FILTERS)}",
+                received=f"size {self.size!r}, crop {self.crop!r}, filter {self.filter!r}",
+                expected=f"a whole size of at least 1, crop above 0 and up to 1, filter one of {', '.join(pixels.FILTERS)}",
                 advice="use Geometry(224), or the geometry of the backbone's card",
             )
+        object.__setattr__(self, "size", int(self.size))  # as plain numbers they can go into JSON
+        object.__setattr__(self, "crop", float(self.crop))
 
     def as_dict(self) -> dict[str, Any]:
         """The three values by name, as JSON and as arguments of ``pixels.load``."""
         return asdict(self)
+
+
+def memory_bytes() -> int:
+    """The machine's main memory, or the limit of its container where there is one; 0 where the system does not tell."""
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not a POSIX system
+        return 0
+    try:
+        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # no such file, or "max"
+        return whole
 
 
 def usable_cores() -> int:

@@ -59,7 +59,7 @@ class Request:
         """What was asked of a run.
 
         Raises:
-            RunError: Its data were only in the memory of the process that made it (H511), or are not where they were from
+            RunError: Its data were a Dataset that only the process that made it had (H511), or are not where they were from
                 here (H512); its plan file is another one by now (H515).
         """
         asked = folder.state.get("request")
@@ -67,9 +67,9 @@ class Request:
             raise RunError(
                 "H511",
                 "the run cannot be resumed",
-                received=f"{folder.path}: fitted on arrays, which are gone with the process that had them",
-                expected="a run on a folder or a table",
-                advice="fit again",
+                received=f"{folder.path}: fitted on a Dataset, arrays or read from files, which is gone with its process",
+                expected="a run for which fit was given the path of a folder or a table",
+                advice="fit again; with a path instead of read_folder or read_table, the run can be resumed",
             )
         asked = dict(asked)
         where = asked.pop("folder")
@@ -181,5 +181,6 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "paid": {},
         "order": [],
         "batch_sizes": {},
+        "views_left_out": {},
         "test_looks": 0,
     }

@@ -34,7 +34,7 @@ class Row:
         fold_accuracy: Mean share of right answers in the held-out folds.
         fold_accuracy_deviation: Standard deviation of that over the folds.
         on_front: No other trial is both faster and better.
-        reason: Why it failed.
+        reason: Why it failed, was skipped, or was cut short.
     """
 
     trial: str

@@ -23,15 +23,16 @@ from headstart.features import Extraction, Features, Views, extract
 from headstart.fingerprint import file_digest
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.networks import Joined, adopt, build_head, join
-from headstart.plans import Trial, check_trial, parse_trial
+from headstart.planfile import check_settings
 from headstart.readers import read, unlabelled
 from headstart.recipe import Recipe
 from headstart.runfolder import read_json, read_json_lines, replacing, write_bytes
 from headstart.signature import sign
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store
-from headstart.tasks import TASKS
+from headstart.tasks import TASKS, check_loss
 from headstart.trainer import Built, Examples, Trained, train
+from headstart.trials import Trial, check_trial, check_used, parse_trial
 
 if TYPE_CHECKING:
     import keras
@@ -99,18 +100,20 @@ class Model:
         Args:
             optimizer: Keras's name of an optimizer, or an optimizer; None: a solver for the linear head, Adam for others.
             loss: Keras's name of a loss; the task's own if None.
-            settings: Other fields of ``Recipe``: learning_rate, schedule, epochs, batch_size, patience, views,
-                augmentation, options, seed.
+            settings: Other fields of ``Recipe``: learning_rate, schedule, tail_rate, epochs, batch_size, patience, views,
+                augmentation, options, seed. Those that are not named stay as they are.
 
         Raises:
-            UsageError: They do not go together (H008, H023, H028).
+            UsageError: There is no such setting (H031), its value cannot be used (H010, H012, H032), it would do nothing
+                (H035), or they do not go together (H008, H023, H028, H041).
         """
+        settings |= {"loss": loss} | ({} if _is_optimizer(optimizer) else {"optimizer": optimizer})
+        check_settings(settings.get("network", self.recipe.network), settings)
         if "augmentation" in settings:
             settings["augmentation"] = find_augmentation(settings["augmentation"])
-        elif settings.get("views", 1) > 1:
-            settings["augmentation"] = find_augmentation("light")
-        recipe = replace(self.recipe, optimizer=optimizer, loss=loss, **settings)
-        check_trial(Trial(self.part, recipe), f"{self.part.name}-{recipe.network}")
+        recipe = replace(self.recipe, **(settings | {"optimizer": optimizer}))
+        trial = check_trial(Trial(self.part, recipe), f"{self.part.name}-{recipe.network}")
+        check_used(trial, settings)
         self.recipe = recipe
 
     def fit(self, data: Dataset | str | os.PathLike[str], *, validation: float = 0.2) -> list[dict[str, Any]]:
@@ -118,8 +121,12 @@ class Model:
 
         Returns:
             The history: a row an epoch with ``loss``, ``val_loss`` and ``val_accuracy``.
+
+        Raises:
+            UsageError: The loss that ``compile`` was given is not one for the data's task (H040).
         """
         dataset = data if isinstance(data, Dataset) else read(data)
+        check_loss(self.recipe.loss, dataset.task, f"{self.part.name}-{self.recipe.network}")
         features = extract(dataset, self.part, open_store())
         dataset, features = prepare(dataset, features, validation=validation, seed=self.recipe.seed)
         be_deterministic()
@@ -143,7 +150,7 @@ class Model:
         """The augmented copies of the training images that the recipe asks for, one view after the other."""
         recipe, indices = self.recipe, np.tile(dataset.indices("train"), self.recipe.views - 1)
         numbers = np.repeat(np.arange(1, recipe.views), len(dataset.indices("train")))
-        views = Views(tuple(int(n) for n in numbers), recipe.augmentation, recipe.seed)
+        views = Views(tuple(int(n) for n in numbers), recipe.views_augmentation, recipe.seed)
         return extract(dataset.take(indices), self.part, open_store(), views=views, progress=progress, deadline=deadline)
 
     def train(self, dataset: Dataset, features: Features, folder: Path, **options: Any) -> Trained:
@@ -379,6 +386,15 @@ class Model:
                 advice="call fit first",
             )
         return self.trained, self.dataset
+
+
+def _is_optimizer(optimizer: object) -> bool:
+    """Whether it is an optimizer of Keras, which is not imported to tell that a name is none."""
+    if isinstance(optimizer, str | None):
+        return False
+    import keras
+
+    return isinstance(optimizer, keras.optimizers.Optimizer)
 
 
 @lru_cache

@@ -134,14 +134,15 @@ def build_head(
         options: The network's options by name.
 
     Raises:
-        UsageError: No such network (H023), or no such option of it (H028).
+        UsageError: No such network (H023), no such option of it (H028), or a user's model that is for another cut (H038) or
+            for another task (H039).
     """
     import keras
 
     network = find_network(name, options or {})
     rows = keras.Input(tuple(shape), name="rows")
     x = network.build(rows, num_samples=num_samples, **(options or {}))
-    output = x if network.is_whole else _output(x, TASKS[task], num_classes)
+    output = _checked(x, name, TASKS[task], num_classes) if network.is_whole else _output(x, TASKS[task], num_classes)
     return keras.Model(rows, output, name=name)
 
 
@@ -204,6 +205,15 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
 def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.KerasTensor:
     import keras
 
+    wanted, given = model.inputs[0].shape[1:], rows.shape[1:]
+    if len(wanted) != len(given) or any(a not in (None, b) for a, b in zip(wanted, given, strict=True)):
+        raise UsageError(
+            "H038",
+            "the model's input does not fit the cut",
+            received=f"{model.name}: input {tuple(wanted)}",
+            expected=f"{tuple(given)}, or None for a side: what comes out of Part A at this cut",
+            advice="give the model that input, or give a function, which takes whatever comes",
+        )
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     return copy(rows)
@@ -218,6 +228,21 @@ def _output(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTe
 
     units = task.units(num_classes)
     return layers.Dense(units, activation=task.activation, kernel_initializer=task.initializer, name="probabilities")(x)
+
+
+def _checked(output: Any, name: str, task: Task, num_classes: int) -> keras.KerasTensor:
+    """The output of a user's own model, refused where it is not the task's."""
+    units = task.units(num_classes)
+    shape = getattr(output, "shape", None)  # several outputs have none
+    if shape is not None and len(shape) == 2 and shape[1] == units:
+        return output
+    raise UsageError(
+        "H039",
+        "the model's output does not fit the task",
+        received=f"{name}: output {'(batch, ' + ', '.join(map(str, shape[1:])) + ')' if shape else 'of several tensors'}",
+        expected=f"(batch, {units}), {task.activation}: {task.name} with {num_classes} classes",
+        advice="give the model that last layer, or give a function that leaves the output layer to Headstart",
+    )
 
 
 def _behind(head: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:

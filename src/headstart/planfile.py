@@ -15,14 +15,15 @@ from headstart.augmentation import Augmentation, find_augmentation
 from headstart.errors import HeadstartError, UsageError
 from headstart.extractor import PIXELS
 from headstart.networks import NETWORKS
-from headstart.plankeys import KEYS, Check, nearest, option_check
+from headstart.plankeys import KEYS, SETTINGS, Check, nearest, option_check
+from headstart.recipe import Recipe
 
-__all__ = ["Entry", "check_names", "check_used", "in_plan", "is_plan_file", "read_plan"]
+__all__ = ["Entry", "check_names", "check_settings", "in_plan", "is_plan_file", "read_plan"]
 
 _BACKBONE = "efficientnet_lite0"  # where a trial that is spelled out names none
 _SPELLED_OUT = ("backbone", "cut", "pooling", "size", "network")
 _NOT_SETTINGS = ("trial", *_SPELLED_OUT, "name", "gain")
-_OF_KERAS = ("learning_rate", "schedule", "tail_rate", "epochs", "batch_size", "patience")  # the solver has no use for them
+_LEFT_OPEN = [field.name for field in fields(Recipe) if field.default is None]  # None stands for what is left out of a plan
 _FLOATS = ("gain", "learning_rate", "tail_rate")
 
 
@@ -98,8 +99,12 @@ def in_plan(path: Path, number: int, name: object) -> Iterator[None]:
         raise
 
 
-def check_names(path: Path, names: Sequence[str]) -> None:
+def check_names(plan: str, names: Sequence[str]) -> None:
     """Refuse a name that two trials have: each is the name of a folder, and on some disks the case does not count.
+
+    Args:
+        plan: What the plan is called.
+        names: Of its trials, in order.
 
     Raises:
         UsageError: There is one (H034).
@@ -111,24 +116,28 @@ def check_names(path: Path, names: Sequence[str]) -> None:
             raise UsageError(
                 "H034",
                 "two trials have one name",
-                received=f"{path}, trial {number}: {name} is trial {earlier} already",
+                received=f"{plan}, trial {number}: {name} is trial {earlier} already",
                 expected="a name of its own for each trial, also where only its settings differ",
                 advice=f'give it one: name = "{name[:70]}-{number}"',
             )
 
 
-def check_used(settings: Mapping[str, Any]) -> None:
-    """Refuse settings that a trial would not use because the solver trains it.
+def check_settings(network: str, settings: Mapping[str, Any]) -> None:
+    """Hold what a call in Python says of a training to the rules of a plan file.
+
+    Args:
+        network: A key of ``NETWORKS``.
+        settings: Fields of ``Recipe`` by name.
 
     Raises:
-        UsageError: There are some (H035).
+        UsageError: There is no such field or option (H031), or its value cannot be used (H032).
     """
-    if unused := [key for key in _OF_KERAS if key in settings]:
-        raise _clash(
-            f"{', '.join(unused)} for a linear head on pooled features, which is solved and needs no optimizer",
-            "an optimizer beside these keys, or none of them",
-            'add optimizer = "adam", or leave them out',
-        )
+    for key, value in settings.items():
+        if key not in SETTINGS:
+            raise _unknown(key, ", ".join(SETTINGS), _meant(nearest(key, SETTINGS)))
+        if value is not None or key not in _LEFT_OPEN:
+            _check(key, value, SETTINGS[key].check, f"for example {SETTINGS[key].example}")
+    _check_options(network, settings.get("options", {}))
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -174,7 +183,7 @@ def _check(key: str, value: object, check: Check, advice: str) -> None:
     if refusal := check(value):
         raise UsageError(
             "H032",
-            "a value in the plan cannot be used",
+            "a value cannot be used",
             received=f"{key} = {_shown(value)}",
             expected=f"{key}: {refusal.expected}",
             advice=f'did you mean {key} = "{refusal.nearest}"?' if refusal.nearest else advice,
@@ -228,11 +237,11 @@ def _meant(name: str) -> str:
 
 
 def _unknown(received: str, expected: str, advice: str) -> UsageError:
-    return UsageError("H031", "unknown key in the plan", received=received, expected=expected, advice=advice)
+    return UsageError("H031", "unknown key", received=received, expected=expected, advice=advice)
 
 
 def _clash(received: str, expected: str, advice: str) -> UsageError:
-    return UsageError("H035", "keys of the plan do not go together", received=received, expected=expected, advice=advice)
+    return UsageError("H035", "keys do not go together", received=received, expected=expected, advice=advice)
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The whole: what a plan file may say of a trial: its keys, and what each of them may hold."""
+"""The whole: what a plan file may say of a trial, and ``compile`` of a training: the keys, and what each may hold."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import difflib
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any, NamedTuple
 
-from headstart.augmentation import AUGMENTATIONS
+from headstart.augmentation import AUGMENTATIONS, Augmentation
 from headstart.backbones import find_backbone
 from headstart.errors import BackboneError, UsageError
 from headstart.extractor import PIXELS, POOLINGS
 from headstart.layer_choices import check_choices, read_regularizer
 from headstart.networks import NETWORKS
 from headstart.rates import SCHEDULES
+from headstart.recipe import Recipe
+from headstart.tasks import TASKS
 
-__all__ = ["ACTIVATIONS", "KEYS", "LOSSES", "OPTIMIZERS", "Check", "Key", "Refusal", "nearest", "option_check"]
+__all__ = ["ACTIVATIONS", "KEYS", "LOSSES", "OPTIMIZERS", "SETTINGS", "Check", "Key", "Refusal", "nearest", "option_check"]
 
 # Keras's names, so that a plan is read without importing Keras; a test holds them against Keras.
 OPTIMIZERS = (
@@ -27,10 +31,7 @@ ACTIVATIONS = (
     "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "swish", "mish", "hard_silu", "hard_swish",
     "hard_tanh", "hard_sigmoid", "sigmoid", "tanh", "softplus", "softsign", "squareplus", "linear",
 )  # fmt: skip
-# Of Keras's losses, those that take probabilities and the labels as they are stored.
-LOSSES = (
-    "binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
-)  # fmt: skip
+LOSSES = tuple(sorted({loss for task in TASKS.values() for loss in task.losses}))  # which task it is, the data will tell
 _MOST_UNITS = 65_536
 
 
@@ -73,23 +74,27 @@ def option_check(network: str, option: str) -> Check:
     annotation = inspect.signature(NETWORKS[network].build).parameters[option].annotation
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
     kinds = [kind.strip() for kind in text.split("|")]
-    kind, check = _OPTIONS.get(option, ("", None))
-    if check is not None and kind in kinds:
-        return check
-    checks = [_KINDS[kind] for kind in kinds if kind in _KINDS]
+    others = [kind for kind in kinds if kind not in _KINDS]  # that no plan can hold, but a call in Python can
+    kind, named = _OPTIONS.get(option, ("", None))
+    checks = [named] if named is not None and kind in kinds else [_KINDS[kind] for kind in kinds if kind in _KINDS]
 
     def check_any(value: object) -> Refusal | None:
-        refusals = [check(value) for check in checks]
-        if not checks or None in refusals:
+        refusals = [refusal for check in checks if (refusal := check(value))]
+        if not checks or len(refusals) < len(checks) or any(_is_a(kind, value) for kind in others):
             return None
-        return Refusal(" or ".join(refusal.expected for refusal in refusals if refusal))
+        return Refusal(" or ".join(refusal.expected for refusal in refusals), refusals[0].nearest)
 
     return check_any
 
 
+def _is_a(kind: str, value: object) -> bool:
+    """Whether a value is of a type that an annotation names."""
+    return value is None if kind == "None" else kind.rpartition(".")[2] in [base.__name__ for base in type(value).__mro__]
+
+
 def _whole(low: int, high: int) -> Check:
     def check(value: object) -> Refusal | None:
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        fits = isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
         return None if fits else Refusal(f"a whole number from {low} to {high}")
 
     return check
@@ -99,7 +104,7 @@ def _number(low: float, high: float, *, is_open: bool = False) -> Check:
     """From ``low`` to ``high``; both apart where the range is open."""
 
     def check(value: object) -> Refusal | None:
-        number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
         if low < number < high or (number in (low, high) and not is_open):  # NaN is neither
             return None
         return Refusal(f"a number above {low:g} and below {high:g}" if is_open else f"a number from {low:g} to {high:g}")
@@ -159,14 +164,12 @@ def _cut(value: object) -> Refusal | None:
 
 
 def _batch_size(value: object) -> Refusal | None:
-    is_whole = _whole(2, 65_536)(value) is None
-    return (
-        None if is_whole and isinstance(value, int) and value.bit_count() == 1 else Refusal("a power of two from 2 to 65536")
-    )
+    fits = isinstance(value, Integral) and _whole(2, 65_536)(value) is None and int(value).bit_count() == 1
+    return None if fits else Refusal("a power of two from 2 to 65536")
 
 
 def _augmentation(value: object) -> Refusal | None:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping | Augmentation):
         return None  # its settings are read one by one
     refusal = _one_of(AUGMENTATIONS)(value)
     return refusal and refusal._replace(expected=f"{refusal.expected}, or a table of amounts")
@@ -177,7 +180,7 @@ def _is(kind: type, expected: str) -> Check:
 
 
 def _sizes(value: object) -> Refusal | None:
-    fits = isinstance(value, list) and value and all(_whole(1, _MOST_UNITS)(number) is None for number in value)
+    fits = isinstance(value, list | tuple) and value and all(_whole(1, _MOST_UNITS)(number) is None for number in value)
     return None if fits else Refusal(f"a list of whole numbers from 1 to {_MOST_UNITS}")
 
 
@@ -210,7 +213,7 @@ KEYS: dict[str, Key] = {
     "pooling": Key(_one_of(POOLINGS), 'pooling = "grid2"'),
     "size": Key(_whole(8, 2048), "size = 260"),
     "network": Key(_one_of(NETWORKS), 'network = "mlp"'),
-    "options": Key(_is(dict, "a table"), "options = { dropout = 0.3 }"),
+    "options": Key(_is(Mapping, "a table"), "options = { dropout = 0.3 }"),
     "name": Key(
         _text(
             r"(?!(?i:ensemble)$)([^\W_][\w.+=-]{0,78}\w|[^\W_])",  # the mean of several trials has that name
@@ -229,6 +232,11 @@ KEYS: dict[str, Key] = {
     "epochs": Key(_whole(1, 100_000), "epochs = 20"),
     "batch_size": Key(_batch_size, "batch_size = 32"),
     "patience": Key(_whole(1, 100_000), "patience = 5"),
+}
+# The fields of a recipe; the seed stands in no plan, because it belongs to the whole run.
+SETTINGS: dict[str, Key] = {
+    **{field.name: KEYS[field.name] for field in fields(Recipe) if field.name in KEYS},
+    "seed": Key(_whole(0, 2**32 - 1), "seed = 0"),
 }
 
 _KINDS: dict[str, Check] = {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 from headstart.cachefolder import cache_folder
 from headstart.errors import RunError
 from headstart.extractor import PartA
-from headstart.plans import Trial
 from headstart.runfolder import read_json, write_json
+from headstart.trials import Trial
 
 __all__ = ["Speeds", "pick", "work_of"]
 
@@ -64,7 +63,8 @@ class Speeds:
     @property
     def pace(self) -> float:
         """How many times as long as this module's numbers say things take here; 1 until something was measured."""
-        measured = statistics.median([seconds / nominal for seconds, nominal in self._part_a.values()] or [1.0])
+        known = [seconds / nominal for seconds, nominal in self._part_a.values() if nominal > _DECODE_SECONDS]
+        measured = statistics.median(known or [1.0])  # decoding alone says little of the rest
         return min(max(measured, _LEAST_PACE), _MOST_PACE)
 
     def part_a_seconds(self, part: PartA, num_images: int) -> float:
@@ -111,8 +111,8 @@ def _training_seconds(trial: Trial, num_rows: int) -> float:
 def _kind(trial: Trial) -> str:
     """Trainings that take about the same time a row."""
     rows = trial.part.name if trial.part.is_inner else f"{len(trial.part.cards)} {trial.part.pooling}"
-    views: dict[str, Any] = {"": rows, "network": trial.recipe.network, "epochs": trial.recipe.epochs}
-    return " ".join(str(value) for value in views.values())
+    trainer = "solver" if trial.is_solved else f"{trial.recipe.epochs} epochs"
+    return f"{rows} {trial.recipe.network} {trainer}"
 
 
 def _share_behind(part: PartA) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from headstart.augmentation import Augmentation
+from headstart.augmentation import AUGMENTATIONS, Augmentation
 
 if TYPE_CHECKING:
     import keras
@@ -52,11 +52,17 @@ class Recipe:
     augmentation: Augmentation | None = None
     seed: int = 0
 
+    @property
+    def views_augmentation(self) -> Augmentation | None:
+        """What makes the copies: ``light`` where there are some and nothing else was asked for."""
+        return self.augmentation or (AUGMENTATIONS["light"] if self.views > 1 else None)
+
     def to_json(self) -> dict[str, object]:
         """The recipe as plain values; an optimizer object as Keras serialises it."""
         settings = {item.name: getattr(self, item.name) for item in fields(self)}
         settings["options"] = dict(self.options)
-        settings["augmentation"] = None if self.augmentation is None else self.augmentation.to_json()
+        augmentation = self.views_augmentation
+        settings["augmentation"] = None if augmentation is None else augmentation.to_json()
         if self.optimizer is not None and not isinstance(self.optimizer, str):
             import keras
 

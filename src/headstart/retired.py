@@ -8,16 +8,16 @@ picture on one side; and everything follows from the seed, which is 0 if left ou
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.augmentation import Augmentation
+from headstart.amounts import Augmentation, is_number
 from headstart.generator import ImageGenerator
 from headstart.images import Geometry
-from headstart.retired_sources import Source, from_arrays, from_folder, from_frame, refused, with_subset
+from headstart.retired_sources import CHANNELS, Source, check_arguments, from_arrays, from_folder, from_frame, with_subset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["ImageDataGenerator"]
 
 Array = np.ndarray[Any, Any]
-
-_STATISTICS = "put keras.layers.Normalization() first in the model and call its adapt() on some batches"
-_SAMPLEWISE = "preprocessing_function=lambda x: (x - x.mean()) / (x.std() + 1e-6)"
-_PLAIN = (None, "channels_last")
 
 
 class ImageDataGenerator:
@@ -88,32 +84,22 @@ class ImageDataGenerator:
         interpolation_order: int = 1,
         dtype: str | None = None,
     ) -> None:
-        del zca_epsilon
-        _accept("featurewise_center", featurewise_center, (False, None), _STATISTICS)
-        _accept("featurewise_std_normalization", featurewise_std_normalization, (False, None), _STATISTICS)
-        _accept("zca_whitening", zca_whitening, (False, None), _STATISTICS)
-        _accept("samplewise_center", samplewise_center, (False, None), _SAMPLEWISE)
-        _accept("samplewise_std_normalization", samplewise_std_normalization, (False, None), _SAMPLEWISE)
-        _accept("data_format", data_format, _PLAIN, "leave it out: channels are last")
-        _accept("interpolation_order", interpolation_order, (1,), "leave it out: views are sampled bilinearly")
-        _accept(
-            "dtype", dtype, (None, "float32"), "leave it out, and cast in the model: keras.layers.Rescaling(1, dtype=...)"
-        )
+        check_arguments(locals())
         self.augmentation = Augmentation(
             horizontal_flip=bool(horizontal_flip),
             vertical_flip=bool(vertical_flip),
             rotation=min(rotation_range, 180),
             shear=shear_range,
-            zoom=tuple(zoom_range) if isinstance(zoom_range, list | tuple) else zoom_range,  # type: ignore[arg-type]
+            zoom=zoom_range if is_number(zoom_range) else tuple(zoom_range),  # type: ignore[arg-type]
             zoom_each_axis=True,
             brightness=(1.0, 1.0) if brightness_range is None else tuple(brightness_range),  # type: ignore[arg-type]
             channel_shift=channel_shift_range,
             edges=fill_mode,
             edge_level=int(min(max(0, cval), 255)),
         )
-        self._shifts = (_number("width_shift_range", width_shift_range), _number("height_shift_range", height_shift_range))
+        self._shifts = (width_shift_range, height_shift_range)
         self._rescale, self._preprocessing_function = rescale or None, preprocessing_function
-        self._validation_split = validation_split
+        self._validation_split = validation_split or 0.0
 
     def flow(  # noqa: PLR0913, PLR0917
         self,
@@ -133,9 +119,7 @@ class ImageDataGenerator:
 
         Floats of 0 to 1 come out as such, in steps of 1/255.
         """
-        del save_prefix, save_format
-        _accept("save_to_dir", save_to_dir, (None,), "take batches with next() and save their images")
-        _accept("ignore_class_split", ignore_class_split, (False,), "leave it out: every class is in both parts")
+        check_arguments(locals())
         images = np.asarray(x)
         source = from_arrays(images, y, sample_weight)
         unit = 1 / 255 if images.dtype.kind in "fb" and images.size and float(images.max()) <= 1.1 else 1.0
@@ -148,7 +132,7 @@ class ImageDataGenerator:
         directory: str | os.PathLike[str],
         target_size: tuple[int, int] = (256, 256),
         color_mode: str = "rgb",
-        classes: Sequence[str] | None = None,
+        classes: Collection[str] | None = None,
         class_mode: str | None = "categorical",
         batch_size: int = 32,
         shuffle: bool = True,
@@ -163,13 +147,11 @@ class ImageDataGenerator:
         **workers: int,
     ) -> ImageGenerator:
         """Batches of the pictures in a folder of class folders; ``workers`` and ``num_ahead`` are ``ImageGenerator``'s."""
-        del save_prefix, save_format
-        _accept("save_to_dir", save_to_dir, (None,), "take batches with next() and save their images")
-        _accept("follow_links", follow_links, (None, True), "leave it out: links are followed, and loops end")
-        geometry = _geometry(target_size, interpolation, keep_aspect_ratio)
-        source = from_folder(directory, classes, class_mode)
+        check_arguments(locals())
+        geometry = Geometry(target_size[0], crop=1.0, filter=interpolation)
+        source = from_folder(directory, () if classes is None else tuple(classes), class_mode)
         order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **workers}
-        return self._generator(source, geometry, subset, channels=_channels(color_mode), **order)
+        return self._generator(source, geometry, subset, channels=CHANNELS[color_mode], **order)
 
     def flow_from_dataframe(  # noqa: PLR0913, PLR0917
         self,
@@ -180,7 +162,7 @@ class ImageDataGenerator:
         weight_col: str | None = None,
         target_size: tuple[int, int] = (256, 256),
         color_mode: str = "rgb",
-        classes: Sequence[str] | None = None,
+        classes: Collection[str] | None = None,
         class_mode: str | None = "categorical",
         batch_size: int = 32,
         shuffle: bool = True,
@@ -195,13 +177,14 @@ class ImageDataGenerator:
         **workers: int,
     ) -> ImageGenerator:
         """Batches of the pictures that a data frame names; files that are not there are listed in ``skipped``."""
-        del save_prefix, save_format
-        _accept("save_to_dir", save_to_dir, (None,), "take batches with next() and save their images")
-        _accept("validate_filenames", validate_filenames, (True,), "leave it out: the check costs next to nothing")
-        geometry = _geometry(target_size, interpolation, keep_aspect_ratio)
-        source = from_frame(dataframe, directory, (x_col, y_col, weight_col), classes, class_mode)
+        directory = "" if directory is None else directory
+        check_arguments(locals())
+        geometry = Geometry(target_size[0], crop=1.0, filter=interpolation)
+        source = from_frame(
+            dataframe, directory, (x_col, y_col, weight_col), () if classes is None else tuple(classes), class_mode
+        )
         order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **workers}
-        return self._generator(source, geometry, subset, channels=_channels(color_mode), **order)
+        return self._generator(source, geometry, subset, channels=CHANNELS[color_mode], **order)
 
     def fit(self, x: Array, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Nothing to learn: the statistics that this was for are refused by the constructor."""
@@ -229,29 +212,6 @@ class ImageDataGenerator:
             preprocessing_function=function,
             **settings,
         )
-
-
-def _accept(name: str, value: object, accepted: tuple[object, ...], advice: str) -> None:
-    if value not in accepted:
-        raise refused(name, value, " or ".join(map(str, accepted)), advice)
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return float(value)
-    raise refused(name, value, "a share of the side, or pixels from 1 on", f"{name}=0.1")
-
-
-def _geometry(target_size: tuple[int, int], interpolation: str, keep_aspect_ratio: bool) -> Geometry:
-    _accept("keep_aspect_ratio", keep_aspect_ratio, (True,), "leave it out: pictures are cropped to a square, not squeezed")
-    if len(target_size) != 2 or target_size[0] != target_size[1]:
-        raise refused("target_size", target_size, "a square", f"target_size=({max(target_size)}, {max(target_size)})")
-    return Geometry(int(target_size[0]), crop=1.0, filter=interpolation)
-
-
-def _channels(color_mode: str) -> int:
-    _accept("color_mode", color_mode, ("rgb", "grayscale"), "color_mode='rgb': transparency lies on white")
-    return 1 if color_mode == "grayscale" else 3
 
 
 def _scaled_first(function: Callable[[Array], Array], factor: float) -> Callable[[Array], Array]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from headstart.attempt import attempt, attempt_ensemble, features_of, predict_se
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
+from headstart.ensemble import NAME
 from headstart.errors import BackboneError, HeadstartError, RunError, TrainingError, UsageError
 from headstart.job import Job, Request, first_state
+from headstart.leaderboard import Row
 from headstart.planning import Speeds, pick
-from headstart.plans import ENSEMBLED, Trial, make_trials, sized
+from headstart.plans import ENSEMBLED, make_trials
 from headstart.progress import Progress, Silent
 from headstart.readers import read
 from headstart.run import Run
@@ -23,6 +27,8 @@ from headstart.ship import Cargo, ship
 from headstart.sides import typical_side
 from headstart.splits import check_share
 from headstart.stopwatch import Stopwatch
+from headstart.tasks import check_loss
+from headstart.trials import Trial
 
 __all__ = ["Request", "resume", "search"]
 
@@ -68,12 +74,14 @@ def resume(path: Path, progress: Progress | None = None, *, started: float | Non
 def _search(request: Request, folder: RunFolder | None, progress: Progress) -> Run:
     speeds = Speeds()
     budget = Budget(request.budget_seconds, started=request.started or time.perf_counter(), speeds=speeds)
-    trials = make_trials(request.plan, request.trials, weights=request.weights, seed=request.seed)
+    asked = partial(make_trials, request.plan, request.trials, weights=request.weights, seed=request.seed)
+    asked()  # tells what is wrong with them before any image is read
     watch = Stopwatch()
     with watch.stage("scan"):
         dataset = _read(request)
-        side = typical_side(dataset)
-        trials = list({trial.name: trial for trial in (sized(trial, side) for trial in trials)}.values())
+        trials = asked(side=typical_side(dataset))
+    for trial in trials:
+        check_loss(trial.recipe.loss, dataset.task, trial.name)
     earlier: dict[str, Any] = folder.state if folder is not None else {}
     if earlier and earlier["data_digest"] != dataset.digest():
         raise _other_data(Path(earlier["request"]["data"]))
@@ -91,7 +99,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         _run_trials(job, trials)
         is_time = budget.has_time_for(_ENSEMBLE_SECONDS)
         if request.plan in ENSEMBLED and is_time and not request.trials and not job.interrupted:
-            attempt_ensemble(job, trials)
+            _guarded(job, partial(attempt_ensemble, job, trials), _no_ensemble, is_last=True)
         _finish(job, trials)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -147,37 +155,54 @@ def _other_data(data: Path) -> RunError:
 def _run_trials(job: Job, trials: list[Trial]) -> None:
     ended = {row.trial for row in job.rows}
     left = [trial for trial in trials if trial.name not in ended]
-    while left:
+    while left and not job.interrupted:
         trial = _next(job, left)
         left.remove(trial)
-        try:
-            if _is_too_late(job, trial):
-                job.rows.append(unfinished(trial, "skipped", "no time left in the budget"))
-            else:
-                attempt(job, trial)
-        except KeyboardInterrupt:
-            job.interrupted = True
-            job.rows.append(unfinished(trial, "interrupted", "stopped by Ctrl-C"))
-            if job.best is None:
-                raise
-        except (HeadstartError, MemoryError) as error:
-            if not job.is_prepared and not isinstance(error, BackboneError):  # not the trial is at fault
-                raise
-            reason = error.title if isinstance(error, HeadstartError) else "out of memory"
-            status = "skipped" if isinstance(error, HeadstartError) and error.code == "H308" else "failed"
-            job.rows.append(unfinished(trial, status, reason))
-            job.progress.say(f"{trial.name} {status}: {reason}")
-            if job.best is None and not left:
-                raise
-        except Exception as error:  # noqa: BLE001 - whatever a network, a backend or a user's function raises is this trial's
-            told = str(error).strip().splitlines() or ["no message"]
-            reason = f"{type(error).__name__}: {told[0]}"[:300]
-            job.rows.append(unfinished(trial, "failed", reason))
-            job.progress.say(f"{trial.name} failed: {reason}")
+        if _is_too_late(job, trial):
+            job.rows.append(unfinished(trial, "skipped", "no time left in the budget"))
+        else:
+            _guarded(job, partial(attempt, job, trial), partial(unfinished, trial), is_last=not left)
         job.save()
-        if job.interrupted:
-            job.progress.say("stopping here, with the best so far")
-            return
+    if job.interrupted:
+        job.progress.say("stopping here, with the best so far")
+
+
+def _no_ensemble(status: str, reason: str) -> Row:
+    return Row(NAME, status, "", "", reason=reason)
+
+
+def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], *, is_last: bool) -> None:
+    """Run a trial. What goes wrong in it is told in its row, and is raised only where no model is left to end with.
+
+    Args:
+        job: The job.
+        run: The trial.
+        row: From a status and a reason to the row of a trial that did not end well.
+        is_last: No other trial follows.
+    """
+    try:
+        run()
+        return
+    except KeyboardInterrupt:
+        job.interrupted = True
+        job.rows.append(row("interrupted", "stopped by Ctrl-C"))
+        if job.best is None:
+            raise
+        return
+    except (HeadstartError, MemoryError) as error:
+        if not job.is_prepared and not isinstance(error, BackboneError):  # not the trial is at fault
+            raise
+        reason = error.title if isinstance(error, HeadstartError) else "out of memory"
+        status = "skipped" if isinstance(error, HeadstartError) and error.code == "H308" else "failed"
+        ended = row(status, reason)
+        if job.best is None and is_last:
+            job.rows.append(ended)
+            raise
+    except Exception as error:  # noqa: BLE001 - whatever a network, a backend or a user's function raises is this trial's
+        told = str(error).strip().splitlines() or ["no message"]
+        ended = row("failed", f"{type(error).__name__}: {told[0]}"[:300])
+    job.rows.append(ended)
+    job.progress.say(f"{ended.trial} {ended.status}: {ended.reason}")
 
 
 def _split_again(job: Job, trials: list[Trial]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headstart import engines
 from headstart.errors import UsageError
-from headstart.images import usable_cores
+from headstart.images import memory_bytes, usable_cores
 
 __all__ = ["backend_name", "choose_backend", "machine", "stack", "versions"]
 
@@ -41,7 +41,7 @@ def machine() -> dict[str, str]:
         "processor": _processor(),
         "instructions": engines.instruction_set(),
         "cores": str(usable_cores()),
-        "memory": f"{_memory_bytes() / 2**30:.0f} GiB" if _memory_bytes() else "unknown",
+        "memory": f"{memory_bytes() / 2**30:.0f} GiB" if memory_bytes() else "unknown",
         "gpu": _gpu() or "none",
         "system": f"{platform.system()} {platform.release()}",
     }
@@ -122,13 +122,6 @@ def _processor() -> str:
     except OSError:
         found = None
     return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # not a POSIX system
-        return 0
 
 
 def _gpu() -> str:

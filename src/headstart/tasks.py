@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, UsageError
 
-__all__ = ["TASKS", "Task", "cross_entropy", "infer_task", "integer_labels"]
+__all__ = ["TASKS", "Task", "check_loss", "cross_entropy", "infer_task", "integer_labels"]
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +25,7 @@ class Task:
         activation: Activation of the output layer.
         initializer: Initialiser that suits that activation.
         loss: Keras loss on integer labels.
+        losses: All of Keras's losses that suit that activation and the labels, by name.
         metrics: Makes fresh Keras metrics for ``compile``.
         score: ``val_loss``: labels ``(n,)`` and probabilities ``(n, classes)`` to a number, lower is better.
         to_probabilities: Output of the network, ``(n, units)``, to a probability for every class, ``(n, classes)``.
@@ -35,6 +36,7 @@ class Task:
     activation: str
     initializer: str
     loss: str
+    losses: tuple[str, ...]
     metrics: Callable[[], list[Any]]
     score: Callable[[Array, Array], float]
     to_probabilities: Callable[[Array], Array]
@@ -73,6 +75,7 @@ TASKS: dict[str, Task] = {
             activation="sigmoid",
             initializer="glorot_uniform",
             loss="binary_crossentropy",
+            losses=("binary_crossentropy", "binary_focal_crossentropy"),
             metrics=_binary_metrics,
             score=cross_entropy,
             to_probabilities=_both_columns,
@@ -83,12 +86,35 @@ TASKS: dict[str, Task] = {
             activation="softmax",
             initializer="glorot_uniform",
             loss="sparse_categorical_crossentropy",
+            losses=("sparse_categorical_crossentropy", "categorical_crossentropy"),
             metrics=lambda: ["accuracy"],
             score=cross_entropy,
             to_probabilities=lambda output: np.asarray(output, np.float32),
         ),
     )
 }
+
+
+def check_loss(loss: str | None, task: str, name: str) -> None:
+    """Refuse a loss that the output layer of a task, or its labels, cannot be given to.
+
+    Args:
+        loss: Keras's name of it; None is the task's own.
+        task: A key of ``TASKS``.
+        name: What the user calls the model that is to be trained with it.
+
+    Raises:
+        UsageError: It does not fit (H040).
+    """
+    known = TASKS[task]
+    if loss is not None and loss not in known.losses:
+        raise UsageError(
+            "H040",
+            "the loss does not fit the task",
+            received=f"{name}: loss = {loss}, and the task is {task}",
+            expected=" or ".join(known.losses),
+            advice=f"leave the loss out: it is {known.loss} then",
+        )
 
 
 def infer_task(classes: Sequence[str], asked: str | None = None) -> tuple[str, str]:

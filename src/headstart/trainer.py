@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from headstart.errors import TrainingError
+from headstart.errors import OutOfMemoryError, TrainingError
+from headstart.images import memory_bytes
 from headstart.logistic import Step, solve
 from headstart.recipe import Recipe
-from headstart.runfolder import append_json_line
+from headstart.runfolder import append_json_line, read_json_lines
 from headstart.session import gradients_released
 from headstart.tasks import TASKS
 
@@ -28,6 +30,9 @@ Array = np.ndarray[Any, Any]
 
 _EPOCHS = 60
 _TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
+_PASSES_LEFT = 2  # over as many rows as the validation split has, behind the last batch: for its score, and for a test's
+_LEAST_BATCH = 2
+_TOLERANCE = 1e-2  # of a probability, which half precision may have rounded
 _FORGET_SECONDS = 2.0  # of training that a kill may cost; shorter epochs are not worth a file each
 
 
@@ -56,6 +61,7 @@ class Trained:
         num_epochs: Epochs, or penalties tried by the solver.
         seconds: Training alone, building and saving apart.
         interrupted: Whether Ctrl-C ended it early.
+        cut_short: Whether the deadline did.
     """
 
     recipe: Recipe
@@ -65,6 +71,7 @@ class Trained:
     num_epochs: int
     seconds: float
     interrupted: bool = False
+    cut_short: bool = False
 
 
 Built = tuple["keras.Model", "list[keras.layers.Layer]"]
@@ -143,7 +150,8 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
     output = scipy.special.expit(logits) if examples.task == "binary" else scipy.special.softmax(logits, axis=1)
     probabilities = task.to_probabilities(output)
     accuracy = float((probabilities.argmax(axis=1) == examples.val_labels).mean())
-    return Trained(recipe, [kernel, bias], task.score(examples.val_labels, probabilities), accuracy, count, seconds)
+    val_loss, cut_short = task.score(examples.val_labels, probabilities), time.perf_counter() >= deadline
+    return Trained(recipe, [kernel, bias], val_loss, accuracy, count, seconds, cut_short=cut_short)
 
 
 @dataclass
@@ -161,19 +169,23 @@ class _KerasTraining:
         import keras
 
         from headstart import callbacks
-        from headstart.batches import predict_rows
 
-        recipe, task = self.recipe, TASKS[self.examples.task]
+        recipe, examples = self.recipe, self.examples
         keras.utils.set_random_seed(recipe.seed)
         model, tail = self.build()
-        batches = self._batches()
+        batches = self._batches(model)
+        score = callbacks.ValidationScore(
+            examples.val_rows, examples.val_labels, self._probabilities, TASKS[examples.task].score
+        )
+        recorder = callbacks.RunRecorder(self.folder / "history.jsonl")
         checkpoint = callbacks.BestCheckpoint(self.folder / "model.keras")
+        stop = callbacks.StopAtDeadline(self.deadline, lambda: _PASSES_LEFT * score.seconds)
         epochs = self._epochs()
         start = time.perf_counter()
         interrupted = False
         try:
             self._compile(model, tail, batches)
-            observers = self._observers(model, batches, checkpoint)
+            observers = [score, recorder, checkpoint, *self._observers(model, batches), stop]
             state = callbacks.TrainingState(self.folder / "state.npz", observers, every_seconds=_FORGET_SECONDS)
             batches.epoch = min(state.initial_epoch, epochs)
             model.fit(
@@ -196,14 +208,29 @@ class _KerasTraining:
         if checkpoint.best_epoch < 0:
             raise self._not_a_number()
         checkpoint.restore(model)
-        seconds = time.perf_counter() - start
-        predicted = task.to_probabilities(predict_rows(model, self.examples.val_rows)).argmax(axis=1)
-        accuracy = float((predicted == self.examples.val_labels).mean())
-        return Trained(
-            recipe, model.get_weights(), checkpoint.best, accuracy, len(model.history.epoch), seconds, interrupted
+        seconds = recorder.seconds_before + time.perf_counter() - start
+        history = {row["epoch"]: row for row in read_json_lines(self.folder / "history.jsonl")}
+        accuracy, num_epochs = history[checkpoint.best_epoch]["val_accuracy"], len(model.history.epoch)
+        ended = {"interrupted": interrupted, "cut_short": stop.is_reached}
+        return Trained(recipe, model.get_weights(), checkpoint.best, accuracy, num_epochs, seconds, **ended)
+
+    def _probabilities(self, output: Array) -> Array:
+        """A probability for every class; refused where the output is none, as that of a user's own network may be."""
+        probabilities = TASKS[self.examples.task].to_probabilities(output)
+        finite = probabilities[np.isfinite(probabilities).all(axis=1)]  # a loss that is no number is told elsewhere
+        low, high = finite.min(initial=0.0), finite.max(initial=1.0)
+        if low >= -_TOLERANCE and high <= 1 + _TOLERANCE and np.abs(finite.sum(axis=1) - 1).max(initial=0.0) <= _TOLERANCE:
+            return probabilities
+        raise TrainingError(
+            "H309",
+            "the network's output is no probability",
+            received=f"{self.recipe.network}: values from {low:g} to {high:g}",
+            expected=f"{TASKS[self.examples.task].activation} as the activation of its last layer",
+            advice="end the model with that activation, or give a function that leaves the output layer to Headstart",
+            exit_code=1,
         )
 
-    def _batches(self) -> RowBatches:
+    def _batches(self, model: keras.Model) -> RowBatches:
         from headstart.batches import RowBatches
 
         examples, recipe = self.examples, self.recipe
@@ -211,7 +238,7 @@ class _KerasTraining:
         return RowBatches(
             examples.rows,
             _targets(examples, self._loss()),
-            recipe.batch_size or batch_size(len(examples.rows)),
+            recipe.batch_size or batch_size(len(examples.rows), _sample_bytes(model)),
             seed=recipe.seed,
             augmentation=recipe.augmentation if is_fresh else None,
         )
@@ -248,24 +275,17 @@ class _KerasTraining:
         if recipe.learning_rate is None and isinstance(recipe.optimizer, (str, type(None))):
             optimizer.learning_rate = find_learning_rate(model, batches, deadline=self.deadline)
 
-    def _observers(
-        self, model: keras.Model, batches: RowBatches, checkpoint: keras.callbacks.Callback
-    ) -> list[keras.callbacks.Callback]:
+    def _observers(self, model: keras.Model, batches: RowBatches) -> list[keras.callbacks.Callback]:
         import keras
 
         from headstart import callbacks
         from headstart.rates import SCHEDULES
 
-        examples, recipe, task = self.examples, self.recipe, TASKS[self.examples.task]
         is_scheduled = isinstance(model.optimizer.get_config().get("learning_rate"), dict)  # by the user's own optimizer
         rate = float(model.optimizer.learning_rate)
         return [
-            callbacks.ValidationScore(examples.val_rows, examples.val_labels, task.to_probabilities, task.score),
-            checkpoint,
-            callbacks.RunRecorder(self.folder / "history.jsonl"),
-            *SCHEDULES["constant" if is_scheduled else self._schedule()](recipe, rate, len(batches)),
+            *SCHEDULES["constant" if is_scheduled else self._schedule()](self.recipe, rate, len(batches)),
             callbacks.StopOnNaN(),
-            callbacks.StopAtDeadline(self.deadline),
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self.on_epoch(epoch, logs["val_loss"])),
         ]
 
@@ -279,8 +299,8 @@ class _KerasTraining:
             exit_code=1,
         )
 
-    def _out_of_memory(self, batches: RowBatches) -> TrainingError:
-        return TrainingError(
+    def _out_of_memory(self, batches: RowBatches) -> OutOfMemoryError:
+        error = OutOfMemoryError(
             "H306",
             "out of memory",
             received=f"{self.recipe.network} in batches of {batches.batch_size}",
@@ -288,12 +308,15 @@ class _KerasTraining:
             advice="use a smaller batch size, a smaller image or a later cut",
             exit_code=1,
         )
+        error.batch_size = batches.batch_size
+        return error
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """The frameworks have no class in common: TensorFlow's says exhausted, PyTorch's out of memory, JAX's only its text."""
+    """The frameworks have no class in common, and JAX, and PyTorch on a CPU, only a text."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or "RESOURCE_EXHAUSTED" in str(error)
+    is_named = bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})
+    return is_named or any(text in str(error) for text in ("RESOURCE_EXHAUSTED", "can't allocate memory"))
 
 
 def _targets(examples: Examples, loss: str) -> Array:
@@ -302,6 +325,21 @@ def _targets(examples: Examples, loss: str) -> Array:
     return examples.labels.astype(np.float32 if examples.task == "binary" else np.int64)
 
 
-def batch_size(num_samples: int) -> int:
-    """A power of two that makes about 20 steps an epoch, from 8 to 256."""
-    return int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), 8, 256))
+def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
+    """A power of two that makes about 20 steps an epoch, from 8 to 256, and fits into a quarter of the machine's memory.
+
+    Args:
+        num_samples: Training samples.
+        sample_bytes: What one of them takes while it is trained on.
+    """
+    wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), 8, 256))
+    fitting = (memory_bytes() or math.inf) / 4 / max(1, sample_bytes)
+    return wanted if wanted <= fitting else max(_LEAST_BATCH, 2 ** int(np.log2(max(1.0, fitting))))
+
+
+def _sample_bytes(model: keras.Model) -> int:
+    """What the layers put out for one sample, in float32, kept for the gradients and as much again for these."""
+    import keras
+
+    shapes = [keras.tree.flatten(layer.output)[0].shape[1:] for layer in model.layers]
+    return 2 * 4 * sum(math.prod(side or 1 for side in shape) for shape in shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,9 @@ class BestCheckpoint(keras.callbacks.Callback):
         best_epoch: Its epoch, from 0.
     """
 
-    def __init__(self, path: Path, every_seconds: float = 2.0) -> None:
+    def __init__(self, path: str | os.PathLike[str], every_seconds: float = 2.0) -> None:
         super().__init__()
-        self._path = path
+        self._path = Path(path)
         self._every_seconds = every_seconds
         self.best, self.best_epoch = float("inf"), -1
         self._weights: list[Array] = []

@@ -152,7 +152,7 @@ class OneCycle(RateSchedule):
     See https://arxiv.org/abs/1803.09820. The momentum stays as it is: Keras's optimizers have it as a constant.
 
     Args:
-        peak: The highest rate; ``find_learning_rate`` finds one.
+        peak: The highest rate. ``Model`` finds its own where ``compile`` names an optimizer and no ``learning_rate``.
         rise: Share of the training that the rise takes.
         start: The first rate, as a share of the peak.
         end: The last rate, as a share of the peak.

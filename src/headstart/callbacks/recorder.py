@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,20 @@ class RunRecorder(keras.callbacks.Callback):
 
     Args:
         path: The history file.
+
+    Attributes:
+        seconds_before: What this training took in the processes before, where it was taken up.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
-        self._path = path
+        self._path = Path(path)
         self._start = 0.0
+        self.seconds_before = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Start the clock."""
-        self._start = time.perf_counter()
+        self._start, self.seconds_before = time.perf_counter(), 0.0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Append the epoch's numbers; one that is not finite is written as null."""
@@ -43,7 +48,8 @@ class RunRecorder(keras.callbacks.Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Set the clock to the seconds trained before; take off lines of later epochs, which will be trained again."""
-        self._start = time.perf_counter() - state["seconds"]
+        self.seconds_before = state["seconds"]
+        self._start = time.perf_counter() - self.seconds_before
         if self._path.exists() and self._path.stat().st_size > state["num_bytes"]:
             write_bytes(self._path, self._path.read_bytes()[: state["num_bytes"]])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,25 +69,28 @@ class TrainingState(keras.callbacks.Callback):
         RunError: The file is damaged (H502), or was written by another backend or a newer Headstart (H510).
 
     Example:
-        >>> from pathlib import Path
         >>> others = [keras.callbacks.EarlyStopping("loss", patience=3)]
-        >>> state = TrainingState(Path("no such folder/state.npz"), others)
+        >>> state = TrainingState("no such folder/state.npz", others)
         >>> fit = {"callbacks": [*others, state], "initial_epoch": state.initial_epoch, "shuffle": False}
         >>> state.initial_epoch
         0
     """
 
     def __init__(
-        self, path: Path, callbacks: Sequence[keras.callbacks.Callback] = (), *, every_seconds: float = 2.0
+        self,
+        path: str | os.PathLike[str],
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        *,
+        every_seconds: float = 2.0,
     ) -> None:
         super().__init__()
-        self._path = path
+        self._path = Path(path)
         self._callbacks = list(callbacks)
         self._every_seconds = every_seconds
         self._written, self._num_batches = 0.0, 0
         self._rows: list[dict[str, Any]] = []
         self._is_history_owed = False
-        self._saved: dict[str, Any] | None = self._read() if path.exists() else None
+        self._saved: dict[str, Any] | None = self._read() if self._path.exists() else None
         self.is_finished = bool(self._saved and self._saved["is_finished"])
         self.initial_epoch = self._saved["epoch"] if self._saved else 0
         if self.is_finished:

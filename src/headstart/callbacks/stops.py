@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,16 +17,26 @@ class StopAtDeadline(keras.callbacks.Callback):
 
     Args:
         deadline: A value of ``time.perf_counter()``.
+        reserve: Gives the seconds, asked for after each batch, by which the end comes earlier: for what is still to do then.
+
+    Attributes:
+        is_reached: Whether it ended the training.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, reserve: Callable[[], float] = lambda: 0.0) -> None:
         super().__init__()
         self._deadline = deadline
+        self._reserve = reserve
+        self.is_reached = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forget the training before."""
+        self.is_reached = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Ask for the end once the deadline has passed."""
-        if time.perf_counter() > self._deadline:
-            self.model.stop_training = True
+        if time.perf_counter() + self._reserve() > self._deadline:
+            self.is_reached = self.model.stop_training = True
 
 
 class StopOnNaN(keras.callbacks.Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,9 @@ class ValidationScore(keras.callbacks.Callback):
         labels: Label numbers, ``(n,)``.
         to_probabilities: The network's output to ``(n, classes)``.
         score: Labels and probabilities to a number, lower is better.
+
+    Attributes:
+        seconds: What the last pass over the rows took.
     """
 
     def __init__(
@@ -39,12 +43,15 @@ class ValidationScore(keras.callbacks.Callback):
         self._labels = labels
         self._to_probabilities = to_probabilities
         self._score = score
+        self.seconds = 0.0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict the validation split once and score it."""
         if logs is None:
             return
+        start = time.perf_counter()
         probabilities = self._to_probabilities(predict_rows(self.model, self._rows))
+        self.seconds = time.perf_counter() - start
         logs["val_loss"] = self._score(self._labels, probabilities)
         logs["val_accuracy"] = float((probabilities.argmax(axis=1) == self._labels).mean())
         penalties = [float(keras.ops.convert_to_numpy(penalty)) for penalty in self.model.losses]
