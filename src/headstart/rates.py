@@ -11,7 +11,7 @@ from headstart.recipe import Recipe
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["SCHEDULES", "slow_down"]
+__all__ = ["SCHEDULES", "default_schedule", "slow_down"]
 
 
 def _until_it_stops(recipe: Recipe) -> keras.callbacks.Callback:
@@ -58,6 +58,11 @@ SCHEDULES: dict[str, Callable[[Recipe, float, int], list[keras.callbacks.Callbac
     "cosine": _cosine,
     "one_cycle": _one_cycle,
 }
+
+
+def default_schedule(*, is_inner: bool) -> str:
+    """What suits a head, which trains until nothing improves, and what suits feature maps or pixels: a fixed end."""
+    return "cosine" if is_inner else "plateau"
 
 
 def slow_down(optimizer: keras.optimizers.Optimizer, layers: Sequence[keras.layers.Layer], share: float) -> None:

@@ -243,9 +243,6 @@ class _KerasTraining:
             augmentation=recipe.augmentation if is_fresh else None,
         )
 
-    def _schedule(self) -> str:
-        return self.recipe.schedule or ("cosine" if self.examples.rows.ndim > 2 else "plateau")
-
     def _epochs(self) -> int:
         is_adapted = self.examples.rows.ndim > 2 and self.examples.rows.dtype != np.uint8
         return self.recipe.epochs or (_TAIL_EPOCHS if is_adapted else _EPOCHS)
@@ -279,12 +276,13 @@ class _KerasTraining:
         import keras
 
         from headstart import callbacks
-        from headstart.rates import SCHEDULES
+        from headstart.rates import SCHEDULES, default_schedule
 
         is_scheduled = isinstance(model.optimizer.get_config().get("learning_rate"), dict)  # by the user's own optimizer
+        schedule = self.recipe.schedule or default_schedule(is_inner=self.examples.rows.ndim > 2)
         rate = float(model.optimizer.learning_rate)
         return [
-            *SCHEDULES["constant" if is_scheduled else self._schedule()](self.recipe, rate, len(batches)),
+            *SCHEDULES["constant" if is_scheduled else schedule](self.recipe, rate, len(batches)),
             callbacks.StopOnNaN(),
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self.on_epoch(epoch, logs["val_loss"])),
         ]

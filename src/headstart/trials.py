@@ -12,7 +12,7 @@ from headstart.backbones import find_backbone
 from headstart.errors import UsageError
 from headstart.extractor import PIXELS, POOLINGS, PartA, unknown_stage
 from headstart.networks import NETWORKS, find_network
-from headstart.rates import SCHEDULES
+from headstart.rates import SCHEDULES, default_schedule
 from headstart.recipe import Recipe
 from headstart.trainer import is_solved
 
@@ -62,7 +62,7 @@ class Trial:
         """How its learning rate goes: by the recipe, or as the trainer has it where the recipe leaves that open."""
         if _brings_schedule(self.recipe.optimizer):
             return "constant"
-        return self.recipe.schedule or ("cosine" if self.part.is_inner else "plateau")
+        return self.recipe.schedule or default_schedule(is_inner=self.part.is_inner)
 
 
 def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0) -> Trial:
