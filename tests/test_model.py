@@ -100,6 +100,10 @@ def test_loaded_it_gives_the_same_predictions(data: Path, fitted: Model, saved: 
     np.testing.assert_allclose(columns(loaded.predict(files(data))), columns(fitted.predict(files(data))), atol=1e-6)
     images = np.random.default_rng(0).integers(0, 256, (3, 50, 60, 3), dtype=np.uint8)
     np.testing.assert_allclose(columns(loaded.predict(images)), columns(fitted.predict(images)), atol=1e-6)
+    np.testing.assert_allclose(columns(loaded.predict(images[1])), columns(fitted.predict(images))[1:2], atol=1e-6)
+    np.testing.assert_allclose(
+        columns(loaded.predict(Path(files(data)[0]))), columns(fitted.predict(files(data)))[:1], atol=1e-6
+    )
     ours, theirs = loaded.evaluate(data), fitted.evaluate(data)
     assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
     assert ours.to_json()["confusion_matrix"] == theirs.to_json()["confusion_matrix"]
@@ -255,16 +259,25 @@ def test_a_linear_head_has_no_use_for_a_training_s_settings() -> None:
 
 @pytest.mark.parametrize("settings", [{"learning_rate": 1e-3}, {"schedule": "cosine"}])
 def test_one_schedule_is_enough(settings: dict[str, Any]) -> None:
-    """H041 where a rate or a schedule is asked for beside an optimizer's own, in this call or in one before."""
+    """H041 where a rate or a schedule is asked for beside an optimizer's own."""
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
     model = Model("efficientnet_lite0", "mlp")
     model.compile(optimizer, patience=2)  # its own schedule leaves it to patience when to stop
     with pytest.raises(UsageError, match="H041"):
         model.compile(optimizer, **settings)
-    model.compile("sgd", **settings)
+    model.compile(optimizer)
+
+
+def test_a_rate_belongs_to_its_optimizer_and_a_schedule_stays() -> None:
+    """Another optimizer begins with its own rate, or a search for one; a schedule from before is still asked for."""
+    model = Model("efficientnet_lite0", "mlp")
+    model.compile("sgd", learning_rate=0.5, schedule="cosine")
+    model.compile("adam")
+    assert (model.recipe.learning_rate, model.recipe.schedule) == (None, "cosine")
+    scheduled = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
     with pytest.raises(UsageError, match=r"H041[^\0]*to None"):
-        model.compile(optimizer)
-    model.compile(optimizer, learning_rate=None, schedule=None)
+        model.compile(scheduled)
+    model.compile(scheduled, schedule=None)
 
 
 @pytest.mark.parametrize("optimizer", ["nadam", "Nadam", keras.optimizers.Nadam()], ids=["name", "class", "object"])

@@ -85,13 +85,34 @@ def test_a_data_frame_gives_paths_labels_and_weights(photos: Callable[..., Path]
     frame["weight"] = np.arange(9) + 1.0
     frame.loc[1, "filename"] = "nowhere.jpg"
     frame.loc[2, "class"] = None
-    with ImageDataGenerator().flow_from_dataframe(
-        frame, weight_col="weight", class_mode="sparse", shuffle=False, **FLOW
-    ) as generator:
+    make, settings = ImageDataGenerator().flow_from_dataframe, {"class_mode": "sparse", "shuffle": False, **FLOW}
+    with pytest.warns(UserWarning, match=r"1 of 9 rows name no file.*nowhere\.jpg"):
+        generator = make(frame, weight_col="weight", **settings)
+    with generator:
         batches = list(generator)
     assert np.concatenate([labels for _, labels, _ in batches]).tolist() == [0, 1, 1, 1, 2, 2, 2]
     assert np.concatenate([weights for _, _, weights in batches]).tolist() == [1, 4, 5, 6, 7, 8, 9]
     assert [entry.reason for entry in generator.skipped] == ["no such file", "no label"]
+
+
+def test_a_data_frame_without_suffixes_is_told(photos: Callable[..., Path]) -> None:
+    """The names are at fault, and not the labels."""
+    frame = frame_of(photos(per_class=3))
+    frame["filename"] = [name.removesuffix(".jpg") for name in frame["filename"]]
+    with pytest.raises(UsageError, match=r"x_col[^\0]*9 names, and none is that of a file[^\0]*suffix"):
+        ImageDataGenerator().flow_from_dataframe(frame, **FLOW)
+
+
+def test_rows_that_repeat_a_picture_show_other_views_of_it(photos: Callable[..., Path]) -> None:
+    """A rare class that is weighed more by repeating it is not the same picture over and over."""
+    frame = frame_of(photos(per_class=2)).iloc[[0, 0, 0, 3]]
+    turning = ImageDataGenerator(rotation_range=90, brightness_range=(0.5, 1.5))
+    with turning.flow_from_dataframe(frame, shuffle=False, **FLOW | {"batch_size": 4}) as generator:
+        (first, _), (second, _) = generator[0], next(iter(generator))
+        again = np.concatenate([images for _ in range(2) for images, _ in generator])
+    assert len(np.unique(first[:3], axis=0)) == 3
+    np.testing.assert_array_equal(first, second)
+    assert len(np.unique(again[[0, 1, 2, 4, 5, 6]], axis=0)) == 6
 
 
 def test_a_data_frame_gives_numbers_to_predict(photos: Callable[..., Path]) -> None:

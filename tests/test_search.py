@@ -100,6 +100,36 @@ def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str,
     assert job.interrupted == (status == "interrupted")
 
 
+def test_what_comes_after_a_trial_does_not_make_it_a_failure() -> None:
+    """A trial has one row: that of its numbers, if it had come to them."""
+    job: Any = SimpleNamespace(rows=[], best=None, is_prepared=True, interrupted=False, progress=Silent())
+
+    def run() -> None:
+        job.rows.append(Row("linear", "done", "lite0", "linear", val_loss=0.1))
+        raise RuntimeError("the disk")
+
+    search._guarded(job, run, lambda status, reason: Row("linear", status, "", "", reason=reason), is_last=False)
+    assert [row.status for row in job.rows] == ["done"]
+
+
+def test_ctrl_c_leaves_a_row_for_every_trial(
+    photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for those that it did not let begin."""
+    tried = attempt.attempt
+
+    def impatient(job: Any, trial: Any) -> None:
+        if trial.recipe.network == "mlp":
+            raise KeyboardInterrupt
+        tried(job, trial)
+
+    monkeypatch.setattr(search, "attempt", impatient)
+    run = hs.fit(photos(per_class=8), trial=["avg-linear", "avg-mlp", "avg-dnn"], out=tmp_path / "run")
+    statuses = {row["part_b"]: row["status"] for row in run.to_json()["trials"]}
+    assert statuses == {"linear": "done", "mlp": "interrupted", "dnn": "skipped"}
+    assert run.to_json()["status"] == "interrupted"
+
+
 def test_where_memory_does_not_suffice_the_batch_is_halved(
     photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,9 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
         trial: Only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``. A network of your own, a
             ``keras.Model`` or a function as ``networks.adopt`` takes them, is the trial of its name: on Lite0's features,
-            or at the pixels if it takes images.
+            or at the pixels if it takes images. A model ends in the task's own output, and is copied, trained by the
+            plan's settings (how it was compiled does not count) and left as it was; behind a function, Headstart puts
+            the output layer.
         validation: Share for validation, and for test, where the data brings no split.
         folds: Cross-validate each trial on the training and validation samples in so many folds; 0: not at all.
         weights: Local weights file for a network of keras.applications.

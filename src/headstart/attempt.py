@@ -75,8 +75,10 @@ def attempt(job: Job, trial: Trial) -> None:
 def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
     """Cross-validate a trial; the rows are there, so that it costs no more than training. Without time, there are none."""
     features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
-    without = replace(row, reason="no time left in the budget for its folds")
-    if not job.budget.has_time_for(num_folds * (row.part_b_seconds or 0.0)):
+    seconds = num_folds * (row.part_b_seconds or 0.0)
+    told = f"they may take {seconds:.0f} s, and {max(0.0, job.budget.spare()):.0f} s are left before the end of the run"
+    without = replace(row, reason=f"no time in the budget for its folds: {told}")
+    if not job.budget.has_time_for(seconds):
         job.progress.say(f"{name}: {without.reason}")
         return without
     job.progress.begin(f"{name}: {num_folds} folds", num_folds)

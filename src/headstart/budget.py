@@ -68,10 +68,12 @@ class Budget:
 
     def has_time_for(self, seconds: float, part: str = "", held_out_seconds: float = 0.0) -> bool:
         """Whether a trial of so many predicted seconds fits, with a margin, if the run may then end with that Part A."""
-        if self.seconds is None:
-            return True
+        return _DOUBT * seconds < self.spare(part, held_out_seconds)
+
+    def spare(self, part: str = "", held_out_seconds: float = 0.0) -> float:
+        """Seconds left for trials, if the run may then end with a model on that Part A; infinite without a budget."""
         shipped = self._shipped | ({part: held_out_seconds} if part else {})
-        return self.elapsed() + _DOUBT * seconds < self.seconds - self._finish_seconds(shipped)
+        return self.left() - self._finish_seconds(shipped)
 
     def left(self) -> float:
         """Seconds until the budget is spent; infinite without one."""

@@ -246,7 +246,8 @@ def _guarded(arguments: list[str]) -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
-        result = 130  # Typer turns it into this code as well, where it gets to see it
+        print("Interrupted: headstart resume RUN goes on with a fit from here.", file=sys.stderr)  # noqa: T201
+        return 130
     except typer.TyperException as error:
         wrong = UsageError(
             "H004",
@@ -261,7 +262,7 @@ def _guarded(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us, `head` say, has gone
         return 0
     if result == 130:
-        print("Interrupted: what had ended by then is kept.", file=sys.stderr)  # noqa: T201
+        print("Interrupted: the best so far is kept. Fit again for what is left.", file=sys.stderr)  # noqa: T201
     return int(result or 0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 import time
@@ -65,8 +67,9 @@ class LineProgress:
         self._last = 0.0
 
     def say(self, text: str) -> None:
-        """Write a line."""
-        print(printable(text), file=self._stream, flush=True)
+        """Write a line; where nobody reads on, as behind ``| head``, the work goes on all the same."""
+        with contextlib.suppress(BrokenPipeError):
+            print(printable(text), file=self._stream, flush=True)
 
     def begin(self, name: str, total: int) -> None:
         """Name the stage."""
@@ -84,13 +87,14 @@ class LineProgress:
 
 
 def hush_native_libraries() -> None:
-    """Keep what C++ libraries write to file descriptor 2 off the user's screen; Python's own stderr stays.
+    """Keep what C++ libraries write to file descriptor 2, and TensorFlow's warnings, off the screen; Python's stderr stays.
 
     TensorFlow greets there before it reads its log level. With TF_CPP_MIN_LOG_LEVEL set, the user wants to see it.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or sys.stderr is None:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # what it warns of, as of a graph traced anew, is our doing
     sys.stderr.flush()
     own = os.dup(2)
     sys.stderr = os.fdopen(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace")

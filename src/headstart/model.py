@@ -101,12 +101,15 @@ class Model:
             optimizer: Keras's name of an optimizer, or an optimizer; None: a solver for the linear head, Adam for others.
             loss: Keras's name of a loss; the task's own if None.
             settings: Other fields of ``Recipe``: learning_rate, schedule, tail_rate, epochs, batch_size, patience, views,
-                augmentation, options, seed. Those that are not named stay as they are.
+                augmentation, options, seed. Those that are not named stay as they are, but for the learning rate of an
+                earlier optimizer.
 
         Raises:
             UsageError: There is no such setting (H031), its value cannot be used (H010, H012, H032), it would do nothing
                 (H035), or they do not go together (H008, H023, H028, H041).
         """
+        if optimizer is not None and "learning_rate" not in settings:
+            settings["learning_rate"] = None  # the rate belonged to the optimizer before
         settings |= {"loss": loss} | ({} if _is_optimizer(optimizer) else {"optimizer": optimizer})
         check_settings(settings.get("network", self.recipe.network), settings)
         if "augmentation" in settings:
@@ -275,12 +278,17 @@ class Model:
         )
         return replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
 
-    def predict(self, images: str | Sequence[str] | Array) -> pd.DataFrame:
-        """A table ``path, predicted, p_<class>…`` for files, or for arrays of images ``(n, height, width[, channels])``."""
+    def predict(self, images: str | os.PathLike[str] | Sequence[str] | Array) -> pd.DataFrame:
+        """A table ``path, predicted, p_<class>…`` for a file or files, or for arrays ``(n, height, width[, channels])``.
+
+        An array ``(height, width, 3)`` is one colour image.
+        """
         from headstart.predictor import Prediction, as_frame
 
         _, fitted = self._fitted()
-        dataset = unlabelled([images] if isinstance(images, str) else images, fitted)
+        if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] in (3, 4):
+            images = images[None]
+        dataset = unlabelled([os.fspath(images)] if isinstance(images, str | os.PathLike) else images, fitted)
         features = extract(dataset, self.part, open_store())
         usable = [i for i in range(len(dataset)) if i not in features.failures]
         found = dict(zip(usable, self.probabilities(features, np.array(usable)), strict=True)) if usable else {}

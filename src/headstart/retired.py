@@ -1,8 +1,6 @@
 """Data: the arguments of Keras's retired ``ImageDataGenerator``, so that a program written for it changes one import.
 
-Four things differ from before: a picture is cropped to its centred square, not squeezed into one; it is resized with a
-filter that smooths, where ``nearest`` was the default; an epoch's validation share is drawn per class with copies of a
-picture on one side; and everything follows from the seed, which is 0 if left out. What cannot be honoured is refused.
+What differs is told in the docstring of the class. What cannot be honoured is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +26,12 @@ Array = np.ndarray[Any, Any]
 
 
 class ImageDataGenerator:
-    """Makes ``ImageGenerator`` objects from the arguments of old. See the module for what differs.
+    """Makes ``ImageGenerator`` objects from the arguments of old.
+
+    Some things differ from before: a picture is cropped to its centred square, not squeezed into one; it is resized with a
+    filter that smooths, where ``nearest`` was the default; the validation share is drawn per class with copies of a picture
+    on one side, and is below a half; everything follows from the seed, which is 0 if left out; GIF files are images too; and
+    what is left out of a folder or a table is listed in ``skipped``.
 
     Args:
         featurewise_center, samplewise_center, featurewise_std_normalization, samplewise_std_normalization, zca_whitening:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,12 @@ def from_frame(
     paths = [os.path.join(directory, str(name)) for name in frame[x_col]]  # noqa: PTH118  any bytes a name can hold
     is_there = np.array([Path(path).is_file() for path in paths], bool)
     missing = [Skipped(path, "no such file") for path, found in zip(paths, is_there, strict=True) if not found]
+    if missing and len(missing) == len(paths):
+        received = f"{len(paths)} names, and none is that of a file: {missing[0].path}"
+        raise _refused("x_col", received, "names of files, suffix included", "name their folder with directory=")
+    if missing:
+        told = f"{len(missing)} of {len(paths)} rows name no file and are left out, {missing[0].path} for one; see skipped"
+        warnings.warn(told, stacklevel=4)
     frame, paths = frame[is_there], [path for path, found in zip(paths, is_there, strict=True) if found]
     weights = None if weight_col is None else _numbers(frame, "weight_col", weight_col)
     if class_mode in ("raw", "input", None):

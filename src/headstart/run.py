@@ -141,7 +141,7 @@ class Run:
                 "the run has no model",
                 received=f"{self.path}: status {self.folder.state.get('status')}",
                 expected="a run that ended with at least one trained model",
-                advice="fit again",
+                advice=f"headstart resume {self.path}, where it was killed; or fit again",
             )
 
     def _note_look(self, digests: Sequence[str]) -> str:

@@ -174,7 +174,7 @@ class RunFolder:
                         "the output folder is taken",
                         received=str(out),
                         expected="a folder that does not exist yet, or an empty one",
-                        advice="choose another with --out, or leave it out",
+                        advice="choose another with --out, or headstart resume to go on with a run that was killed",
                     )
                 out.mkdir(parents=True, exist_ok=True)
                 return cls(out)

@@ -158,13 +158,15 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
     while left and not job.interrupted:
         trial = _next(job, left)
         left.remove(trial)
-        if _is_too_late(job, trial):
-            job.rows.append(unfinished(trial, "skipped", "no time left in the budget"))
+        if reason := _why_too_late(job, trial):
+            job.rows.append(unfinished(trial, "skipped", reason))
         else:
             _guarded(job, partial(attempt, job, trial), partial(unfinished, trial), is_last=not left)
         job.save()
     if job.interrupted:
         job.progress.say("stopping here, with the best so far")
+        job.rows += [unfinished(trial, "skipped", "stopped by Ctrl-C before it began") for trial in left]
+        job.save()
 
 
 def _no_ensemble(status: str, reason: str) -> Row:
@@ -201,7 +203,8 @@ def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], 
     except Exception as error:  # noqa: BLE001 - whatever a network, a backend or a user's function raises is this trial's
         told = str(error).strip().splitlines() or ["no message"]
         ended = row("failed", f"{type(error).__name__}: {told[0]}"[:300])
-    job.rows.append(ended)
+    if ended.trial not in {row.trial for row in job.rows}:  # else it had ended well, and what came after did not
+        job.rows.append(ended)
     job.progress.say(f"{ended.trial} {ended.status}: {ended.reason}")
 
 
@@ -224,13 +227,16 @@ def _next(job: Job, left: list[Trial]) -> Trial:
     return trial
 
 
-def _is_too_late(job: Job, trial: Trial) -> bool:
+def _why_too_late(job: Job, trial: Trial) -> str:
+    """Why the budget does not hold this trial; empty where it does, and time for the end of a run with it is then kept."""
     part, held_out = trial.part, len(job.held_out)
     end_seconds = job.speeds.part_a_seconds(part, held_out) if held_out else 0.0
-    if job.best is not None and not job.budget.has_time_for(predict_seconds(job, trial), part.name, end_seconds):
-        return True
+    seconds = predict_seconds(job, trial)
+    if job.best is not None and not job.budget.has_time_for(seconds, part.name, end_seconds):
+        spare = max(0.0, job.budget.spare(part.name, end_seconds))
+        return f"no time in the budget: it may take {seconds:.0f} s, and {spare:.0f} s are left before the end of the run"
     job.budget.expect(part.name, end_seconds)
-    return False
+    return ""
 
 
 def _finish(job: Job, trials: list[Trial]) -> None:

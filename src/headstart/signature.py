@@ -112,7 +112,7 @@ def _golden(joined: keras.Model, dataset: Dataset, part: PartA) -> dict[str, Any
     squares = np.stack([pixels.load(content, **part.geometry.as_dict()) for content in contents])
     probabilities = np.asarray(joined.predict(squares.astype(np.float32), verbose=0), np.float32)
     listed = [
-        {"path": dataset.paths[i], "digest": dataset.digests[i], "probabilities": [float(p) for p in row]}
+        {"file": Path(dataset.paths[i]).name, "digest": dataset.digests[i], "probabilities": [float(p) for p in row]}
         for i, row in zip(chosen, probabilities, strict=True)
     ]
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,6 +82,31 @@ class Schedule:
         return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
 
 
+class Copies:
+    """Which view of its picture a sample shows in an epoch: samples that repeat one, to weigh it more, each show another.
+
+    Args:
+        pictures: What each sample is a picture of.
+
+    Example:
+        >>> copies = Copies(["a", "b", "a"])
+        >>> [[copies.view(sample, epoch) for sample in range(3)] for epoch in range(2)]
+        [[1, 1, 2], [3, 3, 4]]
+    """
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        counts: Counter[str] = Counter()
+        self._numbers = []
+        for picture in pictures:
+            self._numbers.append(counts[picture])
+            counts[picture] += 1
+        self._most = max(counts.values(), default=1)
+
+    def view(self, sample: int, epoch: int) -> int:
+        """The view's number, from 1."""
+        return 1 + epoch * self._most + self._numbers[sample]
+
+
 class FileBatches:
     """Batches out of files, by worker processes that go on from batch to batch and from epoch to epoch.
 
@@ -89,7 +114,7 @@ class FileBatches:
         dataset: The samples.
         schedule: Their order.
         pool: The workers; they end with ``close``.
-        has_views: Epoch ``e`` shows view ``e + 1`` of each file, not the file itself.
+        has_views: Each epoch shows a view of each file that no other epoch does, not the file itself.
         num_ahead: Whole batches that may be decoded beyond the one that was asked for last.
     """
 
@@ -97,6 +122,7 @@ class FileBatches:
         self.hopeless: set[int] = set()
         self._dataset, self._schedule, self._pool = dataset, schedule, pool
         self._has_views, self._ahead = has_views, num_ahead * schedule.batch_size
+        self._copies = Copies(dataset.paths)
         self._lock = threading.Lock()  # workers' threads ask for places while we look for results
         self._orders: OrderedDict[int, list[int]] = OrderedDict()
         self._begun: dict[tuple[int, int], Array] = {}
@@ -182,7 +208,7 @@ class FileBatches:
         return self._dataset.digests[self._sample(number)]
 
     def _view(self, number: int) -> int:
-        return self._locate(number)[0] + 1
+        return self._copies.view(self._sample(number), self._locate(number)[0])
 
     def _row(self, number: int) -> Array:
         epoch, position = self._locate(number)
@@ -203,7 +229,7 @@ class ArrayBatches:
         dataset: The samples.
         schedule: Their order.
         geometry: What each image becomes.
-        augmentation: What the views show; epoch ``e`` shows view ``e + 1``.
+        augmentation: What the views show; each epoch shows another one of each image.
         workers: How many threads.
     """
 
@@ -218,6 +244,7 @@ class ArrayBatches:
         self.hopeless: set[int] = set()
         self._dataset, self._schedule, self._geometry = dataset, schedule, geometry
         self._augmentation, self._workers = augmentation, workers
+        self._copies = Copies(dataset.digests)
 
     def get(self, epoch: int, index: int) -> Batch:
         """The batch."""
@@ -239,7 +266,7 @@ class ArrayBatches:
     def _decoded(self, place: int, sample: int, epoch: int) -> Decoded:
         assert self._dataset.arrays is not None
         image, digest = self._dataset.arrays[sample], self._dataset.digests[sample]
-        view = 0 if self._augmentation is None else epoch + 1
+        view = 0 if self._augmentation is None else self._copies.view(sample, epoch)
         return decode_array(place, image, self._geometry, self._augmentation, self._schedule.seed, view, digest)
 
 

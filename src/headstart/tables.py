@@ -81,7 +81,7 @@ def show_leaderboard(rows: Sequence[Entry]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         cells = [row["run"]] if several else []
-        cells.append(row["trial"])
+        cells.append(row["trial"] + (" (interrupted)" if row["status"] == "interrupted" else ""))
         if row["val_loss"] is None:
             table.add_row(*map(_plain, cells), Text(f"{row['status']}: {row['reason']}", style="dim"))
             continue

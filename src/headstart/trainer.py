@@ -224,7 +224,7 @@ class _KerasTraining:
         raise TrainingError(
             "H309",
             "the network's output is no probability",
-            received=f"{self.recipe.network}: values from {low:g} to {high:g}",
+            received=f"{self.recipe.network}: values from {low:g} to {high:g}, which sum to {finite.sum(axis=1).mean():g}",
             expected=f"{TASKS[self.examples.task].activation} as the activation of its last layer",
             advice="end the model with that activation, or give a function that leaves the output layer to Headstart",
             exit_code=1,
