@@ -108,13 +108,17 @@ def _train(build: Callable[[], tuple[Any, Any]], features: Any, dataset: Any, ar
     labels = dataset.labels[train]
     batches = RowBatches(features.rows(train), labels, arguments.batch_size)
     val_rows = features.rows(validation)
-    seconds, losses = [], []
-    for _ in range(arguments.epochs):
-        start = time.perf_counter()
-        model.fit(batches, epochs=1, verbose=0, shuffle=False)
-        seconds.append(time.perf_counter() - start)
+    starts: list[float] = []
+    seconds: list[float] = []
+    losses: list[float] = []
+
+    def score(*_: object) -> None:
+        seconds.append(time.perf_counter() - starts[-1])
         probabilities = task.to_probabilities(np.asarray(predict_rows(model, val_rows)))
         losses.append(task.score(dataset.labels[validation], probabilities))
+
+    clock = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: starts.append(time.perf_counter()), on_epoch_end=score)
+    model.fit(batches, epochs=arguments.epochs, verbose=0, shuffle=False, callbacks=[clock])
     return seconds, min(losses)
 
 
