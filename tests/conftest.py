@@ -30,6 +30,17 @@ def headstart_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def networks() -> Iterator[None]:
+    """The table of networks is left as it was found."""
+    from headstart.networks import NETWORKS
+
+    before = dict(NETWORKS)
+    yield
+    NETWORKS.clear()
+    NETWORKS.update(before)
+
+
 @pytest.fixture(scope="session")
 def make_photos() -> Callable[..., Path]:
     """A function that writes labelled JPEG pictures into a folder; for fixtures that live longer than one test.

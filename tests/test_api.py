@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,12 @@ from headstart.api import _trial_names
 from headstart.errors import RunError, UsageError
 from headstart.networks import NETWORKS
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
-)
-
-
-@pytest.fixture(autouse=True)
-def table() -> Iterator[None]:
-    """The table of networks is left as it was found."""
-    before = dict(NETWORKS)
-    yield
-    NETWORKS.clear()
-    NETWORKS.update(before)
+pytestmark = [
+    pytest.mark.usefixtures("networks"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
+    ),
+]
 
 
 def narrow(rows: Any) -> Any:

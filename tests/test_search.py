@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,14 +18,16 @@ from headstart.errors import TrainingError
 from headstart.features import Features, extract
 from headstart.leaderboard import Row
 from headstart.model import Model
-from headstart.networks import NETWORKS
 from headstart.plans import Entry, make_trial
 from headstart.progress import Silent
 from headstart.stopwatch import Stopwatch
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
-)
+pytestmark = [
+    pytest.mark.usefixtures("networks"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
+    ),
+]
 
 
 def broken(rows: Any) -> Any:
@@ -38,15 +40,6 @@ def whole(name: str, units: int, activation: str | None, num_features: int = 512
     import keras
 
     return keras.Sequential([keras.Input((num_features,)), keras.layers.Dense(units, activation=activation)], name=name)
-
-
-@pytest.fixture(autouse=True)
-def table() -> Iterator[None]:
-    """The table of networks is left as it was found."""
-    before = dict(NETWORKS)
-    yield
-    NETWORKS.clear()
-    NETWORKS.update(before)
 
 
 @pytest.fixture

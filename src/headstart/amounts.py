@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
+from headstart.arguments import is_number
 from headstart.errors import UsageError
 from headstart.warp import EDGES
 
-__all__ = ["Augmentation", "Range", "is_number", "is_whole"]
+__all__ = ["Augmentation", "Range"]
 
 Range = float | tuple[float, float]
 
@@ -158,16 +156,6 @@ class Augmentation:
                 advice="for example {'rotation': 10, 'horizontal_flip': true}",
             )
         return cls(**settings)
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a finite number; True and False are none."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def is_whole(value: object, least: int) -> bool:
-    """Whether a value is a whole number, and at least so large."""
-    return isinstance(value, int | np.integer) and is_number(value) and int(value) >= least
 
 
 def _usual(name: str, value: object) -> Any:

@@ -59,7 +59,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
             plan's settings (how it was compiled does not count) and left as it was; behind a function, Headstart puts
             the output layer.
         validation: Share for validation, and for test, where the data brings no split.
-        folds: Cross-validate each trial on the training and validation samples in so many folds; 0: not at all.
+        folds: Cross-validate each trial on the training and validation samples in so many folds; 0: only the heads
+            of plan ``best``, in 5.
         weights: Local weights file for a network of keras.applications.
         budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the call.
         out: Folder of the run; ``runs/<data name>-NNN`` if None.

@@ -14,19 +14,19 @@ import numpy as np
 from headstart.conversion import Child
 from headstart.determinism import be_deterministic
 from headstart.ensemble import NAME, Ensemble, mixing_weights
-from headstart.errors import HeadstartError, OutOfMemoryError, TrainingError
+from headstart.errors import HeadstartError, OutOfMemoryError, OutOfTimeError, TrainingError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
 from headstart.folds import cross_validate
 from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model, open_store, prepare
-from headstart.plans import FOLDED
+from headstart.plans import FOLDS
 from headstart.runfolder import replacing, write_json
 from headstart.session import clear_session
 from headstart.splits import make_folds
 from headstart.tasks import TASKS
-from headstart.trainer import Trained
+from headstart.trainer import LEAST_BATCH, Trained
 from headstart.trials import Trial
 
 __all__ = ["attempt", "attempt_ensemble", "features_of", "predict_seconds", "recall", "unfinished"]
@@ -34,10 +34,8 @@ __all__ = ["attempt", "attempt_ensemble", "features_of", "predict_seconds", "rec
 _PROBE_SECONDS = 1.0
 _PROBE_ROWS = 16  # a busy machine starts slowly, and the first few rows say more of that than of its speed
 _PROBE_MOST_SECONDS = 4.0
-_LEAST_BATCH = 2
 _TELLING_ROWS = 50  # fewer say more of the start than of the speed
 _MEASURED_ROWS = 64  # for the milliseconds a sample; more would only take longer
-_PLAN_FOLDS = 5
 
 
 def attempt(job: Job, trial: Trial) -> None:
@@ -53,8 +51,8 @@ def attempt(job: Job, trial: Trial) -> None:
     job.interrupted = trained.interrupted
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
-    num_folds = job.request.folds or (_PLAN_FOLDS if job.request.plan in FOLDED and not trial.part.is_inner else 0)
-    if num_folds and not job.interrupted:
+    num_folds = job.request.folds or (0 if trial.part.is_inner else FOLDS.get(job.request.plan, 0))
+    if num_folds and not (trained.interrupted or trained.cut_short):
         row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
     folder = job.folder.trial(trial.name)
     if not (folder / "model.keras").exists():  # the solver leaves none
@@ -75,30 +73,26 @@ def attempt(job: Job, trial: Trial) -> None:
 def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
     """Cross-validate a trial; the rows are there, so that it costs no more than training. Without time, there are none."""
     features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
-    seconds = num_folds * (row.part_b_seconds or 0.0)
-    told = f"they may take {seconds:.0f} s, and {max(0.0, job.budget.spare()):.0f} s are left before the end of the run"
-    without = replace(row, reason=f"no time in the budget for its folds: {told}")
-    if not job.budget.has_time_for(seconds):
-        job.progress.say(f"{name}: {without.reason}")
-        return without
-    job.progress.begin(f"{name}: {num_folds} folds", num_folds)
-    try:
-        with job.watch.stage("folds"):
-            scores = cross_validate(job.learning, features, trial, num_folds, job.progress, deadline=deadline)
-    except KeyboardInterrupt:
-        job.interrupted = True
-        return row
-    except Exception as error:  # noqa: BLE001 - whatever stops the folds, the trial itself has ended well
-        told = error.title if isinstance(error, HeadstartError) else f"{type(error).__name__}: {error}"
-        without = replace(row, reason=f"no folds: {told}"[:300])
-    else:
-        if scores is not None:
-            row = replace(row, **scores.summary())  # type: ignore[arg-type]
-            spread = f"accuracy {row.fold_accuracy:.1%} ± {row.fold_accuracy_deviation:.1%}"
-            job.progress.say(f"{name}: {len(scores.losses)} folds, {spread}")
-            return row
-    job.progress.say(f"{name}: {without.reason}")
-    return without
+    seconds, spare = num_folds * (row.part_b_seconds or 0.0), max(0.0, job.budget.spare())
+    reason = f"no time in the budget for its folds: they may take {seconds:.0f} s, and {spare:.0f} s are left"
+    scores = None
+    if job.budget.has_time_for(seconds):
+        job.progress.begin(f"{name}: {num_folds} folds", num_folds)
+        try:
+            with job.watch.stage("folds"):
+                scores = cross_validate(job.learning, features, trial, num_folds, job.progress, deadline=deadline)
+        except KeyboardInterrupt:
+            job.interrupted, reason = True, "stopped by Ctrl-C before its folds had ended"
+        except Exception as error:  # noqa: BLE001 - whatever stops the folds, the trial itself has ended well
+            told = error.title if isinstance(error, HeadstartError) else f"{type(error).__name__}: {error}"
+            reason = f"no folds: {told}"[:300]
+    if scores is None:
+        job.progress.say(f"{name}: {reason}")
+        return replace(row, reason=reason)
+    row = replace(row, **scores.summary())  # type: ignore[arg-type]
+    spread = f"accuracy {row.fold_accuracy:.1%} ± {row.fold_accuracy_deviation:.1%}"
+    job.progress.say(f"{name}: {len(scores.losses)} folds, {spread}")
+    return row
 
 
 def predict_seconds(job: Job, trial: Trial) -> float:
@@ -187,7 +181,7 @@ def features_of(job: Job, part: PartA) -> Features:
             exit_code=1,
         )
     elif features.unreached:
-        raise TrainingError(
+        raise OutOfTimeError(
             "H308",
             "the budget ended Part A before every image had a row",
             received=f"{part.name}: {len(features.unreached)} images left",
@@ -271,7 +265,7 @@ def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
                     on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
                 )
         except OutOfMemoryError as error:
-            if error.batch_size <= _LEAST_BATCH:
+            if error.batch_size <= LEAST_BATCH:
                 raise
             size = error.batch_size // 2
             _forget(folder)

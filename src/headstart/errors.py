@@ -22,6 +22,7 @@ __all__ = [
     "ExportError",
     "HeadstartError",
     "OutOfMemoryError",
+    "OutOfTimeError",
     "RunError",
     "StackError",
     "TrainingError",
@@ -88,6 +89,10 @@ class OutOfMemoryError(TrainingError):
     """The memory does not suffice for a batch of ``batch_size`` samples; a smaller one may do."""
 
     batch_size = 0
+
+
+class OutOfTimeError(TrainingError):
+    """The budget ended a trial before it had anything to train on."""
 
 
 class ExportError(HeadstartError):

@@ -9,18 +9,17 @@ repeated and resumed, and the next batches are always under way.
 from __future__ import annotations
 
 import os
-import reprlib
 import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 
-from headstart.amounts import is_number, is_whole
+from headstart.arguments import Rule, check, is_number, is_whole
 from headstart.augmentation import Augmentation, check_targets, find_augmentation, mix
 from headstart.cachefolder import cache_folder
 from headstart.dataset import Dataset, Skipped
@@ -31,26 +30,12 @@ from headstart.passes import Passes
 from headstart.readers import read
 from headstart.stream import ArrayBatches, Batch, BatchSource, FileBatches, Schedule
 
-__all__ = ["ImageGenerator", "Rule"]
+__all__ = ["ImageGenerator"]
 
 Array = np.ndarray[Any, Any]
 
 _TRIES = 2  # for a file that failed for a reason that may pass
 _MIXING = 1  # tells the randomness of mixing from that of the orders
-
-
-class Rule(NamedTuple):
-    """What an argument may be.
-
-    Attributes:
-        expected: That, in words.
-        holds: Whether a value is such a one.
-        advice: What to do where it is not.
-    """
-
-    expected: str
-    holds: Callable[[Any], bool]
-    advice: str = "leave it out for what suits most"
 
 
 def _are_weights(values: object) -> bool:
@@ -322,15 +307,17 @@ def _chosen(dataset: Dataset, split: str | None) -> Array:
 
 def _check(given: Mapping[str, object]) -> None:
     """Refuse arguments that are not what ``_ARGUMENTS`` says (H018)."""
-    for name, rule in _ARGUMENTS.items():
-        if name in given and not rule.holds(given[name]):
-            raise UsageError(
-                "H018",
-                "the generator cannot be made like this",
-                received=f"{name}={reprlib.repr(given[name])}",
-                expected=rule.expected,
-                advice=f"{rule.advice}; help(headstart.ImageGenerator) tells what each argument takes",
-            )
+    check(given, _ARGUMENTS, _unfit)
+
+
+def _unfit(name: str, received: str, rule: Rule) -> UsageError:
+    return UsageError(
+        "H018",
+        "the generator cannot be made like this",
+        received=f"{name}={received}",
+        expected=rule.expected,
+        advice=f"{rule.advice}; help(headstart.ImageGenerator) tells what each argument takes",
+    )
 
 
 def _in_another_process() -> UsageError:

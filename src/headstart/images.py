@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from headstart import pixels
-from headstart.amounts import is_number, is_whole
+from headstart.arguments import is_number, is_whole
 from headstart.augmentation import Augmentation
 from headstart.decode_worker import DecodeWorker
 from headstart.decoder import thumbnail

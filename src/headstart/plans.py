@@ -11,7 +11,7 @@ from headstart.errors import UsageError
 from headstart.planfile import Entry, check_names, in_plan, is_plan_file, read_plan
 from headstart.trials import Trial, check_trial, check_used, parse_trial
 
-__all__ = ["ENSEMBLED", "FOLDED", "PLANS", "Entry", "make_trial", "make_trials"]
+__all__ = ["ENSEMBLED", "FOLDS", "PLANS", "Entry", "make_trial", "make_trials"]
 
 _LEAST_OWN_SIDE, _OWN_SIDE = 20, 64  # of images for a network from scratch: larger ones cost more than they tell it
 
@@ -49,8 +49,8 @@ PLANS: dict[str, tuple[Entry, ...]] = {
 
 # Plans that end with the weighted mean of those of their models that see the same image as the best one.
 ENSEMBLED = frozenset({"best"})
-# Plans whose heads are cross-validated unasked: on rows that are there it takes little.
-FOLDED = frozenset({"best"})
+# Folds that the heads of a plan are cross-validated in unasked: on rows that are there it takes little.
+FOLDS = {"best": 5}
 
 
 def make_trial(entry: Entry, *, weights: Path | None, seed: int) -> Trial:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.amounts import Augmentation, is_number
+from headstart.amounts import Augmentation
+from headstart.arguments import is_number
 from headstart.generator import ImageGenerator
 from headstart.images import Geometry
 from headstart.retired_sources import CHANNELS, Source, check_arguments, from_arrays, from_folder, from_frame, with_subset

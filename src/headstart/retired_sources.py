@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import reprlib
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from headstart.amounts import is_number, is_whole
+from headstart.arguments import Rule, check, is_number, is_whole
 from headstart.dataset import Dataset, Skipped, dataset_of_files
 from headstart.errors import DatasetError, UsageError, printable
 from headstart.folders import read_folder
-from headstart.generator import Rule
 from headstart.pixels import FILTERS
 from headstart.readers import unlabelled
 from headstart.splits import make_split
@@ -227,9 +225,7 @@ def with_subset(source: Source, share: float, subset: str | None) -> tuple[Sourc
 
 def check_arguments(given: Mapping[str, object]) -> None:
     """Refuse arguments that cannot be honoured, as ``_ARGUMENTS`` has them (H017)."""
-    for name, rule in _ARGUMENTS.items():
-        if name in given and not rule.holds(given[name]):
-            raise _refused(name, reprlib.repr(given[name]), rule.expected, rule.advice)
+    check(given, _ARGUMENTS, lambda name, received, rule: _refused(name, received, rule.expected, rule.advice))
 
 
 def _refused(name: str, received: object, expected: str, advice: str) -> UsageError:

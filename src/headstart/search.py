@@ -14,7 +14,7 @@ from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.ensemble import NAME
-from headstart.errors import BackboneError, HeadstartError, RunError, TrainingError, UsageError
+from headstart.errors import BackboneError, HeadstartError, OutOfTimeError, RunError, TrainingError, UsageError
 from headstart.job import Job, Request, first_state
 from headstart.leaderboard import Row
 from headstart.planning import Speeds, pick
@@ -195,8 +195,7 @@ def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], 
         if not job.is_prepared and not isinstance(error, BackboneError):  # not the trial is at fault
             raise
         reason = error.title if isinstance(error, HeadstartError) else "out of memory"
-        status = "skipped" if isinstance(error, HeadstartError) and error.code == "H308" else "failed"
-        ended = row(status, reason)
+        ended = row("skipped" if isinstance(error, OutOfTimeError) else "failed", reason)
         if job.best is None and is_last:
             job.rows.append(ended)
             raise

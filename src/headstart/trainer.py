@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from headstart.batches import RowBatches
 
-__all__ = ["Examples", "Trained", "is_solved", "train"]
+__all__ = ["LEAST_BATCH", "Examples", "Trained", "is_solved", "train"]
 
 Array = np.ndarray[Any, Any]
 
+LEAST_BATCH = 2
 _EPOCHS = 60
 _TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
 _PASSES_LEFT = 2  # over as many rows as the validation split has, behind the last batch: for its score, and for a test's
-_LEAST_BATCH = 2
 _TOLERANCE = 1e-2  # of a probability, which half precision may have rounded
 _FORGET_SECONDS = 2.0  # of training that a kill may cost; shorter epochs are not worth a file each
 
@@ -332,7 +332,7 @@ def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
     """
     wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), 8, 256))
     fitting = (memory_bytes() or math.inf) / 4 / max(1, sample_bytes)
-    return wanted if wanted <= fitting else max(_LEAST_BATCH, 2 ** int(np.log2(max(1.0, fitting))))
+    return wanted if wanted <= fitting else max(LEAST_BATCH, 2 ** int(np.log2(max(1.0, fitting))))
 
 
 def _sample_bytes(model: keras.Model) -> int:
