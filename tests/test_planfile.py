@@ -349,7 +349,7 @@ def test_a_loss_that_does_not_fit_the_task_is_told_before_any_image_is_decoded(
     def decode(*_: object, **__: object) -> None:
         raise HeadstartError("H999", "Part A has begun", received="", expected="", advice="")
 
-    monkeypatch.setattr("headstart.attempt.extract", decode)
+    monkeypatch.setattr("headstart.gathering.extract", decode)
     path = write(f'[[trial]]\ntrial = "linear"\n[[trial]]\ntrial = "mlp"\nloss = "{loss}"\n')
     data, is_fitting = photos(per_class=2, classes=classes), loss.startswith("binary") == (len(classes) == 2)
     with pytest.raises(HeadstartError) as caught:

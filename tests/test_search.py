@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import attempt, plans, search
+from headstart import attempt, gathering, plans, search
 from headstart.batches import RowBatches
+from headstart.console import LineProgress
 from headstart.errors import TrainingError
 from headstart.features import Features, extract
 from headstart.leaderboard import Row
@@ -50,7 +52,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         is_larger = any(getattr(argument, "side", 0) == 128 for argument in arguments)
         return extract(*arguments, **options | ({"deadline": 0.0} if is_larger else {}))
 
-    monkeypatch.setattr(attempt, "extract", until_deadline)
+    monkeypatch.setattr(gathering, "extract", until_deadline)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -145,6 +147,16 @@ def test_where_memory_does_not_suffice_the_batch_is_halved(
     assert recipe["batch_size"] == 2
 
 
+def test_a_run_goes_on_where_nobody_reads_its_progress() -> None:
+    """As behind ``| head``: a pipe that was closed is no fault of a trial."""
+
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    LineProgress(Closed()).say("a line")
+
+
 # Folds
 
 
@@ -215,6 +227,6 @@ def test_copies_that_were_left_out_are_left_out_again(monkeypatch: pytest.Monkey
     job.budget = SimpleNamespace(extraction_deadline=0.0)
     job.save = lambda: None
     monkeypatch.setattr(Model, "views", lambda *_, **__: made)
-    assert attempt._views(job, trial).unreached == (3, 5)
+    assert gathering.views_of(job, trial).unreached == (3, 5)
     made.unreached, made.failures = (), {}
-    assert attempt._views(job, trial).unreached == (3, 5)
+    assert gathering.views_of(job, trial).unreached == (3, 5)

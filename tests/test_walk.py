@@ -101,6 +101,7 @@ def test_run_is_whole(walk: tuple[hs.Run, Path]) -> None:
     ]
     assert [name for name in names if not (run.path / name).is_file()] == []
     assert run.folder.damaged() == []
+    assert str(run.path.parent) not in (run.path / "signature.json").read_text()  # which travels with every export
     assert run.to_json()["status"] == "done"
     assert run.evaluation["split"] == "test"
     assert run.evaluation["accuracy"] >= 0.8

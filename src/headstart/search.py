@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from headstart.attempt import attempt, attempt_ensemble, features_of, predict_seconds, recall, unfinished
+from headstart.attempt import attempt, attempt_ensemble, predict_seconds, recall, unfinished
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.ensemble import NAME
 from headstart.errors import BackboneError, HeadstartError, OutOfTimeError, RunError, TrainingError, UsageError
+from headstart.gathering import features_of
 from headstart.job import Job, Request, first_state
 from headstart.leaderboard import Row
 from headstart.planning import Speeds, pick
