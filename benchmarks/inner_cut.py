@@ -114,7 +114,7 @@ def _train(build: Callable[[], tuple[Any, Any]], features: Any, dataset: Any, ar
 
     def score(*_: object) -> None:
         seconds.append(time.perf_counter() - starts[-1])
-        probabilities = task.to_probabilities(np.asarray(predict_rows(model, val_rows)))
+        probabilities = task.to_answers(np.asarray(predict_rows(model, val_rows)))
         losses.append(task.score(dataset.labels[validation], probabilities))
 
     clock = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: starts.append(time.perf_counter()), on_epoch_end=score)

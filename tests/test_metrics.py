@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from headstart.metrics import Evaluation, evaluate_predictions, wilson_interval
+from headstart.intervals import bootstrap_interval
+from headstart.metrics import (
+    Classification,
+    Evaluation,
+    MultiLabel,
+    Regression,
+    evaluate_predictions,
+    wilson_interval,
+)
 from headstart.saliency import most_unsure, most_wrong
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -30,10 +38,47 @@ def answers(draw: st.DrawFn, least: int = 2, most: int = 5) -> tuple[int, np.nda
     return num_classes, np.array(labels), rows / rows.sum(axis=1, keepdims=True)
 
 
-def evaluate(num_classes: int, labels: Any, rows: Any, **settings: Any) -> Evaluation:
-    """Evaluate on a test split."""
+def evaluate(num_classes: int, labels: Any, rows: Any, **settings: Any) -> Classification:
+    """Evaluate classes on a test split."""
     task = "binary" if num_classes == 2 else "multiclass"
-    return evaluate_predictions(task, NAMES[:num_classes], labels, rows, **({"split": "test"} | settings))
+    result = evaluate_predictions(task, NAMES[:num_classes], labels, rows, **({"split": "test"} | settings))
+    assert isinstance(result, Classification)
+    return result
+
+
+def evaluate_labels(labels: Any, rows: Any, **settings: Any) -> MultiLabel:
+    """Evaluate labels on a test split."""
+    names = NAMES[: np.asarray(labels).shape[1]]
+    result = evaluate_predictions("multilabel", names, np.asarray(labels), np.asarray(rows), split="test", **settings)
+    assert isinstance(result, MultiLabel)
+    return result
+
+
+def evaluate_values(labels: Any, rows: Any) -> Regression:
+    """Evaluate values on a test split."""
+    names = NAMES[: np.asarray(labels).shape[1]]
+    result = evaluate_predictions("regression", names, np.asarray(labels), np.asarray(rows), split="test")
+    assert isinstance(result, Regression)
+    return result
+
+
+@st.composite
+def label_answers(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Labels and probabilities of at least two labels, with ties and labels that are never or always there."""
+    n, num_labels = draw(st.integers(1, 25)), draw(st.integers(2, 4))
+    chances = st.sampled_from([0.0, 0.2, 0.5, 0.5, 0.8, 1.0])
+    truth = draw(st.lists(st.lists(st.integers(0, 1), min_size=num_labels, max_size=num_labels), min_size=n, max_size=n))
+    rows = draw(st.lists(st.lists(chances, min_size=num_labels, max_size=num_labels), min_size=n, max_size=n))
+    return np.array(truth), np.array(rows)
+
+
+@st.composite
+def value_answers(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """True and answered values of one target or two, with zeros and targets that do not vary."""
+    n, num_targets = draw(st.integers(1, 25)), draw(st.integers(1, 2))
+    values = st.sampled_from([-3.5, 0.0, 0.0, 1.0, 2.25, 1e4])
+    rows = st.lists(st.lists(values, min_size=num_targets, max_size=num_targets), min_size=n, max_size=n)
+    return np.array(draw(rows)), np.array(draw(rows))
 
 
 @settings(max_examples=60, deadline=None)
@@ -99,7 +144,7 @@ def test_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
 def test_the_threshold_decides_the_second_class() -> None:
     """Two classes: the second is answered where its probability is at least the threshold."""
     rows = np.array([[0.7, 0.3], [0.71, 0.29], [0.2, 0.8]])
-    result = evaluate(2, np.array([1, 1, 0]), rows, threshold=0.3)
+    result = evaluate(2, np.array([1, 1, 0]), rows, thresholds=[0.3])
     assert result.predicted.tolist() == [1, 0, 1]
     assert result.to_json()["precision"] == 0.5
     assert result.to_json()["threshold"] == 0.3
@@ -118,10 +163,164 @@ def test_only_the_test_split_is_not_optimistic(split: str) -> None:
     assert (value["split"], value["optimistic"]) == (split, split != "test")
 
 
+@settings(max_examples=60, deadline=None)
+@given(label_answers())
+def test_every_number_of_labels_is_that_of_scikit_learn(case: tuple[Any, Any]) -> None:
+    """Loss, accuracies, matrices, report, F1 and areas of several labels equal scikit-learn's to 1e-12."""
+    truth, rows = case
+    result = evaluate_labels(truth, rows)
+    clipped = np.clip(rows, 1e-7, 1 - 1e-7)
+    losses = [sk.log_loss(truth[:, k], clipped[:, k], labels=[0, 1]) for k in range(truth.shape[1])]
+    assert result.loss == pytest.approx(np.mean(losses), abs=1e-6)
+    assert result.accuracy == pytest.approx(sk.accuracy_score(truth, result.predicted), abs=1e-12)
+    assert result.hamming_accuracy == pytest.approx(1 - sk.hamming_loss(truth, result.predicted), abs=1e-12)
+    columns = sk.precision_recall_fscore_support(truth, result.predicted, zero_division=0.0)
+    matrices = sk.multilabel_confusion_matrix(truth, result.predicted)
+    for k, name in enumerate(result.classes):
+        assert list(result.report[name].values()) == pytest.approx([column[k] for column in columns], abs=1e-12)
+        assert (result.confusion_matrices[name] == matrices[k]).all()
+        if 0 < truth[:, k].sum() < len(truth):
+            assert result.roc_auc["per_class"][name] == pytest.approx(sk.roc_auc_score(truth[:, k], rows[:, k]), abs=1e-12)
+        else:
+            assert result.roc_auc["per_class"][name] is None
+    for how in ("micro", "macro"):
+        assert result.f1[how] == pytest.approx(
+            sk.f1_score(truth, result.predicted, average=how, zero_division=0.0), abs=1e-12
+        )
+    known = [area for area in result.roc_auc["per_class"].values() if area is not None]
+    assert result.roc_auc["macro"] == (pytest.approx(np.mean(known)) if known else None)
+    if truth.any() and not truth.all():
+        assert result.roc_auc["micro"] == pytest.approx(sk.roc_auc_score(truth.ravel(), rows.ravel()), abs=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(value_answers())
+def test_every_number_of_values_is_that_of_scikit_learn(case: tuple[Any, Any]) -> None:
+    """Errors and R² equal scikit-learn's, averaged over the targets; what nothing defines is None."""
+    truth, rows = case
+    result = evaluate_values(truth, rows)
+    for ours, theirs in (
+        (result.mse, sk.mean_squared_error),
+        (result.rmse, sk.root_mean_squared_error),
+        (result.mae, sk.mean_absolute_error),
+    ):
+        assert ours == pytest.approx(theirs(truth, rows), rel=1e-12)
+    varies = truth.min(axis=0) < truth.max(axis=0)
+    assert result.r2 == (pytest.approx(sk.r2_score(truth[:, varies], rows[:, varies])) if varies.any() else None)
+    for k, name in enumerate(result.classes):
+        known = truth[:, k] != 0
+        mape = result.per_target[name]["mape"]
+        assert result.per_target[name]["mape_n"] == known.sum()
+        if known.any():
+            assert mape == pytest.approx(sk.mean_absolute_percentage_error(truth[known, k], rows[known, k]))
+        else:
+            assert mape is None
+    assert result.baseline_mse == pytest.approx(truth.var(axis=0).mean())
+    assert result.baseline_mae == pytest.approx(np.abs(truth - np.median(truth, axis=0)).mean())
+    assert result.loss == result.mse
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.one_of(
+        label_answers().map(lambda case: evaluate_labels(*case)), value_answers().map(lambda case: evaluate_values(*case))
+    )
+)
+def test_json_of_labels_and_values_is_finite_and_complete(result: Evaluation) -> None:
+    """The object passes through strict JSON unchanged and has the fields of the contract."""
+    value = result.to_json()
+    assert json.loads(json.dumps(value, allow_nan=False)) == value
+    shared = {"task", "split", "optimistic", "n", "num_skipped", "loss"}
+    if isinstance(result, MultiLabel):
+        fields = "accuracy accuracy_interval hamming_accuracy baseline_accuracy roc_auc macro_auc_interval f1 classes report"
+        assert set(value) == shared | {*fields.split(), "confusion_matrices", "thresholds"}
+    else:
+        fields = "mse rmse mae mae_interval mape mape_n r2 baseline_mse baseline_mae targets"
+        assert set(value) == shared | {*fields.split()} | ({"per_target"} if len(result.classes) > 1 else set())
+
+
+def test_enormous_values_are_unknown_not_infinite() -> None:
+    """A square that is too large for a number is null in JSON, and nothing warns."""
+    value = evaluate_values([[1e200], [-1e200]], [[1e308], [0.0]]).to_json()
+    assert value["mse"] is None
+    assert json.loads(json.dumps(value, allow_nan=False)) == value
+
+
+def test_each_label_has_a_threshold() -> None:
+    """A label is answered from its own threshold on."""
+    result = evaluate_labels([[1, 1], [0, 1]], [[0.4, 0.4], [0.2, 0.6]], thresholds=[0.3, 0.5])
+    assert result.predicted.tolist() == [[1, 0], [0, 1]]
+    assert result.to_json()["thresholds"] == {"a": 0.3, "b": 0.5}
+
+
+def test_the_commonest_set_of_labels_is_the_baseline() -> None:
+    """A constant answer can be right for as many samples as share one set of labels."""
+    assert evaluate_labels([[1, 0], [1, 0], [0, 0], [1, 1]], np.full((4, 2), 0.5)).baseline_accuracy == 0.5
+
+
+def test_a_single_label_is_a_label() -> None:
+    """One label alone is no pair of classes."""
+    result = evaluate_labels([[1], [0], [1]], [[0.9], [0.2], [0.1]])
+    assert result.confusion_matrices["a"].tolist() == [[1, 0], [1, 1]]
+    assert result.f1["micro"] == result.f1["macro"] == pytest.approx(2 / 3)
+
+
+def test_headlines_have_a_name_an_interval_and_a_baseline() -> None:
+    """Each kind says first what people ask for first."""
+    rng = np.random.default_rng(3)
+    labels = (rng.random((200, 3)) < 0.4).astype(int)
+    chances = np.clip(0.3 * labels + 0.7 * rng.random((200, 3)), 0, 1)
+    results: list[Evaluation] = [
+        evaluate(2, labels[:, 0], np.c_[1 - chances[:, 0], chances[:, 0]]),
+        evaluate_labels(labels, chances),
+        evaluate_values(labels * 2.0, chances),
+    ]
+    assert [result.headline.name for result in results] == ["accuracy", "macro AUC", "mae"]
+    for result in results:
+        name, value, interval, baseline = result.headline
+        assert value is not None
+        assert interval is not None
+        assert baseline is not None
+        assert interval[0] < value < interval[1], name
+
+
+def test_the_interval_of_the_macro_area_is_that_of_resampled_splits() -> None:
+    """It agrees with scikit-learn's area over splits that are drawn one by one."""
+    rng = np.random.default_rng(5)
+    labels = (rng.random((300, 2)) < 0.3).astype(int)
+    chances = np.round(np.clip(0.2 * labels + 0.8 * rng.random((300, 2)), 0, 1), 1)
+    drawn = [rng.integers(0, 300, 300) for _ in range(400)]
+    areas = [sk.roc_auc_score(labels[rows], chances[rows], average="macro") for rows in drawn]
+    interval = evaluate_labels(labels, chances).macro_auc_interval
+    assert interval == pytest.approx(np.quantile(areas, (0.025, 0.975)), abs=0.01)
+
+
+def test_a_single_sample_has_no_interval() -> None:
+    """One sample says nothing about others; the same split always gives the same interval."""
+    assert evaluate_values([[1.0]], [[2.0]]).mae_interval is None
+    errors = np.arange(10.0)
+    first, second = (bootstrap_interval(lambda counts: counts @ errors / 10, 10) for _ in range(2))
+    assert first == second
+    assert bootstrap_interval(lambda counts: np.full(len(counts), np.nan), 10) is None
+
+
 @pytest.mark.parametrize(
     ("task", "classes", "labels", "rows"),
     [
+        ("ranking", "ab", [0], [[1.0, 0.0]]),
         ("multilabel", "ab", [0], [[1.0, 0.0]]),
+        ("multilabel", "ab", [[0, 2]], [[1.0, 0.0]]),
+        ("multilabel", "ab", [[0, 1]], [[1.5, 0.0]]),
+        ("multilabel", "ab", [[0, 1]], [[float("nan"), 0.0]]),
+        ("multilabel", "ab", [[0, 1]], [[0.5]]),
+        ("multilabel", "aa", [[0, 1]], [[1.0, 0.0]]),
+        ("multilabel", "ab", np.empty((0, 2)), np.empty((0, 2))),
+        ("regression", "a", [0.5], [0.5]),
+        ("regression", "ab", [[0.5]], [[0.5]]),
+        ("regression", "a", [[float("inf")]], [[0.5]]),
+        ("regression", "a", [[0.5]], [[float("nan")]]),
+        ("regression", "a", [[0.5]], [[0.5, 0.5]]),
+        ("regression", "a", np.empty((0, 1)), np.empty((0, 1))),
         ("binary", "abc", [0], [[1.0, 0.0, 0.0]]),
         ("binary", "aa", [0], [[1.0, 0.0]]),
         ("binary", "ab", [], np.empty((0, 2))),
@@ -138,6 +337,14 @@ def test_what_is_no_prediction_is_refused(task: str, classes: str, labels: Any, 
     """Wrong shapes, labels out of range and rows that are no probabilities never become a score."""
     with pytest.raises(ValueError, match=r"\w"):
         evaluate_predictions(task, list(classes), np.asarray(labels), np.asarray(rows), split="test")
+
+
+@pytest.mark.parametrize(("task", "thresholds"), [("binary", [0.5, 0.5]), ("multilabel", [0.5]), ("binary", [float("nan")])])
+def test_thresholds_are_as_many_as_are_needed(task: str, thresholds: list[float]) -> None:
+    """One for two classes, one a label; each is a number."""
+    labels = np.array([0]) if task == "binary" else np.array([[0, 1]])
+    with pytest.raises(ValueError, match="thresholds"):
+        evaluate_predictions(task, ["a", "b"], labels, np.array([[0.5, 0.5]]), split="test", thresholds=thresholds)
 
 
 @given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -175,9 +382,31 @@ def test_what_to_look_at_is_ordered(case: tuple[int, Any, Any], k: int) -> None:
 def test_unsure_is_measured_from_the_threshold() -> None:
     """Two classes: the answer nearest to the threshold is the most unsure one."""
     rows = np.array([[0.5, 0.5], [0.19, 0.81], [0.9, 0.1]])
-    assert most_unsure(evaluate(2, np.array([0, 1, 0]), rows, threshold=0.8), 2) == [1, 0]
+    assert most_unsure(evaluate(2, np.array([0, 1, 0]), rows, thresholds=[0.8]), 2) == [1, 0]
     rows3 = np.array([[0.5, 0.3, 0.2], [0.4, 0.39, 0.21]])
     assert most_unsure(evaluate(3, np.array([0, 1]), rows3), 1) == [1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(label_answers(), st.integers(0, 10))
+def test_what_to_look_at_among_labels_is_ordered(case: tuple[Any, Any], k: int) -> None:
+    """Most wrong: samples with a wrong label, the largest loss first. Most unsure: nearest to a threshold first."""
+    truth, rows = case
+    result = evaluate_labels(truth, rows, thresholds=[0.4] * truth.shape[1])
+    wrong, unsure = most_wrong(result, k), most_unsure(result, k)
+    loss = -np.log(np.clip(np.where(truth == 1, rows, 1 - rows), 1e-7, 1)).sum(axis=1)
+    assert [loss[i] for i in wrong] == sorted((loss[i] for i in wrong), reverse=True)
+    assert len(wrong) == min(k, int((result.predicted != truth).any(axis=1).sum()))
+    margin = np.abs(rows - 0.4).min(axis=1)
+    assert [margin[i] for i in unsure] == sorted(margin)[:k]
+
+
+def test_the_largest_errors_of_values_are_looked_at() -> None:
+    """Errors are measured by the spread of each target, and an exact answer is no mistake; nothing is unsure."""
+    truth = np.array([[0.0, 0.0], [1.0, 1000.0], [2.0, 0.0], [3.0, 1000.0]])
+    rows = truth + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 100.0], [0.0, -1.0]])
+    assert most_wrong(evaluate_values(truth, rows), 5) == [1, 2, 3]
+    assert most_unsure(evaluate_values(truth, rows), 5) == []
 
 
 def test_importing_metrics_is_light() -> None:

@@ -15,15 +15,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.metrics import Evaluation, evaluate_predictions
+from headstart.metrics import Classification, MultiLabel, Regression, evaluate_predictions
 from headstart.plots import (
     PALETTE,
     TrialPoint,
     draw_confusion,
+    draw_label_confusions,
     draw_leaderboard,
     draw_loss,
+    draw_residuals,
     draw_roc,
+    draw_scatter,
     label,
+    most_mistaken,
     new_axes,
     save_svg,
 )
@@ -45,14 +49,35 @@ POINTS = [
 ]
 
 
-def evaluation(num_classes: int, n: int = 120, names: tuple[str, ...] = ()) -> Evaluation:
+def evaluation(num_classes: int, n: int = 120, names: tuple[str, ...] = ()) -> Classification:
     """A fair classifier's answers."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, num_classes, n)
     scores = rng.normal(size=(n, num_classes)) + 2.0 * np.eye(num_classes)[labels]
     rows = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     classes = names or tuple(f"class {k}" for k in range(num_classes))
-    return evaluate_predictions("binary" if num_classes == 2 else "multiclass", classes, labels, rows, split="test")
+    result = evaluate_predictions("binary" if num_classes == 2 else "multiclass", classes, labels, rows, split="test")
+    assert isinstance(result, Classification)
+    return result
+
+
+def labelled(names: tuple[str, ...], n: int = 120) -> MultiLabel:
+    """Fair answers for several labels."""
+    rng = np.random.default_rng(2)
+    labels = (rng.random((n, len(names))) < 0.4).astype(int)
+    rows = np.clip(0.3 * labels + 0.7 * rng.random(labels.shape), 0, 1)
+    result = evaluate_predictions("multilabel", names, labels, rows, split="test")
+    assert isinstance(result, MultiLabel)
+    return result
+
+
+def valued(names: tuple[str, ...] = ("price",), n: int = 120) -> Regression:
+    """Fair answers for values."""
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=(n, len(names)))
+    result = evaluate_predictions("regression", names, truth, truth + 0.3 * rng.normal(size=truth.shape), split="test")
+    assert isinstance(result, Regression)
+    return result
 
 
 def texts(svg: str) -> list[str]:
@@ -69,6 +94,10 @@ def drawings() -> list[tuple[str, Callable[[Any], Any]]]:
         ("roc", lambda ax: draw_roc(ax, many)),
         ("binary", lambda ax: draw_roc(ax, evaluation(2, names=HOSTILE[:2]))),
         ("confusion", lambda ax: draw_confusion(ax, many.confusion_matrix, HOSTILE)),
+        ("labels", lambda ax: draw_roc(ax, labelled(HOSTILE))),
+        ("label confusions", lambda ax: draw_label_confusions(ax, labelled(HOSTILE).confusion_matrices)),
+        ("scatter", lambda ax: draw_scatter(ax, *valued().target())),
+        ("residuals", lambda ax: draw_residuals(ax, *valued().target())),
         ("loss", lambda ax: draw_loss(ax, history)),
         ("leaderboard", lambda ax: draw_leaderboard(ax, POINTS)),
     ]
@@ -135,6 +164,67 @@ def test_one_class_alone_has_no_curve_of_its_own() -> None:
     for task, classes, table in (("binary", "ab", rows), ("multiclass", "abc", np.c_[rows, [0.0, 0.0]])):
         result = evaluate_predictions(task, list(classes), np.array([0, 0]), table, split="test")
         assert result.plot_roc() is not None
+
+
+@pytest.mark.parametrize("num_labels", [1, 2, 5, 12, 14])
+def test_any_number_of_labels_can_be_drawn(num_labels: int) -> None:
+    """Each label has four counts and a name, 12 labels at most; single curves are drawn up to 12."""
+    result = labelled(tuple(f"label {k}" for k in range(num_labels)))
+    drawn = min(num_labels, 12)
+    texts = [text.get_text() for text in result.plot_confusion().texts]
+    assert len(texts) == 5 * drawn + 2 * -(-drawn // 4) + 2 * min(drawn, 4)
+    curves = [line for line in result.plot_roc().get_lines() if not str(line.get_label()).startswith("_")]
+    assert len(curves) == (2 if num_labels > 12 else num_labels + 2)
+
+
+def test_labels_with_the_most_mistakes_are_drawn() -> None:
+    """Of many the ones with the most wrong answers are kept, in their own order."""
+    matrices = {name: np.array([[9, wrong], [0, 1]]) for name, wrong in (("a", 1), ("b", 5), ("c", 3))}
+    assert most_mistaken(matrices, 2) == ["b", "c"]
+
+
+def test_labels_that_never_vary_have_no_curve() -> None:
+    """Where no label both occurs and is absent only the diagonal is drawn."""
+    result = evaluate_predictions("multilabel", ["a"], np.array([[1], [1]]), np.array([[0.4], [0.9]]), split="test")
+    assert isinstance(result, MultiLabel)
+    assert len(result.plot_roc().get_lines()) == 1
+
+
+def test_values_are_drawn_target_by_target() -> None:
+    """The first target is drawn unless another is named; a caller's own axes are used."""
+    result, ax = valued(("price", "area")), new_axes()
+    assert result.plot_scatter(ax) is ax
+    x, y = result.plot_scatter(target="area").get_lines()[1].get_data()
+    assert (np.asarray(x) == result.labels[:, 1]).all()
+    assert (np.asarray(y) == result.answers[:, 1]).all()
+    assert result.plot_residuals(target="area").get_ylabel() == "residual: predicted − true"
+
+
+def test_of_many_values_a_fixed_sample_is_drawn() -> None:
+    """2000 points at most, the same every time."""
+    rng = np.random.default_rng(0)
+    truth, answers = rng.normal(size=(2, 3000))
+    first, second = (draw_scatter(new_axes(), truth, answers).get_lines()[1].get_xdata() for _ in range(2))
+    assert len(np.asarray(first)) == 2000
+    assert (np.asarray(first) == np.asarray(second)).all()
+
+
+def test_wide_truths_have_logarithmic_axes() -> None:
+    """Logarithmic beyond a factor of 1000 among positive truths; answers of 0 or less lie on the lower edge."""
+    truth = np.array([1.0, 10.0, 5000.0])
+    ax = draw_scatter(new_axes(), truth, np.array([2.0, -1.0, 4000.0]))
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert "answer of 0 or less" in [str(line.get_label()) for line in ax.get_lines()]
+    assert draw_scatter(new_axes(), truth - 1, truth).get_xscale() == "linear"
+    assert draw_scatter(new_axes(), np.array([1.0, 900.0]), np.array([1.0, 1.0])).get_xscale() == "linear"
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, -1e20, 1e-300])
+def test_a_single_value_can_be_drawn(tmp_path: Path, value: float) -> None:
+    """One sample, or a truth that never varies, and nothing warns."""
+    one = np.array([value])
+    for name, draw in (("s", draw_scatter), ("r", draw_residuals)):
+        ET.fromstring(save_svg(lambda ax, draw=draw: draw(ax, one, one), tmp_path / f"{name}.svg", (4.0, 3.0)))
 
 
 def test_wide_losses_are_drawn_on_a_logarithmic_axis() -> None:

@@ -17,11 +17,13 @@ from PIL import Image, ImageDraw
 
 from headstart.convert import tensorrt_command
 from headstart.metrics import Evaluation, evaluate_predictions
-from headstart.report import SECTIONS, write_report
+from headstart.report import SECTIONS, sections, write_report
+from headstart.report.contents import Contents
 from headstart.runfolder import RunFolder, append_json_line, write_csv, write_json
 
 CLASSES = ("ankle boot", "bag", "coat", "한국어 <script>alert(1)</script>", "dress", "$x$ & co", "shirt", "t-shirt")
 TRIALS = ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-linear", "efficientnet_lite0-mlp", "lite1-grid2-mlp")
+CLASS_SECTIONS = [entry for entry in SECTIONS if entry[0] != "values"]
 LEADERBOARD = (
     *("rank", "trial", "status", "part_a", "part_b", "val_loss", "val_accuracy", "part_a_seconds", "part_a_cached"),
     *("part_b_seconds", "total_seconds", "num_params", "ms_per_sample", "file_mb", "on_front", "reason"),
@@ -60,7 +62,7 @@ def make_evaluation(folder: Path, classes: tuple[str, ...], n: int, split: str) 
     return result
 
 
-def make_trials(folder: RunFolder, names: tuple[str, ...]) -> None:
+def make_trials(folder: RunFolder, names: tuple[str, ...], metric: str = "accuracy") -> None:
     """Write leaderboard.csv with one failed trial more, and the history of each."""
     rows: list[list[Any]] = []
     for i, name in enumerate(names):
@@ -74,7 +76,8 @@ def make_trials(folder: RunFolder, names: tuple[str, ...]) -> None:
     rows.append(
         ["", "one_vs_rest-<i>x</i>", "failed", "efficientnet_lite0", "ovr", *[None] * 9, False, "the <budget> was over"]
     )
-    write_csv(folder.path / "leaderboard.csv", LEADERBOARD, rows)
+    columns = [f"val_{metric}" if column == "val_accuracy" else column for column in LEADERBOARD]
+    write_csv(folder.path / "leaderboard.csv", columns, rows)
 
 
 def make_state(folder: RunFolder, **changes: object) -> None:
@@ -122,6 +125,66 @@ def make_run(
     return folder
 
 
+LABELS = ("beach", "sunset", "fall foliage", "field", "mountain <b>", "urban")
+KINDS = ("multiclass", "multilabel", "regression", "several")
+
+
+def make_answers(kind: str, n: int) -> tuple[Evaluation, list[str], list[list[object]], list[str]]:
+    """An evaluation, the columns and rows of predictions.csv without the first, and the labels as splits.csv has them."""
+    rng = np.random.default_rng(11)
+    rows: list[list[object]]
+    if kind == "multilabel":
+        labels = (rng.random((n, len(LABELS))) < 0.35).astype(int)
+        chances = np.clip(0.35 * labels + 0.65 * rng.random(labels.shape), 0, 1).round(6)
+        thresholds = (0.45,) * len(LABELS)
+        result = evaluate_predictions("multilabel", LABELS, labels, chances, split="test", thresholds=thresholds)
+        names = [";".join(name for name, is_on in zip(LABELS, row, strict=True) if is_on) for row in labels]
+        told = [";".join(name for name, is_on in zip(LABELS, row, strict=True) if is_on) for row in result.predicted]
+        rows = [[name, answer, *row] for name, answer, row in zip(names, told, chances, strict=True)]
+        return result, ["label", "predicted", *(f"p_{name}" for name in LABELS)], rows, names
+    if kind == "multiclass":
+        numbers = rng.integers(0, 3, n)
+        scores = rng.random((n, 3)) + 1.1 * np.eye(3)[numbers]
+        chances = scores / scores.sum(axis=1, keepdims=True)
+        result = evaluate_predictions("multiclass", CLASSES[:3], numbers, chances, split="test")
+        names = [CLASSES[number] for number in numbers]
+        told = [CLASSES[number] for number in result.predicted]
+        rows = [[name, answer, *row] for name, answer, row in zip(names, told, chances, strict=True)]
+        return result, ["label", "predicted", *(f"p_{name}" for name in CLASSES[:3])], rows, names
+    targets = ("price",) if kind == "regression" else ("price", "area <m>")
+    truth = np.abs(rng.normal(size=(n, len(targets))) * 40 + 180) * np.array([1000.0, 1.0])[: len(targets)]
+    values = truth * (1 + 0.08 * rng.normal(size=truth.shape))
+    result = evaluate_predictions("regression", targets, truth, values, split="test")
+    ends = [""] if len(targets) == 1 else [f"_{name}" for name in targets]
+    columns = [f"label{end}" for end in ends] + [f"predicted{end}" for end in ends]
+    rows = [[*ours, *theirs] for ours, theirs in zip(truth, values, strict=True)]
+    return result, columns, rows, [";".join(map(str, row)) for row in truth]
+
+
+def make_run_of(root: Path, kind: str, *, is_table: bool, n: int = 150) -> RunFolder:
+    """A finished run of another task than one class an image, with everything in it."""
+    folder = RunFolder.create(root / f"{kind}-001", kind)
+    result, columns, rows, labels = make_answers(kind, n)
+    metric = {"multilabel": "macro_auc", "regression": "r2"}.get(result.task, "accuracy")
+    changes: dict[str, object] = {"data_kind": "table"} if is_table else {}
+    best = {"trial": TRIALS[0], "val_loss": 0.52, f"val_{metric}": 0.83, "total_seconds": 4.6}
+    make_state(folder, data_name=kind, task=result.task, classes=list(result.classes), best=best, **changes)
+    make_trials(folder, TRIALS[:3], metric)
+    write_json(folder.path / "evaluation.json", result.to_json())
+    paths = [str(i + 1) if is_table else str(root / "images" / f"{i:04d}.png") for i in range(n)]
+    for i, path in enumerate(paths[:60] if not is_table else []):
+        make_image(Path(path), i % 5, np.random.default_rng(i))
+    first = "row" if is_table else "path"
+    beside = [[path, *row] for path, row in zip(paths, rows, strict=True)]
+    write_csv(folder.path / "predictions.csv", [first, *columns], beside)
+    both = [(path, name, split) for split in ("train", "test") for path, name in zip(paths, labels, strict=True)]
+    write_csv(folder.path / "splits.csv", [first, "label", "split"], both)
+    write_csv(folder.path / "skipped.csv", ["path", "reason"], [("row 7", "no value in the target column")])
+    write_json(folder.path / "findings.json", [])
+    write_json(folder.path / "signature.json", {"input": {"name": "x", "shape": [None, 8]}})
+    return folder
+
+
 class Page(HTMLParser):
     """What a browser would see: tags with their attributes, and the text."""
 
@@ -155,7 +218,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Page]
 def test_a_finished_run_has_every_part(finished: tuple[RunFolder, Page]) -> None:
     """All sections are there in order and none has a note about a malformed file; the pictures are files too."""
     folder, page = finished
-    assert [attrs["id"] for tag, attrs in page.tags if tag == "section"] == [name for name, _, _ in SECTIONS]
+    assert [attrs["id"] for tag, attrs in page.tags if tag == "section"] == [name for name, _, _ in CLASS_SECTIONS]
     assert "cannot be" not in page.words
     assert {path.stem for path in (folder.path / "plots").iterdir()} >= {"roc", "confusion", "leaderboard"}
     assert len([tag for tag, _ in page.tags if tag == "svg"]) == 3 + len(TRIALS)
@@ -222,10 +285,122 @@ def test_only_the_report_and_its_pictures_are_written(tmp_path: Path) -> None:
     assert "Threshold" in page.words
 
 
+@pytest.fixture(scope="module", params=[(kind, is_table) for kind in KINDS for is_table in (False, True)], ids=str)
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bool, RunFolder, Page]:
+    """A finished run of each task, of images and of a table, and its report."""
+    kind, is_table = request.param
+    folder = make_run_of(tmp_path_factory.mktemp("other"), kind, is_table=is_table)
+    return kind, is_table, folder, read(folder)
+
+
+def test_every_task_has_its_parts(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """Sections that do not apply are neither on the page nor in its navigation; the others are whole."""
+    kind, _, folder, page = other
+    found = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
+    assert [(attrs["href"] or "")[1:] for tag, attrs in page.tags if tag == "a"] == found
+    gone = {"roc", "confusion", "unsure"} if kind in ("regression", "several") else {"values"}
+    gone |= {"classes"} if kind == "regression" else set()
+    assert found == [name for name, _, _ in SECTIONS if name not in gone]
+    assert "cannot be" not in page.words
+    assert "is not there" not in page.words
+    figures = {"regression": {"scatter", "residuals"}, "several": {"scatter-01", "residuals-02"}}.get(
+        kind, {"roc", "confusion"}
+    )
+    assert {path.stem for path in (folder.path / "plots").iterdir()} >= figures
+
+
+def test_a_table_has_rows_and_no_images(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """Samples of a table are called rows everywhere, and the commands are those for tables."""
+    _, is_table, folder, page = other
+    words = page.words.replace("32 images", "")  # what the engine was tried with is a note of the run
+    assert ("image" in words) != is_table
+    assert ("Row 1" in page.words) == is_table
+    assert any(tag == "img" for tag, _ in page.tags) != is_table
+    assert (f"headstart predict {folder.path} new_rows.csv --out predictions.csv" in page.words) == is_table
+    assert ("--to onnx saved_model" in page.words) == is_table
+
+
+def test_the_verdict_says_what_suits_the_task(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """Each task has its own first number, with n, its interval and the constant answer beside it."""
+    kind, is_table, folder, page = other
+    value = json.loads((folder.path / "evaluation.json").read_text())
+    noun = "rows" if is_table else "images"
+    area = value["roc_auc"]["macro"] if "roc_auc" in value else 0.0
+    expected = {
+        "multiclass": f"% accuracy on 150 test {noun} (95% interval ",
+        "multilabel": f"reaches a macro AUC of {area:.3f} on 150 test {noun} (95% interval ",
+        "regression": f"is off by {value.get('mae', 0):,.0f} in “price” on average on 150 test {noun} (95% interval ",
+        "several": f"is off by {value.get('mae', 0):,.0f} on average over 2 targets on 150 test {noun} (95% interval ",
+    }[kind]
+    assert expected in page.words
+    constant = {"multiclass": "always answering ", "multilabel": "a constant answer has 0.5"}
+    assert constant.get(kind, "always answering the median is off by ") in page.words
+    metric = {"multiclass": "Validation accuracy", "multilabel": "Validation macro AUC"}.get(kind, "Validation R²")
+    assert metric in page.words
+    assert "0.830" in page.words or kind == "multiclass"
+
+
+def test_the_answers_are_read_back(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """The evaluation made anew from predictions.csv is the one that was stored."""
+    _, _, folder, _ = other
+    contents = Contents.read(folder)
+    assert contents.predictions is not None
+    again, stored = contents.predictions.to_json(), contents.evaluation
+    names = [key for key, value in stored.items() if isinstance(value, float)]
+    assert names
+    for name in names:
+        assert again[name] == pytest.approx(stored[name], rel=1e-6), name
+
+
+def test_samples_of_a_split_are_counted_by_label(tmp_path: Path) -> None:
+    """A sample with two labels counts for both and once in all; values have no classes to count."""
+    page = read(make_run_of(tmp_path, "multilabel", is_table=True))
+    assert "6 labels, 300 rows" in page.words
+    assert "All150150300" in page.words
+    page = read(make_run_of(tmp_path, "several", is_table=True))
+    assert "300 rows" in page.words
+    assert "All150150300" in page.words
+
+
+@pytest.mark.parametrize(("kind", "words"), [("multilabel", "macro AUC 0.830"), ("regression", "R² 0.830")])
+def test_an_unfinished_run_of_another_task_says_so(tmp_path: Path, kind: str, words: str) -> None:
+    """Without an evaluation the best trial so far is told by the metric of its task."""
+    folder = make_run_of(tmp_path, kind, is_table=True)
+    for name in ("evaluation.json", "predictions.csv"):
+        (folder.path / name).unlink()
+    folder.update(status="running")
+    assert f"the best trial so far is {TRIALS[0]}: {words} on 341 validation rows. It was chosen there" in read(folder).words
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("multilabel", {"confusion_matrices": {"beach": [[1, 2], [3]]}}),
+        ("multilabel", {"confusion_matrices": {"beach": [[1.5, 2], [3, 4]]}}),
+        ("multilabel", {"thresholds": {}}),
+        ("multilabel", {"roc_auc": {"macro": None}, "macro_auc_interval": None}),
+        ("regression", {"targets": ["cost"]}),
+        ("regression", {"targets": []}),
+        ("regression", {"mae": "x", "mae_interval": [1]}),
+        ("regression", {"mae": -1.0, "mae_interval": [float("inf"), 0]}),
+        ("regression", {"mae": 0.0, "mae_interval": [0.0, 0.0], "baseline_mae": 0.0}),
+        ("several", {"per_target": {"a": 1, "b": {"mae": None, "r2": None}}}),
+    ],
+)
+def test_absurd_numbers_of_another_task_are_survived(tmp_path: Path, kind: str, changes: dict[str, Any]) -> None:
+    """What does not fit the task gives notes, and never a NaN."""
+    folder = make_run_of(tmp_path, kind, is_table=True, n=12)
+    path = folder.path / "evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    page = read(folder)
+    assert not re.search(r"\bnan\b|\binf\b", page.words.split("Environment")[0])
+    assert "Predict and export" in page.words
+
+
 def test_an_empty_folder_has_a_report(tmp_path: Path) -> None:
     """A folder without any file gives a page with all its headings and a note in each."""
     page = read(RunFolder(tmp_path))
-    assert all(title in page.words for _, title, _ in SECTIONS)
+    assert all(title in page.words for _, title, _ in CLASS_SECTIONS)
     assert "no trial has finished" in page.words
     assert "cannot be shown" not in page.words
 
@@ -273,7 +448,7 @@ def test_absurd_numbers_are_survived(tmp_path: Path, name: str, changes: dict[st
     path = folder.path / name
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     page = read(folder)
-    assert sum(tag == "section" for tag, _ in page.tags) == len(SECTIONS)
+    assert sum(tag == "section" for tag, _ in page.tags) == len(sections(Contents.read(folder)))
     assert "clothing" in page.words
 
 
@@ -352,10 +527,10 @@ def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes)
     before = path.read_bytes()
     path.write_bytes(content)
     try:
-        page = read(small)
+        page, num_sections = read(small), len(sections(Contents.read(small)))
     finally:
         path.write_bytes(before)
-    assert sum(tag == "section" for tag, _ in page.tags) == len(SECTIONS)
+    assert sum(tag == "section" for tag, _ in page.tags) == num_sections
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -368,8 +543,8 @@ def test_a_field_of_another_type_is_a_note(small: RunFolder, name: str, data: st
     fields[data.draw(st.sampled_from(sorted(fields)))] = value
     path.write_text(json.dumps(fields))
     try:
-        page = read(small)
+        page, num_sections = read(small), len(sections(Contents.read(small)))
     finally:
         path.write_bytes(before)
-    assert sum(tag == "section" for tag, _ in page.tags) == len(SECTIONS)
+    assert sum(tag == "section" for tag, _ in page.tags) == num_sections
     assert not re.search(r"\bnan\b|\binf\b", page.words.split("Environment")[0])

@@ -19,9 +19,10 @@ from headstart.gathering import features_of, views_of
 from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model
-from headstart.plans import FOLDS
-from headstart.runfolder import replacing, write_json
+from headstart.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLDS
+from headstart.runfolder import write_json
 from headstart.session import clear_session
+from headstart.table_features import AnyFeatures
 from headstart.tasks import TASKS
 from headstart.trainer import LEAST_BATCH, Trained
 from headstart.trials import Trial
@@ -38,29 +39,35 @@ def attempt(job: Job, trial: Trial) -> None:
         HeadstartError: It cannot be run, or its training came to nothing.
     """
     features = features_of(job, trial.part)
-    if trial.recipe.views > 1:
+    if isinstance(features, Features) and trial.recipe.views > 1:
         features = features.plus(views_of(job, trial))
     model, trained = _train(job, trial, features)
     job.interrupted = trained.interrupted
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
-    num_folds = job.request.folds or (0 if trial.part.is_inner else FOLDS.get(job.request.plan, 0))
+    num_folds = _num_folds(job, trial)
     if num_folds and not (trained.interrupted or trained.cut_short):
         row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
     folder = job.folder.trial(trial.name)
-    if not (folder / "model.keras").exists():  # the solver leaves none
-        with replacing(folder / "model.keras") as temporary:
-            model.part_b().save(temporary)
+    model.part_b.save(folder)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
     if not (trained.interrupted or trained.cut_short):
         job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
-    best = job.best
     job.rows.append(row)
     if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
         job.converter = Child("convert.py")
-    if best is None or trained.val_loss < (best.val_loss or 0.0):
+    if job.best is row:
         job.model = trial.name, model
-    job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, {row.total_seconds:.1f} s")
+    job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, {row.measured}, {row.total_seconds:.1f} s")
+
+
+def _num_folds(job: Job, trial: Trial) -> int:
+    """As many as were asked for; unasked, those of the plan for heads, and five where a table is small."""
+    if job.request.folds or trial.part.is_inner:
+        return job.request.folds
+    if trial.part.is_table and len(job.learning) + len(job.held_out) < SMALL_TABLE:
+        return SMALL_TABLE_FOLDS
+    return FOLDS.get(job.request.plan, 0)
 
 
 def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
@@ -83,7 +90,8 @@ def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
         job.progress.say(f"{name}: {reason}")
         return replace(row, reason=reason)
     row = replace(row, **scores.summary())  # type: ignore[arg-type]
-    spread = f"accuracy {row.fold_accuracy:.1%} ± {row.fold_accuracy_deviation:.1%}"
+    write_json(job.folder.trial(name) / "folds.json", scores.evaluation(job.learning).to_json())
+    spread = f"{row.metric} {row.fold_metric:.3f} ± {row.fold_metric_deviation:.3f}"
     job.progress.say(f"{name}: {len(scores.losses)} folds, {spread}")
     return row
 
@@ -98,22 +106,23 @@ def predict_seconds(job: Job, trial: Trial) -> float:
 
 
 def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
-    """Weigh the models that see the same image as the best one does; their mean is a trial like any other."""
-    best = job.best
+    """Weigh the networks that see the same image as the best one does; their mean is a trial like any other."""
+    best = job.best_network
     named = {trial.name: trial for trial in trials}
     if best is None or best.trial not in named:
         return
     geometry = named[best.trial].part.geometry
-    rows = [row for row in job.rows if row.val_loss is not None and named[row.trial].part.geometry == geometry]
+    scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_yardstick]
+    rows = [row for row in scored if named[row.trial].part.geometry == geometry]
     rows.sort(key=lambda row: list(named).index(row.trial))  # in a resumed run they come in another order
     models = [recall(job, named[row.trial]) for row in rows]
     validation = job.learning.indices("validation")
-    labels = job.learning.labels[validation]
-    answers = [model.probabilities(job.features[model.part.name], validation) for model in models]
-    weights = mixing_weights(answers, labels) if len(rows) > 1 else np.ones(1)
+    labels, task = job.learning.targets[validation], job.learning.scored_task
+    answers = [model.scaled_answers(job.features[model.part.name], validation) for model in models]
+    weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
-        job.progress.say("no ensemble: no second model that sees the same image adds to the best")
+        job.progress.say(f"no ensemble: no second model that sees the same {job.learning.sample_noun} adds to the best")
         return
     members = [rows[i] for i in chosen]
     ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen])
@@ -126,8 +135,9 @@ def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
         status="done",
         part_a=" ".join(part_a),
         part_b=" ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True)),
-        val_loss=TASKS[job.learning.task].score(labels, mean),
-        val_accuracy=float((mean.argmax(axis=1) == labels).mean()),
+        metric=task.metric,
+        val_loss=task.score(labels, mean),
+        val_metric=task.measure(labels, mean),
         part_a_seconds=sum(part_a.values()),
         part_a_cached=all(row.part_a_cached for row in members),
         part_b_seconds=part_b_seconds,
@@ -137,7 +147,7 @@ def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
         file_mb=num_params * 4 / 1e6,
     )
     job.rows.append(row)
-    job.progress.say(f"{NAME} of {len(members)}: val_loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}")
+    job.progress.say(f"{NAME} of {len(members)}: val_loss {row.val_loss:.4f}, {row.measured}")
     if job.best is row:
         job.model = NAME, ensemble
 
@@ -147,15 +157,16 @@ def recall(job: Job, trial: Trial) -> Model:
     if job.model is not None and job.model[0] == trial.name:
         return cast("Model", job.model[1])
     features = features_of(job, trial.part)
-    return Model.of(trial).restore(job.learning, features, job.folder.trial(trial.name) / "model.keras")
+    return Model.of(trial).restore(job.learning, features, job.folder.trial(trial.name))
 
 
-def unfinished(trial: Trial, status: str, reason: str) -> Row:
+def unfinished(job: Job, trial: Trial, status: str, reason: str) -> Row:
     """The row of a trial without numbers."""
-    return Row(trial.name, status, trial.part.name, trial.recipe.network, reason=reason)
+    metric = TASKS[job.learning.task].metric
+    return Row(trial.name, status, trial.part.name, trial.recipe.network, metric=metric, reason=reason)
 
 
-def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
+def _train(job: Job, trial: Trial, features: AnyFeatures) -> tuple[Model, Trained]:
     """Train Part B; where the memory does not suffice, again with half the batch."""
     folder = job.folder.trial(trial.name)
     size = job.state["batch_sizes"].get(trial.name) or trial.recipe.batch_size
@@ -167,7 +178,7 @@ def _train(job: Job, trial: Trial, features: Features) -> tuple[Model, Trained]:
         recipe = {"trial": trial.name, "part_a": trial.part.settings(), **model.recipe.to_json()}
         write_json(folder / "recipe.json", recipe)
         job.progress.begin(trial.name, 0)
-        if not trial.is_solved:
+        if not (trial.is_solved or trial.is_yardstick):
             be_deterministic(job.state["threads"])
             clear_session()
         try:
@@ -197,12 +208,12 @@ def _forget(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: Features) -> Row:
+def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: AnyFeatures) -> Row:
     be_deterministic(job.state["threads"])  # before anything is computed by Keras, or it is too late
     measured = job.learning.indices("validation")[:_MEASURED_ROWS]
-    model.probabilities(features, measured)  # compiled apart from the measurement
+    model.scaled_answers(features, measured)  # compiled apart from the measurement
     start = time.perf_counter()
-    model.probabilities(features, measured)
+    model.scaled_answers(features, measured)
     part_b_ms = 1000 * (time.perf_counter() - start) / len(measured)
     num_params = model.num_params()
     names = [trial.part.name, *([trial.name] if trial.recipe.views > 1 else [])]
@@ -211,10 +222,11 @@ def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: F
         status="interrupted" if trained.interrupted else "done",
         part_a=trial.part.name,
         part_b=trial.recipe.network,
+        metric=TASKS[job.learning.task].metric,
         val_loss=trained.val_loss,
-        val_accuracy=trained.val_accuracy,
+        val_metric=trained.val_metric,
         part_a_seconds=features.seconds,
-        part_a_cached=not any(job.state["paid"][name] for name in names),
+        part_a_cached=not (trial.part.is_table or any(job.state["paid"][name] for name in names)),
         part_b_seconds=trained.seconds,
         total_seconds=features.seconds + trained.seconds,
         num_params=num_params,

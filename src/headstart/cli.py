@@ -22,7 +22,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="headstart",
-    help="Labelled images in; the fastest good model on this machine, an honest report and a file to ship out.",
+    help="Labelled images or a table in; the fastest good model on this machine, an honest report and a file to ship out.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # what stands in brackets in a help text is text
@@ -39,9 +39,13 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="A folder of class folders, a CSV or Parquet file, or 'demo'.")
     ],
-    target: Annotated[str | None, typer.Option(help="The label column of a table, by name or position.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column to predict, by name or position; several, joined by commas.")
+    ] = None,
     image: Annotated[str | None, typer.Option(help="The column of image paths, by name or position.")] = None,
-    task: Annotated[str | None, typer.Option(help="binary or multiclass; inferred if left out.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="binary, multiclass, multilabel or regression; inferred if left out.")
+    ] = None,
     plan: Annotated[str, typer.Option(help="quick, balanced, best, scratch, or a TOML file.")] = "quick",
     trial: Annotated[
         list[str] | None,
@@ -139,10 +143,10 @@ def leaderboard(
 @app.command()
 def evaluate(
     run: RunFolder,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled images: a folder of class folders, or a table.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled samples: a folder of class folders, or a table.")],
     as_json: Json = False,
 ) -> None:
-    """Measure a run's model on labelled images."""
+    """Measure a run's model on labelled samples."""
     from headstart import tables
     from headstart.run import Run
 
@@ -158,16 +162,17 @@ def evaluate(
 @app.command()
 def predict(
     run: RunFolder,
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, or folders of images.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATHS...", help="Images, or folders of images; for a model of features, tables.")
+    ],
     out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer for images; a file that cannot be read is a row with an error."""
+    """Answer for images or rows of features; what cannot be read is a row with an error."""
     from headstart import tables
     from headstart.run import Run
 
-    answers, classes = Run(run).answers(tables.expand(paths))
-    columns, rows = tables.prediction_rows(answers, classes)
+    columns, rows, num_errors = Run(run).answers(tables.expand(paths))
     if out is not None:
         from headstart.runfolder import write_csv
 
@@ -176,7 +181,7 @@ def predict(
         _print_json({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
     elif out is None:
         sys.stdout.write(tables.csv_text(columns, rows))
-    if any(answer.error for answer in answers):
+    if num_errors:
         raise typer.Exit(1)
 
 

@@ -45,7 +45,7 @@ def write_engine_graph(keras_file: Path, xml_file: Path) -> None:
     """
     row = FORMATS["openvino"]
     with staged(xml_file.parent) as staging:
-        convert(keras_file, [row], staging, names={"output": "", "labels": []})
+        convert(keras_file, [row], staging, names={"output": "", "labels": [], "table": None})
         for name in row.files:  # the weights first: whoever sees the graph finds them
             settle(staging / name, xml_file.with_suffix(Path(name).suffix))
 
@@ -65,7 +65,8 @@ def convert(
         keras_file: The model, of built-in layers, with one input.
         rows: Rows of ``FORMATS``.
         folder: Where the files go, under the names of the formats.
-        names: ``output``, what the model's only output is to be called (empty for its own names), and ``labels``.
+        names: ``output``, what the model's only output is to be called (empty for its own names), ``labels``, and
+            ``table``: see ``convert.Trained``.
         child: A ``Child`` of convert.py that was started before.
         timeout_seconds: The child is ended after so long.
 

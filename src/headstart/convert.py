@@ -1,7 +1,7 @@
 """Part A: the table of formats a model can be written in, and the child process that writes them, on TensorFlow.
 
-``conversion`` starts it as a script, whatever backend trained the model. It imports nothing of Headstart when it runs:
-what comes out is made by public tools alone.
+``conversion`` starts it as a script, whatever backend trained the model. What comes out is made by public tools alone; of
+Headstart it imports no more than the graphs that stand before and in place of the network of a table.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,17 @@ class Trained:
     """A trained model on disk, loaded and traced once for all the formats that need it.
 
     Attributes:
-        keras_file: The model, of built-in layers only, with one input.
+        keras_file: The model, of built-in layers only, with one input; of trees their arrays, ``model.npz``.
         output: What its only output is to be called; empty for the names that the model has.
         labels: Class names in the order of the outputs.
+        table: Of a table: its ``encoding``, the ``arguments`` that a SavedModel is to have for its columns, and
+            ``scaling_of_targets`` or None.
     """
 
     keras_file: Path
     output: str = ""
     labels: tuple[str, ...] = ()
+    table: dict[str, Any] | None = None
 
     @cached_property
     def model(self) -> Any:
@@ -54,6 +57,40 @@ class Trained:
         model = keras.models.load_model(self.keras_file, compile=False, safe_mode=True)
         model.trainable = False
         return model
+
+    @cached_property
+    def trees(self) -> list[Any]:
+        """The arrays of trees; none where the model is a network."""
+        import numpy as np
+
+        if self.keras_file.suffix != ".npz":
+            return []
+        with np.load(self.keras_file, allow_pickle=False) as arrays:
+            return [arrays[name] for name in arrays.files]
+
+    @cached_property
+    def on_columns(self) -> tuple[Any, list[Any]]:
+        """For a table: from its columns, by the names of the arguments, to named outputs; and what that has to hold."""
+        import tensorflow as tf
+
+        from headstart.table_tensorflow import tf_encoder, tf_trees
+
+        table = self.table or {}
+        encode, held = tf_encoder(table["encoding"])
+        answer: Callable[[Any], Any]
+        answer = tf_trees(self.trees, table["scaling_of_targets"]) if self.trees else partial(self.model, training=False)
+        specs = table["encoding"]["columns"]
+        kinds = {"category": tf.string}
+        arguments = {
+            argument: tf.TensorSpec((None, 1), kinds.get(spec["kind"], tf.float32), name=argument)
+            for argument, spec in zip(table["arguments"], specs, strict=True)
+        }
+
+        def forward(**columns: Any) -> dict[str, Any]:
+            named = {spec["name"]: columns[argument] for argument, spec in zip(table["arguments"], specs, strict=True)}
+            return {self.output: answer(encode(named))}
+
+        return tf.function(forward).get_concrete_function(**arguments), held
 
     @cached_property
     def function(self) -> Any:
@@ -82,6 +119,7 @@ class Format:
         write: Writes it.
         runtime: What reads it again: a key of ``RUNTIMES`` in ``verify_export``.
         beside: Names of further files that ``write`` leaves next to it.
+        takes_columns: Of a table it takes the columns themselves, and can hold trees; others take encoded rows.
     """
 
     name: str
@@ -89,6 +127,7 @@ class Format:
     write: Callable[[Trained, Path], None]
     runtime: str
     beside: tuple[str, ...] = ()
+    takes_columns: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -108,17 +147,29 @@ def _write_saved_model(trained: Trained, path: Path) -> None:
     import tensorflow as tf
 
     # Only the variables and the traced function: a third of the time that saving the tree of Keras layers takes.
-    module = tf.Module()
-    module.all_variables = [variable.value for variable in trained.model.variables]
-    tf.saved_model.save(module, str(path), signatures={"serving_default": trained.function})
+    module, function = tf.Module(), trained.function
+    if trained.table is not None:
+        function, module.lookups = trained.on_columns
+    module.all_variables = [] if trained.trees else [variable.value for variable in trained.model.variables]
+    tf.saved_model.save(module, str(path), signatures={"serving_default": function})
 
 
 def _write_onnx(trained: Trained, path: Path) -> None:
     import onnx
-    import tf2onnx
 
-    function = trained.function
-    graph, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=_OPSET)
+    if trained.trees:
+        from headstart.table_graph import onnx_trees
+
+        graph = onnx_trees(trained.trees, trained.output, (trained.table or {})["scaling_of_targets"])
+    else:
+        import tf2onnx
+
+        function = trained.function
+        graph, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=_OPSET)
+    if trained.table is not None:
+        from headstart.table_graph import merge, onnx_encoder
+
+        graph = merge(onnx_encoder(trained.table["encoding"]), graph, output=trained.output)
     for tensor in (*graph.graph.input, *graph.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.helper.set_model_props(graph, {"labels": json.dumps(trained.labels)})
@@ -138,7 +189,7 @@ def _write_litert(trained: Trained, path: Path) -> None:
 
     # By way of a SavedModel: only its signature carries the names of input and output into the file.
     with tempfile.TemporaryDirectory(prefix=".litert-", dir=path.parent) as scratch:
-        _write_saved_model(trained, Path(scratch))
+        _write_saved_model(replace(trained, table=None), Path(scratch))  # it has no operations on text
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=["serving_default"])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # a phone has no TensorFlow to fall back on
         path.write_bytes(converter.convert())
@@ -149,8 +200,8 @@ FORMATS: dict[str, Format] = {
     for row in (
         Format("keras", "model.keras", _write_keras, runtime="keras"),
         Format("h5", "model.h5", _write_h5, runtime="keras"),
-        Format("saved_model", "saved_model", _write_saved_model, runtime="tensorflow"),
-        Format("onnx", "model.onnx", _write_onnx, runtime="onnxruntime"),
+        Format("saved_model", "saved_model", _write_saved_model, runtime="tensorflow", takes_columns=True),
+        Format("onnx", "model.onnx", _write_onnx, runtime="onnxruntime", takes_columns=True),
         Format("openvino", "model.xml", _write_openvino, runtime="openvino", beside=("model.bin",)),
         Format("litert", "model.tflite", _write_litert, runtime="litert"),
     )
@@ -184,13 +235,13 @@ def tensorrt_command(name: str, sides: Sequence[int]) -> list[str]:
 def main() -> int:
     """Write the formats that standard input asks for; the last line of standard output is a JSON object of seconds.
 
-    The request is ``{"keras_file", "folder", "formats": [...], "output", "labels"}``. On a failure the last line of
+    The request is ``{"keras_file", "folder", "formats": [...], "output", "labels", "table"}``. On a failure the last line of
     standard error says in which format and why.
     """
     import keras  # noqa: F401 - the slow part, done while the request is still being prepared
 
     request = json.load(sys.stdin)
-    trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]))
+    trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}
     for name in request["formats"]:
         start = time.perf_counter()

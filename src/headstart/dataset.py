@@ -7,25 +7,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from headstart.cells import Table
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import file_digests, settings_digest
-from headstart.tasks import infer_task
+from headstart.scaling import Scaling
+from headstart.skipping import Skipped
+from headstart.tasks import TASKS, Task, infer_task
 
 __all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "Skipped", "dataset_of_files", "natural_key", "nothing_to_evaluate"]
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
-
-
-class Skipped(NamedTuple):
-    """A file that is not used, and why."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -36,15 +32,19 @@ class Dataset:
         name: A short name for folders and titles.
         task: A key of ``TASKS``.
         task_reason: Why this task was inferred, in words.
-        classes: Class names in the order of the label numbers.
-        paths: One path a sample, as the user would write it, or ``[i]`` for the i-th row of an array.
-        labels: Label numbers, shape ``(n,)``, int64.
+        classes: Class names in the order of the label numbers; names of labels (multilabel) or of targets (regression).
+        paths: One path a sample, as the user would write it, ``[i]`` for the i-th image of an array, or a row's number.
+        labels: Label numbers ``(n,)``, int64; multilabel: 0 and 1, ``(n, labels)``, int64; regression: values in the
+            user's units, ``(n, targets)``, float64.
         digests: SHA-256 of each sample's content; the identity of a sample in every cache.
         split: ``train``, ``validation``, ``test`` or ``""`` (not decided yet), one a sample.
-        skipped: Files found and not used.
-        arrays: The samples themselves, ``(n, height, width, channels)``, where they are not files.
+        skipped: Files or rows found and not used.
+        arrays: The samples themselves, ``(n, height, width, channels)``, where they are images and not files.
+        table: The samples themselves, raw, where they are rows of features.
         made_splits: Names of the splits that Headstart made; the others are the user's own.
         groups: Group number of each sample, ``(n,)``; samples of one group stay on one side of a split. Empty until known.
+        scaling: Regression: the scale that the targets are learned in, once the training split is known.
+        target: The columns of a table that labels were read from.
     """
 
     name: str
@@ -52,29 +52,70 @@ class Dataset:
     task_reason: str
     classes: tuple[str, ...]
     paths: tuple[str, ...]
-    labels: np.ndarray[Any, np.dtype[np.int64]]
+    labels: np.ndarray[Any, Any]
     digests: tuple[str, ...]
     split: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
     arrays: np.ndarray[Any, Any] | None = field(default=None, repr=False)
+    table: Table | None = field(default=None, repr=False)
     made_splits: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
+    scaling: Scaling | None = None
+    target: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are."""
+        """How many classes, labels or targets there are."""
         return len(self.classes)
+
+    @property
+    def key(self) -> str:
+        """What names a sample in a table of predictions: ``path`` or ``row``."""
+        return "path" if self.table is None else "row"
+
+    @property
+    def sample_noun(self) -> str:
+        """What a sample is called in a sentence: ``image`` or ``row``."""
+        return "image" if self.table is None else "row"
+
+    @property
+    def targets(self) -> np.ndarray[Any, Any]:
+        """The labels as ``TASKS[task].score`` takes them beside a network's answers: those of a regression are scaled."""
+        return self.labels if self.scaling is None else self.scaling.apply(self.labels)
+
+    @property
+    def scored_task(self) -> Task:
+        """The row of its task, which scores targets as ``targets`` has them; its metric is in the user's units."""
+        task, scaling = TASKS[self.task], self.scaling
+        if scaling is None:
+            return task
+        return replace(task, measure=lambda labels, values: task.measure(scaling.invert(labels), scaling.invert(values)))
+
+    def in_units(self, answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """A network's answers as users see them: those of a regression in the user's units."""
+        return answers if self.scaling is None else self.scaling.invert(answers)
+
+    def label_texts(self) -> list[str]:
+        """Each sample's label in words: its class, its labels joined by ``;``, or its values joined by ``;``."""
+        if self.task == "multilabel":
+            return [";".join(name for name, is_on in zip(self.classes, row, strict=True) if is_on) for row in self.labels]
+        if self.task == "regression":
+            return [";".join(f"{value:.10g}" for value in row) for row in self.labels]
+        return [self.classes[label] for label in self.labels]
 
     def indices(self, *splits: str) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Positions of the samples of the named splits, ascending."""
         return np.flatnonzero(np.isin(np.asarray(self.split, dtype=object), splits))
 
     def counts(self, split: str) -> dict[str, int]:
-        """Samples of each class in a split."""
-        numbers = np.bincount(self.labels[self.indices(split)], minlength=self.num_classes)
+        """Samples of each class, or with each label, in a split; none for a regression."""
+        labels = self.labels[self.indices(split)]
+        if self.task == "regression":
+            return {}
+        numbers = np.bincount(labels, minlength=self.num_classes) if TASKS[self.task].has_classes else labels.sum(axis=0)
         return {name: int(number) for name, number in zip(self.classes, numbers, strict=True)}
 
     def take(self, indices: Sequence[int] | np.ndarray[Any, Any]) -> Dataset:
@@ -87,6 +128,7 @@ class Dataset:
             digests=tuple(self.digests[i] for i in chosen),
             split=tuple(self.split[i] for i in chosen),
             arrays=None if self.arrays is None else self.arrays[chosen],
+            table=None if self.table is None else self.table.take(chosen),
             groups=tuple(self.groups[i] for i in chosen) if self.groups else (),
         )
 
@@ -97,8 +139,9 @@ class Dataset:
         return replace(kept, skipped=(*self.skipped, *skipped))
 
     def plus(self, other: Dataset) -> Dataset:
-        """The samples of both, these first; groups are forgotten. Both hold files, or both arrays."""
+        """The samples of both, these first; groups are forgotten. Both hold files, or both arrays, or both tables."""
         arrays = None if self.arrays is None or other.arrays is None else np.concatenate([self.arrays, other.arrays])
+        table = None if self.table is None or other.table is None else self.table.plus(other.table)
         return replace(
             self,
             paths=self.paths + other.paths,
@@ -107,11 +150,23 @@ class Dataset:
             split=self.split + other.split,
             skipped=tuple(dict.fromkeys(self.skipped + other.skipped)),
             arrays=arrays,
+            table=table,
             groups=(),
         )
 
     def relabelled(self, classes: Sequence[str]) -> Dataset:
-        """The samples of these classes, numbered in this order; samples of other classes are listed as skipped."""
+        """The samples of these classes, numbered in this order; samples of other classes are listed as skipped.
+
+        Labels and targets are put in that order.
+
+        Raises:
+            DatasetError: A label or a target is not there (H110).
+        """
+        if not TASKS[self.task].has_classes:
+            if missing := [name for name in classes if name not in self.classes]:
+                raise nothing_to_evaluate(f"{self.name} without {', '.join(missing[:5])}", classes)
+            columns = [self.classes.index(name) for name in classes]
+            return replace(self, classes=tuple(classes), labels=self.labels[:, columns])
         names = [self.classes[label] for label in self.labels]
         others = [i for i, name in enumerate(names) if name not in classes]
         skipped = [Skipped(self.paths[i], f"its class {names[i]} is none of the model's") for i in others]
@@ -121,9 +176,9 @@ class Dataset:
 
     def digest(self) -> str:
         """SHA-256 of what there is to learn from: the samples with their contents, labels and splits."""
-        labels = [self.classes[label] for label in self.labels]
         paths = [os.fsencode(path).hex() for path in self.paths]
-        return settings_digest(task=self.task, samples=[*zip(paths, self.digests, labels, self.split, strict=True)])
+        samples = [*zip(paths, self.digests, self.label_texts(), self.split, strict=True)]
+        return settings_digest(task=self.task, samples=samples)
 
     def file(self, index: int) -> Path:
         """The path of one sample's file."""
@@ -135,9 +190,9 @@ def nothing_to_evaluate(name: str, classes: Sequence[str]) -> DatasetError:
     return DatasetError(
         "H110",
         "nothing to evaluate",
-        received=f"{name}: no readable image of {', '.join(classes[:5])}",
-        expected="folders or labels named like the model's classes",
-        advice="name the folders as they were named for fit",
+        received=f"{name}: no readable sample of {', '.join(classes[:5])}",
+        expected="folders, labels or columns named like the model's",
+        advice="name them as they were named for fit",
     )
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from headstart.extractor import PartA
-from headstart.features import Features
 from headstart.model import Model
+from headstart.networks import in_units
 from headstart.runfolder import replacing
-from headstart.signature import sign
+from headstart.signature import Signed, sign
+from headstart.table_features import AnyFeatures
+from headstart.thresholds import best_thresholds
 
 if TYPE_CHECKING:
     import keras
@@ -29,30 +31,55 @@ _ROUNDS = 500
 _LEAST_WEIGHT = 0.02  # a member with less says hardly anything, and costs as much as the others
 
 
-def mixing_weights(probabilities: Sequence[Array], labels: Array) -> Array:
-    """The weights, summing to one, under which the mean of several answers has the least cross-entropy.
+def mixing_weights(task: str, answers: Sequence[Array], labels: Array) -> Array:
+    """The weights, summing to one, under which the mean of several answers has the least score.
 
-    The problem is convex; expectation-maximisation for mixture weights (Dempster, Laird and Rubin, 1977) goes down in
-    every round. Members whose weight comes out below 0.02 are left out.
+    The problem is convex. For probabilities, expectation-maximisation for mixture weights (Dempster, Laird and Rubin, 1977)
+    goes down in every round; a label that a sample has or has not counts as a sample of its own. For values it is a least
+    squares problem with weights of at least 0 (Lawson and Hanson, 1974). Members whose weight comes out below 0.02 are
+    left out.
 
     Args:
-        probabilities: Of each member, ``(n, classes)``.
-        labels: Label numbers, ``(n,)``.
+        task: A key of ``TASKS``.
+        answers: Of each member, ``(n, columns)``, in the scale of ``labels``.
+        labels: ``Dataset.targets`` of the samples.
 
     Example:
         >>> sure, wrong = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.1, 0.9], [0.9, 0.1]])
-        >>> mixing_weights([sure, wrong], np.array([0, 1]))
+        >>> mixing_weights("binary", [sure, wrong], np.array([0, 1]))
         array([1., 0.])
     """
-    true = np.stack([np.clip(p[np.arange(len(labels)), labels], 1e-7, 1) for p in probabilities]).astype(np.float64)
-    weights = np.full(len(true), 1 / len(true))
-    for keep in (np.zeros(len(true)), np.full(len(true), _LEAST_WEIGHT)):
-        weights = np.where(weights >= keep, weights, 0.0)
-        weights /= weights.sum()
-        for _ in range(_ROUNDS):
-            shares = weights[:, None] * true
-            weights = (shares / shares.sum(axis=0)).mean(axis=1)
+    mix = _least_squares if task == "regression" else _most_likely
+    weights = mix(task, answers, labels)
+    kept = np.flatnonzero(weights >= _LEAST_WEIGHT)
+    weights = np.zeros(len(answers))
+    weights[kept] = mix(task, [answers[int(i)] for i in kept], labels)
     return weights
+
+
+def _most_likely(task: str, answers: Sequence[Array], labels: Array) -> Array:
+    """By the probability that each member gave to what is true."""
+    if task == "multilabel":
+        true = np.stack([np.where(labels == 1, p, 1 - p).ravel() for p in answers])
+    else:
+        true = np.stack([p[np.arange(len(labels)), labels] for p in answers])
+    true = np.clip(true, 1e-7, 1).astype(np.float64)
+    weights = np.full(len(true), 1 / len(true))
+    for _ in range(_ROUNDS):
+        shares = weights[:, None] * true
+        weights = (shares / shares.sum(axis=0)).mean(axis=1)
+    return weights
+
+
+def _least_squares(_task: str, answers: Sequence[Array], labels: Array) -> Array:
+    from scipy.optimize import nnls
+
+    columns = np.stack([np.asarray(values, np.float64).ravel() for values in answers], axis=1)
+    emphasis = 1e3 * np.abs(columns).max(initial=1.0) * len(columns) ** 0.5  # of the demand that they sum to one
+    left, right = np.vstack([columns, np.full(len(answers), emphasis)]), np.append(labels.ravel(), emphasis)
+    weights, _ = nnls(left, right)
+    total = weights.sum()
+    return weights / total if total > 0 else np.full(len(answers), 1 / len(answers))
 
 
 class Ensemble:
@@ -66,43 +93,61 @@ class Ensemble:
     def __init__(self, members: Sequence[Model], weights: Sequence[float]) -> None:
         self._members = list(members)
         self._weights = [float(weight) for weight in weights]
+        self.thresholds: tuple[float, ...] = ()
 
     @property
     def parts(self) -> list[PartA]:
         """Part A of each member."""
         return [member.part for member in self._members]
 
-    def answers(self, features: Sequence[Features], indices: Array) -> Array:
-        """Probabilities ``(n, classes)`` of stored rows; ``features`` are those of ``parts``, in that order."""
+    @property
+    def dataset(self) -> Dataset:
+        """What its members were fitted on."""
+        return cast("Dataset", self._members[0].dataset)
+
+    def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+        """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
         pairs = zip(self._weights, self._members, features, strict=True)
-        mean: Array = np.sum([weight * member.probabilities(rows, indices) for weight, member, rows in pairs], axis=0)
-        return mean.astype(np.float32)
+        mean: Array = np.sum([weight * member.scaled_answers(rows, indices) for weight, member, rows in pairs], axis=0)
+        return self.dataset.in_units(mean.astype(np.float32))
+
+    def tune(self, features: Sequence[AnyFeatures]) -> None:
+        """Choose the thresholds on the validation split, where the task has any."""
+        validation = self.dataset.indices("validation")
+        labels = self.dataset.labels[validation]
+        self.thresholds = best_thresholds(self.dataset.task, labels, self.answers(features, validation))
 
     def num_params(self) -> int:
         """Parameters of all members."""
         return sum(member.num_params() for member in self._members)
 
     def keras(self) -> keras.Model:
-        """One Keras model of built-in layers: image of 0..255 in, the weighted mean of the members' outputs out."""
+        """One Keras model of built-in layers: image of 0..255, or an encoded row, in; the mean of all outputs out."""
         import keras
 
-        size = self.parts[0].geometry.size
-        image = keras.Input((size, size, 3), name="image")
+        given = self._members[0].part_b.whole().inputs[0]
+        inputs = keras.Input(given.shape[1:], name=given.name)
         shares = []
         for number, (weight, member) in enumerate(zip(self._weights, self._members, strict=True), start=1):
-            whole = member.keras()
+            whole = member.part_b.whole()
             renamed = keras.Model(whole.inputs[0], whole.outputs[0], name=f"member{number}")
-            shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(image)))
-        return keras.Model(image, keras.layers.Add(name="probabilities")(shares), name="headstart")
+            shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(inputs)))
+        mean = keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")
+        return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write model.keras, signature.json, golden.npz and preprocess.py; see ``Model.save``."""
         out = Path(folder)
-        joined = self.keras()
+        whole = self.keras()
         with replacing(out / "model.keras") as temporary:
-            joined.save(temporary)
+            whole.save(temporary)
         members = [
             {"weight": weight, "part_a": member.part.name, "network": member.recipe.network}
             for weight, member in zip(self._weights, self._members, strict=True)
         ]
-        sign(out, joined, cast("Dataset", self._members[0].dataset), self.parts[0], {"network": NAME, "members": members})
+        made: dict[str, object] = {"network": NAME, "members": members}
+
+        def output(inputs: Array) -> Array:
+            return np.asarray(whole.predict(np.asarray(inputs, np.float32), verbose=0), np.float32)
+
+        sign(out, Signed(self.dataset, self.parts[0], made, output, self.thresholds, self._members[0].encoding))

@@ -16,12 +16,13 @@ from headstart.errors import ExportError, RunError
 from headstart.fingerprint import file_digest
 from headstart.runfolder import read_json, write_bytes, write_json
 
-__all__ = ["FORMATS", "Exported", "Format", "export_model"]
+__all__ = ["FORMATS", "Exported", "Format", "export_model", "formats_of"]
 
-# The most that each measurement of verify_export may be. The same pixels leave rounding alone; from the bytes of a
+# The most that each measurement of verify_export may be. The same inputs leave rounding alone; from the bytes of a
 # file, decoders differ by a level or two of 255, while a wrong resize filter or channel order makes tens.
-_LIMITS = {"from_pixels": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "changed": 0.0}
+_LIMITS = {"from_inputs": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "changed": 0.0}
 _COMPANIONS = ("golden.npz", "preprocess.py")
+_MODELS = ("model.keras", "model.npz")  # a network, or trees
 _SIGNATURE = "signature.json"
 _OF_THE_FOLDER = ("digests", "tensorrt", "tensorrt_note")  # what a signature says of the files beside it
 
@@ -34,7 +35,8 @@ class Exported:
         format: Its name in ``FORMATS``.
         path: The file or folder to open.
         file_mb: Size of all its files, in 10^6 bytes.
-        max_difference: Largest absolute difference from the golden probabilities, from pixels and from files.
+        max_difference: Largest difference from the golden answers, from pixels and from files, or from columns; values of
+            a regression by the size of the target.
         seconds: Writing and checking it; the first format that needs TensorFlow pays for its start and the loading.
     """
 
@@ -76,14 +78,15 @@ def export_model(
         [Exported(format='onnx', path=PosixPath('shipped/model.onnx'), file_mb=13.4, ...)]
     """
     rows = _rows(formats)
-    signature = _signature(source)
+    signature, model = _signature(source)
+    _refuse_formats(model, rows)
     written = [*_COMPANIONS, *(name for row in rows for name in row.files)]
     kept = _earlier_exports(out, source, signature, written)
     with staged(out) as staging:
         for name in (_SIGNATURE, *_COMPANIONS):
             write_bytes(staging / name, (source / name).read_bytes())
-        names = {"output": signature["output"]["name"], "labels": signature["labels"]}
-        seconds = convert(source / "model.keras", rows, staging, names=names, child=child, timeout_seconds=timeout_seconds)
+        names = {"output": signature["output"]["name"], "labels": signature["labels"], "table": _table(signature)}
+        seconds = convert(source / model, rows, staging, names=names, child=child, timeout_seconds=timeout_seconds)
         # Most of a check is one thread importing a runtime, so two at a time; each holds a copy of the model.
         with ThreadPoolExecutor(max_workers=2) as pool:
             checks = list(pool.map(lambda row: _verify(row, staging), rows))
@@ -111,18 +114,48 @@ def _rows(formats: Sequence[str]) -> list[Format]:
     return [FORMATS[name] for name in dict.fromkeys(formats)]
 
 
-def _signature(source: Path) -> dict[str, Any]:
-    missing = [name for name in ("model.keras", _SIGNATURE, *_COMPANIONS) if not (source / name).is_file()]
-    if missing:
+def formats_of(source: Path) -> list[str]:
+    """The formats that a model can be written in: trees are no network, and have those of columns alone."""
+    _, model = _signature(source)
+    return [row.name for row in FORMATS.values() if model == "model.keras" or row.takes_columns]
+
+
+def _refuse_formats(model: str, rows: Sequence[Format]) -> None:
+    wrong = [row.name for row in rows if model != "model.keras" and not row.takes_columns]
+    if wrong:
+        fitting = [row.name for row in FORMATS.values() if row.takes_columns]
+        raise ExportError(
+            "H407",
+            "the model has no such format",
+            received=f"{', '.join(wrong)} of boosted trees, which are no network",
+            expected=" or ".join(fitting),
+            advice=f"--to {fitting[0]}; or fit a network: --trial table-dnn",
+        )
+
+
+def _table(signature: dict[str, Any]) -> dict[str, Any] | None:
+    """What a converter needs to know of a table; None for images."""
+    if "encoding" not in signature:
+        return None
+    arguments = [column["saved_model_argument"] for column in signature["columns"]]
+    scaling = signature.get("scaling_of_targets")
+    return {"encoding": signature["encoding"], "arguments": arguments, "scaling_of_targets": scaling}
+
+
+def _signature(source: Path) -> tuple[dict[str, Any], str]:
+    """The signature, and the name of the model's file."""
+    models = [name for name in _MODELS if (source / name).is_file()]
+    missing = [name for name in (_SIGNATURE, *_COMPANIONS) if not (source / name).is_file()]
+    if missing or not models:
         raise ExportError(
             "H405",
             "the model to export is not complete",
-            received=f"{source} without {', '.join(missing)}",
+            received=f"{source} without {', '.join(missing or ['model.keras'])}",
             expected="the folder of a finished run",
             advice="let the run end, or fit again",
         )
     signature: dict[str, Any] = read_json(source / _SIGNATURE)
-    return signature
+    return signature, models[0]
 
 
 def _earlier_exports(out: Path, source: Path, signature: dict[str, Any], written: Sequence[str]) -> dict[str, str]:
@@ -162,6 +195,8 @@ def _engine(signature: dict[str, Any], digests: dict[str, str]) -> dict[str, str
     if FORMATS["onnx"].file not in digests:
         return {}
     given = signature["input"]
+    if "encoding" in signature:  # TensorRT has no operations on text
+        return {}
     return {
         "tensorrt": shlex.join(tensorrt_command(given["name"], given["shape"][1:])),
         "tensorrt_note": TENSORRT_NOTE,
@@ -214,4 +249,4 @@ def _verify(row: Format, folder: Path) -> tuple[float, float]:
             advice="check that model.keras, golden.npz and preprocess.py are of one run, or fit again",
             exit_code=1,
         )
-    return max(measured["from_pixels"], measured["from_bytes"]), time.perf_counter() - start
+    return max(measured["from_inputs"], measured["from_bytes"]), time.perf_counter() - start

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import keras
     import openvino
 
-__all__ = ["PIXELS", "POOLINGS", "PartA", "Pooling", "Tensors", "unknown_stage"]
+__all__ = ["PIXELS", "POOLINGS", "TABLE", "PartA", "Pooling", "Tensors", "unknown_stage"]
 
 PIXELS = "pixels"  # the stage before the first layer, and the backbone that is none
+TABLE = "table"  # no image and no backbone: an encoder that is learned from the training rows of a table
 _PIXELS_SIDE = 64  # of an image for a network of one's own, where nothing says otherwise
 
 
@@ -101,7 +102,7 @@ class PartA:
 
     Args:
         backbone: A key of ``BACKBONES``; several, joined by ``+``, see the same image and their rows lie side by side;
-            ``pixels`` is no network at all: the image itself.
+            ``pixels`` is no network at all: the image itself; ``table``: the encoder of a table of features.
         pooling: A key of ``POOLINGS``; the last feature map goes through it.
         weights: Local weights file for a network of keras.applications.
         stage: Where the cut lies: a stage of the backbone, ``pixels`` for the image itself; empty: behind the pooling.
@@ -124,13 +125,18 @@ class PartA:
 
     @property
     def cards(self) -> list[Backbone]:
-        """The cards of the backbones; none where the image itself is Part A."""
-        return [] if self.backbone == PIXELS else [find_backbone(name) for name in self.backbone.split("+")]
+        """The cards of the backbones; none where the image itself, or a table's encoder, is Part A."""
+        return [] if self.backbone in (PIXELS, TABLE) else [find_backbone(name) for name in self.backbone.split("+")]
 
     @property
     def is_inner(self) -> bool:
         """Whether Part B begins before the pooling, so that rows are feature maps or pixels."""
-        return bool(self.stage) or not self.cards
+        return bool(self.stage) or self.backbone == PIXELS
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it encodes rows of a table and sees no image."""
+        return self.backbone == TABLE
 
     @property
     def is_pixels(self) -> bool:
@@ -151,6 +157,8 @@ class PartA:
 
     def settings(self) -> dict[str, object]:
         """Everything that makes the rows but for the engine: weights, cut and geometry."""
+        if self.is_table:
+            return {"backbone": TABLE}
         if self.is_pixels:
             return {"backbone": PIXELS, **self.geometry.as_dict()}
         cut = {"stage": self.stage} if self.stage else {"pooling": self.pooling}
@@ -158,6 +166,8 @@ class PartA:
 
     def origins(self) -> dict[str, object]:
         """What a shipped model says of its Part A: where it was cut, and whose weights it began with."""
+        if self.is_table:
+            return {"backbone": TABLE, "weights": "", "origin": "none: learned from the training rows", "licence": "none"}
         return {
             "backbone": self.backbone,
             "pooling": self.pooling,

@@ -167,6 +167,19 @@ class Features:
             num_damaged=self.num_damaged + other.num_damaged,
         )
 
+    def of(self, dataset: Dataset) -> Features:
+        """Other samples by the same Part A."""
+        return extract(dataset, self.part, self.store)
+
+    def learned_on(self, _dataset: Dataset) -> Features:
+        """These: nothing in them was learned from a split."""
+        return self
+
+    @property
+    def code_sizes(self) -> list[int]:
+        """None: images have no categories."""
+        return []
+
     def skipped(self, dataset: Dataset) -> tuple[list[Skipped], list[int]]:
         """What to list as skipped, and the positions to drop, for files that gave no row."""
         reasons = self.failures | dict.fromkeys(self.unreached, "not reached within the budget")

@@ -6,41 +6,63 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from headstart.dataset import Dataset
 from headstart.features import Features
+from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.model import Model
 from headstart.progress import Progress
 from headstart.session import clear_session
 from headstart.splits import carve_validation, make_folds
+from headstart.table_features import AnyFeatures
 from headstart.tasks import TASKS
 from headstart.trials import Trial
 
-__all__ = ["FoldScores", "cross_validate"]
+__all__ = ["OUT_OF_FOLD", "FoldScores", "cross_validate"]
+
+Array = np.ndarray[Any, Any]
+
+OUT_OF_FOLD = "out-of-fold"  # in place of the name of a split
 
 
 class FoldScores(NamedTuple):
-    """Score and accuracy on each held-out fold."""
+    """Score and metric on each held-out fold, and every answer that was given there.
 
+    Attributes:
+        metric: The task's metric.
+        losses: Its score on each fold.
+        metrics: Its metric on each.
+        positions: Which samples were answered, in the order of ``answers``.
+        answers: ``(n, columns)``, in the user's units, each by the model that had not seen the sample.
+    """
+
+    metric: str
     losses: list[float]
-    accuracies: list[float]
+    metrics: list[float]
+    positions: list[int]
+    answers: list[Array]
 
     def summary(self) -> dict[str, float]:
         """Means and standard deviations, under the names of ``leaderboard.Row``."""
         return {
             "fold_loss": float(np.mean(self.losses)),
             "fold_loss_deviation": float(np.std(self.losses, ddof=1)),
-            "fold_accuracy": float(np.mean(self.accuracies)),
-            "fold_accuracy_deviation": float(np.std(self.accuracies, ddof=1)),
+            "fold_metric": float(np.mean(self.metrics)),
+            "fold_metric_deviation": float(np.std(self.metrics, ddof=1)),
         }
+
+    def evaluation(self, dataset: Dataset) -> Evaluation:
+        """All answers as one: each sample was judged once."""
+        labels = dataset.labels[self.positions]
+        return evaluate_predictions(dataset.task, dataset.classes, labels, np.concatenate(self.answers), split=OUT_OF_FOLD)
 
 
 def cross_validate(
     dataset: Dataset,
-    features: Features,
+    features: AnyFeatures,
     trial: Trial,
     num_folds: int,
     progress: Progress,
@@ -50,7 +72,7 @@ def cross_validate(
     """Train and judge a trial once for each fold of the training and validation samples; the test split is left out.
 
     What a fold is judged on has not been seen in any way: early stopping and the penalty of a linear head look at a
-    validation split that is carved out of the other folds.
+    validation split that is carved out of the other folds, and a table's encoder and the scale of targets are learned anew.
 
     Args:
         dataset: Samples whose split is decided.
@@ -68,25 +90,34 @@ def cross_validate(
         KeyboardInterrupt: Ctrl-C, while a fold was trained.
     """
     folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
-    task = TASKS[dataset.task]
-    scores = FoldScores([], [])
+    scores = FoldScores(TASKS[dataset.task].metric, [], [], [], [])
     for fold in range(num_folds):
         held_out = np.flatnonzero(folds == fold)
         split = ["test" if number in (fold, -1) else "train" for number in folds]
         others = carve_validation(replace(dataset, split=tuple(split)), share=1 / num_folds, seed=trial.recipe.seed)
+        learned = features.learned_on(others)
         model = Model.of(trial)
-        if not trial.is_solved:
+        if not (trial.is_solved or trial.is_yardstick):
             clear_session()
         with tempfile.TemporaryDirectory() as folder:
-            rows = features.plus(model.views(others, deadline=deadline)) if trial.recipe.views > 1 else features
+            rows = learned
+            if isinstance(learned, Features) and trial.recipe.views > 1:
+                rows = learned.plus(model.views(others, deadline=deadline))
             trained = model.train(others, rows, Path(folder), deadline=deadline)
         if trained.interrupted:
             raise KeyboardInterrupt
         if time.perf_counter() > deadline:
             return None
-        probabilities = model.probabilities(features, held_out)
-        labels = dataset.labels[held_out]
-        scores.losses.append(task.score(labels, probabilities))
-        scores.accuracies.append(float((probabilities.argmax(axis=1) == labels).mean()))
-        progress.advance(fold + 1, f"fold accuracy {scores.accuracies[-1]:.1%}")
+        _judge(model, others, learned, held_out, scores)
+        progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")
     return scores
+
+
+def _judge(model: Model, others: Dataset, features: AnyFeatures, held_out: Array, scores: FoldScores) -> None:
+    """Add the fold that a model has not seen."""
+    task, targets = others.scored_task, others.targets[held_out]
+    answers = model.scaled_answers(features, held_out)
+    scores.losses.append(task.score(targets, answers))
+    scores.metrics.append(task.measure(targets, answers))
+    scores.positions.extend(int(i) for i in held_out)
+    scores.answers.append(others.in_units(answers))

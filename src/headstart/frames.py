@@ -1,137 +1,231 @@
-"""Data: a CSV or Parquet file with a column of image paths and a column of labels to a Dataset."""
+"""Data: a table to a Dataset: of images, where a column holds their paths, else of rows of features."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.dataset import SPLIT_NAMES, Dataset, Skipped, dataset_of_files
-from headstart.errors import DatasetError
+from headstart.cells import Table, read_cells, table_of_array, table_of_frame
+from headstart.dataset import SPLIT_NAMES, Dataset
+from headstart.errors import DatasetError, printable
+from headstart.fingerprint import bytes_digest, file_digests
+from headstart.skipping import Skipped
+from headstart.targets import Target, find_target
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_table"]
+__all__ = ["Known", "cells_of", "read_table", "row_digests"]
 
-_TARGET_NAMES = ("label", "labels", "class", "target", "category", "y")
+Array = np.ndarray[Any, Any]
+
+_LOOKED_AT = 20  # cells of a column, to tell whether they are paths
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a trained model knows of its data.
+
+    Attributes:
+        classes: Names of classes, labels or targets.
+        task: A key of ``TASKS``.
+        target: The target columns of a table, joined by commas.
+        image: Its column of paths.
+        columns: The columns that a model of features reads.
+    """
+
+    classes: tuple[str, ...]
+    task: str
+    target: str | None = None
+    image: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 def read_table(
-    table: str | os.PathLike[str],
+    table: str | os.PathLike[str] | pd.DataFrame | Array,
     *,
     target: str | None = None,
     image: str | None = None,
     task: str | None = None,
-    classes: Sequence[str] | None = None,
+    known: Known | None = None,
 ) -> Dataset:
-    """Read a CSV or Parquet file with a column of image paths and a column of labels.
+    """Read a CSV or Parquet file, a data frame, or an array of rows.
 
-    Paths are relative to the table's folder, or to the one folder beside it that holds them. A column called ``split``
-    with train, validation (val, valid) and test is honoured.
+    Where a column holds paths of files, the samples are these images: paths are relative to the table's folder, or to the
+    one folder beside it that holds them. Else the samples are the rows themselves. A column called ``split`` with train,
+    validation (val, valid) and test is honoured. Rows are used or listed.
 
     Args:
-        table: The file.
-        target: Name or position of the label column; found by its name, or the only one left, if None.
+        table: The file, the frame, or the array ``(n, columns)``.
+        target: Name or position of the target column, or several joined by commas; found if None, with the reason.
         image: Name or position of the column of paths; the one whose cells are files if None.
         task: A key of ``TASKS`` to overrule what the labels say.
-        classes: The classes and their order, where a model has them already.
+        known: What a model that is there knows already.
 
     Raises:
-        DatasetError: The file cannot be read (H107), or a column cannot be found (H108).
+        DatasetError: The file cannot be read (H107), a column cannot be found (H108), or the target cannot be one (H101,
+            H102, H113).
+
+    Example:
+        >>> rows = np.array([[1.0, 0], [2.0, 1], [1.1, 0], [2.2, 1], [0.9, 0], [2.1, 1]])
+        >>> dataset = read_table(rows)
+        >>> dataset.task, dataset.labels.tolist()
+        ('binary', [0, 1, 0, 1, 0, 1])
     """
+    name, folder, cells, skipped = cells_of(table, () if known is None else known.columns)
+    if known is not None:
+        target, image, task = known.target, known.image, known.task
+    classes = None if known is None else known.classes
+    is_file = folder is not None and not (known is not None and known.columns)
+    image_column = _image_column(cells, image, folder) if is_file and folder is not None else ""
+    if image_column and folder is not None:
+        cells = _with_first_row(cells, folder)
+        image_column = image_column if image_column in cells.names else cells.names[0]
+    split_column = next((column for column in cells.names if column.lower() == "split" and _is_split(cells, column)), "")
+    aside = [column for column in (image_column, split_column) if column]
+    rest = cells if image_column else cells.select([column for column in cells.names if column not in aside])
+    whole = rest if target is None else cells  # a position counts all columns of the file
+    found = find_target(whole, target, task=task, classes=classes, leave_out=aside if image_column else ())
+    found, split, others = _with_split(cells, split_column, found)
+    kept, skipped = cells.take(found.kept), [*skipped, *found.skipped, *others]
+    if image_column and folder is not None:
+        place = _image_folder(cells.column(image_column), folder)
+        paths = [str(place / str(cell)) for cell in cells.column(image_column)]
+        of_row = {f"row {number}": path for number, path in zip(cells.row_numbers(), paths, strict=True)}
+        named = [Skipped(of_row.get(row, row), f"{row}: {reason}" if row in of_row else reason) for row, reason in skipped]
+        return _of_images(name, [paths[i] for i in found.kept], kept, found, split, named)
+    features = kept.select([column for column in rest.names if column not in found.names])
+    return Dataset(
+        name=name,
+        task=found.task,
+        task_reason=found.reason,
+        classes=found.classes,
+        paths=tuple(str(number) for number in kept.row_numbers()),
+        labels=found.labels,
+        digests=tuple(row_digests(features)),
+        split=split,
+        skipped=tuple(skipped),
+        table=features,
+        target=found.names,
+    )
+
+
+def cells_of(
+    table: str | os.PathLike[str] | pd.DataFrame | Array, columns: Sequence[str] = ()
+) -> tuple[str, Path | None, Table, list[Skipped]]:
+    """The name, the folder if it is a file, the raw cells, and the rows that do not fit.
+
+    Raises:
+        DatasetError: It cannot be read (H107).
+    """
+    if isinstance(table, np.ndarray):
+        names = columns if table.ndim == 2 and table.shape[1] == len(columns) else None
+        return "array", None, table_of_array(table, names), []
+    if not isinstance(table, (str, os.PathLike)):
+        return "table", None, table_of_frame(table), []
     path = Path(table)
-    frame = _frame(path)
-    image_column = _column(frame, image, "--image") if image else _image_column(frame, path.parent)
-    folder = _image_folder(frame[image_column], path.parent)
-    rest = [c for c in frame.columns if c != image_column and str(c).lower() != "split"]
-    target_column = _column(frame, target, "--target") if target else _target_column(rest)
-    split_column = next((c for c in frame.columns if str(c).lower() == "split"), None)
-    found: list[tuple[str, str, str]] = []
-    skipped: list[Skipped] = []
-    for row, (name, label) in enumerate(zip(frame[image_column], frame[target_column], strict=True)):
-        file = folder / str(name)
-        given = "" if split_column is None else str(frame[split_column].iloc[row]).strip().lower()
-        if reason := _row_fault(file, label, given):
-            skipped.append(Skipped(str(file), f"row {row + 1}: {reason}"))
+    cells, skipped = read_cells(path, names=columns or None)
+    return path.stem, path.parent, cells, skipped
+
+
+def row_digests(table: Table) -> list[str]:
+    """SHA-256 of the cells of each row."""
+    texts = [[str(cell) for cell in column.tolist()] for column in table.columns]
+    return [bytes_digest("\x1f".join(row).encode("utf-8", "backslashreplace")) for row in zip(*texts, strict=True)]
+
+
+def _of_images(
+    name: str, paths: list[str], kept: Table, found: Target, split: tuple[str, ...], skipped: list[Skipped]
+) -> Dataset:
+    """The images of these paths; those that are not there, or cannot be read, are listed."""
+    reasons: dict[int, str] = {i: "no such file" for i, path in enumerate(paths) if not _is_file(Path(path))}
+    there = [i for i in range(len(paths)) if i not in reasons]
+    digests: dict[int, str] = {}
+    for i, digest in zip(there, file_digests(paths[i] for i in there), strict=True):
+        if isinstance(digest, OSError):
+            reasons[i] = f"cannot be read: {digest.strerror}"
         else:
-            found.append((str(file), _label_text(label), SPLIT_NAMES.get(given, "")))
-    return dataset_of_files(path.stem, found, skipped, task, classes)
+            digests[i] = digest
+    rows = kept.row_numbers()
+    listed = [Skipped(paths[i], f"row {rows[i]}: {reason}") for i, reason in sorted(reasons.items())]
+    used = list(digests)
+    return Dataset(
+        name=name,
+        task=found.task,
+        task_reason=found.reason,
+        classes=found.classes,
+        paths=tuple(paths[i] for i in used),
+        labels=found.labels[used],
+        digests=tuple(digests[i] for i in used),
+        split=tuple(split[i] for i in used),
+        skipped=(*skipped, *listed),
+        target=found.names,
+    )
 
 
-def _frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(path)
-        frame = _text_frame(path, header=0)
-        is_header = all(_found_in(path.parent, str(column)) is None for column in frame.columns)
-        return frame if is_header else _text_frame(path, header=None)
-    except (OSError, ValueError, ImportError, pd.errors.ParserError) as error:
-        raise DatasetError(
-            "H107",
-            "the table cannot be read",
-            received=f"{path}: {str(error).splitlines()[0]}",
-            expected="a CSV with a header, in UTF-8, or a Parquet file",
-            advice="open it in a spreadsheet and save it again as CSV (UTF-8)",
-        ) from error
+def _is_split(table: Table, column: str) -> bool:
+    """Whether most cells name a split."""
+    cells = [str(cell).lower() for cell in table.column(column)]
+    return 2 * sum(cell in SPLIT_NAMES for cell in cells) > len(cells)
 
 
-def _text_frame(path: Path, header: int | None) -> pd.DataFrame:
-    import pandas as pd
+def _with_split(table: Table, column: str, found: Target) -> tuple[Target, tuple[str, ...], list[Skipped]]:
+    """The target's rows that have a split that is known, or none; their splits; and the others."""
+    if not column:
+        return found, ("",) * len(found.kept), []
+    cells = [str(cell).lower() for cell in table.column(column)[found.kept]]
+    fine = [i for i, cell in enumerate(cells) if cell in SPLIT_NAMES or not cell]
+    rows = table.row_numbers()[found.kept]
+    others = [
+        Skipped(f"row {row}", f"unknown split {cell!r}")
+        for row, cell in zip(rows, cells, strict=True)
+        if cell and cell not in SPLIT_NAMES
+    ]
+    kept = replace(found, kept=found.kept[fine], labels=found.labels[fine])
+    return kept, tuple(SPLIT_NAMES.get(cells[i], "") for i in fine), others
 
-    form: dict[str, Any] = {"sep": _separator(path), "encoding": "utf-8-sig", "dtype": str, "keep_default_na": False}
-    frame: pd.DataFrame = pd.read_csv(path, header=header, **form)
-    return frame
+
+def _image_column(table: Table, wanted: str | None, folder: Path) -> str:
+    """The column of paths; empty where there is none, and none was asked for."""
+    if wanted is not None:
+        return _column(table, wanted)
+    for name in table.names:
+        cells = [name, *(str(cell) for cell in table.column(name)[:_LOOKED_AT])]
+        if sum(_found_in(folder, cell) is not None for cell in cells) * 2 > len(cells) - 1 and len(cells) > 1:
+            return name
+    return ""
 
 
-def _separator(path: Path) -> str:
-    """The one of comma, semicolon, tab and bar that the first line holds most of outside quotes; else a space."""
-    with path.open(encoding="utf-8-sig") as file:
-        header = re.sub(r'"[^"]*"', "", file.readline()).strip()
-    likeliest = max(",;\t|", key=header.count)
-    return likeliest if likeliest in header or " " not in header else " "
-
-
-def _column(frame: pd.DataFrame, wanted: str, option: str) -> Any:
-    if wanted in frame.columns:
+def _column(table: Table, wanted: str) -> str:
+    if wanted in table.names:
         return wanted
-    if re.fullmatch(r"-?\d+", wanted) and -len(frame.columns) <= int(wanted) < len(frame.columns):
-        return frame.columns[int(wanted)]
-    raise _no_column(f"{option} {wanted}; the columns are {', '.join(map(str, frame.columns))}", option)
-
-
-def _image_column(frame: pd.DataFrame, folder: Path) -> Any:
-    for column in frame.columns:
-        cells = [str(cell) for cell in frame[column].head(20)]
-        if any(cells) and sum(_found_in(folder, cell) is not None for cell in cells) * 2 > len(cells):
-            return column
-    raise _no_column(f"no column of {', '.join(map(str, frame.columns))} holds paths of files", "--image")
-
-
-def _target_column(rest: Sequence[Any]) -> Any:
-    for name in _TARGET_NAMES:
-        for column in rest:
-            if str(column).lower() == name:
-                return column
-    if len(rest) == 1:
-        return rest[0]
-    raise _no_column(f"{len(rest)} columns that may be the label: {', '.join(map(str, rest))}", "--target")
-
-
-def _no_column(received: str, option: str) -> DatasetError:
-    return DatasetError(
+    position = int(wanted) if wanted.lstrip("-").isdecimal() else len(table.names)
+    if -len(table.names) <= position < len(table.names):
+        return table.names[position]
+    raise DatasetError(
         "H108",
         "a column cannot be found",
-        received=received,
+        received=f"--image {printable(wanted)}; the columns are {', '.join(table.names)}",
         expected="the name of a column, or its position (0 is the first, -1 the last)",
-        advice=f"name it: {option} COLUMN",
+        advice="name it: --image COLUMN",
     )
+
+
+def _with_first_row(table: Table, folder: Path) -> Table:
+    """The table with its names as a first row, where one of them is a file: what was taken for a header was a sample."""
+    if all(_found_in(folder, name) is None for name in table.names):
+        return table
+    columns = [np.array([name, *cells], object) for name, cells in zip(table.names, table.columns, strict=True)]
+    return Table(tuple(f"c{i}" for i in range(len(columns))), tuple(columns))
+
+
+def _image_folder(cells: Array, folder: Path) -> Path:
+    return next((place for cell in cells[:_LOOKED_AT] if (place := _found_in(folder, str(cell)))), folder)
 
 
 def _found_in(folder: Path, name: str) -> Path | None:
@@ -144,22 +238,8 @@ def _found_in(folder: Path, name: str) -> Path | None:
         return None
 
 
-def _image_folder(cells: pd.Series[Any], folder: Path) -> Path:
-    return next((place for cell in cells.head(20) if (place := _found_in(folder, str(cell)))), folder)
-
-
-def _label_text(label: object) -> str:
-    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label).strip()
-
-
-def _row_fault(file: Path, label: object, split: str) -> str:
-    import pandas as pd
-
-    if np.all(pd.isna(label)) or not str(label).strip():  # type: ignore[call-overload]
-        return "no label"
-    if split and split not in SPLIT_NAMES:
-        return f"unknown split {split!r}"
+def _is_file(path: Path) -> bool:
     try:
-        return "" if file.is_file() else "no such file"
+        return path.is_file()
     except OSError:  # a name longer than any file's
-        return "no such file"
+        return False

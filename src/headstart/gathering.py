@@ -13,7 +13,8 @@ from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
 from headstart.job import Job
 from headstart.model import Model, open_store, prepare
-from headstart.splits import make_folds
+from headstart.splits import group_duplicates, make_folds, make_split
+from headstart.table_features import AnyFeatures, TableFeatures, encode_table
 from headstart.trials import Trial
 
 __all__ = ["features_of", "views_of"]
@@ -24,10 +25,12 @@ _PROBE_MOST_SECONDS = 4.0
 _TELLING_ROWS = 50  # fewer say more of the start than of the speed
 
 
-def features_of(job: Job, part: PartA) -> Features:
+def features_of(job: Job, part: PartA) -> AnyFeatures:
     """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
     if part.name in job.features:
         return job.features[part.name]
+    if part.is_table:
+        return _encode(job, part)
     if any(card.graph is None for card in part.cards):
         be_deterministic(job.state["threads"])
     with job.watch.stage("Part A"):
@@ -63,6 +66,22 @@ def features_of(job: Job, part: PartA) -> Features:
     return features
 
 
+def _encode(job: Job, part: PartA) -> TableFeatures:
+    """Decide the split of a table, and learn its encoder from the training rows."""
+    with job.watch.stage("Part A"):
+        job.progress.begin("Part A: the encoder", len(job.learning))
+        job.learning = make_split(group_duplicates(job.learning), validation=job.request.validation, seed=job.request.seed)
+        _refuse_folds(job)
+        features = encode_table(job.learning, part)
+    job.is_prepared = True
+    job.save(split_part=part.name)
+    job.features[part.name] = features
+    _start_importing_keras()
+    for note in features.notes:
+        job.progress.say(f"{note.title}: {note.measured}")
+    return features
+
+
 def views_of(job: Job, trial: Trial) -> Features:
     """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on, now or resumed."""
     with job.watch.stage("Part A"):
@@ -84,12 +103,17 @@ def _prepare(job: Job, features: Features) -> Features:
         job.progress.say(f"the budget leaves out {len(features.unreached)} images that were not reached in time")
     skipped, _ = features.skipped(job.learning)
     job.learning, features = prepare(job.learning, features, validation=request.validation, seed=request.seed)
-    if request.folds:
-        make_folds(job.learning, request.folds, seed=request.seed)  # refuses what cannot be dealt out
+    _refuse_folds(job)
     job.is_prepared = True
     left_out = [*job.state["left_out"], *([file.path, file.reason] for file in skipped)]
     job.save(left_out=left_out, split_part=features.part.name)  # what copies look like depends on the size and the crop
     return features
+
+
+def _refuse_folds(job: Job) -> None:
+    """Refuse early what cannot be dealt out."""
+    if job.request.folds:
+        make_folds(job.learning, job.request.folds, seed=job.request.seed)
 
 
 def _tell(job: Job, features: Features) -> None:

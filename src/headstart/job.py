@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from headstart.conversion import Child
 from headstart.dataset import Dataset, Skipped
 from headstart.ensemble import NAME, Ensemble
 from headstart.errors import RunError
-from headstart.features import Features
 from headstart.fingerprint import file_digest
 from headstart.images import usable_cores
 from headstart.leaderboard import Row, ranked, write_leaderboard
@@ -23,6 +23,8 @@ from headstart.progress import Progress
 from headstart.runfolder import RunFolder
 from headstart.stack import backend_name, machine, versions
 from headstart.stopwatch import Stopwatch
+from headstart.table_features import AnyFeatures
+from headstart.yardsticks import YARDSTICK_MARGIN, YARDSTICKS
 
 __all__ = ["Job", "Request", "first_state"]
 
@@ -125,16 +127,24 @@ class Job:
     is_prepared: bool = False
     state: dict[str, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
-    features: dict[str, Features] = field(default_factory=dict)
+    features: dict[str, AnyFeatures] = field(default_factory=dict)
     model: tuple[str, Model | Ensemble] | None = None
     converter: Child | None = None
     interrupted: bool = False
 
     @property
     def best(self) -> Row | None:
-        """The row of the least ``val_loss``."""
-        scored = [row for row in self.rows if row.val_loss is not None]
-        return min(scored, key=lambda row: (row.val_loss or 0.0, row.trial), default=None)
+        """The row to ship: of the least ``val_loss``, yardsticks only where they are far ahead of every network."""
+        ahead = _least(row for row in self.rows if row.part_b in YARDSTICKS)
+        network = self.best_network
+        if ahead is None or ahead.val_loss is None or network is None or network.val_loss is None:
+            return network or ahead
+        return ahead if ahead.val_loss < (1 - YARDSTICK_MARGIN) * network.val_loss else network
+
+    @property
+    def best_network(self) -> Row | None:
+        """The same of networks and their ensemble alone."""
+        return _least(row for row in self.rows if row.part_b not in YARDSTICKS)
 
     def save(self, **changes: object) -> None:
         """Write run.json and the leaderboard as they stand."""
@@ -147,11 +157,17 @@ class Job:
         """Know again what an earlier process knew of this run: what it decided, and which trials it had ended."""
         self.state = state
         ended = [row for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
-        self.rows = [Row(**row) for row in ended if row["trial"] != NAME]  # what is made of others is made of them again
+        # What is made of others is made of them again.
+        self.rows = [Row.of_json(row) for row in ended if row["trial"] != NAME]
         left_out = dict(state["left_out"])
         positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
         skipped = [Skipped(self.learning.paths[i], left_out[self.learning.paths[i]]) for i in positions]
         self.learning = self.learning.without(skipped, positions)
+
+
+def _least(rows: Iterable[Row]) -> Row | None:
+    scored = [row for row in rows if row.val_loss is not None]
+    return min(scored, key=lambda row: (row.val_loss or 0.0, row.trial), default=None)
 
 
 def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
@@ -162,11 +178,13 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "data_name": dataset.name,
         "data_digest": dataset.digest(),
         "status": "running",
+        "data_kind": "images" if dataset.table is None else "table",
+        "columns": [] if dataset.table is None else list(dataset.table.names),
         "task": dataset.task,
         "task_reason": dataset.task_reason,
         "classes": list(dataset.classes),
         "seed": request.seed,
-        "target": request.target,
+        "target": ",".join(dataset.target) or None,
         "image": request.image,
         "plan": "trials" if request.trials else request.plan,
         "budget_seconds": request.budget_seconds,

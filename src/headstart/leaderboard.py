@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from headstart.runfolder import read_csv, unreadable, write_csv
 
-__all__ = ["COLUMNS", "Row", "pareto_front", "ranked", "read_leaderboard", "write_leaderboard"]
+__all__ = ["Row", "columns", "metric_of", "pareto_front", "ranked", "read_leaderboard", "write_leaderboard"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Row:
         part_a: Backbone and cut.
         part_b: Network.
         val_loss: The task's score on the validation split.
-        val_accuracy: Share of right answers there.
+        metric: What ``val_metric`` is: ``accuracy``, ``macro_auc`` or ``r2``.
+        val_metric: That, on the validation split.
         part_a_seconds: What its features cost when they were computed.
         part_a_cached: They were not paid for now.
         part_b_seconds: Training.
@@ -29,10 +31,10 @@ class Row:
         num_params: Parameters of both parts.
         ms_per_sample: Decoding, Part A and Part B for one image among many.
         file_mb: The weights of both parts in float32, in 10^6 bytes.
-        fold_loss: Mean score over the held-out folds of a cross-validation, where one was asked for.
+        fold_loss: Mean score over the held-out folds of a cross-validation, where there was one.
         fold_loss_deviation: Standard deviation of that over the folds.
-        fold_accuracy: Mean share of right answers in the held-out folds.
-        fold_accuracy_deviation: Standard deviation of that over the folds.
+        fold_metric: Mean of the metric over the held-out folds.
+        fold_metric_deviation: Standard deviation of that over the folds.
         on_front: No other trial is both faster and better.
         reason: Why it failed, was skipped, or was cut short.
     """
@@ -41,8 +43,9 @@ class Row:
     status: str
     part_a: str
     part_b: str
+    metric: str = "accuracy"
     val_loss: float | None = None
-    val_accuracy: float | None = None
+    val_metric: float | None = None
     part_a_seconds: float | None = None
     part_a_cached: bool = False
     part_b_seconds: float | None = None
@@ -52,17 +55,49 @@ class Row:
     file_mb: float | None = None
     fold_loss: float | None = None
     fold_loss_deviation: float | None = None
-    fold_accuracy: float | None = None
-    fold_accuracy_deviation: float | None = None
+    fold_metric: float | None = None
+    fold_metric_deviation: float | None = None
     on_front: bool = False
     reason: str = ""
 
+    @property
+    def measured(self) -> str:
+        """The metric in words, as ``accuracy 85.8%`` or ``r2 0.912``."""
+        value = self.val_metric or 0.0
+        return f"accuracy {value:.1%}" if self.metric == "accuracy" else f"{self.metric.replace('_', ' ')} {value:.3f}"
+
     def to_json(self) -> dict[str, object]:
-        """Plain values by name; those of folds only where there were folds."""
-        return {name: value for name, value in asdict(self).items() if value is not None or name not in _FOLDS}
+        """Plain values by name, ``val_metric`` by the metric's own; those of folds only where there were folds."""
+        values = {name: value for name, value in asdict(self).items() if value is not None or name not in _FOLDS}
+        del values["metric"]
+        return {_spelled(name, self.metric): value for name, value in values.items()}
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> Row:
+        """The row that ``to_json`` gave."""
+        metric = metric_of(values)
+        return cls(**{_plain(name, metric): value for name, value in values.items()}, metric=metric)
 
 
-COLUMNS = ("rank", *(field.name for field in fields(Row)))
+def columns(metric: str) -> list[str]:
+    """The columns of leaderboard.csv."""
+    return ["rank", *(_spelled(field.name, metric) for field in fields(Row) if field.name != "metric")]
+
+
+def metric_of(columns: Iterable[str]) -> str:
+    """Which metric the columns, or keys, of a row are of."""
+    found = [name[4:] for name in columns if name.startswith("val_") and name != "val_loss"]
+    if len(found) != 1:
+        raise ValueError("no column of a validation metric")
+    return found[0]
+
+
+def _spelled(name: str, metric: str) -> str:
+    return name.replace("_metric", f"_{metric}")
+
+
+def _plain(name: str, metric: str) -> str:
+    return name.replace(f"_{metric}", "_metric") if name.startswith(("val_", "fold_")) else name
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -85,8 +120,10 @@ def ranked(rows: Sequence[Row]) -> list[Row]:
 
 
 def write_leaderboard(path: Path, rows: Sequence[Row]) -> None:
-    """Write leaderboard.csv, best first."""
-    write_csv(path, COLUMNS, [[rank, *asdict(row).values()] for rank, row in enumerate(ranked(rows), start=1)])
+    """Write leaderboard.csv, best first; the rows are of one metric."""
+    best_first = [{name: value for name, value in asdict(row).items() if name != "metric"} for row in ranked(rows)]
+    names = columns(rows[0].metric if rows else Row.metric)
+    write_csv(path, names, [[rank, *row.values()] for rank, row in enumerate(best_first, start=1)])
 
 
 def read_leaderboard(path: Path) -> list[Row]:
@@ -104,13 +141,14 @@ def read_leaderboard(path: Path) -> list[Row]:
 def _row(cells: dict[str, str]) -> Row:
     if None in cells.values():
         raise ValueError("a row is cut short")
-    numbers = {name: float(cells[name]) if cells[name] else None for name in _NUMBERS}
+    metric = metric_of(cells)
+    numbers = {name: float(cell) if (cell := cells[_spelled(name, metric)]) else None for name in _NUMBERS}
     flags = {name: cells[name] == "True" for name in ("part_a_cached", "on_front")}
     texts = {name: cells[name] for name in ("trial", "status", "part_a", "part_b", "reason")}
     params = int(cells["num_params"]) if cells["num_params"] else None
-    return Row(**texts, **numbers, **flags, num_params=params)  # type: ignore[arg-type]
+    return Row(**texts, **numbers, **flags, metric=metric, num_params=params)  # type: ignore[arg-type]
 
 
 _SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample")
-_FOLDS = ("fold_loss", "fold_loss_deviation", "fold_accuracy", "fold_accuracy_deviation")
-_NUMBERS = ("val_loss", "val_accuracy", *_SECONDS, "file_mb", *_FOLDS)
+_FOLDS = ("fold_loss", "fold_loss_deviation", "fold_metric", "fold_metric_deviation")
+_NUMBERS = ("val_loss", "val_metric", *_SECONDS, "file_mb", *_FOLDS)

@@ -1,4 +1,4 @@
-"""Part B: the linear head by a solver. Multinomial logistic regression, its L2 penalty chosen on validation.
+"""Part B: the linear head by a solver: softmax, sigmoids or plain values, its L2 penalty chosen on validation.
 
 Rows are centred and scaled to a mean squared norm of one, on paper only: they may be mapped from a file, and no copy is
 made. Where they are few and long, the problem is solved in their span: with K = X Xᵀ = L Lᵀ, the weights W = Xᵀ L⁻ᵀ B
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from headstart.tasks import Task
 
 __all__ = ["PENALTIES", "Solution", "Step", "solve"]
 
@@ -32,12 +34,28 @@ class Step(NamedTuple):
     penalty: float
     loss: float
     val_loss: float
-    val_accuracy: float
+    val_metric: float
     seconds: float
 
 
+class Family(NamedTuple):
+    """What the outputs are: how logits become answers, what a wrong answer costs, and where to start.
+
+    For each of these the slope of the loss in the logits is ``answers - truth``.
+
+    Attributes:
+        link: Logits ``(n, outputs)`` to answers.
+        loss: Truth and answers, both ``(n, outputs)``, to what each answer costs, ``(n, outputs)``.
+        start: Of the biases, from the mean truth ``(outputs,)``.
+    """
+
+    link: Callable[[Array], Array]
+    loss: Callable[[Array, Array], Array]
+    start: Callable[[Array], Array]
+
+
 class Solution(NamedTuple):
-    """The best penalty's weights: ``probabilities = softmax(rows @ kernel + bias)``."""
+    """The best penalty's weights: ``answers = link(rows @ kernel + bias)``."""
 
     kernel: Array
     bias: Array
@@ -51,17 +69,19 @@ def solve(
     val_rows: Array,
     val_labels: Array,
     num_classes: int,
+    task: Task,
     *,
     on_step: Callable[[Step], bool] = lambda _: True,
 ) -> Solution:
-    """Fit a softmax layer for each penalty, strongest first, and keep the one with the least validation loss.
+    """Fit a linear layer for each penalty, strongest first, and keep the one with the least validation loss.
 
     Args:
         rows: Training rows, ``(n, features)``.
-        labels: Label numbers, ``(n,)``.
+        labels: As the task has them.
         val_rows: Validation rows, ``(m, features)``.
-        val_labels: Label numbers, ``(m,)``.
-        num_classes: Classes.
+        val_labels: As ``labels``.
+        num_classes: Classes, labels or targets.
+        task: What decides the family and the score. Two classes are a softmax of two here.
         on_step: Told after each penalty; False stops the search there.
 
     Returns:
@@ -69,32 +89,48 @@ def solve(
     """
     from threadpoolctl import threadpool_limits
 
+    problem = _Problem(FAMILIES[task.name], _truth(labels, num_classes, task))
     # These products are too small to share: two threads that wait for one another were up to thirty times slower.
     with threadpool_limits(1, user_api="blas"):
-        return _solve(rows, labels, val_rows, val_labels, num_classes, on_step)
+        return _solve(rows, problem, val_rows, val_labels, task, on_step)
+
+
+def _truth(labels: Array, num_classes: int, task: Task) -> Array:
+    return np.eye(num_classes)[labels] if task.has_classes else np.asarray(labels, np.float64)
+
+
+class _Problem(NamedTuple):
+    """What is to be fitted."""
+
+    family: Family
+    truth: Array  # (n, outputs)
 
 
 def _solve(
-    rows: Array, labels: Array, val_rows: Array, val_labels: Array, num_classes: int, on_step: Callable[[Step], bool]
+    rows: Array,
+    problem: _Problem,
+    val_rows: Array,
+    val_labels: Array,
+    task: Task,
+    on_step: Callable[[Step], bool],
 ) -> Solution:
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     is_short = len(rows) < rows.shape[1] and len(rows) <= _MOST_IN_SPAN
     space: _Space = _Span(rows, mean) if is_short else _Features(rows, mean)
-    weights = np.zeros((space.size + 1, num_classes))
-    weights[-1] = np.log(np.bincount(labels, minlength=num_classes).clip(1) / len(labels))
+    weights = np.zeros((space.size + 1, problem.truth.shape[1]))
+    weights[-1] = problem.family.start(problem.truth.mean(axis=0))
     steps: list[Step] = []
     best_weights, best = weights, 0
-    places = np.arange(len(val_labels))
     for penalty in PENALTIES:
         start = time.perf_counter()
-        weights, loss = _minimise(space, labels, weights, penalty)
+        weights, loss = _minimise(space, problem, weights, penalty)
         kernel, bias = space.to_layer(weights)
-        probabilities = _softmax(val_rows @ kernel + bias)
+        answers = problem.family.link(val_rows @ kernel + bias)
         step = Step(
             penalty=penalty,
             loss=loss,
-            val_loss=float(-np.log(np.clip(probabilities[places, val_labels], 1e-7, 1)).mean()),
-            val_accuracy=float((probabilities.argmax(axis=1) == val_labels).mean()),
+            val_loss=task.score(val_labels, answers),
+            val_metric=task.measure(val_labels, answers),
             seconds=time.perf_counter() - start,
         )
         steps.append(step)
@@ -182,20 +218,20 @@ class _Span:
         return kernel.astype(np.float32), (weights[-1] - self._mean @ kernel).astype(np.float32)
 
 
-def _minimise(space: _Space, labels: Array, start: Array, penalty: float) -> tuple[Array, float]:
-    """Weights of the least mean cross-entropy plus half the penalty times their square, and that cross-entropy."""
+def _minimise(space: _Space, problem: _Problem, start: Array, penalty: float) -> tuple[Array, float]:
+    """Weights of the least mean loss plus half the penalty times their square, and that loss."""
     from scipy.optimize import minimize
+
+    family, truth, num_rows = problem.family, problem.truth, len(problem.truth)
 
     def objective(flat: Array) -> tuple[float, Array]:
         weights = flat.reshape(start.shape)
         loss = penalty / 2 * float(np.square(weights[:-1]).sum())
         gradient = np.vstack([penalty * weights[:-1], np.zeros((1, start.shape[1]))])
-        for block in _blocks(len(labels)):
-            error = _softmax(space.logits(weights, block))
-            places = np.arange(len(error)), labels[block]
-            loss -= float(np.log(np.clip(error[places], 1e-12, 1)).sum()) / len(labels)
-            error[places] -= 1
-            error /= len(labels)
+        for block in _blocks(num_rows):
+            answers = family.link(space.logits(weights, block))
+            loss += float(family.loss(truth[block], answers).sum()) / num_rows
+            error = (answers - truth[block]) / num_rows
             gradient[:-1] += space.slope(error, block)
             gradient[-1] += error.sum(axis=0)
         return loss, gradient.ravel()
@@ -213,3 +249,51 @@ def _softmax(logits: Array) -> Array:
     shifted = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
     result: Array = shifted / shifted.sum(axis=1, keepdims=True)
     return result
+
+
+def _sigmoid(logits: Array) -> Array:
+    from scipy.special import expit
+
+    result: Array = expit(np.asarray(logits, np.float64))
+    return result
+
+
+def _surprise(truth: Array, probabilities: Array) -> Array:
+    """Of the classes that are true."""
+    result: Array = -truth * np.log(np.clip(probabilities, 1e-12, 1))
+    return result
+
+
+def _both_surprises(truth: Array, probabilities: Array) -> Array:
+    return _surprise(truth, probabilities) + _surprise(1 - truth, 1 - probabilities)
+
+
+def _log_share(share: Array) -> Array:
+    result: Array = np.log(np.clip(share, 1e-9, 1))
+    return result
+
+
+def _log_odds(share: Array) -> Array:
+    share = np.clip(share, 1e-4, 1 - 1e-4)
+    result: Array = np.log(share / (1 - share))
+    return result
+
+
+def _identity(values: Array) -> Array:
+    result: Array = np.asarray(values, np.float64)
+    return result
+
+
+def _half_square(truth: Array, values: Array) -> Array:
+    result: Array = np.square(values - truth) / 2
+    return result
+
+
+_SOFTMAX = Family(_softmax, _surprise, _log_share)
+
+FAMILIES = {
+    "binary": _SOFTMAX,
+    "multiclass": _SOFTMAX,
+    "multilabel": Family(_sigmoid, _both_surprises, _log_odds),
+    "regression": Family(_identity, _half_square, _identity),
+}

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,29 +15,37 @@ from headstart.augmentation import find_augmentation
 from headstart.cachefolder import cache_folder
 from headstart.dataset import SPLITS, Dataset, nothing_to_evaluate
 from headstart.determinism import be_deterministic
+from headstart.encoding import code_sizes
 from headstart.errors import RunError, TrainingError
 from headstart.export import FORMATS, Exported, export_model
-from headstart.extractor import PIXELS, PartA
+from headstart.extractor import PIXELS, TABLE, PartA
 from headstart.features import Extraction, Features, Views, extract
 from headstart.fingerprint import file_digest
 from headstart.metrics import Evaluation, evaluate_predictions
-from headstart.networks import Joined, adopt, build_head, join
+from headstart.networks import adopt
+from headstart.part_b import PartB
 from headstart.planfile import check_settings
-from headstart.readers import read, unlabelled
+from headstart.readers import Known, read, unlabelled, unlabelled_rows
 from headstart.recipe import Recipe
 from headstart.runfolder import read_json, read_json_lines, replacing, write_bytes
-from headstart.signature import sign
+from headstart.scaling import Scaling
+from headstart.signature import Signed, sign, thresholds_of
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store
-from headstart.tasks import TASKS, check_loss
-from headstart.trainer import Built, Examples, Trained, train
-from headstart.trials import Trial, check_trial, check_used, parse_trial
+from headstart.table_features import AnyFeatures, TableFeatures, encode_table
+from headstart.tasks import check_loss
+from headstart.thresholds import best_thresholds
+from headstart.trainer import Examples, Trained, train
+from headstart.trials import Trial, check_kind, check_trial, check_used, parse_trial
+from headstart.yardsticks import YARDSTICKS
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["Model", "open_store", "prepare"]
+    from headstart.cells import Table
+
+__all__ = ["Model", "gather", "open_store", "prepare"]
 
 Array = np.ndarray[Any, Any]
 
@@ -47,7 +54,8 @@ class Model:
     """Part A and Part B.
 
     Args:
-        backbone: A key of ``BACKBONES``, several joined by ``+``, or ``pixels`` for a network of one's own.
+        backbone: A key of ``BACKBONES``, several joined by ``+``, ``pixels`` for a network of one's own, or ``table`` for
+            rows of features.
         head: A key of ``NETWORKS``, a ``keras.Model``, or a function that builds a network; see ``networks.adopt``.
         pooling: A key of ``POOLINGS``.
         stage: Where the backbone is cut; behind the pooling if empty. What stands behind an inner cut is trained too.
@@ -72,17 +80,17 @@ class Model:
         side: int = 0,
         weights: str | os.PathLike[str] | None = None,
     ) -> None:
-        words = [backbone, stage, *([] if backbone == PIXELS else [pooling]), f"{side}px" if side else "", adopt(head)]
+        pooled = [] if backbone in (PIXELS, TABLE) else [pooling]
+        words = [backbone, stage, *pooled, f"{side}px" if side else "", adopt(head)]
         trial = parse_trial("-".join(word for word in words if word), weights=Path(weights) if weights else None)
         self.part: PartA = trial.part
         self.recipe: Recipe = trial.recipe
         self.trained: Trained | None = None
         self.dataset: Dataset | None = None
         self.history: list[dict[str, Any]] = []
-        self._shape: tuple[int, ...] = ()  # of a row
-        self._num_samples = 0
-        self._joined: Joined | None = None
-        self._part_b: keras.Model | None = None
+        self.thresholds: tuple[float, ...] = ()
+        self.encoding: dict[str, Any] | None = None  # of a table
+        self._part_b: PartB | None = None
         self._source: Path | None = None  # where a loaded model lies
 
     @classmethod
@@ -120,22 +128,26 @@ class Model:
         self.recipe = recipe
 
     def fit(self, data: Dataset | str | os.PathLike[str], *, validation: float = 0.2) -> list[dict[str, Any]]:
-        """Extract features and train the head; a split that is missing is made.
+        """Extract features, train Part B and tune its thresholds; a split that is missing is made.
 
         Returns:
-            The history: a row an epoch with ``loss``, ``val_loss`` and ``val_accuracy``.
+            The history: a row an epoch with ``loss``, ``val_loss`` and ``val_accuracy`` (or the task's metric).
 
         Raises:
-            UsageError: The loss that ``compile`` was given is not one for the data's task (H040).
+            UsageError: The loss that ``compile`` was given is not one for the data's task (H040), or the model is for the
+                other kind of data (H042).
         """
         dataset = data if isinstance(data, Dataset) else read(data)
-        check_loss(self.recipe.loss, dataset.task, f"{self.part.name}-{self.recipe.network}")
-        features = extract(dataset, self.part, open_store())
-        dataset, features = prepare(dataset, features, validation=validation, seed=self.recipe.seed)
+        name = f"{self.part.name}-{self.recipe.network}"
+        check_loss(self.recipe.loss, dataset.task, name)
+        check_kind(self.part, dataset, name)
+        dataset, features = gather(dataset, self.part, validation=validation, seed=self.recipe.seed)
         be_deterministic()
         with tempfile.TemporaryDirectory() as folder:
-            self.train(dataset, features.plus(self.views(dataset)), Path(folder))
+            rows = features.plus(self.views(dataset)) if isinstance(features, Features) else features
+            self.train(dataset, rows, Path(folder))
             self.history = read_json_lines(Path(folder) / "history.jsonl")
+        self.tune([features])
         return self.history
 
     @property
@@ -156,7 +168,7 @@ class Model:
         views = Views(tuple(int(n) for n in numbers), recipe.views_augmentation, recipe.seed)
         return extract(dataset.take(indices), self.part, open_store(), views=views, progress=progress, deadline=deadline)
 
-    def train(self, dataset: Dataset, features: Features, folder: Path, **options: Any) -> Trained:
+    def train(self, dataset: Dataset, features: AnyFeatures, folder: Path, **options: Any) -> Trained:
         """Train Part B on features that are there.
 
         Args:
@@ -165,87 +177,77 @@ class Model:
             folder: Takes the history and the best weights.
             options: See ``trainer.train``.
         """
-        self.dataset = dataset
         train_indices, val_indices = dataset.indices("train"), dataset.indices("validation")
         gone = {*features.failures, *features.unreached}
         views = [i for i in range(len(dataset), len(features)) if i not in gone]
         source = np.tile(train_indices, max(1, self.recipe.views - 1))  # which sample each view is of
+        targets = dataset.targets
         examples = Examples(
             rows=features.rows([*train_indices, *views]),
-            labels=dataset.labels[[*train_indices, *(source[i - len(dataset)] for i in views)]],
+            labels=targets[[*train_indices, *(source[i - len(dataset)] for i in views)]],
             val_rows=features.rows(val_indices),
-            val_labels=dataset.labels[val_indices],
-            task=dataset.task,
+            val_labels=targets[val_indices],
+            task=dataset.scored_task,
             num_classes=dataset.num_classes,
         )
-        self._shape, self._num_samples = examples.rows.shape[1:], len(train_indices)
-        self._joined = self._part_b = self._source = None
-        self.trained = train(examples, self.recipe, folder, build=self._build, **options)
-        if self._part_b is not None:  # the solver asked for none
-            self._part_b.set_weights(self.trained.weights)
+        part_b = self._begin(dataset, features, examples.rows.shape[1:])
+        examples = examples.dense(len(part_b.code_sizes), self.recipe)
+        self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
+        part_b.set_weights(self.trained.weights)
         return self.trained
 
-    def restore(self, dataset: Dataset, features: Features, file: Path) -> Model:
-        """The model that ``train`` made earlier, from the weights of Part B that it left in ``file``."""
-        self.dataset = dataset
-        indices = dataset.indices("train")
-        self._shape, self._num_samples = features.rows(indices[:1]).shape[1:], len(indices)
-        part_b, _ = self._build()
-        part_b.load_weights(file)
-        self.trained = Trained(self.recipe, part_b.get_weights(), float("nan"), float("nan"), 0, 0.0)
+    def restore(self, dataset: Dataset, features: AnyFeatures, folder: Path) -> Model:
+        """The model that ``train`` made earlier, from the weights of Part B that lie in ``folder``."""
+        part_b = self._begin(dataset, features, features.rows(dataset.indices("train")[:1]).shape[1:])
+        weights = part_b.restore(folder)
+        self.trained = Trained(self.recipe, weights, float("nan"), float("nan"), 0, 0.0)
         return self
 
-    def _build(self) -> Built:
-        """A fresh Part B, and the layers in it that come from the backbone."""
-        if not self.part.is_inner:
-            self._part_b = self._make_head(self._shape)
-            return self._part_b, []
-        self._joined = join(self.part, self._make_head)
-        self._part_b = self._joined.part_b
-        return self._part_b, self._joined.tail
+    def tune(self, features: Sequence[AnyFeatures]) -> None:
+        """Choose the thresholds on the validation split, where the task has any."""
+        _, dataset = self._fitted()
+        validation = dataset.indices("validation")
+        self.thresholds = best_thresholds(dataset.task, dataset.labels[validation], self.answers(features, validation))
 
-    def _make_head(self, shape: Sequence[int]) -> keras.Model:
-        recipe, dataset = self.recipe, self.dataset
-        if dataset is None:
-            raise RuntimeError("a head is built for a data set")
-        settings: dict[str, Any] = {"num_samples": self._num_samples, "options": recipe.options}
-        return build_head(recipe.network, shape, dataset.task, dataset.num_classes, **settings)
+    def _begin(self, dataset: Dataset, features: AnyFeatures, shape: Sequence[int]) -> PartB:
+        self.dataset, self._source = dataset, None
+        self.encoding = features.encoding if isinstance(features, TableFeatures) else None
+        num_samples = len(dataset.indices("train"))
+        self._part_b = PartB(self.part, self.recipe, dataset, shape, num_samples, features.code_sizes)
+        return self._part_b
 
-    def part_b(self) -> keras.Model:
-        """Part B as a Keras model: the row at the cut in, the task's output out."""
-        trained, _ = self._fitted()
+    @property
+    def part_b(self) -> PartB:
+        """Part B, fitted.
+
+        Raises:
+            TrainingError: It is not (H302).
+        """
+        self._fitted()
         if self._part_b is None:
-            self._build()[0].set_weights(trained.weights)
-        return cast("keras.Model", self._part_b)
+            raise RuntimeError("a model that is fitted has a Part B")
+        return self._part_b
 
     def keras(self) -> keras.Model:
-        """Both parts as one Keras model of built-in layers, image of 0..255 in."""
-        head = self.part_b()
-        if self._joined is None:
-            self._joined = join(self.part, lambda _: head)
-        return self._joined.whole
+        """Both parts as one Keras model of built-in layers: image of 0..255 in, or an encoded row of a table."""
+        return self.part_b.shipped()
 
     def num_params(self) -> int:
         """Parameters of both parts."""
-        if self._joined is not None:
-            return int(self._joined.whole.count_params())
-        return _num_parameters(self.part) + int(self.part_b().count_params())
+        return self.part_b.num_params()
 
     @property
     def parts(self) -> list[PartA]:
         """Its Part A, alone; an ensemble has several."""
         return [self.part]
 
-    def answers(self, features: Sequence[Features], indices: Array) -> Array:
-        """Probabilities ``(n, classes)`` of stored rows; ``features`` are those of ``parts``, in that order."""
-        return self.probabilities(features[0], indices)
+    def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+        """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
+        return self._fitted()[1].in_units(self.scaled_answers(features[0], indices))
 
-    def probabilities(self, features: Features, indices: Array) -> Array:
-        """Probabilities ``(n, classes)`` of stored rows."""
-        from headstart.batches import predict_rows
-
-        _, dataset = self._fitted()
-        return TASKS[dataset.task].to_probabilities(predict_rows(self.part_b(), features.rows(indices)))
+    def scaled_answers(self, features: AnyFeatures, indices: Array) -> Array:
+        """The same in the scale that ``Dataset.targets`` has."""
+        return self.part_b.answers(features.rows(indices))
 
     def evaluate(self, data: Dataset | str | os.PathLike[str] | None = None) -> Evaluation:
         """Measure on a data set, or on the split of the fitted one that is most honest: test, else validation.
@@ -260,10 +262,10 @@ class Model:
         if data is None:
             chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
         else:
-            dataset = data if isinstance(data, Dataset) else read(data, classes=fitted.classes)
+            dataset = data if isinstance(data, Dataset) else read(data, known=self._known())
             dataset = dataset.relabelled(fitted.classes)
             chosen = dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
-        features = extract(chosen, self.part, open_store())
+        features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if not len(usable):
             raise nothing_to_evaluate(chosen.name, fitted.classes)
@@ -273,46 +275,70 @@ class Model:
             fitted.task,
             fitted.classes,
             chosen.labels[usable],
-            self.probabilities(features, usable),
+            self.answers([features], usable),
             split=next((name for name in SPLITS if name in seen), "test"),
+            thresholds=self.thresholds,
         )
         return replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
 
-    def predict(self, images: str | os.PathLike[str] | Sequence[str] | Array) -> pd.DataFrame:
-        """A table ``path, predicted, p_<class>…`` for a file or files, or for arrays ``(n, height, width[, channels])``.
+    def predict(self, samples: str | os.PathLike[str] | Sequence[str] | Array | pd.DataFrame) -> pd.DataFrame:
+        """A table ``path, predicted, p_<class>…`` for image files, or for arrays ``(n, height, width[, channels])``.
 
-        An array ``(height, width, 3)`` is one colour image.
+        An array ``(height, width, 3)`` is one colour image. A model of rows of features takes the path of a table, a data
+        frame or an array ``(n, columns)``, and the first column is ``row``.
         """
-        from headstart.predictor import Prediction, as_frame
+        from headstart.predictor import Prediction, as_frame, require_columns, verdicts
 
         _, fitted = self._fitted()
-        if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] in (3, 4):
-            images = images[None]
-        dataset = unlabelled([os.fspath(images)] if isinstance(images, str | os.PathLike) else images, fitted)
-        features = extract(dataset, self.part, open_store())
+        if self.part.is_table:
+            dataset = unlabelled_rows(samples, fitted, self._columns())
+            require_columns(cast("Table", dataset.table), self.encoding or {})
+        else:
+            if isinstance(samples, np.ndarray) and samples.ndim == 3 and samples.shape[2] in (3, 4):
+                samples = samples[None]
+            images: Any = [os.fspath(samples)] if isinstance(samples, str | os.PathLike) else samples
+            dataset = unlabelled(images, fitted)
+        features = self._features_of(dataset)
         usable = [i for i in range(len(dataset)) if i not in features.failures]
-        found = dict(zip(usable, self.probabilities(features, np.array(usable)), strict=True)) if usable else {}
-        answers = [
-            Prediction(path, fitted.classes[int(found[i].argmax())], found[i], "")
-            if i in found
-            else Prediction(path, None, None, features.failures[i])
+        answers = self.answers([features], np.array(usable)) if usable else np.zeros((0, fitted.num_classes))
+        told = verdicts(fitted.task, fitted.classes, answers, self.thresholds)
+        found = {i: (verdict, answer) for i, verdict, answer in zip(usable, told, answers, strict=True)}
+        predictions = [
+            Prediction(path, *found[i], "") if i in found else Prediction(path, None, None, features.failures[i])
             for i, path in enumerate(dataset.paths)
         ]
-        return as_frame(answers, fitted.classes)
+        return as_frame(predictions, fitted.task, fitted.classes, dataset.key)
+
+    def _columns(self) -> tuple[str, ...]:
+        return tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
+
+    def _known(self) -> Known:
+        _, fitted = self._fitted()
+        return Known(fitted.classes, fitted.task, ",".join(fitted.target) or None, None, self._columns())
+
+    def _features_of(self, dataset: Dataset) -> AnyFeatures:
+        if self.encoding is None:
+            return extract(dataset, self.part, open_store())
+        return TableFeatures(self.part, self.encoding, [], np.zeros((0, 0), np.float32), 0.0).of(dataset)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write model.keras, signature.json, golden.npz and preprocess.py: all that ``export`` and ``load`` need."""
+        """Write model.keras, signature.json, golden.npz and preprocess.py: all that ``export`` and ``load`` need.
+
+        Boosted trees of a table are no network, and lie in model.npz.
+        """
         _, dataset = self._fitted()
-        out = Path(folder)
+        out, part_b = Path(folder), self.part_b
         if self._source is not None:
-            for name in ("model.keras", "golden.npz", "preprocess.py", "signature.json"):
+            for name in (part_b.file, "golden.npz", "preprocess.py", "signature.json"):
                 write_bytes(out / name, (self._source / name).read_bytes())
             return
-        joined = self.keras()
-        with replacing(out / "model.keras") as temporary:
-            joined.save(temporary)
-        part_b = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": self._num_samples}
-        sign(out, joined, dataset, self.part, part_b)
+        if part_b.is_yardstick:
+            part_b.save(out)
+        else:
+            with replacing(out / "model.keras") as temporary:
+                self.keras().save(temporary)
+        made = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": part_b.num_samples}
+        sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, weights: str | None = None) -> Model:
@@ -336,8 +362,8 @@ class Model:
                 expected="the model of a single trial",
                 advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
             )
-        file = path / "model.keras"
-        if not file.is_file() or file_digest(file) != signature["digests"]["model.keras"]:
+        file = path / ("model.npz" if signature["part_b"]["network"] in YARDSTICKS else "model.keras")
+        if not file.is_file() or file_digest(file) != signature["digests"][file.name]:
             raise RunError(
                 "H506",
                 "the model was changed after it was written",
@@ -346,14 +372,8 @@ class Model:
                 advice="restore it from a copy, or fit again",
             )
         made, part_b = signature["part_a"], signature["part_b"]
-        model = cls(
-            made["backbone"],
-            part_b["network"],
-            pooling=made["pooling"],
-            stage=made["stage"],
-            side=made["side"],
-            weights=weights,
-        )
+        cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
+        model = cls(made["backbone"], part_b["network"], weights=weights, **cut)
         signed = made["weights"]
         is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
         if model.part.weights_digest() != signed and not (is_published and weights is None):
@@ -366,13 +386,17 @@ class Model:
             )
         labels = tuple(signature["labels"])
         model.recipe = replace(model.recipe, options=part_b["options"])
-        model._num_samples = part_b["num_samples"]
-        model.dataset = Dataset("saved", signature["task"], "saved", labels, (), np.zeros(0, np.int64), (), ())
-        model._joined = join(model.part, model._make_head, load=False)
-        model._part_b = model._joined.part_b
-        model._joined.whole.load_weights(path / "model.keras")
+        scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
+        nothing = np.zeros(0, np.int64)
+        model.dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
+        model.encoding = signature.get("encoding")
+        model.thresholds = thresholds_of(signature)
+        sizes = code_sizes(model.encoding) if model.encoding else []
+        shape = signature["input"]["shape"][1:]
+        model._part_b = PartB(model.part, model.recipe, model.dataset, shape, part_b["num_samples"], sizes)
+        weights_of_b = model._part_b.load(file)
         model._source = path
-        model.trained = Trained(model.recipe, model._part_b.get_weights(), float("nan"), float("nan"), 0, 0.0)
+        model.trained = Trained(model.recipe, weights_of_b, float("nan"), float("nan"), 0, 0.0)
         return model
 
     def export(self, *formats: str, out: str | os.PathLike[str]) -> list[Exported]:
@@ -405,17 +429,17 @@ def _is_optimizer(optimizer: object) -> bool:
     return isinstance(optimizer, keras.optimizers.Optimizer)
 
 
-@lru_cache
-def _num_parameters(part: PartA) -> int:
-    import keras
-
-    tensors = part.tensors(load=False)
-    return int(keras.Model(tensors.image, tensors.row).count_params())
-
-
 def open_store() -> Store:
     """The feature store in the cache folder."""
     return Store(cache_folder() / "features")
+
+
+def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, AnyFeatures]:
+    """The data set with its split decided, and a row for every sample of it."""
+    if part.is_table:
+        dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
+        return dataset, encode_table(dataset, part)
+    return prepare(dataset, extract(dataset, part, open_store()), validation=validation, seed=seed)
 
 
 def prepare(dataset: Dataset, features: Features, *, validation: float, seed: int) -> tuple[Dataset, Features]:

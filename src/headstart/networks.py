@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from headstart.blocks import cnn, dense_block, dnn
 from headstart.errors import UsageError
 from headstart.extractor import PartA
+from headstart.scaling import LARGEST_LOG, Scaling
 from headstart.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "join"]
+__all__ = ["NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "in_units", "join"]
 
 HIDDEN_UNITS = 256
 DROPOUT = 0.5
@@ -33,11 +36,13 @@ class Network:
             the output layer reads. Its other keyword arguments are the network's options.
         takes_images: It begins at the pixels: a network of one's own, trained from scratch.
         is_whole: ``build`` gives the task's output itself, as a user's own model does.
+        embeds: It reads large categories of a table by way of an embedding; otherwise it does without their codes.
     """
 
     build: Callable[..., keras.KerasTensor] = field(repr=False)
     takes_images: bool = False
     is_whole: bool = False
+    embeds: bool = True
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -80,7 +85,7 @@ def _mlp(
 
 
 NETWORKS: dict[str, Network] = {
-    "linear": Network(_linear),
+    "linear": Network(_linear, embeds=False),
     "mlp": Network(_mlp),
     "dnn": Network(dnn),
     "cnn": Network(cnn, takes_images=True),
@@ -122,6 +127,7 @@ def build_head(
     *,
     num_samples: int = 1000,
     options: Mapping[str, Any] | None = None,
+    code_sizes: Sequence[int] = (),
 ) -> keras.Model:
     """A fresh network: rows or images of ``shape`` in, the task's output ``(batch, units)`` out.
 
@@ -132,6 +138,7 @@ def build_head(
         num_classes: Classes.
         num_samples: Training samples, to size the network by.
         options: The network's options by name.
+        code_sizes: Of a table's large categories, whose codes stand at the end of a row: how many codes there are.
 
     Raises:
         UsageError: No such network (H023), no such option of it (H028), or a user's model that is for another cut (H038) or
@@ -141,7 +148,8 @@ def build_head(
 
     network = find_network(name, options or {})
     rows = keras.Input(tuple(shape), name="rows")
-    x = network.build(rows, num_samples=num_samples, **(options or {}))
+    read = _read_codes(rows, code_sizes, network) if code_sizes else rows
+    x = network.build(read, num_samples=num_samples, **(options or {}))
     output = _checked(x, name, TASKS[task], num_classes) if network.is_whole else _output(x, TASKS[task], num_classes)
     return keras.Model(rows, output, name=name)
 
@@ -202,6 +210,52 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
     return Joined(part_b, whole, tail)
 
 
+def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
+    """A model whose answers are in the user's units, from one that answers in the scale that it learned in.
+
+    Two branches, one of them 0 or 1 for each target: the plain values, and the exponential of those that were logarithms.
+    """
+    from keras import layers
+
+    logs = np.array(scaling.logs, np.float32)
+    means, deviations = np.array(scaling.means, np.float32), np.array(scaling.deviations, np.float32)
+    (scaled,) = model.outputs
+    plain = layers.Rescaling((deviations * (1 - logs)).tolist(), (means * (1 - logs)).tolist(), name="units")(scaled)
+    if not logs.any():
+        return _shipped(model.inputs, plain)
+    logged = layers.Rescaling((deviations * logs).tolist(), (means * logs).tolist(), name="log1p")(scaled)
+    limited = layers.ReLU(max_value=LARGEST_LOG, name="limit")(logged)
+    exponential = layers.Activation("exponential", name="exp")(limited)
+    values = layers.Add(name="sum")([plain, layers.Rescaling(1.0, offset=-1.0, name="less_1")(exponential)])
+    return _shipped(model.inputs, values)
+
+
+def _shipped(inputs: Sequence[keras.KerasTensor], output: keras.KerasTensor) -> keras.Model:
+    """A whole model as it is shipped."""
+    import keras
+
+    return keras.Model(list(inputs), output, name="headstart")
+
+
+def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Network) -> keras.KerasTensor:
+    """A table's rows with an embedding of each code in place of the code; without codes for a network that has no use.
+
+    An embedding is as wide as is usual for so many categories (fastai's rule).
+    """
+    from keras import layers
+
+    num_dense = rows.shape[-1] - len(code_sizes)
+    dense = rows[:, :num_dense]
+    if not network.embeds:
+        return dense
+    embedded = []
+    for number, size in enumerate(code_sizes):
+        code = rows[:, num_dense + number]
+        width = min(32, round(1.6 * size**0.56))
+        embedded.append(layers.Embedding(size, width, name=f"embedding_{number + 1}")(code))
+    return layers.Concatenate(name="embedded")([dense, *embedded])
+
+
 def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.KerasTensor:
     import keras
 
@@ -227,7 +281,11 @@ def _output(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTe
     from keras import layers
 
     units = task.units(num_classes)
-    return layers.Dense(units, activation=task.activation, kernel_initializer=task.initializer, name="probabilities")(x)
+    return layers.Dense(units, activation=task.activation, kernel_initializer=task.initializer, name=_name(task))(x)
+
+
+def _name(task: Task) -> str:
+    return "values" if task.activation == "linear" else "probabilities"
 
 
 def _checked(output: Any, name: str, task: Task, num_classes: int) -> keras.KerasTensor:
@@ -240,7 +298,7 @@ def _checked(output: Any, name: str, task: Task, num_classes: int) -> keras.Kera
         "H039",
         "the model's output does not fit the task",
         received=f"{name}: output {'(batch, ' + ', '.join(map(str, shape[1:])) + ')' if shape else 'of several tensors'}",
-        expected=f"(batch, {units}), {task.activation}: {task.name} with {num_classes} classes",
+        expected=f"(batch, {units}), {task.activation}: {task.name} of {num_classes}",
         advice="give the model that last layer, or give a function that leaves the output layer to Headstart",
     )
 

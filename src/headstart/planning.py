@@ -19,6 +19,8 @@ _NOTE = "speeds.json"
 _LEAST_PACE, _MOST_PACE = 0.25, 4.0  # beyond, it is Part A's engine that is so fast or slow, and not the machine
 _SECONDS_A_WORK = 0.012  # of Part A for 10^9 multiplications
 _DECODE_SECONDS = 0.004
+_ENCODE_SECONDS = 1e-4  # a row of a table
+_TREE_SECONDS = 5e-3  # a row, over all rounds
 _START_SECONDS = 4.0  # to load another graph, or to build and trace a network
 _SOLVER_SECONDS = 4e-3  # a row
 _HEAD_SECONDS = 1.5e-2  # a row, over all the epochs that patience allows
@@ -69,6 +71,8 @@ class Speeds:
 
     def part_a_seconds(self, part: PartA, num_images: int) -> float:
         """What so many images will take, loading the graph included."""
+        if part.is_table:
+            return self.pace * _ENCODE_SECONDS * num_images
         known = self._part_a.get(part.name)
         return self.pace * _START_SECONDS + num_images * (known[0] if known else self.pace * _nominal(part))
 
@@ -101,6 +105,8 @@ def _training_seconds(trial: Trial, num_rows: int) -> float:
     """Seconds of Part B, at a pace of 1."""
     if trial.is_solved:
         return _SOLVER_SECONDS * num_rows
+    if trial.is_yardstick:
+        return _TREE_SECONDS * num_rows
     if not trial.part.is_inner:
         return _START_SECONDS + _HEAD_SECONDS * num_rows
     epochs = trial.recipe.epochs or (_OWN_EPOCHS if trial.part.is_pixels else _TAIL_EPOCHS)

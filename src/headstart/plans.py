@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,17 @@ from headstart.errors import UsageError
 from headstart.planfile import Entry, check_names, in_plan, is_plan_file, read_plan
 from headstart.trials import Trial, check_trial, check_used, parse_trial
 
-__all__ = ["ENSEMBLED", "FOLDS", "PLANS", "Entry", "make_trial", "make_trials"]
+__all__ = [
+    "ENSEMBLED",
+    "FOLDS",
+    "PLANS",
+    "SMALL_TABLE",
+    "SMALL_TABLE_FOLDS",
+    "TABLE_PLANS",
+    "Entry",
+    "make_trial",
+    "make_trials",
+]
 
 _LEAST_OWN_SIDE, _OWN_SIDE = 20, 64  # of images for a network from scratch: larger ones cost more than they tell it
 
@@ -46,11 +56,31 @@ PLANS: dict[str, tuple[Entry, ...]] = {
     "scratch": (Entry("pixels-cnn", settings=_FROM_SCRATCH),),
 }
 
+# What the same plans try on a table of features. The yardsticks come first: they take a moment, and the rest is compared
+# with them.
+_YARDSTICKS = (Entry("table-baseline"), Entry("table-trees"))
+_WIDE = {"options": {"units": [512, 256, 128], "dropout": 0.3}}
+_SMALL = {"options": {"units": [32], "dropout": 0.1}}
 
-# Plans that end with the weighted mean of those of their models that see the same image as the best one.
+TABLE_PLANS: dict[str, tuple[Entry, ...]] = {
+    "quick": (*_YARDSTICKS, Entry("table-linear"), Entry("table-dnn", 0.5)),
+    "balanced": (
+        *_YARDSTICKS,
+        Entry("table-linear"),
+        Entry("table-dnn", settings=_SMALL, name="table-dnn_small"),
+        Entry("table-dnn", 0.5),
+        Entry("table-dnn", settings=_WIDE, name="table-dnn_wide"),
+    ),
+}
+TABLE_PLANS["best"] = TABLE_PLANS["balanced"]
+
+
+# Plans that end with the weighted mean of those of their models that see the same image as the best one; on a table all do.
 ENSEMBLED = frozenset({"best"})
 # Folds that the heads of a plan are cross-validated in unasked: on rows that are there it takes little.
 FOLDS = {"best": 5}
+# Below so many rows a validation split tells little, and folds of a table cost little.
+SMALL_TABLE, SMALL_TABLE_FOLDS = 500, 5
 
 
 def make_trial(entry: Entry, *, weights: Path | None, seed: int) -> Trial:
@@ -77,7 +107,9 @@ def _sized(trial: Trial, side: int) -> Trial:
     return replace(trial, part=replace(part, side=min(max(side, _LEAST_OWN_SIDE), _OWN_SIDE)))
 
 
-def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: int, side: int = 0) -> list[Trial]:
+def make_trials(
+    plan: str, names: Sequence[str], *, weights: Path | None, seed: int, side: int = 0, is_table: bool = False
+) -> list[Trial]:
     """The trials of a plan, or the ones named, each once.
 
     Args:
@@ -86,14 +118,18 @@ def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: 
         weights: Local weights file for a network of keras.applications.
         seed: Seed of every recipe.
         side: Typical side of the images, which is part of some names; 0 while nobody knows it.
+        is_table: The samples are rows of features.
 
     Raises:
         UsageError: No such plan (H001), no such trial (H002), parts of one that do not fit one another (H008), settings
             that one would not use (H035), two of one name (H034), or something wrong in a plan file (H030 to H035).
         BackboneError: A backbone or a stage of one is not known (H201, H206).
     """
-    if plan in PLANS:
-        trials = [make_trial(entry, weights=weights, seed=seed) for entry in PLANS[plan]]
+    plans = TABLE_PLANS if is_table else PLANS
+    if plan in plans:
+        trials = [make_trial(entry, weights=weights, seed=seed) for entry in plans[plan]]
+    elif plan in PLANS:
+        raise _unknown_plan(f"{plan}, which is for images", plans)
     else:
         trials = _trials_of_file(plan, weights=weights, seed=seed)
     trials = [_sized(trial, side) for trial in trials]
@@ -108,15 +144,19 @@ def make_trials(plan: str, names: Sequence[str], *, weights: Path | None, seed: 
 def _trials_of_file(plan: str, *, weights: Path | None, seed: int) -> list[Trial]:
     path = Path(plan).expanduser()
     if not is_plan_file(plan) or not path.is_file():
-        raise UsageError(
-            "H001",
-            "unknown plan",
-            received=plan,
-            expected=f"{', '.join(PLANS)}, or a TOML file that is there",
-            advice="--plan quick, or name trials with --trial",
-        )
+        raise _unknown_plan(plan, PLANS)
     trials = []
     for number, entry in enumerate(read_plan(path), 1):
         with in_plan(path, number, entry.name or entry.trial):
             trials.append(make_trial(entry, weights=weights, seed=seed))
     return trials
+
+
+def _unknown_plan(plan: str, plans: Iterable[str]) -> UsageError:
+    return UsageError(
+        "H001",
+        "unknown plan",
+        received=plan,
+        expected=f"{', '.join(plans)}, or a TOML file that is there",
+        advice="--plan quick, or name trials with --trial",
+    )

@@ -1,4 +1,4 @@
-"""The whole: answers from the exported graph, without Keras. Files in, probabilities out, bad files named."""
+"""The whole: answers from the exported graph, without Keras. Files or rows in, answers out, bad files named."""
 
 from __future__ import annotations
 
@@ -8,38 +8,103 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from headstart import encoding
+from headstart.cells import Table
 from headstart.engines import OpenVINOEngine, read_graph
+from headstart.errors import DatasetError
 from headstart.images import DecodePool, Geometry, usable_cores
 from headstart.runfolder import read_json
-from headstart.signature import add_graph
+from headstart.signature import add_graph, thresholds_of
 from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Prediction", "Predictor"]
+__all__ = ["Prediction", "Predictor", "as_frame", "prediction_table", "require_columns", "truth_columns", "verdicts"]
 
 Array = np.ndarray[Any, Any]
 
+_DECIMALS = 6  # of a probability in a table
+
 
 class Prediction(NamedTuple):
-    """The answer for one file: probabilities ``(classes,)`` and the class, or an error."""
+    """The answer for one sample, or an error.
+
+    Attributes:
+        path: Its path; of a row of a table, its number.
+        predicted: The class, the labels joined by ``;``, or the values, as ``verdicts`` tells them; None for an error.
+        answers: ``(columns,)``: probabilities or values.
+        error: Why there is no answer.
+    """
 
     path: str
     predicted: str | None
-    probabilities: Array | None
+    answers: Array | None
     error: str
+
+
+def verdicts(task: str, classes: Sequence[str], answers: Array, thresholds: Sequence[float]) -> list[str]:
+    """What is answered for each sample in words: the class, the labels joined by ``;``, or the values joined by ``;``.
+
+    Args:
+        task: A key of ``TASKS``.
+        classes: Names of the columns.
+        answers: ``(n, columns)``.
+        thresholds: One for two classes, one a label for several labels; 0.5 where there are none.
+    """
+    if task == "regression":
+        return [";".join(f"{value:.7g}" for value in row) for row in answers]
+    if task == "multilabel":
+        are_on = answers >= np.array(thresholds or [0.5] * len(classes))
+        return [";".join(name for name, is_on in zip(classes, row, strict=True) if is_on) for row in are_on]
+    if task == "binary":
+        return [classes[int(row[1] >= (thresholds[0] if thresholds else 0.5))] for row in answers]
+    return [classes[int(row.argmax())] for row in answers]
+
+
+def truth_columns(task: str, classes: Sequence[str]) -> list[str]:
+    """The columns of the truth in a table of predictions: one for each of several targets, else one alone."""
+    several = task == "regression" and len(classes) > 1
+    return [f"label_{name}" for name in classes] if several else ["label"]
+
+
+def prediction_table(
+    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str
+) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of predictions, in the order given; ``error`` is a column where there is one.
+
+    Args:
+        predictions: The answers.
+        task: A key of ``TASKS``.
+        classes: Names of classes, labels or targets.
+        key: What names a sample: ``path`` or ``row``.
+    """
+    has_errors = any(prediction.error for prediction in predictions)
+    is_values = task == "regression"
+    several = is_values and len(classes) > 1
+    told = [f"predicted_{name}" for name in classes] if several else ["predicted"]
+    columns = [key, *told, *([] if is_values else [f"p_{name}" for name in classes]), *(["error"] if has_errors else [])]
+    rows: list[list[object]] = []
+    for prediction in predictions:
+        given: list[float | None] = [None] * len(classes)
+        if prediction.answers is not None:
+            given = [float(f"{v:.7g}") if is_values else round(float(v), _DECIMALS) for v in prediction.answers]
+        cells = given if is_values else [prediction.predicted, *given]
+        rows.append([prediction.path, *cells, *([prediction.error or None] if has_errors else [])])
+    return columns, rows
 
 
 class Predictor:
     """A run's model, ready to answer.
 
     Args:
-        folder: A run, or a folder of exports that holds model.xml.
+        folder: A run, or a folder of exports that holds model.xml, or model.onnx for a table.
 
     Attributes:
-        classes: Class names in the order of the probabilities.
-        geometry: How an image becomes the model's input.
+        classes: Names of classes, labels or targets in the order of the answers.
+        task: A key of ``TASKS``.
+        thresholds: As ``verdicts`` takes them.
+        encoding: Of a table; None for images.
 
     Raises:
         RunError: The folder holds no signature (H502).
@@ -50,11 +115,27 @@ class Predictor:
         signature = read_json(folder / "signature.json")
         self.classes: tuple[str, ...] = tuple(signature["labels"])
         self.task: str = signature["task"]
-        self.threshold: float = signature.get("threshold", 0.5)
+        self.thresholds = thresholds_of(signature)
+        self.encoding: dict[str, Any] | None = signature.get("encoding")
+        if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
+            add_graph(folder)  # of a run that ended before its graph was made
+        if self.encoding:
+            import onnxruntime
+
+            self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+            return
         self.geometry = Geometry(signature["size"], signature["crop"], signature["filter"])
-        if not (folder / "model.xml").is_file():  # a run that ended before its graph was made
-            add_graph(folder)
         self._engine = OpenVINOEngine(read_graph(folder / "model.xml"), "predict")
+
+    @property
+    def key(self) -> str:
+        """What names a sample: ``path``, or ``row`` for a table."""
+        return "row" if self.encoding else "path"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a model of features reads."""
+        return tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
 
     def predict(self, paths: Sequence[str]) -> list[Prediction]:
         """Answers in the order of ``paths``, one each; a file that cannot be read has an error in place of an answer."""
@@ -71,25 +152,58 @@ class Predictor:
                         yield decoded.index, decoded.pixels
 
             outputs.update(self._engine.run(images()))
-        return [self._answer(path, outputs.get(i), errors.get(i, "")) for i, path in enumerate(paths)]
+        known = list(outputs)
+        answers = self._told(np.stack([outputs[i] for i in known])) if known else []
+        found = dict(zip(known, answers, strict=True))
+        return [
+            Prediction(path, *found[i], "") if i in found else Prediction(path, None, None, errors.get(i, ""))
+            for i, path in enumerate(paths)
+        ]
 
-    def _answer(self, path: str, output: Array | None, error: str) -> Prediction:
-        if output is None:
-            return Prediction(path, None, None, error)
-        probabilities = TASKS[self.task].to_probabilities(output[None])[0]
-        is_second = self.task == "binary" and probabilities[1] >= self.threshold
-        best = int(is_second) if self.task == "binary" else int(probabilities.argmax())
-        return Prediction(path, self.classes[best], probabilities, "")
+    def predict_rows(self, table: Table) -> list[Prediction]:
+        """Answers for the rows of a table, in their order.
+
+        Raises:
+            DatasetError: A column that the model reads is not there (H115).
+        """
+        spec = self.encoding or {}
+        require_columns(table, spec)
+        cells = encoding.typed(dict(zip(table.names, table.columns, strict=True)), spec)
+        feeds = {
+            name: column.reshape(-1, 1).astype(object if column.dtype.kind == "U" else column.dtype)
+            for name, column in cells.items()
+        }
+        output = (
+            self._session.run(None, feeds)[0] if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
+        )
+        told = self._told(np.asarray(output))
+        return [Prediction(str(n), *answer, "") for n, answer in zip(table.row_numbers(), told, strict=True)]
+
+    def _told(self, output: Array) -> list[tuple[str, Array]]:
+        answers = TASKS[self.task].to_answers(output)
+        return list(zip(verdicts(self.task, self.classes, answers, self.thresholds), answers, strict=True))
 
 
-def as_frame(predictions: Sequence[Prediction], classes: Sequence[str]) -> pd.DataFrame:
-    """Predictions as a table: ``path, predicted, p_<class>…``, and ``error`` where there was one."""
+def require_columns(table: Table, spec: dict[str, Any]) -> None:
+    """Refuse a table without a column that an encoding reads.
+
+    Raises:
+        DatasetError: There is one (H115).
+    """
+    wanted = [column["name"] for column in spec["columns"]]
+    if missing := [name for name in wanted if name not in table.names]:
+        raise DatasetError(
+            "H115",
+            "the table lacks columns that the model reads",
+            received=f"no {', '.join(missing[:5])} among {', '.join(table.names[:12])}",
+            expected=", ".join(wanted[:12]) + (" …" if len(wanted) > 12 else ""),
+            advice="name the columns as they were named for fit; a missing value is an empty cell",
+        )
+
+
+def as_frame(predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str) -> pd.DataFrame:
+    """Predictions as a data frame; see ``prediction_table``."""
     import pandas as pd
 
-    rows = [
-        {"path": p.path, "predicted": p.predicted}
-        | {f"p_{c}": None if p.probabilities is None else float(p.probabilities[i]) for i, c in enumerate(classes)}
-        | ({"error": p.error or None} if any(q.error for q in predictions) else {})
-        for p in predictions
-    ]
-    return pd.DataFrame(rows, columns=None if rows else ["path", "predicted", *(f"p_{c}" for c in classes)])
+    columns, rows = prediction_table(predictions, task, classes, key)
+    return pd.DataFrame(rows, columns=columns)

@@ -1,4 +1,4 @@
-"""Data: whatever holds labelled images to a Dataset. Nothing found is lost: used or listed."""
+"""Data: whatever holds labelled images, or rows of features, to a Dataset. Nothing found is lost: used or listed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from headstart.dataset import SPLITS, Dataset
 from headstart.errors import DatasetError
 from headstart.fingerprint import array_digest, bytes_digest, file_digests
 from headstart.folders import read_folder
-from headstart.frames import read_table
+from headstart.frames import Known, cells_of, read_table, row_digests
 from headstart.tasks import infer_task, integer_labels
 
-__all__ = ["read", "read_arrays", "read_folder", "read_table", "unlabelled"]
+__all__ = ["Known", "read", "read_arrays", "read_folder", "read_table", "unlabelled", "unlabelled_rows"]
 
-_TABLES = {".csv", ".tsv", ".txt", ".parquet", ".pq"}
+_TABLES = {".csv", ".tsv", ".txt", ".data", ".parquet", ".pq"}
 
 
 def read(
@@ -27,25 +27,25 @@ def read(
     target: str | None = None,
     image: str | None = None,
     task: str | None = None,
-    classes: Sequence[str] | None = None,
+    known: Known | None = None,
 ) -> Dataset:
-    """Read whatever ``data`` names: a folder of class folders, or a table of image paths.
+    """Read whatever ``data`` names: a folder of class folders, or a table of image paths or of features.
 
-    With ``classes``, those are the classes, and samples of any other are listed as skipped.
+    With ``known``, classes are those of a model, and samples of any other are listed as skipped.
 
     Raises:
         DatasetError: There is nothing there, or it is neither (H106).
     """
     path = Path(data)
     if path.is_dir():
-        return read_folder(path, task=task, classes=classes)
+        return read_folder(path, task=task, classes=None if known is None else known.classes)
     if path.is_file() and path.suffix.lower() in _TABLES:
-        return read_table(path, target=target, image=image, task=task, classes=classes)
+        return read_table(path, target=target, image=image, task=task, known=known)
     raise DatasetError(
         "H106",
         "there is no data here",
         received=f"{data}" + (" (a file)" if path.is_file() else " (nothing there)" if not path.exists() else ""),
-        expected="a folder with one folder per class, or a CSV or Parquet file with a column of image paths",
+        expected="a folder with one folder per class, or a CSV or Parquet file",
         advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
     )
 
@@ -149,4 +149,30 @@ def unlabelled(images: Sequence[str] | np.ndarray[Any, Any], like: Dataset) -> D
         ),
         split=("",) * len(images),
         arrays=arrays,
+    )
+
+
+def unlabelled_rows(rows: Any, like: Dataset, columns: Sequence[str]) -> Dataset:
+    """Rows of a table to predict, as a data set without true labels and with the classes of ``like``.
+
+    Args:
+        rows: The path of a table, a data frame, or an array ``(n, columns)``.
+        like: What the model was fitted on.
+        columns: The columns that it reads.
+
+    Raises:
+        DatasetError: The file cannot be read (H107).
+    """
+    name, _, table, skipped = cells_of(rows, columns)
+    return Dataset(
+        name=name,
+        task=like.task,
+        task_reason=like.task_reason,
+        classes=like.classes,
+        paths=tuple(str(number) for number in table.row_numbers()),
+        labels=np.zeros(len(table), np.int64),
+        digests=tuple(row_digests(table)),
+        split=("",) * len(table),
+        skipped=tuple(skipped),
+        table=table,
     )

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.dataset import Skipped, nothing_to_evaluate
+from headstart.dataset import Skipped, natural_key, nothing_to_evaluate
 from headstart.errors import RunError
-from headstart.export import FORMATS, Exported, export_model
+from headstart.export import Exported, export_model, formats_of
+from headstart.frames import cells_of
 from headstart.leaderboard import read_leaderboard
 from headstart.metrics import Evaluation, evaluate_predictions
-from headstart.predictor import Prediction, Predictor, as_frame
-from headstart.readers import read
+from headstart.predictor import Prediction, Predictor, as_frame, prediction_table
+from headstart.readers import Known, read
 from headstart.runfolder import RunFolder, read_csv, read_json
 
 if TYPE_CHECKING:
@@ -70,21 +71,25 @@ class Run:
         return pd.DataFrame([row.to_json() for row in read_leaderboard(self.path / "leaderboard.csv")])
 
     def evaluate(self, data: str | os.PathLike[str]) -> Evaluation:
-        """Measure the run's model on labelled images that it may never have seen.
+        """Measure the run's model on labelled samples that it may never have seen.
 
         Args:
             data: A folder of class folders, or a table. Its test split is used if it has one, else all of it.
 
         Raises:
-            DatasetError: No image of the run's classes can be read there (H110).
+            DatasetError: No sample of the run's classes can be read there (H110).
         """
         predictor = self.predictor()
         state = self.folder.state
-        dataset = read(data, classes=predictor.classes, target=state.get("target"), image=state.get("image"))
+        columns = predictor.columns
+        target = state.get("target")
+        known = Known(predictor.classes, predictor.task, target, state.get("image"), columns)
+        dataset = read(data, known=known)
+        dataset = dataset.relabelled(predictor.classes)
         if "test" in dataset.split:
             dataset = dataset.take(dataset.indices("test"))
-        answers = predictor.predict(dataset.paths)
-        found = {i: answer.probabilities for i, answer in enumerate(answers) if answer.probabilities is not None}
+        answers = predictor.predict(dataset.paths) if dataset.table is None else predictor.predict_rows(dataset.table)
+        found = {i: answer.answers for i, answer in enumerate(answers) if answer.answers is not None}
         usable = list(found)
         if not usable:
             raise nothing_to_evaluate(str(data), predictor.classes)
@@ -95,35 +100,53 @@ class Run:
             dataset.labels[usable],
             np.stack(list(found.values())),
             split=self._note_look([dataset.digests[i] for i in usable]) or "test",
-            threshold=predictor.threshold,
+            thresholds=predictor.thresholds,
         )
         return replace(evaluation, skipped=(*dataset.skipped, *unread))
 
-    def predict(self, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
-        """A table ``path, predicted, p_<class>…`` in the order given; a file that cannot be read has an ``error``."""
-        predictor = self.predictor()
-        files = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        return as_frame(predictor.predict([os.fspath(path) for path in files]), predictor.classes)
+    def predict(self, samples: Any) -> pd.DataFrame:
+        """A table ``path, predicted, p_<class>…`` in the order given; a file that cannot be read has an ``error``.
 
-    def answers(self, paths: Sequence[str]) -> tuple[list[Prediction], tuple[str, ...]]:
-        """The same as plain rows, with the class names: no pandas."""
+        Args:
+            samples: An image file or several; for a model of features the path of a table, a data frame, or an array
+                ``(n, columns)``, and the first column of the answer is ``row``.
+        """
         predictor = self.predictor()
-        return predictor.predict(paths), predictor.classes
+        if predictor.encoding:
+            _, _, table, _ = cells_of(samples, predictor.columns)
+            answers = predictor.predict_rows(table)
+        else:
+            files = [samples] if isinstance(samples, (str, os.PathLike)) else samples
+            answers = predictor.predict([os.fspath(path) for path in files])
+        return as_frame(answers, predictor.task, predictor.classes, predictor.key)
+
+    def answers(self, paths: Sequence[str]) -> tuple[list[str], list[list[object]], int]:
+        """The same as plain columns and rows, without pandas, and how many errors there are among them.
+
+        Rows of a table that do not fit are errors. With several tables, a row is called by its file too.
+        """
+        predictor = self.predictor()
+        if predictor.encoding:
+            answers = [answer for path in paths for answer in _answered(predictor, path, is_one_of_many=len(paths) > 1)]
+        else:
+            answers = predictor.predict(paths)
+        columns, rows = prediction_table(answers, predictor.task, predictor.classes, predictor.key)
+        return columns, rows, sum(bool(answer.error) for answer in answers)
 
     def export(self, *formats: str, out: str | os.PathLike[str] | None = None) -> list[Exported]:
-        """Write the model in formats of ``FORMATS`` (all if none is named), each checked in a fresh process.
+        """Write the model in formats of ``FORMATS`` (all that it has if none is named), each checked in a fresh process.
 
         Args:
             formats: keras, h5, saved_model, onnx, openvino, litert.
             out: Folder to write into; ``exports`` in the run if None.
         """
         self._require_model()
-        return export_model(self.path, formats or list(FORMATS), Path(out) if out else self.path / "exports")
+        return export_model(self.path, formats or formats_of(self.path), Path(out) if out else self.path / "exports")
 
     def predictor(self) -> Predictor:
         """The run's model as a graph that answers without Keras."""
         self._require_model()
-        damaged = self.folder.damaged("signature.json", "model.keras", "model.xml", "model.bin")
+        damaged = self.folder.damaged("signature.json", "model.keras", "model.npz", "model.xml", "model.bin", "model.onnx")
         if damaged:
             raise RunError(
                 "H506",
@@ -151,3 +174,12 @@ class Run:
         if "test" in splits:
             self.folder.update(test_looks=self.folder.state.get("test_looks", 0) + 1)
         return next((name for name in ("train", "validation", "test") if name in splits), "")
+
+
+def _answered(predictor: Predictor, path: str, *, is_one_of_many: bool) -> list[Prediction]:
+    """The answers for one table, and an error for each of its rows that does not fit."""
+    _, _, table, skipped = cells_of(path, predictor.columns)
+    answers = predictor.predict_rows(table)
+    answers += [Prediction(row.removeprefix("row "), None, None, reason) for row, reason in skipped]
+    answers.sort(key=lambda answer: natural_key(answer.path))
+    return [answer._replace(path=f"{path}:{answer.path}") for answer in answers] if is_one_of_many else answers

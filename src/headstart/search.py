@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,8 +29,9 @@ from headstart.ship import Cargo, ship
 from headstart.sides import typical_side
 from headstart.splits import check_share
 from headstart.stopwatch import Stopwatch
-from headstart.tasks import check_loss
-from headstart.trials import Trial
+from headstart.tasks import TASKS, check_loss
+from headstart.trials import Trial, check_kind
+from headstart.yardsticks import YARDSTICK_MARGIN, YARDSTICKS
 
 __all__ = ["Request", "resume", "search"]
 
@@ -80,8 +82,10 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     watch = Stopwatch()
     with watch.stage("scan"):
         dataset = _read(request)
-        trials = asked(side=typical_side(dataset))
+        is_table = dataset.table is not None
+        trials = asked(is_table=True) if is_table else asked(side=typical_side(dataset))
     for trial in trials:
+        check_kind(trial.part, dataset, trial.name)
         check_loss(trial.recipe.loss, dataset.task, trial.name)
     earlier: dict[str, Any] = folder.state if folder is not None else {}
     if earlier and earlier["data_digest"] != dataset.digest():
@@ -93,14 +97,14 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         folder.sweep()
         job.take_up(earlier)
     job.save(**({"status": "running"} if earlier else first_state(job, dataset)))
-    job.progress.say(f"{len(dataset)} images, {dataset.task_reason}")
+    job.progress.say(f"{len(dataset)} {dataset.sample_noun}s, {dataset.task_reason}")
     try:
         if earlier:
             _split_again(job, trials)
         _run_trials(job, trials)
-        is_time = budget.has_time_for(_ENSEMBLE_SECONDS)
-        if request.plan in ENSEMBLED and is_time and not request.trials and not job.interrupted:
-            _guarded(job, partial(attempt_ensemble, job, trials), _no_ensemble, is_last=True)
+        is_time = budget.has_time_for(0.0 if is_table else _ENSEMBLE_SECONDS)
+        if (is_table or request.plan in ENSEMBLED) and is_time and not request.trials and not job.interrupted:
+            _guarded(job, partial(attempt_ensemble, job, trials), partial(_no_ensemble, job), is_last=True)
         _finish(job, trials)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -160,18 +164,18 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
         trial = _next(job, left)
         left.remove(trial)
         if reason := _why_too_late(job, trial):
-            job.rows.append(unfinished(trial, "skipped", reason))
+            job.rows.append(unfinished(job, trial, "skipped", reason))
         else:
-            _guarded(job, partial(attempt, job, trial), partial(unfinished, trial), is_last=not left)
+            _guarded(job, partial(attempt, job, trial), partial(unfinished, job, trial), is_last=not left)
         job.save()
     if job.interrupted:
         job.progress.say("stopping here, with the best so far")
-        job.rows += [unfinished(trial, "skipped", "stopped by Ctrl-C before it began") for trial in left]
+        job.rows += [unfinished(job, trial, "skipped", "stopped by Ctrl-C before it began") for trial in left]
         job.save()
 
 
-def _no_ensemble(status: str, reason: str) -> Row:
-    return Row(NAME, status, "", "", reason=reason)
+def _no_ensemble(job: Job, status: str, reason: str) -> Row:
+    return Row(NAME, status, "", "", metric=TASKS[job.learning.task].metric, reason=reason)
 
 
 def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], *, is_last: bool) -> None:
@@ -239,6 +243,16 @@ def _why_too_late(job: Job, trial: Trial) -> str:
     return ""
 
 
+def _tell_yardsticks(job: Job, best: Row) -> None:
+    """Say which of network and yardstick is shipped, and why, where a yardstick has the lower score."""
+    lower = [row for row in job.rows if row.part_b in YARDSTICKS and (row.val_loss or math.inf) < (best.val_loss or 0.0)]
+    margin = f"a yardstick is shipped where its val_loss is lower by {YARDSTICK_MARGIN:.0%} or more"
+    for row in lower:
+        job.progress.say(f"{row.trial} has a val_loss of {row.val_loss:.4f}, {best.trial} of {best.val_loss:.4f}: {margin}")
+    if best.part_b in YARDSTICKS:
+        job.progress.say(f"{best.trial} is shipped: {margin}")
+
+
 def _finish(job: Job, trials: list[Trial]) -> None:
     """Turn the best trial into the run's model, and write everything that the run shows."""
     best = job.best
@@ -254,8 +268,9 @@ def _finish(job: Job, trials: list[Trial]) -> None:
     job.budget.begin_finish()
     for state in job.folder.path.glob("trials/*/state.npz"):
         state.unlink()
-    keys = ("trial", "val_loss", "val_accuracy", "total_seconds")
-    job.save(best={key: getattr(best, key) for key in keys})
+    keys = ("trial", "val_loss", f"val_{best.metric}", "total_seconds")
+    job.save(best={key: best.to_json()[key] for key in keys})
+    _tell_yardsticks(job, best)
     named = {trial.name: trial for trial in trials}
     kept = job.model if job.model is not None and job.model[0] == best.trial else None
     model = kept[1] if kept else recall(job, named[best.trial])

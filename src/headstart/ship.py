@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from headstart.conversion import Child
-from headstart.dataset import SPLITS, Dataset
-from headstart.doctor import check_data
+from headstart.dataset import SPLITS, Dataset, natural_key
+from headstart.doctor import check_columns, check_data
 from headstart.ensemble import Ensemble
 from headstart.errors import ExportError
-from headstart.features import Features, extract
 from headstart.metrics import Evaluation, evaluate_predictions
-from headstart.model import Model, open_store
+from headstart.model import Model
+from headstart.predictor import Prediction, prediction_table, truth_columns, verdicts
 from headstart.progress import Progress
 from headstart.report import write_report
 from headstart.runfolder import RunFolder, write_csv, write_json
 from headstart.signature import add_graph
 from headstart.splits import group_duplicates
 from headstart.stopwatch import Stopwatch
+from headstart.table_features import AnyFeatures, TableFeatures
 
 __all__ = ["Cargo", "ship"]
 
@@ -46,7 +48,7 @@ class Cargo:
     model: Model | Ensemble
     learning: Dataset
     held_out: Dataset
-    features: list[Features]
+    features: list[AnyFeatures]
     converter: Child
     seconds_left: float
 
@@ -61,6 +63,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
         save: Writes run.json with the facts it is given.
     """
     progress.begin("model, evaluation and report", 0)
+    cargo.model.tune(cargo.features)
     with watch.stage("join and save"):
         cargo.model.save(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -89,12 +92,13 @@ def _unseal(cargo: Cargo) -> None:
     """Look at the held-out test split, now that nothing is decided any more."""
     if not len(cargo.held_out):
         return
-    found = [extract(cargo.held_out, features.part, open_store()) for features in cargo.features]
+    found = [features.of(cargo.held_out) for features in cargo.features]
     left_out = {i: file for features in found for file, i in zip(*features.skipped(cargo.held_out), strict=True)}
     kept = [i for i in range(len(cargo.held_out)) if i not in left_out]
     test = cargo.held_out.without(list(left_out.values()), list(left_out))
     cargo.learning = cargo.learning.plus(test)
-    cargo.features = [ours.plus(theirs.take(kept)) for ours, theirs in zip(cargo.features, found, strict=True)]
+    pairs: Any = zip(cargo.features, found, strict=True)  # each of one kind
+    cargo.features = [ours.plus(theirs.take(kept)) for ours, theirs in pairs]
     cargo.learning = group_duplicates(cargo.learning, cargo.features[0].thumbnails)
 
 
@@ -108,26 +112,33 @@ def _evaluate(cargo: Cargo) -> Evaluation:
         dataset.labels[indices],
         cargo.model.answers(cargo.features, indices),
         split=split,
+        thresholds=cargo.model.thresholds,
     )
 
 
 def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
     """Write evaluation, predictions, splits, skipped files and findings; give what run.json says of them."""
     dataset, path = cargo.learning, cargo.folder.path
-    names = dataset.classes
-    label_names = [names[label] for label in dataset.labels]
+    texts = dataset.label_texts()
     write_json(path / "evaluation.json", evaluation.to_json())
-    rows = [
-        [dataset.paths[i], label_names[i], names[predicted], *(round(float(p), 6) for p in probabilities)]
-        for i, predicted, probabilities in zip(
-            dataset.indices(evaluation.split), evaluation.predicted, evaluation.probabilities, strict=True
-        )
+    indices = dataset.indices(evaluation.split)
+    told = verdicts(dataset.task, dataset.classes, evaluation.answers, cargo.model.thresholds)
+    predictions = [
+        Prediction(dataset.paths[i], verdict, answer, "")
+        for i, verdict, answer in zip(indices, told, evaluation.answers, strict=True)
     ]
-    write_csv(path / "predictions.csv", ["path", "label", "predicted", *(f"p_{name}" for name in names)], rows)
-    write_csv(path / "splits.csv", ["path", "label", "split"], zip(dataset.paths, label_names, dataset.split, strict=True))
+    columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key)
+    truths = truth_columns(dataset.task, dataset.classes)
+    labels = [texts[i].split(";") if len(truths) > 1 else [texts[i]] for i in indices]
+    beside = [[row[0], *truth, *row[1:]] for row, truth in zip(rows, labels, strict=True)]
+    write_csv(path / "predictions.csv", [columns[0], *truths, *columns[1:]], beside)
+    write_csv(path / "splits.csv", [dataset.key, "label", "split"], zip(dataset.paths, texts, dataset.split, strict=True))
     write_csv(path / "contents.csv", ["digest", "split"], zip(dataset.digests, dataset.split, strict=True))
-    write_csv(path / "skipped.csv", ["path", "reason"], sorted(dataset.skipped))
-    findings = check_data(dataset, cargo.features[0].facts)
+    write_csv(path / "skipped.csv", ["path", "reason"], sorted(dataset.skipped, key=lambda row: natural_key(str(row[0]))))
+    features = cargo.features[0]
+    findings = check_data(dataset, features.facts)
+    if isinstance(features, TableFeatures):
+        findings += check_columns(features.notes)
     write_json(path / "findings.json", [finding.to_json() for finding in findings])
     return {
         "num_samples": {split: int(np.sum(np.array(dataset.split) == split)) for split in SPLITS},

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import keyword
+import re
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
 
-from headstart import pixels
+from headstart import encoding, pixels
 from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.export import FORMATS, export_model
@@ -19,65 +22,126 @@ from headstart.extractor import PartA
 from headstart.fingerprint import file_digest
 from headstart.images import Geometry, decode_array
 from headstart.runfolder import read_json, replacing, write_bytes, write_json
+from headstart.splits import strata
 from headstart.tasks import TASKS
 
-if TYPE_CHECKING:
-    import keras
-
-__all__ = ["add_graph", "sign"]
+__all__ = ["Signed", "add_graph", "sign", "thresholds_of"]
 
 Array = np.ndarray[Any, Any]
 
 _NUM_GOLDEN = 8
 
 
-def sign(out: Path, joined: keras.Model, dataset: Dataset, part: PartA, part_b: dict[str, object]) -> None:
-    """Write golden.npz, preprocess.py and signature.json beside the model.keras that lies in ``out``.
+class Signed(NamedTuple):
+    """What is known of a model that lies in a folder.
 
-    Args:
-        out: The folder.
-        joined: The model that was saved there.
+    Attributes:
         dataset: What it was fitted on; a few of its samples become the golden ones.
         part: Its Part A.
         part_b: How its Part B is built: the network, its options, and the number of samples that it was sized for.
+        output: Its inputs, pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)``, to its output ``(n, units)``.
+        thresholds: From which probability on a label is answered; of two classes, the second. Empty for other tasks.
+        encoding: Of a table.
     """
-    golden = _golden(joined, dataset, part)
-    listed = golden.pop("listed")
+
+    dataset: Dataset
+    part: PartA
+    part_b: dict[str, object]
+    output: Callable[[Array], Array]
+    thresholds: Sequence[float] = ()
+    encoding: dict[str, Any] | None = None
+
+
+def sign(out: Path, signed: Signed) -> None:
+    """Write golden.npz, preprocess.py and signature.json beside the model that lies in ``out``."""
+    dataset, part = signed.dataset, signed.part
+    golden, listed = _golden_rows(signed) if signed.encoding else _golden_images(signed)
     with replacing(out / "golden.npz") as temporary:
-        np.savez_compressed(temporary, **golden)
-    write_bytes(out / "preprocess.py", Path(pixels.__file__).read_bytes())
-    size = part.geometry.size
-    is_binary = dataset.task == "binary"
+        np.savez_compressed(temporary, **golden)  # type: ignore[arg-type]
+    write_bytes(out / "preprocess.py", Path(str((encoding if signed.encoding else pixels).__file__)).read_bytes())
+    task = TASKS[dataset.task]
     signature = {
         "format": 1,
         "task": dataset.task,
         "labels": list(dataset.classes),
-        **part.geometry.as_dict(),
-        "scaling": "inside the model: feed 0..255",
-        "input": {
-            "name": "image",
-            "shape": [None, size, size, 3],
-            "dtype": "float32",
-            "layout": "NHWC",
-            "channels": "RGB",
-        },
+        **_input(signed),
         "output": {
-            "name": "probabilities",
-            "shape": list(joined.outputs[0].shape),
-            "activation": TASKS[dataset.task].activation,
-            "meaning": f"probability of {dataset.classes[1]}" if is_binary else "one column a label, in their order",
+            "name": "values" if dataset.task == "regression" else "probabilities",
+            "shape": [None, task.units(dataset.num_classes)],
+            "activation": task.activation,
+            "meaning": _MEANINGS.get(dataset.task, "one column a label, in their order").format(*dataset.classes),
         },
-        **({"threshold": 0.5} if is_binary else {}),
+        **_told_thresholds(dataset, signed.thresholds),
+        **({} if dataset.scaling is None else {"scaling_of_targets": dataset.scaling.to_json()}),
         "part_a": part.origins(),
-        "part_b": part_b,
-        "digests": {name: file_digest(out / name) for name in ("model.keras", "golden.npz", "preprocess.py")},
+        "part_b": signed.part_b,
+        "digests": {name: file_digest(out / name) for name in _signed_files(out)},
         "golden": listed,
     }
     write_json(out / "signature.json", signature)
 
 
+_MEANINGS = {"binary": "probability of {1}", "regression": "one column a target, in their order and their units"}
+
+
+def _signed_files(out: Path) -> list[str]:
+    return [name for name in ("model.keras", "model.npz", "golden.npz", "preprocess.py") if (out / name).exists()]
+
+
+def _input(signed: Signed) -> dict[str, object]:
+    if signed.encoding:
+        width = {"name": "rows", "shape": [None, signed.encoding["width"]], "dtype": "float32"}
+        names = [spec["name"] for spec in signed.encoding["columns"]]
+        columns = [
+            {"name": spec["name"], "saved_model_argument": argument, **_COLUMNS[spec["kind"]]}
+            for spec, argument in zip(signed.encoding["columns"], _arguments(names), strict=True)
+        ]
+        told = "onnx and saved_model take the columns, each (n, 1); other formats rows that preprocess.encode made of them"
+        return {"input": width, "columns": columns, "encoding": signed.encoding, "scaling": told}
+    size = signed.part.geometry.size
+    image = {"name": "image", "shape": [None, size, size, 3], "dtype": "float32", "layout": "NHWC", "channels": "RGB"}
+    return {**signed.part.geometry.as_dict(), "scaling": "inside the model: feed 0..255", "input": image}
+
+
+def _arguments(names: Sequence[str]) -> list[str]:
+    """A SavedModel's names for columns: TensorFlow allows those that Python does."""
+    taken: list[str] = []
+    for number, name in enumerate(names):
+        word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+        word = word if re.fullmatch(r"[A-Za-z]\w*", word) and not keyword.iskeyword(word) else f"column_{number}"
+        while word in taken:
+            word += f"_{number}"
+        taken.append(word)
+    return taken
+
+
+_COLUMNS: dict[str, dict[str, str]] = {
+    "number": {"dtype": "float32", "missing": "NaN"},
+    "date": {"dtype": "float32", "missing": "NaN", "unit": "days since 1970-01-01"},
+    "category": {"dtype": "string", "missing": "an empty text"},
+}
+
+
+def _told_thresholds(dataset: Dataset, thresholds: Sequence[float]) -> dict[str, object]:
+    if dataset.task == "binary":
+        return {"threshold": float(thresholds[0]) if thresholds else 0.5}
+    if dataset.task == "multilabel":
+        given = thresholds or [0.5] * dataset.num_classes
+        return {"thresholds": {name: float(value) for name, value in zip(dataset.classes, given, strict=True)}}
+    return {}
+
+
+def thresholds_of(signature: dict[str, Any]) -> tuple[float, ...]:
+    """The thresholds that a signature tells, in the order of its labels; none where its task has none."""
+    if "thresholds" in signature:
+        return tuple(signature["thresholds"][name] for name in signature["labels"])
+    return (signature["threshold"],) if "threshold" in signature else ()
+
+
 def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float = 1800.0) -> None:
-    """Make model.xml and model.bin beside a signed model.keras: a graph that predicts without Keras, checked against it.
+    """Make a graph beside a signed model that predicts without Keras, checked against it.
+
+    For images it is model.xml and model.bin; for a table model.onnx, which holds the encoder too.
 
     Args:
         folder: Where they lie.
@@ -87,41 +151,63 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
     Raises:
         ExportError: The conversion failed (H403) or its result disagrees with the model (H402).
     """
+    format = FORMATS["onnx" if "encoding" in read_json(folder / "signature.json") else "openvino"]
     with tempfile.TemporaryDirectory(prefix=".graph-", dir=folder) as scratch:
         out = Path(scratch) / "export"
-        export_model(folder, ["openvino"], out, child=child, timeout_seconds=timeout_seconds)
-        for name in reversed(FORMATS["openvino"].files):  # the weights first: whoever sees the graph finds them
+        export_model(folder, [format.name], out, child=child, timeout_seconds=timeout_seconds)
+        for name in format.files:  # the weights first: whoever sees the graph finds them
             (out / name).replace(folder / name)
     signature = read_json(folder / "signature.json")
-    signature["digests"] |= {name: file_digest(folder / name) for name in FORMATS["openvino"].files}
+    signature["digests"] |= {name: file_digest(folder / name) for name in format.files}
     write_json(folder / "signature.json", signature)
 
 
-def _golden(joined: keras.Model, dataset: Dataset, part: PartA) -> dict[str, Any]:
-    """A few samples, spread over the classes, with the trained model's own answers."""
+def _chosen(dataset: Dataset, size_of: Callable[[int], int]) -> list[int]:
+    """A few samples, spread over what there is to be told apart, of the most honest split."""
     split = next(name for name in ("test", "validation", "train") if name in dataset.split)
-    by_size = sorted((int(i) for i in dataset.indices(split)), key=lambda i: _num_bytes(dataset, i))
+    by_size = sorted((int(i) for i in dataset.indices(split)), key=size_of)
+    layers = strata(dataset)
     rank: Counter[int] = Counter()  # the smallest of each class first: they travel with every export
     order = []
     for i in by_size:
-        label = int(dataset.labels[i])
-        order.append((rank[label], label, i))
-        rank[label] += 1
-    chosen = [i for _, _, i in sorted(order)[:_NUM_GOLDEN]]
+        layer = int(layers[i])
+        order.append((rank[layer], layer, i))
+        rank[layer] += 1
+    return [i for _, _, i in sorted(order)[:_NUM_GOLDEN]]
+
+
+def _golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Golden images: pixels, answers, and the files themselves; and how the signature lists them."""
+    dataset = signed.dataset
+    chosen = _chosen(dataset, lambda i: _num_bytes(dataset, i))
     contents = [_content(dataset, i) for i in chosen]
-    squares = np.stack([pixels.load(content, **part.geometry.as_dict()) for content in contents])
-    probabilities = np.asarray(joined.predict(squares.astype(np.float32), verbose=0), np.float32)
-    listed = [
-        {"file": Path(dataset.paths[i]).name, "digest": dataset.digests[i], "probabilities": [float(p) for p in row]}
-        for i, row in zip(chosen, probabilities, strict=True)
+    squares = np.stack([pixels.load(content, **signed.part.geometry.as_dict()) for content in contents])
+    answers = signed.output(squares)
+    listed: list[dict[str, Any]] = [
+        {"file": Path(dataset.paths[i]).name, "digest": dataset.digests[i], "answers": [float(p) for p in row]}
+        for i, row in zip(chosen, answers, strict=True)
     ]
-    return {
-        "pixels": squares,
-        "probabilities": probabilities,
-        "files": np.frombuffer(b"".join(contents), np.uint8),
-        "offsets": np.cumsum([0, *map(len, contents)]).astype(np.int64),
-        "listed": listed,
-    }
+    files = np.frombuffer(b"".join(contents), np.uint8)
+    offsets = np.cumsum([0, *map(len, contents)]).astype(np.int64)
+    return {"inputs": squares, "answers": answers, "files": files, "offsets": offsets}, listed
+
+
+def _golden_rows(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Golden rows of a table: encoded, answers, and each column as graphs take it, under ``column_<number>``."""
+    dataset, spec = signed.dataset, signed.encoding
+    if dataset.table is None or spec is None:
+        raise ValueError("golden rows are those of a table")
+    chosen = _chosen(dataset, lambda i: i)
+    table = dataset.table.take(chosen)
+    columns = encoding.typed(dict(zip(table.names, table.columns, strict=True)), spec)
+    rows = encoding.encode(columns, spec)
+    answers = signed.output(rows)
+    listed: list[dict[str, Any]] = [
+        {"row": dataset.paths[i], "digest": dataset.digests[i], "answers": [float(p) for p in row]}
+        for i, row in zip(chosen, answers, strict=True)
+    ]
+    named = {f"column_{number}": columns[each["name"]] for number, each in enumerate(spec["columns"])}
+    return {"inputs": rows, "answers": answers, **named}, listed
 
 
 def _num_bytes(dataset: Dataset, index: int) -> int:

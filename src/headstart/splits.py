@@ -11,14 +11,17 @@ import numpy as np
 
 from headstart.dataset import Dataset
 from headstart.errors import DatasetError
+from headstart.scaling import fit_scaling
+from headstart.tasks import TASKS
 
-__all__ = ["carve_validation", "check_share", "duplicate_groups", "group_duplicates", "make_folds", "make_split"]
+__all__ = ["carve_validation", "check_share", "duplicate_groups", "group_duplicates", "make_folds", "make_split", "strata"]
 
 Array = np.ndarray[Any, Any]
 
 _BLOCK = 2048
 _MIN_CORRELATION = 0.997  # of 16x16 thumbnails; a re-encoded or resized copy has more, another picture less
 _MAX_DIFFERENCE = 4.0  # mean absolute grey levels out of 255
+_BINS = 10  # of a regression's values, within which samples are dealt out
 _MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail tells too little
 
 
@@ -74,15 +77,16 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
     elif "validation" not in given and (given & {"train", "test"}):
         made = ["validation"]
     groups = dataset.groups or duplicate_groups(dataset.digests)
+    layers = strata(dataset)
     for step, name in enumerate(made):
         movable = [i for i, where in enumerate(split) if where == "train"]
         # The second cut takes the same number of samples as the first, out of what is left.
         share = validation / (1 - validation * step)
-        for i in _choose(movable, dataset.labels, groups, share, np.random.default_rng([seed, step])):
+        for i in _choose(movable, layers, groups, share, np.random.default_rng([seed, step])):
             split[i] = name
     result = replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made), groups=groups)
     _require_every_class(result, validation)
-    return result
+    return _scaled(result)
 
 
 def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
@@ -90,9 +94,35 @@ def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
     groups = dataset.groups or duplicate_groups(dataset.digests)
     split = list(dataset.split)
     movable = [i for i, where in enumerate(split) if where == "train"]
-    for i in _choose(movable, dataset.labels, groups, share, np.random.default_rng([seed, 1])):
+    for i in _choose(movable, strata(dataset), groups, share, np.random.default_rng([seed, 1])):
         split[i] = "validation"
-    return replace(dataset, split=tuple(split))
+    return _scaled(replace(dataset, split=tuple(split)))
+
+
+def strata(dataset: Dataset) -> Array:
+    """A number for each sample, ``(n,)``: samples of one number are dealt out evenly among the sides of a split.
+
+    Classes are their own; of several labels it is the rarest that a sample has; values of a regression are binned, by the
+    first target, into tenths.
+    """
+    labels = dataset.labels
+    if TASKS[dataset.task].has_classes:
+        return labels
+    if dataset.task == "multilabel":
+        by_rarity = np.argsort(labels.sum(axis=0), kind="stable")
+        ordered = labels[:, by_rarity] == 1
+        rarest: Array = np.where(ordered.any(axis=1), ordered.argmax(axis=1), labels.shape[1])
+        return rarest
+    edges = np.quantile(labels[:, 0], np.linspace(0, 1, _BINS + 1)[1:-1]) if len(labels) else []
+    bins: Array = np.searchsorted(np.unique(edges), labels[:, 0], side="right")
+    return bins
+
+
+def _scaled(dataset: Dataset) -> Dataset:
+    """The data set with the scale of its targets, learned on its training split."""
+    if dataset.task != "regression":
+        return dataset
+    return replace(dataset, scaling=fit_scaling(dataset.labels[dataset.indices("train")]))
 
 
 def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
@@ -108,18 +138,21 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     for i in range(len(dataset)):
         if dataset.split[i] != "test":
             members[groups[i]].append(i)
+    layers = strata(dataset)
     by_class: dict[int, list[list[int]]] = defaultdict(list)
     for group in members.values():
-        by_class[int(dataset.labels[group[0]])].append(group)
-    # In each fold the others give validation samples too, so that a class needs one group more than there are folds.
-    few = [dataset.classes[c] for c, own in by_class.items() if len(own) <= num_folds]
-    if num_folds < 2 or few:
+        by_class[int(layers[group[0]])].append(group)
+    few: list[str] = []
+    if TASKS[dataset.task].has_classes:
+        # In each fold the others give validation samples too, so that a class needs one group more than there are folds.
+        few = [dataset.classes[c] for c, own in by_class.items() if len(own) <= num_folds]
+    if num_folds < 2 or few or len(members) <= num_folds:
         raise DatasetError(
             "H112",
             "the data cannot be dealt out into so many folds",
-            received=f"--folds {num_folds}" + (f"; too few different images of {', '.join(few[:5])}" if few else ""),
-            expected="at least 2 folds, and more different images of each class than folds",
-            advice="use fewer folds, or add images",
+            received=f"--folds {num_folds}" + (f"; too few different samples of {', '.join(few[:5]) or dataset.name}"),
+            expected="at least 2 folds, and more different samples of each class than folds",
+            advice="use fewer folds, or add samples",
         )
     folds = np.full(len(dataset), -1)
     random = np.random.default_rng([seed, num_folds])
@@ -171,9 +204,11 @@ def _choose(
 
 
 def _require_every_class(dataset: Dataset, validation: float) -> None:
-    """Training needs every class; a validation split that the user made may lack some, but not all."""
+    """Training needs every class or label; a validation split that the user made may lack some, but not all."""
     for name in ("train", "validation"):
-        counts = dataset.counts(name)
+        counts = dataset.counts(name) or {"any value": len(dataset.indices(name))}
+        if dataset.task == "multilabel" and name == "validation" and len(dataset.indices(name)):
+            continue  # a rare label that nothing there has costs that label its threshold, and no more
         empty = [c for c, number in counts.items() if number == 0]
         is_theirs = name == "validation" and name not in dataset.made_splits
         if not empty or (is_theirs and len(empty) < len(counts)):
@@ -181,10 +216,10 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         shown = ", ".join(f"{c} {number}" for c, number in list(counts.items())[:8])
         raise DatasetError(
             "H104",
-            f"{len(empty)} of {dataset.num_classes} classes have no {name} images",
-            received=f"{len(dataset)} images with a validation share of {validation:g}: {shown}",
-            expected=f"at least one {name} image in every class",
-            advice=f"add images of {', '.join(empty[:5])}, or take that class away",
+            f"{len(empty)} of {dataset.num_classes} classes have no {name} samples",
+            received=f"{len(dataset)} samples with a validation share of {validation:g}: {shown}",
+            expected=f"at least one {name} sample in every class",
+            advice=f"add samples of {', '.join(empty[:5])}, or take that class away",
         )
 
 

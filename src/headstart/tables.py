@@ -6,6 +6,7 @@ import csv
 import io
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ from rich.text import Text
 from headstart.dataset import natural_key
 from headstart.errors import UsageError, printable
 from headstart.export import Exported
-from headstart.leaderboard import Row, ranked, read_leaderboard
-from headstart.predictor import Prediction
+from headstart.leaderboard import Row, metric_of, ranked, read_leaderboard
 from headstart.run import Run
 from headstart.runfolder import RunFolder, read_json
 
@@ -27,7 +27,6 @@ __all__ = [
     "entries",
     "expand",
     "export_entry",
-    "prediction_rows",
     "show_evaluation",
     "show_exports",
     "show_leaderboard",
@@ -44,7 +43,7 @@ def entries(runs: Sequence[Path]) -> list[Entry]:
     rows: list[Row] = []
     for path in runs:
         for row in read_leaderboard(RunFolder.open(path).path / "leaderboard.csv"):
-            named = Row(**{**row.to_json(), "trial": f"{len(rows)}\0{row.trial}"})  # type: ignore[arg-type]
+            named = replace(row, trial=f"{len(rows)}\0{row.trial}")
             run_of[len(rows)] = str(path)
             rows.append(named)
     found = []
@@ -65,8 +64,9 @@ def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def as_csv(rows: Sequence[Entry]) -> str:
     """Leaderboard entries as CSV."""
-    columns = list(rows[0]) if rows else ["run", "trial"]
-    return csv_text(columns, [[row[c] for c in columns] for row in rows])
+    # Runs of different tasks have different metrics, and only some trials have folds.
+    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["run", "trial"]
+    return csv_text(columns, [[row.get(c) for c in columns] for row in rows])
 
 
 def show_leaderboard(rows: Sequence[Entry]) -> None:
@@ -75,24 +75,42 @@ def show_leaderboard(rows: Sequence[Entry]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in (["run"] if several else []) + ["trial"]:
         table.add_column(name, overflow="fold")
-    has_folds = any("fold_accuracy" in row for row in rows)
-    names = ("val_loss", "val_acc", "Part A s", "Part B s", "total s", "params", "ms/img", "MB", "front")
-    for name in names + (("folds acc",) if has_folds else ()):
+    metrics = list(dict.fromkeys(metric_of(row) for row in rows)) or ["accuracy"]
+    head = " / ".join(_METRICS.get(metric, metric) for metric in metrics)
+    has_folds = any("fold_loss" in row for row in rows)
+    names = ("val_loss", head, "Part A s", "Part B s", "total s", "params", "ms/sample", "MB", "front")
+    for name in names + ((f"folds {head}",) if has_folds else ()):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         cells = [row["run"]] if several else []
         cells.append(row["trial"] + (" (interrupted)" if row["status"] == "interrupted" else ""))
         if row["val_loss"] is None:
             table.add_row(*map(_plain, cells), Text(f"{row['status']}: {row['reason']}", style="dim"))
-            continue
-        part_a = f"{row['part_a_seconds']:.1f}" + (" (stored)" if row["part_a_cached"] else "")
-        numbers = [f"{row['val_loss']:.4f}", f"{row['val_accuracy']:.3f}", part_a, f"{row['part_b_seconds']:.1f}"]
-        numbers += [f"{row['total_seconds']:.1f}", f"{row['num_params'] / 1e6:.2f} M", f"{row['ms_per_sample']:.1f}"]
-        numbers += [f"{row['file_mb']:.1f}", "●" if row["on_front"] else ""]
-        if "fold_accuracy" in row:
-            numbers.append(f"{row['fold_accuracy']:.3f} ± {row['fold_accuracy_deviation']:.3f}")
-        table.add_row(*map(_plain, [*cells, *numbers]))
+        else:
+            table.add_row(*map(_plain, [*cells, *_numbers(row)]))
     _console().print(table)
+
+
+_METRICS = {"macro_auc": "macro AUC"}  # as they stand above a column
+
+
+def _numbers(row: Entry) -> list[str]:
+    metric = metric_of(row)
+    part_a = f"{row['part_a_seconds']:.1f}" + (" (stored)" if row["part_a_cached"] else "")
+    numbers = [f"{row['val_loss']:.4f}", _decimals(row[f"val_{metric}"]), part_a, f"{row['part_b_seconds']:.1f}"]
+    numbers += [f"{row['total_seconds']:.1f}", _millions(row["num_params"]), f"{row['ms_per_sample']:.2g}"]
+    numbers += [f"{row['file_mb']:.1f}", "●" if row["on_front"] else ""]
+    if f"fold_{metric}" in row:
+        numbers.append(f"{row[f'fold_{metric}']:.3f} ± {row[f'fold_{metric}_deviation']:.3f}")
+    return numbers
+
+
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _millions(num_params: int) -> str:
+    return f"{num_params / 1e6:.2f} M" if num_params >= 10_000 else f"{num_params:,}"
 
 
 def show_run(run: Run) -> None:
@@ -104,33 +122,73 @@ def show_run(run: Run) -> None:
         console.print(_plain(f"Kept: {state['best']['trial']}, the lowest val_loss. ● no other is both faster and better."))
     console.print()
     if (run.path / "evaluation.json").exists():
-        show_evaluation(run.evaluation)
+        show_evaluation(run.evaluation, "rows" if state.get("data_kind") == "table" else "images")
     for finding in read_json(run.path / "findings.json") if (run.path / "findings.json").exists() else []:
         console.print(_plain(f"{finding['code']}  {finding['title']}: {finding['measured']}"))
     console.print()
     console.print(_plain(f"Finished in {state['wall_seconds']:.1f} s. Report: {run.report}"))
-    image = _any_image(run)
+    is_table = state.get("data_kind") == "table"
+    given, formats = ("NEW_ROWS.csv", "onnx saved_model") if is_table else (shlex.quote(_any_image(run)), "onnx openvino")
     console.print("\nTry next:")
-    console.print(_plain(f"  headstart predict {shlex.quote(str(run.path))} {shlex.quote(image)}"))
-    console.print(_plain(f"  headstart export {shlex.quote(str(run.path))} --to onnx openvino"))
-    console.print(_plain("  headstart fit PATH/TO/YOUR/PHOTOS"))
+    console.print(_plain(f"  headstart predict {shlex.quote(str(run.path))} {given}"))
+    console.print(_plain(f"  headstart export {shlex.quote(str(run.path))} --to {formats}"))
+    if not is_table:
+        console.print(_plain("  headstart fit PATH/TO/YOUR/PHOTOS"))
 
 
-def show_evaluation(value: Mapping[str, Any]) -> None:
-    """Print the numbers of an evaluation, with n and the interval beside them."""
-    low, high = value["accuracy_interval"]
+def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
+    """Print the numbers of an evaluation, with n and the interval beside them.
+
+    Args:
+        value: What ``Evaluation.to_json`` gave.
+        nouns: What the samples are called.
+    """
     console = _console()
-    line = (
-        f"{value['split']}: accuracy {value['accuracy']:.1%} on {value['n']} images (95% interval {low:.1%} to {high:.1%};"
-    )
-    console.print(_plain(f"{line} always the most common class: {value['baseline_accuracy']:.1%})"))
-    auc = value["roc_auc"]["macro"]
-    text = f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}"
-    console.print(_plain(text + (f", ROC-AUC {auc:.4f} (macro)" if auc is not None else "")))
+    tell = {"multilabel": _told_labels, "regression": _told_values}.get(value["task"], _told_classes)
+    for line in tell(value, f"on {value['n']} {nouns}"):
+        console.print(_plain(line))
     if value.get("num_skipped"):
         console.print(_plain(f"Found and not evaluated: {value['num_skipped']}"))
     if value["optimistic"]:
         console.print(_plain(f"The model has seen samples of the {value['split']} split before: this number is optimistic."))
+
+
+def _told_classes(value: Mapping[str, Any], samples: str) -> list[str]:
+    low, high = value["accuracy_interval"]
+    interval = f"95% interval {low:.1%} to {high:.1%}; always the most common class: {value['baseline_accuracy']:.1%}"
+    auc = value["roc_auc"]["macro"]
+    area = f", ROC-AUC {auc:.4f} (macro)" if auc is not None else ""
+    return [
+        f"{value['split']}: accuracy {value['accuracy']:.1%} {samples} ({interval})",
+        f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}{area}",
+    ]
+
+
+def _told_labels(value: Mapping[str, Any], samples: str) -> list[str]:
+    auc, bounds = value["roc_auc"]["macro"], value["macro_auc_interval"]
+    interval = f"95% interval {bounds[0]:.4f} to {bounds[1]:.4f}; a constant answer: 0.5" if bounds else "no interval"
+    low, high = value["accuracy_interval"]
+    baseline = f"always the most common set: {value['baseline_accuracy']:.1%}"
+    return [
+        f"{value['split']}: macro AUC {'not defined' if auc is None else f'{auc:.4f}'} {samples} ({interval})",
+        f"all labels right {value['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%}; {baseline})",
+        f"loss {value['loss']:.4f}, single labels right {value['hamming_accuracy']:.1%}, F1 {value['f1']['macro']:.4f} (macro)",
+    ]
+
+
+def _told_values(value: Mapping[str, Any], samples: str) -> list[str]:
+    mae, bounds, r2 = value["mae"], value["mae_interval"], value["r2"]
+    interval = f"95% interval {_units(bounds[0])} to {_units(bounds[1])}" if bounds else "no interval"
+    constant = f"always the median: {_units(value['baseline_mae'])}"
+    return [
+        f"{value['split']}: mean absolute error {_units(mae)} {samples} ({interval}; {constant})",
+        f"R² {'not defined' if r2 is None else f'{r2:.4f}'}, root mean squared error {_units(value['rmse'])}",
+    ]
+
+
+def _units(value: float | None) -> str:
+    """A number of whatever size in the units of the target."""
+    return "not known" if value is None else f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def expand(paths: Sequence[str]) -> list[str]:
@@ -158,18 +216,6 @@ def expand(paths: Sequence[str]) -> list[str]:
             advice="name at least one image",
         )
     return files
-
-
-def prediction_rows(answers: Sequence[Prediction], classes: Sequence[str]) -> tuple[list[str], list[list[object]]]:
-    """Columns and rows of predictions, in the order of the files; ``error`` is a column where there is one."""
-    has_errors = any(answer.error for answer in answers)
-    columns = ["path", "predicted", *(f"p_{name}" for name in classes), *(["error"] if has_errors else [])]
-    rows: list[list[object]] = []
-    for answer in answers:
-        given = [None] * len(classes) if answer.probabilities is None else answer.probabilities
-        probabilities = [None if p is None else round(float(p), 6) for p in given]
-        rows.append([answer.path, answer.predicted, *probabilities, *([answer.error] if has_errors else [])])
-    return columns, rows
 
 
 def export_entry(exported: Exported) -> Entry:

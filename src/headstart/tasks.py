@@ -14,21 +14,26 @@ __all__ = ["TASKS", "Task", "check_loss", "cross_entropy", "infer_task", "intege
 
 Array = np.ndarray[Any, Any]
 
+_LEAST = 1e-7  # of a probability whose logarithm is taken
+
 
 @dataclass(frozen=True)
 class Task:
-    """One row of the table.
+    """One row of the table. Labels and answers have the shapes that ``Dataset`` gives labels of that task.
 
     Attributes:
         name: The task's name.
-        units: Units of the output layer for a number of classes.
+        units: Units of the output layer for a number of classes, labels or targets.
         activation: Activation of the output layer.
         initializer: Initialiser that suits that activation.
-        loss: Keras loss on integer labels.
+        loss: Keras loss on ``to_targets`` of the labels.
         losses: All of Keras's losses that suit that activation and the labels, by name.
         metrics: Makes fresh Keras metrics for ``compile``.
-        score: ``val_loss``: labels ``(n,)`` and probabilities ``(n, classes)`` to a number, lower is better.
-        to_probabilities: Output of the network, ``(n, units)``, to a probability for every class, ``(n, classes)``.
+        score: ``val_loss``: labels and answers to a number, lower is better.
+        metric: What ``measure`` gives, as in ``val_accuracy``.
+        measure: Labels and answers to the number that people ask for, higher is better.
+        to_answers: Output of the network, ``(n, units)``, to answers: a probability for each class or label, or values.
+        to_targets: Labels and a loss's name to what that loss is given.
     """
 
     name: str
@@ -39,7 +44,15 @@ class Task:
     losses: tuple[str, ...]
     metrics: Callable[[], list[Any]]
     score: Callable[[Array, Array], float]
-    to_probabilities: Callable[[Array], Array]
+    metric: str
+    measure: Callable[[Array, Array], float]
+    to_answers: Callable[[Array], Array]
+    to_targets: Callable[[Array, str, int], Array]
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether each sample belongs to exactly one of several classes."""
+        return self.name in ("binary", "multiclass")
 
 
 def cross_entropy(labels: Array, probabilities: Array) -> float:
@@ -49,21 +62,88 @@ def cross_entropy(labels: Array, probabilities: Array) -> float:
         labels: Label numbers, ``(n,)``.
         probabilities: ``(n, classes)``.
     """
-    clipped = np.clip(np.asarray(probabilities, np.float64), 1e-7, 1.0)
+    clipped = np.clip(np.asarray(probabilities, np.float64), _LEAST, 1.0)
     clipped /= clipped.sum(axis=1, keepdims=True)
     return float(-np.log(clipped[np.arange(len(labels)), labels]).mean())
 
 
-def _binary_metrics() -> list[Any]:
-    import keras
+def _binary_cross_entropy(labels: Array, probabilities: Array) -> float:
+    """Mean over samples and labels, in nats, unweighted; both are ``(n, labels)``."""
+    of_truth = np.where(labels == 1, probabilities, 1 - np.asarray(probabilities, np.float64))
+    return float(-np.log(np.clip(of_truth, _LEAST, 1.0)).mean())
 
-    kinds = {"auc": keras.metrics.AUC, "precision": keras.metrics.Precision, "recall": keras.metrics.Recall}
-    return ["accuracy", *(kind(name=name) for name, kind in kinds.items())]
+
+def _squared_error(labels: Array, values: Array) -> float:
+    """Mean over samples and targets; both are ``(n, targets)``."""
+    return float(np.square(np.asarray(values, np.float64) - labels).mean())
+
+
+def _accuracy(labels: Array, probabilities: Array) -> float:
+    return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def _macro_auc(labels: Array, probabilities: Array) -> float:
+    """Mean area under the ROC curve of the labels that occur and are absent; 0.5 where none is both.
+
+    The area is the share of pairs in the right order, by ranks (Mann and Whitney, 1947).
+    """
+    from scipy.stats import rankdata
+
+    areas = []
+    for truth, scores in zip(labels.T == 1, np.asarray(probabilities).T, strict=True):
+        num_positive, num_negative = int(truth.sum()), int((~truth).sum())
+        if num_positive and num_negative:
+            above = rankdata(scores)[truth].sum() - num_positive * (num_positive + 1) / 2
+            areas.append(above / (num_positive * num_negative))
+    return float(np.mean(areas)) if areas else 0.5
+
+
+def _r2(labels: Array, values: Array) -> float:
+    """Coefficient of determination, the mean over targets; 0 for a target that does not vary."""
+    residual = np.square(np.asarray(values, np.float64) - labels).sum(axis=0)
+    total = np.square(labels - labels.mean(axis=0)).sum(axis=0)
+    return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1.0), 0.0).mean())
+
+
+def _metrics(*kinds: str, **settings: Any) -> Callable[[], list[Any]]:
+    """Makes Keras metrics of the classes of these names, called as the task's users know them."""
+
+    def make() -> list[Any]:
+        import keras
+
+        return [getattr(keras.metrics, kind)(name=_SHORT[kind], **settings.get(kind, {})) for kind in kinds]
+
+    return make
+
+
+_SHORT = {
+    "BinaryAccuracy": "accuracy",
+    "SparseCategoricalAccuracy": "accuracy",
+    "AUC": "auc",
+    "Precision": "precision",
+    "Recall": "recall",
+    "MeanAbsoluteError": "mae",
+    "RootMeanSquaredError": "rmse",
+}
 
 
 def _both_columns(output: Array) -> Array:
     positive = np.asarray(output, np.float32).reshape(len(output), 1)
     return np.concatenate([1 - positive, positive], axis=1)
+
+
+def _as_they_are(output: Array) -> Array:
+    return np.asarray(output, np.float32)
+
+
+def _numbers(labels: Array, _loss: str, _num_classes: int) -> Array:
+    return np.asarray(labels, np.float32)
+
+
+def _classes(labels: Array, loss: str, num_classes: int) -> Array:
+    if loss == "categorical_crossentropy":
+        return np.eye(num_classes, dtype=np.float32)[labels]
+    return labels.astype(np.int64)
 
 
 TASKS: dict[str, Task] = {
@@ -76,9 +156,12 @@ TASKS: dict[str, Task] = {
             initializer="glorot_uniform",
             loss="binary_crossentropy",
             losses=("binary_crossentropy", "binary_focal_crossentropy"),
-            metrics=_binary_metrics,
+            metrics=_metrics("BinaryAccuracy", "AUC", "Precision", "Recall"),
             score=cross_entropy,
-            to_probabilities=_both_columns,
+            metric="accuracy",
+            measure=_accuracy,
+            to_answers=_both_columns,
+            to_targets=_numbers,
         ),
         Task(
             name="multiclass",
@@ -87,9 +170,40 @@ TASKS: dict[str, Task] = {
             initializer="glorot_uniform",
             loss="sparse_categorical_crossentropy",
             losses=("sparse_categorical_crossentropy", "categorical_crossentropy"),
-            metrics=lambda: ["accuracy"],
+            metrics=lambda: ["accuracy"],  # of integers or one-hot rows, as Keras finds by the loss
             score=cross_entropy,
-            to_probabilities=lambda output: np.asarray(output, np.float32),
+            metric="accuracy",
+            measure=_accuracy,
+            to_answers=_as_they_are,
+            to_targets=_classes,
+        ),
+        Task(
+            name="multilabel",
+            units=lambda num_labels: num_labels,
+            activation="sigmoid",
+            initializer="glorot_uniform",
+            loss="binary_crossentropy",
+            losses=("binary_crossentropy", "binary_focal_crossentropy"),
+            metrics=_metrics("BinaryAccuracy", "AUC", AUC={"multi_label": True}),
+            score=_binary_cross_entropy,
+            metric="macro_auc",
+            measure=_macro_auc,
+            to_answers=_as_they_are,
+            to_targets=_numbers,
+        ),
+        Task(
+            name="regression",
+            units=lambda num_targets: num_targets,
+            activation="linear",
+            initializer="glorot_uniform",
+            loss="mean_squared_error",
+            losses=("mean_squared_error", "mean_absolute_error", "huber", "log_cosh"),
+            metrics=_metrics("MeanAbsoluteError", "RootMeanSquaredError"),
+            score=_squared_error,
+            metric="r2",
+            measure=_r2,
+            to_answers=_as_they_are,
+            to_targets=_numbers,
         ),
     )
 }
@@ -118,7 +232,7 @@ def check_loss(loss: str | None, task: str, name: str) -> None:
 
 
 def infer_task(classes: Sequence[str], asked: str | None = None) -> tuple[str, str]:
-    """The task for these classes and the reason in words; a task that was asked for wins where it fits.
+    """The task for samples that have one of these classes each, and the reason; one that was asked for wins where it fits.
 
     Raises:
         DatasetError: Fewer than two classes (H101), or the task asked for does not fit them (H102).
@@ -141,7 +255,7 @@ def infer_task(classes: Sequence[str], asked: str | None = None) -> tuple[str, s
         "H102",
         "the task does not fit the labels",
         received=f"--task {asked} with {len(classes)} classes",
-        expected=" or ".join(TASKS) if len(classes) == 2 else "multiclass",
+        expected="binary or multiclass" if len(classes) == 2 else "multiclass",
         advice="leave --task out, or give the data the labels of that task",
     )
 

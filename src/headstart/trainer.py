@@ -1,4 +1,4 @@
-"""Part B: train(build, examples, recipe) -> Trained. Linear heads on features have a solver, all else Keras's fit."""
+"""Part B: train(build, examples, recipe) -> Trained: by the solver, as a yardstick, and all else by Keras's fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from headstart.logistic import Step, solve
 from headstart.recipe import Recipe
 from headstart.runfolder import append_json_line, read_json_lines
 from headstart.session import gradients_released
-from headstart.tasks import TASKS
+from headstart.tasks import Task
+from headstart.yardsticks import YARDSTICKS
 
 if TYPE_CHECKING:
     import keras
@@ -39,15 +40,26 @@ _FORGET_SECONDS = 2.0  # of training that a kill may cost; shorter epochs are no
 class Examples(NamedTuple):
     """What training may see.
 
-    Rows are ``(n, …)``, mapped from a file; labels are ``(n,)`` numbers.
+    Attributes:
+        rows: ``(n, …)``, in memory or mapped from a file.
+        labels: ``Dataset.targets`` of them.
+        val_rows, val_labels: The same of the validation split.
+        task: What decides targets, score and metric.
+        num_classes: Classes, labels or targets.
     """
 
     rows: Array
     labels: Array
     val_rows: Array
     val_labels: Array
-    task: str
+    task: Task
     num_classes: int
+
+    def dense(self, num_codes: int, recipe: Recipe) -> Examples:
+        """For the solver: without the codes of large categories, which stand at the end of a table's rows."""
+        if not num_codes or not is_solved(recipe, is_inner=False):
+            return self
+        return self._replace(rows=self.rows[:, :-num_codes], val_rows=self.val_rows[:, :-num_codes])
 
 
 @dataclass
@@ -57,7 +69,7 @@ class Trained:
     Attributes:
         weights: As the network that was built takes them.
         val_loss: The task's score on the validation split.
-        val_accuracy: Share of right answers there.
+        val_metric: The task's metric there.
         num_epochs: Epochs, or penalties tried by the solver.
         seconds: Training alone, building and saving apart.
         interrupted: Whether Ctrl-C ended it early.
@@ -67,7 +79,7 @@ class Trained:
     recipe: Recipe
     weights: list[Array] = field(repr=False)
     val_loss: float
-    val_accuracy: float
+    val_metric: float
     num_epochs: int
     seconds: float
     interrupted: bool = False
@@ -106,6 +118,8 @@ def train(
     Raises:
         TrainingError: The loss is not a number from the first epoch on (H301), or the memory does not suffice (H306).
     """
+    if recipe.network in YARDSTICKS:
+        return _by_yardstick(examples, recipe, deadline)
     if is_solved(recipe, is_inner=examples.rows.ndim > 2):
         return _by_solver(examples, recipe, folder, deadline, on_epoch)
     with gradients_released():
@@ -113,14 +127,12 @@ def train(
 
 
 def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float, on_epoch: OnEpoch) -> Trained:
-    import scipy.linalg
-    import scipy.optimize
-    import scipy.special
     import threadpoolctl  # noqa: F401 - imports count in the wall clock, not in training
 
     start = time.perf_counter()
     count = 0
     (folder / "history.jsonl").unlink(missing_ok=True)  # of an attempt that was broken off
+    task = examples.task
 
     def record(step: Step) -> bool:
         nonlocal count
@@ -131,7 +143,7 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
                 "l2": step.penalty,
                 "loss": step.loss,
                 "val_loss": step.val_loss,
-                "val_accuracy": step.val_accuracy,
+                f"val_{task.metric}": step.val_metric,
                 "seconds": time.perf_counter() - start,
             },
         )
@@ -139,19 +151,27 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
         count += 1
         return time.perf_counter() < deadline
 
-    solution = solve(
-        examples.rows, examples.labels, examples.val_rows, examples.val_labels, examples.num_classes, on_step=record
-    )
+    rows, num_classes = (examples.rows, examples.labels, examples.val_rows, examples.val_labels), examples.num_classes
+    solution = solve(*rows, num_classes, task, on_step=record)
     kernel, bias = solution.kernel, solution.bias
-    if examples.task == "binary":  # a softmax over two is a sigmoid of the difference
+    if task.name == "binary":  # a softmax over two is a sigmoid of the difference
         kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
     seconds = time.perf_counter() - start
-    task, logits = TASKS[examples.task], examples.val_rows @ kernel + bias
-    output = scipy.special.expit(logits) if examples.task == "binary" else scipy.special.softmax(logits, axis=1)
-    probabilities = task.to_probabilities(output)
-    accuracy = float((probabilities.argmax(axis=1) == examples.val_labels).mean())
-    val_loss, cut_short = task.score(examples.val_labels, probabilities), time.perf_counter() >= deadline
-    return Trained(recipe, [kernel, bias], val_loss, accuracy, count, seconds, cut_short=cut_short)
+    best = solution.steps[solution.best]
+    cut_short = time.perf_counter() >= deadline
+    return Trained(recipe, [kernel, bias], best.val_loss, best.val_metric, count, seconds, cut_short=cut_short)
+
+
+def _by_yardstick(examples: Examples, recipe: Recipe, deadline: float) -> Trained:
+    import sklearn.ensemble  # noqa: F401 - imports count in the wall clock, not in training
+
+    fit, task, start = YARDSTICKS[recipe.network], examples.task, time.perf_counter()
+    rows = examples.rows, examples.labels, examples.val_rows, examples.val_labels
+    trees = fit(*rows, task.name, examples.num_classes, seed=recipe.seed, deadline=deadline)
+    seconds = time.perf_counter() - start
+    answers = task.to_answers(trees.predict(examples.val_rows))
+    score, metric = task.score(examples.val_labels, answers), task.measure(examples.val_labels, answers)
+    return Trained(recipe, trees.weights(), score, metric, 0, seconds, cut_short=time.perf_counter() >= deadline)
 
 
 @dataclass
@@ -174,9 +194,7 @@ class _KerasTraining:
         keras.utils.set_random_seed(recipe.seed)
         model, tail = self.build()
         batches = self._batches(model)
-        score = callbacks.ValidationScore(
-            examples.val_rows, examples.val_labels, self._probabilities, TASKS[examples.task].score
-        )
+        score = callbacks.ValidationScore(examples.val_rows, examples.val_labels, examples.task, self._answers)
         recorder = callbacks.RunRecorder(self.folder / "history.jsonl")
         checkpoint = callbacks.BestCheckpoint(self.folder / "model.keras")
         stop = callbacks.StopAtDeadline(self.deadline, lambda: _PASSES_LEFT * score.seconds)
@@ -210,22 +228,27 @@ class _KerasTraining:
         checkpoint.restore(model)
         seconds = recorder.seconds_before + time.perf_counter() - start
         history = {row["epoch"]: row for row in read_json_lines(self.folder / "history.jsonl")}
-        accuracy, num_epochs = history[checkpoint.best_epoch]["val_accuracy"], len(model.history.epoch)
+        metric = history[checkpoint.best_epoch][f"val_{examples.task.metric}"]
+        num_epochs = len(model.history.epoch)
         ended = {"interrupted": interrupted, "cut_short": stop.is_reached}
-        return Trained(recipe, model.get_weights(), checkpoint.best, accuracy, num_epochs, seconds, **ended)
+        return Trained(recipe, model.get_weights(), checkpoint.best, metric, num_epochs, seconds, **ended)
 
-    def _probabilities(self, output: Array) -> Array:
-        """A probability for every class; refused where the output is none, as that of a user's own network may be."""
-        probabilities = TASKS[self.examples.task].to_probabilities(output)
-        finite = probabilities[np.isfinite(probabilities).all(axis=1)]  # a loss that is no number is told elsewhere
+    def _answers(self, output: Array) -> Array:
+        """Answers; refused where they should be probabilities and are none, as those of a user's own network may be."""
+        task = self.examples.task
+        answers = task.to_answers(output)
+        if task.activation == "linear":
+            return answers
+        finite = answers[np.isfinite(answers).all(axis=1)]  # a loss that is no number is told elsewhere
         low, high = finite.min(initial=0.0), finite.max(initial=1.0)
-        if low >= -_TOLERANCE and high <= 1 + _TOLERANCE and np.abs(finite.sum(axis=1) - 1).max(initial=0.0) <= _TOLERANCE:
-            return probabilities
+        excess = np.abs(finite.sum(axis=1) - 1).max(initial=0.0) if task.has_classes else 0.0
+        if low >= -_TOLERANCE and high <= 1 + _TOLERANCE and excess <= _TOLERANCE:
+            return answers
         raise TrainingError(
             "H309",
             "the network's output is no probability",
             received=f"{self.recipe.network}: values from {low:g} to {high:g}, which sum to {finite.sum(axis=1).mean():g}",
-            expected=f"{TASKS[self.examples.task].activation} as the activation of its last layer",
+            expected=f"{task.activation} as the activation of its last layer",
             advice="end the model with that activation, or give a function that leaves the output layer to Headstart",
             exit_code=1,
         )
@@ -237,7 +260,7 @@ class _KerasTraining:
         is_fresh = examples.rows.dtype == np.uint8  # pixels are augmented anew, stored features were when they were made
         return RowBatches(
             examples.rows,
-            _targets(examples, self._loss()),
+            examples.task.to_targets(examples.labels, self._loss(), examples.num_classes),
             recipe.batch_size or batch_size(len(examples.rows), _sample_bytes(model)),
             seed=recipe.seed,
             augmentation=recipe.augmentation if is_fresh else None,
@@ -251,7 +274,7 @@ class _KerasTraining:
         recipe = self.recipe
         is_mixed = recipe.augmentation is not None and (recipe.augmentation.mixup or recipe.augmentation.cutmix)
         mixable = {"sparse_categorical_crossentropy": "categorical_crossentropy"}  # which takes shares of classes
-        loss = recipe.loss or TASKS[self.examples.task].loss
+        loss = recipe.loss or self.examples.task.loss
         return mixable.get(loss, loss) if is_mixed and self.examples.rows.dtype == np.uint8 else loss
 
     def _compile(self, model: keras.Model, tail: list[keras.layers.Layer], batches: RowBatches) -> None:
@@ -260,7 +283,7 @@ class _KerasTraining:
         from headstart.rate_finder import find_learning_rate
         from headstart.rates import slow_down
 
-        recipe, task = self.recipe, TASKS[self.examples.task]
+        recipe, task = self.recipe, self.examples.task
         optimizer = keras.optimizers.get(recipe.optimizer or "adam")
         if not isinstance(recipe.optimizer, (str, type(None))):  # it keeps state; the caller's object stays as it was
             optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
@@ -315,12 +338,6 @@ def _is_out_of_memory(error: Exception) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
     is_named = bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})
     return is_named or any(text in str(error) for text in ("RESOURCE_EXHAUSTED", "can't allocate memory"))
-
-
-def _targets(examples: Examples, loss: str) -> Array:
-    if loss == "categorical_crossentropy":
-        return np.eye(examples.num_classes, dtype=np.float32)[examples.labels]
-    return examples.labels.astype(np.float32 if examples.task == "binary" else np.int64)
 
 
 def batch_size(num_samples: int, sample_bytes: int = 0) -> int:

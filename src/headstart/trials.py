@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from headstart.backbones import find_backbone
+from headstart.dataset import Dataset
 from headstart.errors import UsageError
-from headstart.extractor import PIXELS, POOLINGS, PartA, unknown_stage
+from headstart.extractor import PIXELS, POOLINGS, TABLE, PartA, unknown_stage
 from headstart.networks import NETWORKS, find_network
 from headstart.rates import SCHEDULES, default_schedule
 from headstart.recipe import Recipe
 from headstart.trainer import is_solved
+from headstart.yardsticks import YARDSTICKS
 
-__all__ = ["Trial", "check_trial", "check_used", "parse_trial"]
+__all__ = ["Trial", "check_kind", "check_trial", "check_used", "parse_trial"]
 
 _BACKBONE = "efficientnet_lite0"
 _POOLING = "grid2"  # on photographs it beat plain averaging at no cost
@@ -53,6 +55,11 @@ class Trial:
         return is_solved(self.recipe, is_inner=self.part.is_inner)
 
     @property
+    def is_yardstick(self) -> bool:
+        """Whether it is there to be compared with, and no network."""
+        return self.recipe.network in YARDSTICKS
+
+    @property
     def has_tail(self) -> bool:
         """Whether layers of a backbone are trained: none stand behind its last feature map."""
         return bool(self.part.stage) and any(card.stages[-1:] != (self.part.stage,) for card in self.part.cards)
@@ -67,6 +74,8 @@ class Trial:
 
 def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0) -> Trial:
     """Read ``[backbone[+backbone]][-stage][-pooling][-SIDEpx][-Nviews]-network``; Lite0 and ``grid2`` if left out.
+
+    ``table-network`` is a trial on rows of features.
 
     Raises:
         UsageError: A part of the name is not known (H002), or the parts do not fit one another (H008).
@@ -85,11 +94,13 @@ def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0) -> Tri
         if kind in found or not word:
             raise _unreadable(name)
         found[kind] = word
+    if network in YARDSTICKS and found == {"backbone": TABLE}:
+        return Trial(PartA(TABLE), Recipe(network, seed=seed))
     if network not in NETWORKS:
         raise _unreadable(name)
     backbone = found.get("backbone") or (PIXELS if NETWORKS[network].takes_images else _BACKBONE)
     side, views = int(found.get("px", "0px")[:-2]), int(found.get("views", "1views")[:-5])
-    if backbone != PIXELS:
+    if backbone not in (PIXELS, TABLE):
         backbone = "+".join(find_backbone(word).name for word in backbone.split("+"))
     part = PartA(backbone, found.get("pooling", _POOLING), weights, found.get("stage", ""), side)
     return check_trial(Trial(part, Recipe(network, views=views, seed=seed)), name)
@@ -116,6 +127,8 @@ def check_trial(trial: Trial, name: str) -> Trial:
         BackboneError: A stage that the backbone does not have (H206).
     """
     part, recipe = trial.part, trial.recipe
+    if trial.is_yardstick:
+        return trial
     network = find_network(recipe.network, recipe.options)
     stages = [stage for card in part.cards for stage in card.stages]
     wrong = ""
@@ -123,7 +136,9 @@ def check_trial(trial: Trial, name: str) -> Trial:
         wrong = "a stage belongs to one backbone"
     elif network.takes_images and part.cards:
         wrong = f"{recipe.network} begins at the pixels and takes no backbone"
-    elif not part.cards and not network.takes_images:
+    elif part.is_table and (network.takes_images or part.stage or part.side or recipe.views > 1 or recipe.augmentation):
+        wrong = "rows of features have no pixels, stages, sizes or views"
+    elif not (part.cards or part.is_table or network.takes_images):
         wrong = f"{recipe.network} stands behind a backbone"
     elif part.side and not _SMALLEST_SIDE <= part.side <= _LARGEST_SIDE:
         wrong = f"the image has a side of {part.side} pixels, and may have {_SMALLEST_SIDE} to {_LARGEST_SIDE}"
@@ -147,6 +162,23 @@ def check_trial(trial: Trial, name: str) -> Trial:
         raise unknown_stage(part.backbone, part.stage, stages)
     _check_optimizer(trial, name)
     return trial
+
+
+def check_kind(part: PartA, dataset: Dataset, name: str) -> None:
+    """Refuse a trial on images for a table of features, and the other way round.
+
+    Raises:
+        UsageError: It is one (H042).
+    """
+    if part.is_table != (dataset.table is not None):
+        given, fitting = ("images", "pixels-cnn") if dataset.table is None else ("rows of features", f"{TABLE}-mlp")
+        raise UsageError(
+            "H042",
+            "the trial is for another kind of data",
+            received=f"{name} for {given}",
+            expected=f"a trial on {given}",
+            advice=f"for example {fitting}, or leave --trial out",
+        )
 
 
 def _check_optimizer(trial: Trial, name: str) -> None:

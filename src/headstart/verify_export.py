@@ -21,50 +21,56 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 __all__ = ["RUNTIMES", "main", "measure"]
 
 Array = np.ndarray[Any, Any]
-Predict = Callable[[Array], Array]
+Given = dict[str, Array]  # what a model is fed: arrays by the names of its inputs
+Predict = Callable[[Given], Array]
 
 # A top class that leads by less than this is a tie, which float32 may settle either way.
 _TIE = 2e-4
 
 
-def _read_keras(path: Path, _input: str, _output: str) -> Predict:
+def _read_keras(path: Path, _output: str) -> Predict:
     import keras
 
     model = keras.models.load_model(path, compile=False)
-    return lambda batch: keras.ops.convert_to_numpy(model(batch, training=False))
+    return lambda given: keras.ops.convert_to_numpy(model(next(iter(given.values())), training=False))
 
 
-def _read_tensorflow(path: Path, given: str, output: str) -> Predict:
+def _read_tensorflow(path: Path, output: str) -> Predict:
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(path))  # the function below keeps it: a signature does not own its variables
-    return lambda batch: loaded.signatures["serving_default"](**{given: tf.constant(batch)})[output].numpy()
+    loaded = tf.saved_model.load(str(path))  # kept below: a signature does not own its variables
+    answer = loaded.signatures["serving_default"]
+
+    def predict(given: Given, _owner: Any = loaded) -> Array:
+        return np.asarray(answer(**{name: tf.constant(values) for name, values in given.items()})[output].numpy())
+
+    return predict
 
 
-def _read_onnxruntime(path: Path, given: str, output: str) -> Predict:
+def _read_onnxruntime(path: Path, _output: str) -> Predict:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda batch: np.asarray(session.run([output], {given: batch})[0])
+    return lambda given: np.asarray(session.run(None, given)[0])
 
 
-def _read_openvino(path: Path, given: str, output: str) -> Predict:
+def _read_openvino(path: Path, output: str) -> Predict:
     import openvino
 
     # Half precision is the runtime's own choice where the processor has it; the export is to be judged in float32.
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda batch: np.asarray(compiled({given: batch})[compiled.output(output)])
+    return lambda given: np.asarray(compiled(given)[compiled.output(output)])
 
 
-def _read_litert(path: Path, given: str, output: str) -> Predict:
+def _read_litert(path: Path, output: str) -> Predict:
     from ai_edge_litert.interpreter import Interpreter
 
     # Not TensorFlow's interpreter: that one holds TensorFlow's operations too, and would hide that a file needs them.
     answer = Interpreter(str(path)).get_signature_runner()  # it resizes the input to each batch
-    return lambda batch: answer(**{given: batch})[output]
+    return lambda given: np.asarray(answer(**given)[output])
 
 
-RUNTIMES: dict[str, Callable[[Path, str, str], Predict]] = {
+RUNTIMES: dict[str, Callable[[Path, str], Predict]] = {
     "keras": _read_keras,
     "tensorflow": _read_tensorflow,
     "onnxruntime": _read_onnxruntime,
@@ -74,7 +80,7 @@ RUNTIMES: dict[str, Callable[[Path, str, str], Predict]] = {
 
 
 def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
-    """Feed the golden samples to an export, once as stored pixels and once from the bytes of the image files.
+    """Feed the golden samples to an export: as they were stored, and once more from where they came from.
 
     Args:
         folder: Where the export lies, with its ``signature.json``, ``golden.npz`` and ``preprocess.py``.
@@ -82,34 +88,40 @@ def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
         runtime: A key of ``RUNTIMES``.
 
     Returns:
-        ``from_pixels`` and ``from_bytes``: largest absolute difference from the golden probabilities;
+        ``from_inputs`` and ``from_bytes``: largest difference from the golden answers, of stored inputs and of the bytes of
+        image files, or of the cells of a table; that of a regression by the size of the target;
         ``pixel_levels``: largest difference, of 255, between the stored pixels and those ``preprocess.py`` makes;
-        ``changed``: samples whose predicted class is another one when read from bytes.
+        ``changed``: samples whose answer is another class, or other labels, when read from bytes.
 
     Raises:
         ValueError: There are no golden samples, or the export answers in another shape.
     """
     signature = json.loads((folder / "signature.json").read_text("utf-8"))
-    with np.load(folder / "golden.npz", allow_pickle=False) as golden:
-        pixels, expected = golden["pixels"], golden["probabilities"]
-        files, offsets = golden["files"], golden["offsets"]
-    if not len(pixels):
+    with np.load(folder / "golden.npz", allow_pickle=False) as arrays:
+        golden = dict(arrays)
+    expected = golden["answers"]
+    if not len(expected):
         raise ValueError("golden.npz holds no samples")
-    predict = RUNTIMES[runtime](folder / file, signature["input"]["name"], signature["output"]["name"])
-    twice = [*range(len(pixels)), 0]  # one more than there are, so that a single sample makes a batch too
-    stored = np.max([_difference(predict, pixels[rows], expected[rows]) for rows in (twice, [0])])  # NaN stays NaN
-
-    load = _preprocessing(folder / "preprocess.py")
-    settings = (signature["size"], signature["crop"], signature["filter"])
-    spans = itertools.pairwise(offsets)
-    decoded = np.stack([load(files[start:end].tobytes(), *settings) for start, end in spans])
-    levels = np.abs(decoded.astype(np.int16) - pixels.astype(np.int16)).max()
-    predicted = _answers(predict, decoded, expected)
+    predict = RUNTIMES[runtime](folder / file, signature["output"]["name"])
+    judge = _Judge(expected, signature)
+    twice = [*range(len(expected)), 0]  # one more than there are, so that a single sample makes a batch too
+    preprocess = _preprocessing(folder / "preprocess.py")
+    if "encoding" in signature:
+        given, levels = _columns(golden, signature, preprocess, runtime), 0.0
+        stored = given
+    else:
+        name = signature["input"]["name"]
+        decoded = _decoded(golden, signature, preprocess)
+        levels = float(np.abs(decoded.astype(np.int16) - golden["inputs"].astype(np.int16)).max())
+        stored, given = ({name: pixels.astype(np.float32)} for pixels in (golden["inputs"], decoded))
+    of_stored = [judge.difference(predict(_taken(stored, rows)), rows) for rows in (twice, [0])]
+    all_rows = [*range(len(expected))]
+    predicted = predict(_taken(given, all_rows))
     return {
-        "from_pixels": float(stored),
-        "from_bytes": float(np.abs(predicted - expected).max()),
-        "pixel_levels": float(levels),
-        "changed": float(_changed(expected, predicted, signature.get("threshold", 0.5))),
+        "from_inputs": float(np.max(of_stored)),  # NaN stays NaN
+        "from_bytes": judge.difference(predicted, all_rows),
+        "pixel_levels": levels,
+        "changed": float(judge.changed(predicted)),
     }
 
 
@@ -131,34 +143,72 @@ def main() -> int:
     return 0
 
 
-def _answers(predict: Predict, pixels: Array, expected: Array) -> Array:
-    predicted = predict(pixels.astype(np.float32))
-    if predicted.shape != expected.shape:  # else (n, 1) would be compared with (n, k) without a word
-        raise ValueError(f"the export answers in shape {predicted.shape}, the model in {expected.shape}")
-    return predicted
+class _Judge:
+    """Golden answers, and how far others are from them."""
+
+    def __init__(self, expected: Array, signature: dict[str, Any]) -> None:
+        self._expected, self._task = expected, signature["task"]
+        self._thresholds = np.array([signature.get("threshold", 0.5)])
+        if "thresholds" in signature:
+            self._thresholds = np.array([signature["thresholds"][label] for label in signature["labels"]])
+        self._size = np.ones(expected.shape[1])
+        if self._task == "regression":
+            self._size = np.maximum(np.abs(expected), expected.std(axis=0)) + np.finfo(np.float32).tiny
+
+    def difference(self, answers: Array, rows: list[int]) -> float:
+        """The largest difference from the golden answers of these rows."""
+        expected = self._expected[rows]
+        if answers.shape != expected.shape:  # else (n, 1) would be compared with (n, k) without a word
+            raise ValueError(f"the export answers in shape {answers.shape}, the model in {expected.shape}")
+        size = self._size[rows] if self._size.ndim == 2 else self._size
+        return float((np.abs(answers - expected) / size).max())
+
+    def changed(self, answers: Array) -> int:
+        """Samples that are answered differently, those apart where the golden answer was a tie."""
+        expected = self._expected
+        if self._task == "regression":
+            return 0
+        if self._task in ("binary", "multilabel"):
+            clear = np.abs(expected - self._thresholds) > _TIE
+            differs = (expected >= self._thresholds) != (answers >= self._thresholds)
+            return int((differs & clear).any(axis=1).sum())
+        best_two = np.sort(expected, axis=1)[:, -2:]
+        clear_lead = best_two[:, 1] - best_two[:, 0] > _TIE
+        return int(((expected.argmax(axis=1) != answers.argmax(axis=1)) & clear_lead).sum())
 
 
-def _difference(predict: Predict, pixels: Array, expected: Array) -> float:
-    return float(np.abs(_answers(predict, pixels, expected) - expected).max())
+def _taken(given: Given, rows: list[int]) -> Given:
+    return {name: values[rows] for name, values in given.items()}
 
 
-def _changed(expected: Array, predicted: Array, threshold: float) -> int:
-    if expected.shape[1] == 1:
-        clear = np.abs(expected - threshold) > _TIE
-        return int((((expected >= threshold) != (predicted >= threshold)) & clear).sum())
-    best_two = np.sort(expected, axis=1)[:, -2:]
-    clear_lead = best_two[:, 1] - best_two[:, 0] > _TIE
-    return int(((expected.argmax(axis=1) != predicted.argmax(axis=1)) & clear_lead).sum())
+def _decoded(golden: Given, signature: dict[str, Any], preprocess: Any) -> Array:
+    """Golden images from the bytes of their files."""
+    settings = (signature["size"], signature["crop"], signature["filter"])
+    files, spans = golden["files"], itertools.pairwise(golden["offsets"])
+    return np.stack([preprocess.load(files[start:end].tobytes(), *settings) for start, end in spans])
 
 
-def _preprocessing(path: Path) -> Callable[..., Array]:
+def _columns(golden: Given, signature: dict[str, Any], preprocess: Any, runtime: str) -> Given:
+    """Golden rows of a table as a runtime takes them: columns by name, or encoded."""
+    names = [column["name"] for column in signature["columns"]]
+    cells = {name: golden[f"column_{number}"] for number, name in enumerate(names)}
+    if runtime not in ("onnxruntime", "tensorflow"):
+        return {signature["input"]["name"]: preprocess.encode(cells, signature["encoding"])}
+    called = names if runtime == "onnxruntime" else [column["saved_model_argument"] for column in signature["columns"]]
+    typed = preprocess.typed(cells, signature["encoding"])
+    columns = [typed[name].reshape(-1, 1) for name in names]
+    if runtime == "onnxruntime":
+        columns = [column.astype(object) if column.dtype.kind == "U" else column for column in columns]
+    return dict(zip(called, columns, strict=True))
+
+
+def _preprocessing(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location("preprocess", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path.name} is no Python module")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    load: Callable[..., Array] = module.load
-    return load
+    return module
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from headstart.batches import predict_rows
+from headstart.tasks import Task
 
 __all__ = ["ValidationScore"]
 
@@ -17,32 +18,28 @@ Array = np.ndarray[Any, Any]
 
 
 class ValidationScore(keras.callbacks.Callback):
-    """Puts ``val_loss`` and ``val_accuracy`` into the logs: unweighted, without penalties.
+    """Puts ``val_loss`` and ``val_<metric>`` into the logs: unweighted, without penalties.
 
     Keras's own figure, penalties included, goes to ``keras_val_loss``.
 
     Args:
         rows: Validation inputs, ``(n, …)``, in memory or mapped from a file.
-        labels: Label numbers, ``(n,)``.
-        to_probabilities: The network's output to ``(n, classes)``.
-        score: Labels and probabilities to a number, lower is better.
+        labels: As the task has them.
+        task: What decides the score and the metric.
+        to_answers: The network's output to answers; the task's own if None.
 
     Attributes:
         seconds: What the last pass over the rows took.
     """
 
     def __init__(
-        self,
-        rows: Array,
-        labels: Array,
-        to_probabilities: Callable[[Array], Array],
-        score: Callable[[Array, Array], float],
+        self, rows: Array, labels: Array, task: Task, to_answers: Callable[[Array], Array] | None = None
     ) -> None:
         super().__init__()
         self._rows = rows
         self._labels = labels
-        self._to_probabilities = to_probabilities
-        self._score = score
+        self._task = task
+        self._to_answers = to_answers or task.to_answers
         self.seconds = 0.0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -50,9 +47,9 @@ class ValidationScore(keras.callbacks.Callback):
         if logs is None:
             return
         start = time.perf_counter()
-        probabilities = self._to_probabilities(predict_rows(self.model, self._rows))
+        answers = self._to_answers(predict_rows(self.model, self._rows))
         self.seconds = time.perf_counter() - start
-        logs["val_loss"] = self._score(self._labels, probabilities)
-        logs["val_accuracy"] = float((probabilities.argmax(axis=1) == self._labels).mean())
+        logs["val_loss"] = self._task.score(self._labels, answers)
+        logs[f"val_{self._task.metric}"] = self._task.measure(self._labels, answers)
         penalties = [float(keras.ops.convert_to_numpy(penalty)) for penalty in self.model.losses]
         logs["keras_val_loss"] = logs["val_loss"] + sum(penalties)

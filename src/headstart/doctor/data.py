@@ -36,11 +36,11 @@ def _skipped(dataset: Dataset, _: Facts) -> Finding | None:
     reasons = Counter(s.reason.split(": ")[-1] for s in bad).most_common(3)
     return Finding(
         "D101",
-        f"{len(bad)} {_files(len(bad))} left out",
+        f"{len(bad)} {'samples were' if len(bad) > 1 else 'sample was'} left out",
         "warning",
         "; ".join(f"{number} × {reason}" for reason, number in reasons),
-        "A file that cannot be used teaches nothing, and nobody sees that it is missing.",
-        "See skipped.csv for each path and its reason.",
+        "A file or a row that cannot be used teaches nothing, and nobody sees that it is missing.",
+        "See skipped.csv for each one and its reason.",
     )
 
 
@@ -72,9 +72,9 @@ def _copies(dataset: Dataset, _: Facts) -> Finding | None:
         "D103",
         f"{num_exact + num_near} copies stay with their original in the split",
         "info",
-        f"{num_exact} exact and {num_near} near duplicates among {len(dataset)} files",
-        "A picture on both sides of a split makes the score look better than it is. Where Headstart made the split, each "
-        "picture and all its copies are on one side.",
+        f"{num_exact} exact and {num_near} near duplicates among {len(dataset)} samples",
+        "A sample on both sides of a split makes the score look better than it is. Where Headstart made the split, each "
+        "sample and all its copies are on one side.",
         "Nothing; delete copies if they were not meant.",
     )
 
@@ -89,27 +89,29 @@ def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
     files = [path for path, group in zip(dataset.paths, dataset.groups, strict=True) if group in across]
     return Finding(
         "D104",
-        f"{len(across)} {_pictures(len(across))} on both sides of your split",
+        f"{len(across)} {'samples are' if len(across) > 1 else 'sample is'} on both sides of your split",
         "warning",
-        f"{len(files)} files, for example {files[0]}",
-        "The model is asked about a picture that it was trained on, so the score flatters it.",
+        f"{len(files)} with their copies, for example {dataset.sample_noun} {files[0]}",
+        "The model is asked about a sample that it was trained on, so the score flatters it.",
         "Take the copies out of one side. Headstart never moves samples between splits that you made.",
     )
 
 
 def _conflicts(dataset: Dataset, _: Facts) -> Finding | None:
-    labels: dict[str, set[int]] = defaultdict(set)
-    for digest, label in zip(dataset.digests, dataset.labels, strict=True):
-        labels[digest].add(int(label))
+    if dataset.task == "regression":
+        return None  # of values some difference is no contradiction
+    labels: dict[str, set[str]] = defaultdict(set)
+    for digest, label in zip(dataset.digests, dataset.label_texts(), strict=True):
+        labels[digest].add(label)
     conflicting = {digest for digest, found in labels.items() if len(found) > 1}
     if not conflicting:
         return None
     files = [path for path, digest in zip(dataset.paths, dataset.digests, strict=True) if digest in conflicting]
     return Finding(
         "D105",
-        f"{len(conflicting)} pictures carry two labels",
+        f"{len(conflicting)} {'samples carry' if len(conflicting) > 1 else 'sample carries'} two labels",
         "warning",
-        f"{len(files)} files with equal content in different classes, for example {files[0]}",
+        f"{len(files)} {dataset.sample_noun}s of equal content and different labels, for example {files[0]}",
         "No model can be right about both.",
         "Decide which label is right and delete the other copy.",
     )
@@ -121,11 +123,12 @@ def _small_test(dataset: Dataset, _: Facts) -> Finding | None:
     if number >= _SMALL_TEST:
         return None
     width = 100 * 1.96 * (0.25 / max(1, number)) ** 0.5
+    known = "" if dataset.task == "regression" else f": a score of 50% would be known to ±{width:.1f} points"
     return Finding(
         "D106",
         f"the {split} split is small",
         "info",
-        f"{number} samples: a score of 50% would be known to ±{width:.1f} points",
+        f"{number} samples{known}",
         f"With fewer than {_SMALL_TEST} samples, two models have to be far apart before the better one can be told.",
         "Read the interval beside each number, or collect more samples.",
     )
@@ -133,6 +136,8 @@ def _small_test(dataset: Dataset, _: Facts) -> Finding | None:
 
 def _imbalance(dataset: Dataset, _: Facts) -> Finding | None:
     counts = dataset.counts("train")
+    if not counts:
+        return None
     most, least = max(counts, key=lambda c: counts[c]), min(counts, key=lambda c: counts[c])
     if counts[most] < _IMBALANCE * max(1, counts[least]):
         return None
@@ -172,14 +177,6 @@ def _no_test(dataset: Dataset, _: Facts) -> Finding | None:
         "The model was chosen by its score on these samples, so that score is optimistic.",
         "Keep a folder `test` of samples that nothing is chosen by.",
     )
-
-
-def _files(number: int) -> str:
-    return "file was" if number == 1 else "files were"
-
-
-def _pictures(number: int) -> str:
-    return "picture is" if number == 1 else "pictures are"
 
 
 CHECKS: tuple[Callable[[Dataset, Facts], Finding | None], ...] = (

@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from headstart.errors import RunError, printable
-from headstart.metrics import Evaluation, evaluate_predictions
+from headstart.metrics import Evaluation
+from headstart.report.answers import read_answers
 from headstart.runfolder import RunFolder, read_csv, read_json, read_json_lines
 
-__all__ = ["MALFORMED", "Contents", "Trial", "mapping", "number", "text"]
+__all__ = ["MALFORMED", "Contents", "Trial", "mapping", "number", "text", "val_metric"]
 
 # What reading or showing a file written by anyone can raise. RecursionError: JSON nested too deep.
 MALFORMED = (
@@ -30,7 +29,7 @@ MALFORMED = (
 )
 
 _NUMBERS = (
-    *("val_loss", "val_accuracy", "part_a_seconds", "part_b_seconds", "total_seconds"),
+    *("val_loss", "part_a_seconds", "part_b_seconds", "total_seconds"),
     *("num_params", "ms_per_sample", "file_mb"),
 )
 
@@ -56,9 +55,18 @@ def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def val_metric(row: Mapping[str, object]) -> tuple[str, float | None]:
+    """The metric of a trial on the validation split, and its value: ``val_accuracy``, ``val_macro_auc`` or ``val_r2``."""
+    name = next((key for key in row if str(key).startswith("val_") and key != "val_loss"), "val_accuracy")
+    return name.removeprefix("val_"), number(row.get(name))
+
+
 @dataclass(frozen=True)
 class Trial:
-    """A row of leaderboard.csv; numbers that are missing or malformed are None."""
+    """A row of leaderboard.csv; numbers that are missing or malformed are None.
+
+    ``metric`` is the name of what ``metric_value`` is; the other numbers go by the names of their columns.
+    """
 
     rank: str
     name: str
@@ -67,11 +75,14 @@ class Trial:
     reason: str
     cached: bool
     on_front: bool
+    metric: str
+    metric_value: float | None
     numbers: Mapping[str, float | None]
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Trial:
         """Take the cells of one CSV row."""
+        metric, value = val_metric(row)
         return cls(
             rank=text(row.get("rank")),
             name=text(row.get("trial")),
@@ -80,6 +91,8 @@ class Trial:
             reason=text(row.get("reason")),
             cached=_truth(row.get("part_a_cached")),
             on_front=_truth(row.get("on_front")),
+            metric=metric,
+            metric_value=value,
             numbers={column: number(row.get(column)) for column in _NUMBERS},
         )
 
@@ -95,7 +108,7 @@ class Contents:
         histories: Rows of each trial's history.jsonl, by the name of the trial's folder.
         evaluation: evaluation.json.
         predictions: The evaluation made anew from predictions.csv, None if that cannot be done.
-        paths: Path of each prediction.
+        paths: Path, or number of the row, of each prediction.
         splits: Rows of splits.csv.
         skipped: Rows of skipped.csv.
         findings: findings.json.
@@ -126,6 +139,21 @@ class Contents:
         """``running``, ``done``, ``failed`` or ``interrupted``; ``unknown`` if run.json does not say."""
         status = self.state.get("status")
         return status if status in ("running", "done", "failed", "interrupted") else "unknown"
+
+    @property
+    def task(self) -> str:
+        """The task, as run.json or else evaluation.json names it."""
+        return text(self.state.get("task")) or text(self.evaluation.get("task"))
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the samples are rows of a table of features; they are images otherwise."""
+        return self.state.get("data_kind") == "table"
+
+    @property
+    def noun(self) -> str:
+        """What a sample is called."""
+        return "row" if self.is_table else "image"
 
     def num_samples(self, split: str) -> int | None:
         """Samples of a split, as run.json counts them."""
@@ -160,8 +188,8 @@ class Contents:
             trials=tuple(Trial.from_row(row) for row in table("leaderboard.csv")),
             histories=_histories(folder, attempt),
             evaluation=evaluation,
-            predictions=attempt("predictions.csv", lambda: _evaluated(answers, evaluation), None) if answers else None,
-            paths=tuple(text(row.get("path")) for row in answers),
+            predictions=attempt("predictions.csv", lambda: read_answers(answers, evaluation), None) if answers else None,
+            paths=tuple(text(row.get("path") or row.get("row")) for row in answers),
             splits=table("splits.csv"),
             skipped=table("skipped.csv"),
             findings=attempt("findings.json", lambda: _objects(read_json(folder.path / "findings.json")), ()),
@@ -178,21 +206,6 @@ def _histories(folder: RunFolder, attempt: Callable[..., Any]) -> dict[str, list
         rows = attempt(name, lambda path=path: list(_objects(read_json_lines(path))), [])
         histories[path.parent.name] = [{key: number(value) for key, value in row.items()} for row in rows]
     return histories
-
-
-def _evaluated(answers: tuple[dict[str, str], ...], evaluation: dict[str, Any]) -> Evaluation:
-    """The evaluation again, from the probabilities; class names in a CSV stand as ``printable`` shows them."""
-    names = [printable(name) for name in evaluation["classes"]]
-    position = {name: k for k, name in enumerate(names)}
-    threshold = number(evaluation.get("threshold"))
-    return evaluate_predictions(
-        evaluation["task"],
-        names,
-        np.array([position[row["label"]] for row in answers]),
-        np.array([[float(row[f"p_{name}"]) for name in names] for row in answers]),
-        split=text(evaluation.get("split")),
-        threshold=0.5 if threshold is None else threshold,
-    )
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -18,24 +18,35 @@ _MOST_SKIPPED = 200
 
 
 def splits(contents: Contents) -> Markup:
-    """Samples of each class in each split, and who made the split."""
+    """Samples of each class, or with each label, in each split, and who made the split."""
     if not contents.splits:
         reason = contents.notes.get("splits.csv", "missing")
         return note("The data has not been split yet." if reason == "missing" else f"splits.csv cannot be read: {reason}")
-    tally = Counter((text(row.get("label")), text(row.get("split"))) for row in contents.splits)
-    present = {split for _, split in tally}
-    names = [split for split in SPLITS if split in present] + sorted(present.difference(SPLITS))
+    sizes = Counter(text(row.get("split")) for row in contents.splits)
+    tally = Counter((label, text(row.get("split"))) for row in contents.splits for label in _labels(contents, row))
+    names = [split for split in SPLITS if split in sizes] + sorted(sizes.keys() - set(SPLITS))
     classes = sorted({label for label, _ in tally})
     rows: list[list[object]] = []
     for label in classes:
         numbers = [tally[label, name] for name in names]
         rows.append([label, *(count(value) for value in numbers), count(sum(numbers))])
-    totals = [sum(tally[label, name] for label in classes) for name in names]
-    rows.append(["All", *(count(total) for total in totals), count(sum(totals))])
+    rows.append(["All", *(count(sizes[name]) for name in names), count(len(contents.splits))])
     marks = [""] * len(classes) + ["total"]
-    body = table(("Class", *(name or "not decided" for name in names), "All"), rows, marks)
-    title = f"{plural(len(classes), 'class', 'classes')}, {plural(sum(totals), 'image')}"
+    heading = {"multilabel": "Label", "regression": ""}.get(contents.task, "Class")
+    body = table((heading, *(name or "not decided" for name in names), "All"), rows, marks)
+    title = plural(len(contents.splits), contents.noun)
+    if classes:
+        kinds = ("label", "labels") if contents.task == "multilabel" else ("class", "classes")
+        title = f"{plural(len(classes), *kinds)}, {title}"
     return Markup(paragraph(_makers(contents)) + folded(title, body, is_open=len(classes) <= _FOLDED_ROWS))
+
+
+def _labels(contents: Contents, row: dict[str, str]) -> list[str]:
+    """The classes or labels that a row of splits.csv counts for; a value counts for none."""
+    label = text(row.get("label"))
+    if contents.task == "multilabel":
+        return [name for name in label.split(";") if name]
+    return [] if contents.task == "regression" else [label]
 
 
 def _makers(contents: Contents) -> str:
@@ -49,18 +60,19 @@ def _makers(contents: Contents) -> str:
 
 
 def skipped(contents: Contents) -> Markup:
-    """Files that were found and not used, with the reason."""
+    """Files or rows that were found and not used, with the reason."""
+    noun = "row" if contents.is_table else "file"
     total = number(contents.state.get("num_skipped"))
     if not contents.skipped:
         reason = contents.notes.get("skipped.csv", "")
         if reason not in ("", "missing"):
             return note(f"skipped.csv cannot be read: {reason}")
-        return note("The list of skipped files is not there." if total or reason else "No file was skipped.")
+        return note(f"The list of skipped {noun}s is not there." if total or reason else f"No {noun} was skipped.")
     rows = [(text(row.get("path")), text(row.get("reason"))) for row in contents.skipped[:_MOST_SKIPPED]]
     rest = len(contents.skipped) - len(rows)
-    more = note(f"{plural(rest, 'more file')} in skipped.csv.") if rest else Markup("")
-    body = Markup(table(("File", "Reason"), rows, words=2) + more)
-    title = f"{plural(len(contents.skipped), 'file')} not used"
+    more = note(f"{plural(rest, f'more {noun}')} in skipped.csv.") if rest else Markup("")
+    body = Markup(table((noun.capitalize(), "Reason"), rows, words=2) + more)
+    title = f"{plural(len(contents.skipped), noun)} not used"
     return folded(title, body, is_open=len(contents.skipped) <= _FOLDED_ROWS)
 
 
@@ -69,13 +81,21 @@ def commands(contents: Contents) -> Markup:
     if not contents.state.get("best"):
         return note("There is no model yet.")
     run = shlex.quote(str(contents.folder.path))
-    lines = {
-        "Answers for new images": f"headstart predict {run} photos/*.jpg --out predictions.csv",
-        "For servers and other languages: ONNX, and OpenVINO for a CPU": f"headstart export {run} --to onnx openvino",
-        "For phones and small boards: LiteRT, which was called TensorFlow Lite": f"headstart export {run} --to litert",
-    }
-    items = [_command(words, line) for words, line in lines.items()]
-    return Markup(f'<div class="commands">{"".join(items)}{_engine(contents)}</div>')
+    lines = _TABLE_COMMANDS if contents.is_table else _IMAGE_COMMANDS
+    items = [_command(words, line.format(run=run)) for words, line in lines.items()]
+    engine = Markup("") if contents.is_table else _engine(contents)
+    return Markup(f'<div class="commands">{"".join(items)}{engine}</div>')
+
+
+_IMAGE_COMMANDS = {
+    "Answers for new images": "headstart predict {run} photos/*.jpg --out predictions.csv",
+    "For servers and other languages: ONNX, and OpenVINO for a CPU": "headstart export {run} --to onnx openvino",
+    "For phones and small boards: LiteRT, which was called TensorFlow Lite": "headstart export {run} --to litert",
+}
+_TABLE_COMMANDS = {
+    "Answers for new rows": "headstart predict {run} new_rows.csv --out predictions.csv",
+    "For servers and other languages: ONNX, and TensorFlow's SavedModel": "headstart export {run} --to onnx saved_model",
+}
 
 
 def _command(words: str, *lines: str) -> Markup:

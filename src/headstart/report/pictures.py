@@ -1,4 +1,4 @@
-"""Artefacts, the report: the images to look at, small and inside the page."""
+"""Artefacts, the report: the samples to look at: images, small and inside the page, or rows of a table."""
 
 from __future__ import annotations
 
@@ -9,49 +9,66 @@ from pathlib import Path, PurePath
 from headstart.metrics import Evaluation
 from headstart.pixels import load
 from headstart.report.contents import Contents
-from headstart.report.page import Markup, escape, note, paragraph
-from headstart.report.words import percent
+from headstart.report.page import Markup, escape, note, paragraph, table
+from headstart.report.samples import Said, said
 from headstart.saliency import most_unsure, most_wrong
 
-__all__ = ["most_unsure_images", "most_wrong_images"]
+__all__ = ["most_unsure_samples", "most_wrong_samples"]
 
-_IMAGES = 12  # in each of the two sections
+_SAMPLES = 12  # in each of the two sections
 _SIDE = 160
 _MOST_BYTES = 100_000_000
+_WRONG = {
+    "multilabel": "The least probability for the true answers together comes first, with the label that was answered worst.",
+    "regression": "The largest error comes first, measured by the spread of the truth.",
+}
+_WRONG_CLASS = "The least probability for the true class comes first."
+_UNSURE = {"multilabel": "A label of these is nearest to its threshold, right or wrong."}
+_UNSURE_CLASS = "Nearest to another answer, right or wrong."
 
 
-def most_wrong_images(contents: Contents) -> Markup:
+def most_wrong_samples(contents: Contents) -> Markup:
     """The mistakes that cost the most loss."""
     if contents.predictions is None:
         return note("There are no predictions to choose from.")
-    positions = most_wrong(contents.predictions, _IMAGES)
+    positions = most_wrong(contents.predictions, _SAMPLES)
     if not positions:
         return note("Every answer is right.")
-    lead = "The least probability for the true class comes first. Look for wrong labels and for images unlike the others."
-    return _gallery(contents, contents.predictions, positions, lead)
+    fault = "wrong values" if contents.predictions.task == "regression" else "wrong labels"
+    lead = _WRONG.get(contents.predictions.task, _WRONG_CLASS)
+    return _shown(contents, positions, f"{lead} Look for {fault} and for {contents.noun}s unlike the others.")
 
 
-def most_unsure_images(contents: Contents) -> Markup:
+def most_unsure_samples(contents: Contents) -> Markup:
     """The answers nearest to another answer."""
     if contents.predictions is None:
         return note("There are no predictions to choose from.")
-    lead = "Nearest to another answer, right or wrong. More labelled images like these teach the model the most."
-    return _gallery(contents, contents.predictions, most_unsure(contents.predictions, _IMAGES), lead)
+    lead = _UNSURE.get(contents.predictions.task, _UNSURE_CLASS)
+    positions = most_unsure(contents.predictions, _SAMPLES)
+    return _shown(contents, positions, f"{lead} More labelled {contents.noun}s like these teach the model the most.")
 
 
-def _gallery(contents: Contents, evaluation: Evaluation, positions: list[int], lead: str) -> Markup:
-    tiles = "".join(_tile(contents, evaluation, position) for position in positions)
-    return Markup(f'{paragraph(lead)}<div class="gallery">{tiles}</div>')
+def _shown(contents: Contents, positions: list[int], lead: str) -> Markup:
+    evaluation = contents.predictions
+    assert evaluation is not None
+    samples = [(contents.paths[position], said(evaluation, position)) for position in positions]
+    if contents.is_table:
+        return Markup(paragraph(lead) + _rows(evaluation, samples))
+    return Markup(f'{paragraph(lead)}<div class="gallery">{"".join(_tile(*sample) for sample in samples)}</div>')
 
 
-def _tile(contents: Contents, evaluation: Evaluation, position: int) -> str:
-    path = contents.paths[position]
+def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]]) -> Markup:
+    beside = {"multilabel": "Answered worst", "regression": "Error"}.get(evaluation.task, "Probability")
+    words = 1 if evaluation.task == "regression" else 3
+    rows = [(f"Row {path}", one.truth, one.answer, one.beside) for path, one in samples]
+    return table(("", "Truth", "Answer", beside), rows, words=words)
+
+
+def _tile(path: str, one: Said) -> str:
     name = escape(PurePath(path).name or path)
-    truth, answer = int(evaluation.labels[position]), int(evaluation.predicted[position])
-    chance = percent(float(evaluation.probabilities[position, answer]))
-    right = truth == answer
-    words = f"{escape(evaluation.classes[truth])} <span>→</span> {escape(evaluation.classes[answer])}"
-    words = f"<b>{words}</b> {chance}" if not right else f"<b>{escape(evaluation.classes[answer])}</b> ✓ {chance}"
+    words = f"<b>{escape(one.truth)} <span>→</span> {escape(one.answer)}</b> {escape(one.beside)}"
+    if one.is_right:
+        words = f"<b>{escape(one.answer)}</b> ✓ {escape(one.beside)}"
     try:
         data = base64.b64encode(_thumbnail(Path(path))).decode("ascii")
         picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" width="{_SIDE}" height="{_SIDE}">'

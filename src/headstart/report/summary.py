@@ -1,13 +1,13 @@
-"""Artefacts, the report: the verdict in words, what it took, and what the doctor found."""
+"""Artefacts, the report: the head of the page, what it took, and what the doctor found."""
 
 from __future__ import annotations
 
-from headstart.metrics import wilson_interval
 from headstart.report.contents import Contents, mapping, number, text
 from headstart.report.page import Markup, escape, guarded, note, paragraph, table
-from headstart.report.words import count, decimal, duration, interval, percent, plural
+from headstart.report.verdict import scale, verdict
+from headstart.report.words import count, decimal, duration, percent
 
-__all__ = ["findings", "header", "stages", "verdict"]
+__all__ = ["findings", "header", "stages"]
 
 _STATUS = {
     "running": "still running",
@@ -29,96 +29,30 @@ def header(contents: Contents) -> Markup:
 
 def _outcome(contents: Contents) -> Markup:
     facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(contents))
-    return Markup(f"{paragraph(verdict(contents), 'lead')}{_scale(contents)}<dl class=facts>{facts}</dl>")
-
-
-def verdict(contents: Contents) -> str:
-    """One sentence: which trial won, how good it is on what, and against what."""
-    best = mapping(contents.state.get("best"))
-    name = text(best.get("trial"))
-    accuracy, n = number(contents.evaluation.get("accuracy")), number(contents.evaluation.get("n"))
-    if accuracy is not None and n is not None:
-        return _evaluated_verdict(contents, name, accuracy, int(n))
-    error = text(
-        str(contents.state.get("error") or "").partition("\n")[0]
-    )  # the title; the other lines teach, they do not tell
-    beginning = {
-        "running": "The run is still going",
-        "failed": f"The run failed ({error})" if error else "The run failed",
-        "interrupted": "The run was interrupted",
-        "done": "The run has finished, but its evaluation is not there",
-        "unknown": "This run cannot be told in full",
-    }[contents.status]
-    share, validation = number(best.get("val_accuracy")), contents.num_samples("validation")
-    if not name:
-        return f"{beginning}; no trial has finished."
-    if share is None or not 0 <= share <= 1 or not validation:
-        return f"{beginning}; the best trial so far is {name} (validation loss {decimal(number(best.get('val_loss')))})."
-    bounds = interval(wilson_interval(round(share * validation), validation))
-    return (
-        f"{beginning}; the best trial so far is {name}: {percent(share)} accuracy on "
-        f"{plural(validation, 'validation image')} (95% interval {bounds}). It was chosen there, so this is optimistic."
-    )
-
-
-def _evaluated_verdict(contents: Contents, name: str, accuracy: float, n: int) -> str:
-    evaluation = contents.evaluation
-    split = text(evaluation.get("split")) or "evaluated"
-    bounds, baseline = evaluation.get("accuracy_interval"), number(evaluation.get("baseline_accuracy"))
-    inner = [f"95% interval {interval(bounds)}"] if interval(bounds) else []
-    if baseline is not None:
-        inner.append(f"always answering {_baseline_answer(contents, baseline)} gives {percent(baseline)}")
-    beside = f" ({'; '.join(inner)})" if inner else ""
-    sentence = f"{name or 'The model'} reaches {percent(accuracy)} accuracy on {plural(n, f'{split} image')}{beside}."
-    if baseline is not None and isinstance(bounds, list) and bounds and (number(bounds[0]) or 0.0) <= baseline:
-        sentence += " That is not clearly better than the constant answer."
-    if split != "test":
-        sentence += f" The {split} split also chose the model, so this is optimistic."
-    return sentence
-
-
-def _baseline_answer(contents: Contents, baseline: float) -> str:
-    n = number(contents.evaluation.get("n")) or 1.0
-    report = mapping(contents.evaluation.get("report"))
-    fitting = [
-        name for name, row in report.items() if abs((number(mapping(row).get("support")) or 0.0) / n - baseline) < 1e-9
-    ]
-    # Two classes of the same size cannot be told apart by their share, so neither is named.
-    return f"“{text(fitting[0])}”" if len(fitting) == 1 else "the commonest class"
-
-
-def _scale(contents: Contents) -> Markup:
-    """A line from 0 to 100% with the accuracy, its interval and the baseline on it."""
-    evaluation = contents.evaluation
-    bounds = evaluation.get("accuracy_interval")
-    accuracy, baseline = number(evaluation.get("accuracy")), number(evaluation.get("baseline_accuracy"))
-    if accuracy is None or not interval(bounds):
-        return Markup("")
-    low, high = (min(max(float(bound), 0.0), 1.0) for bound in bounds)  # type: ignore[union-attr]
-    tick = "" if baseline is None else f'<i class="tick" style="left:{100 * baseline:.2f}%"></i>'
-    band = f'<i class="band" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></i>'
-    dot = f'<i class="dot" style="left:{100 * accuracy:.2f}%"></i>'
-    words = f"accuracy {percent(accuracy)}, 95% interval {interval(bounds)}"
-    words += "" if baseline is None else f", constant answer {percent(baseline)}"
-    legend = "<span><i class=key-dot></i>accuracy and 95% interval</span><span><i class=key-tick></i>constant answer</span>"
-    ends = f'<div class="ends"><span>0</span><span class="keys">{legend}</span><span>100%</span></div>'
-    return Markup(f'<div class="scale" role="img" aria-label="{words}"><div>{tick}{band}{dot}</div>{ends}</div>')
+    return Markup(f"{paragraph(verdict(contents), 'lead')}{scale(contents)}<dl class=facts>{facts}</dl>")
 
 
 def _facts(contents: Contents) -> list[tuple[str, str]]:
     state = contents.state
     best = mapping(state.get("best"))
     samples = [contents.num_samples(split) for split in ("train", "validation", "test")]
-    classes = state.get("classes")
     rows = [
         ("Best validation loss", decimal(number(best.get("val_loss")))),
         ("Its execution time", duration(number(best.get("total_seconds")))),
         ("Whole run", duration(number(state.get("wall_seconds")))),
         ("Train, validation, test", " · ".join(count(sample) for sample in samples)),
-        ("Classes", count(len(classes)) if isinstance(classes, list) else "–"),
+        _columns(contents),
         ("Task", text(state.get("task")) or "–"),
     ]
     return [row for row in rows if row[1] not in ("–", "– · – · –")]
+
+
+def _columns(contents: Contents) -> tuple[str, str]:
+    names = contents.state.get("classes")
+    if contents.task == "regression" and isinstance(names, list) and len(names) == 1:
+        return "Target", text(names[0])
+    kind = {"multilabel": "Labels", "regression": "Targets"}.get(contents.task, "Classes")
+    return kind, count(len(names)) if isinstance(names, list) else "–"
 
 
 def stages(contents: Contents) -> Markup:

@@ -8,6 +8,7 @@ from headstart.metrics import wilson_interval
 from headstart.plots import TrialPoint, draw_leaderboard, draw_loss
 from headstart.report.contents import Contents, Trial, mapping, text
 from headstart.report.page import Markup, escape, figure, note, paragraph, table
+from headstart.report.verdict import METRICS
 from headstart.report.words import count, decimal, duration, interval, percent, plural
 
 __all__ = ["curves", "leaderboard"]
@@ -16,12 +17,12 @@ _MOST_CURVES = 24
 _COLUMNS = (
     "Trial",
     "Validation loss",
-    "Validation accuracy",
+    "Validation {metric}",
     "Part A",
     "Part B",
     "Execution time",
     "Parameters",
-    "Per image",
+    "Per {noun}",
     "File",
 )
 
@@ -36,8 +37,10 @@ def leaderboard(contents: Contents) -> Markup:
     failed = [trial for trial in contents.trials if trial.numbers["val_loss"] is None]
     marks = ["best" if trial.name == best else "" for trial in finished]
     n = contents.num_samples("validation")
-    parts = [table(_COLUMNS, [_row(trial, n) for trial in finished], marks)] if finished else []
-    parts.append(paragraph(_legend(n), "small"))
+    metric = METRICS.get(contents.trials[0].metric, contents.trials[0].metric)
+    columns = [column.format(metric=metric, noun=contents.noun) for column in _COLUMNS]
+    parts = [table(columns, [_row(trial, n) for trial in finished], marks)] if finished else []
+    parts.append(paragraph(_legend(contents, metric), "small"))
     if failed:
         rows = [(trial.name, trial.parts, trial.status, trial.reason or "no reason was noted") for trial in failed]
         parts += [Markup("<h3>Without a result</h3>"), table(("Trial", "Parts", "State", "Reason"), rows, words=4)]
@@ -58,7 +61,7 @@ def _row(trial: Trial, n: int | None) -> list[object]:
     return [
         Markup(f"<div class=trial>{name}<small>{escape(trial.parts)}</small></div>"),
         decimal(values["val_loss"]),
-        _accuracy(values["val_accuracy"], n),
+        _metric(trial, n),
         Markup(escape(duration(values["part_a_seconds"])) + cached),
         duration(values["part_b_seconds"]),
         duration(values["total_seconds"]),
@@ -68,19 +71,24 @@ def _row(trial: Trial, n: int | None) -> list[object]:
     ]
 
 
-def _accuracy(share: float | None, n: int | None) -> object:
-    if share is None or not n or not 0 <= share <= 1:
-        return percent(share)
-    bounds = interval(wilson_interval(round(share * n), n))
-    return Markup(f"{percent(share)}<small>{bounds}</small>")
+def _metric(trial: Trial, n: int | None) -> object:
+    value = trial.metric_value
+    if trial.metric != "accuracy":
+        return decimal(value)
+    if value is None or not n or not 0 <= value <= 1:
+        return percent(value)
+    bounds = interval(wilson_interval(round(value * n), n))
+    return Markup(f"{percent(value)}<small>{bounds}</small>")
 
 
-def _legend(n: int | None) -> Markup:
-    images = "" if n is None else f" on {plural(n, 'validation image')}, below it the 95% interval"
+def _legend(contents: Contents, metric: str) -> Markup:
+    n = contents.num_samples("validation")
+    samples = "" if n is None else f" on {plural(n, f'validation {contents.noun}')}"
+    below = ", below it the 95% interval" if samples and metric == "accuracy" else ""
     return Markup(
-        f"<b class=front>◆</b> on the Pareto front: no other trial is faster and better. Loss and accuracy{images}."
-        " Execution time = Part A (features, once per image; what they cost when they were computed, even where they"
-        " came from the cache now) + Part B (training). Imports, conversion and reporting are not in it."
+        f"<b class=front>◆</b> on the Pareto front: no other trial is faster and better. Loss and {escape(metric)}{samples}"
+        f"{below}. Execution time = Part A (features, once per {contents.noun}; what they cost when they were computed, even"
+        " where they came from the cache now) + Part B (training). Imports, conversion and reporting are not in it."
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from headstart.report.contents import number
 
-__all__ = ["count", "decimal", "duration", "interval", "percent", "plural"]
+__all__ = ["count", "decimal", "duration", "interval", "measured", "percent", "plural"]
 
 _MISSING = "–"
 
@@ -19,17 +21,29 @@ def percent(share: float | None) -> str:
     return _MISSING if share is None else f"{100 * share:.1f}%"
 
 
-def interval(bounds: object) -> str:
-    """Two shares as a range of percent, nothing if they are no such thing.
+def interval(bounds: object, show: Callable[[float | None], str] = percent) -> str:
+    """Two shares as a range of percent, or two numbers as they are shown; nothing if they are no such thing.
 
     Example:
-        >>> interval([0.793, 0.868])
-        '79.3 to 86.8%'
+        >>> interval([0.793, 0.868]), interval([3.21, 3.54], decimal)
+        ('79.3 to 86.8%', '3.210 to 3.540')
     """
     if not isinstance(bounds, list | tuple) or len(bounds) != 2:
         return ""
     low, high = (number(bound) for bound in bounds)
-    return "" if low is None or high is None else f"{percent(low).removesuffix('%')} to {percent(high)}"
+    return "" if low is None or high is None else f"{show(low).removesuffix('%')} to {show(high)}"
+
+
+def measured(value: float | None) -> str:
+    """A number in the units of whatever was measured, with four digits that count.
+
+    Example:
+        >>> measured(0.0012345), measured(-3.14159), measured(1234567.8), measured(5.0)
+        ('0.001234', '-3.142', '1,234,568', '5')
+    """
+    if value is None:
+        return _MISSING
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def duration(seconds: float | None) -> str:

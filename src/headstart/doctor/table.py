@@ -1,0 +1,116 @@
+"""Artefacts: findings about the columns of a table, from what its encoder noted while it learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from headstart.doctor.findings import Finding
+from headstart.table_columns import Note
+
+__all__ = ["CHECKS", "check_columns"]
+
+_MOST_SHOWN = 8
+
+
+def check_columns(notes: Sequence[Note]) -> list[Finding]:
+    """Every finding about the columns.
+
+    Args:
+        notes: What the encoder left out or found odd.
+    """
+    measured = {code: [note.measured for note in notes if note.code == code] for code in CHECKS}
+    return [check(_shown(measured[code])) for code, check in CHECKS.items() if measured[code]]
+
+
+def _shown(columns: Sequence[str]) -> str:
+    more = len(columns) - _MOST_SHOWN
+    return "; ".join(columns[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _empty(measured: str) -> Finding:
+    return Finding(
+        "D201",
+        "columns are empty",
+        "info",
+        measured,
+        "A column without a single value in the training rows teaches nothing; it is left out.",
+        "Nothing, or find out why it was not filled.",
+    )
+
+
+def _constant(measured: str) -> Finding:
+    return Finding(
+        "D202",
+        "columns are constant",
+        "info",
+        measured,
+        "A value that never changes in the training rows tells no sample from another; the column is left out.",
+        "Nothing.",
+    )
+
+
+def _ids(measured: str) -> Finding:
+    return Finding(
+        "D203",
+        "columns say only which row it is",
+        "info",
+        measured,
+        "A model can learn such a column by heart and knows nothing of new rows then; it is left out.",
+        "Nothing; where it does mean something, make a column of its meaning, such as the part of a name that recurs.",
+    )
+
+
+def _duplicates(measured: str) -> Finding:
+    return Finding(
+        "D204",
+        "columns repeat others",
+        "info",
+        measured,
+        "The same knowledge twice only makes a model larger; the later column is left out.",
+        "Nothing.",
+    )
+
+
+def _disguises(measured: str) -> Finding:
+    return Finding(
+        "D205",
+        "a column is the target in disguise",
+        "warning",
+        measured,
+        "Whoever knows this column knows the answer. If it is filled in only once the answer is known, a model that reads "
+        "it is worthless where it is needed; it is left out.",
+        "Nothing, if so. If it is known beforehand, the answer can be looked up in it, and no model is needed.",
+    )
+
+
+def _odd_cells(measured: str) -> Finding:
+    return Finding(
+        "D206",
+        "cells do not fit their column",
+        "warning",
+        measured,
+        "Words among numbers, or dates that are none, count as missing.",
+        "Look at them: a unit or a typing error hides values that are there.",
+    )
+
+
+def _infinite(measured: str) -> Finding:
+    return Finding(
+        "D207",
+        "cells are infinite",
+        "warning",
+        measured,
+        "No network can compute with them; they count as missing.",
+        "Look for a division by zero where the table was made.",
+    )
+
+
+CHECKS: dict[str, Callable[[str], Finding]] = {
+    "D201": _empty,
+    "D202": _constant,
+    "D203": _ids,
+    "D204": _duplicates,
+    "D205": _disguises,
+    "D206": _odd_cells,
+    "D207": _infinite,
+}

@@ -1,0 +1,202 @@
+"""Part A: learns from the training rows of a table how its cells become numbers, and which columns say nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.encoding import dense_width
+from headstart.errors import DatasetError
+from headstart.table_columns import Column, Note, read_column
+
+if TYPE_CHECKING:
+    from headstart.cells import Table
+
+__all__ = ["Note", "learn_encoding"]
+
+Array = np.ndarray[Any, Any]
+
+_LEAST_FOR_ID, _UNIQUE = 20, 0.95
+_LEAST_ORDERED = 200  # rows from which on counting upwards from anywhere looks like a row number
+_ROWS_A_VALUE = 5
+_PEARSON = 0.99999
+_ID_NAME = re.compile(r"(.*[_\s.-])?(id|ids|index|idx|uuid|guid|rownames|row)|\w*[a-z](Id|ID)|unnamed: \d+", re.ASCII)
+
+
+@dataclass
+class _Rows:
+    """What a column is judged by: the targets, and the columns before it."""
+
+    labels: Array
+    task: str
+    is_alone: bool
+    seen: dict[bytes, str] = field(default_factory=dict)
+
+
+def learn_encoding(table: Table, labels: Array, task: str, keep: Sequence[str] = ()) -> tuple[dict[str, Any], list[Note]]:
+    """Decide what each column is, leave out those that say nothing or too much, and learn how to encode the others.
+
+    Nothing but these rows is looked at, so they are to be the training rows.
+
+    Args:
+        table: Feature columns of the training rows.
+        labels: Their labels, in the shape of the task.
+        task: A key of ``TASKS``.
+        keep: Names of columns to use though they look like an id, a duplicate or the target itself.
+
+    Returns:
+        The encoding (``encoding`` says what it holds), and a note for each column that was left out or is odd.
+
+    Raises:
+        DatasetError: H114: no column is left.
+    """
+    rows = _Rows(np.asarray(labels), task, len(table.names) == 1)
+    notes: list[Note] = []
+    specs: list[dict[str, Any]] = []
+    for name, cells in zip(table.names, table.columns, strict=True):
+        column, odd = read_column(name, cells)
+        notes += odd
+        is_used = True
+        for check in _CHECKS:
+            if not (measured := check.measure(column, rows)):
+                continue
+            is_used = check.may_be_kept and name in keep
+            if not is_used or check.is_told_always:
+                notes.append(Note(check.code, check.title, f"{name}: {measured}{'; kept, as asked' if is_used else ''}"))
+            if not is_used:
+                break
+        if is_used:
+            specs.append(column.spec)
+    if not specs:
+        raise _nothing_left(notes)
+    num_dense = sum(map(dense_width, specs))
+    width = num_dense + sum("codes" in spec for spec in specs)
+    return {"format": 1, "width": width, "num_dense": num_dense, "columns": specs}, notes
+
+
+def _nothing_left(notes: Sequence[Note]) -> DatasetError:
+    return DatasetError(
+        "H114",
+        "no column is left to learn from",
+        received="; ".join(f"{note.title}: {note.measured}" for note in notes) or "no columns beside the target",
+        expected="a column that differs from row to row, and says more than which row it is",
+        advice="add columns that describe the samples, or name those that are to be used all the same",
+    )
+
+
+def _all_missing(column: Column, _: _Rows) -> str:
+    return "" if len(column.present) else f"none of {len(column.cells)} cells has a value"
+
+
+def _constant(column: Column, _: _Rows) -> str:
+    says_missing = "" in column.spec["levels"] if column.kind == "category" else column.spec["flag"]
+    if len(column.distinct) > 1 or says_missing:
+        return ""
+    return f"the same value, {_shown(column.distinct[0])}, in {len(column.present)} of {len(column.cells)} rows"
+
+
+def _all_rare(column: Column, _: _Rows) -> str:
+    if column.kind != "category" or column.spec["levels"]:
+        return ""
+    return f"{len(column.distinct)} different texts in {len(column.present)} rows, none of them often"
+
+
+def _id(column: Column, rows: _Rows) -> str:
+    num_rows, num_distinct = len(column.present), len(column.distinct)
+    if column.kind == "category":
+        is_unique = num_rows >= _LEAST_FOR_ID and num_distinct >= _UNIQUE * num_rows
+        return f"{num_distinct} different texts in {num_rows} rows" if is_unique else ""
+    is_whole = column.kind == "number" and bool((column.present % 1 == 0).all())
+    if not is_whole or num_distinct < len(column.cells):
+        return ""
+    if _is_id_name(column.name) or (not rows.is_alone and _counts(column.present)):
+        low, high = column.distinct[0], column.distinct[-1]
+        return f"{num_distinct} different whole numbers in {num_rows} rows, from {low:.0f} to {high:.0f}"
+    return ""
+
+
+def _is_id_name(name: str) -> bool:
+    return bool(_ID_NAME.fullmatch(name.strip()) or _ID_NAME.fullmatch(name.strip().lower()))
+
+
+def _counts(values: Array) -> bool:
+    """Whether different whole numbers are those of rows, some of which may have gone to other splits."""
+    low, high, num_rows = values.min(), values.max(), len(values)
+    if num_rows < _LEAST_FOR_ID or high - low + 1 > 2 * num_rows:
+        return False
+    is_ordered = bool((np.diff(values) > 0).all())
+    return bool(0 <= low <= max(10, num_rows // 10)) or (is_ordered and num_rows >= _LEAST_ORDERED)
+
+
+def _target_in_disguise(column: Column, rows: _Rows) -> str:
+    if rows.task == "regression":
+        return _follows_target(column, rows.labels.reshape(len(rows.labels), -1)) if column.kind == "number" else ""
+    if column.kind == "date":
+        return ""
+    targets = rows.labels.T if rows.task == "multilabel" else [rows.labels]
+    return next(filter(None, (_decides_class(column, target) for target in targets)), "")
+
+
+def _decides_class(column: Column, labels: Array) -> str:
+    num_classes, num_values = len(np.unique(labels)), column.num_groups
+    if num_classes < 2 or num_values > max(20, 2 * num_classes) or len(labels) < _ROWS_A_VALUE * num_values:
+        return ""
+    pairs = np.unique(np.stack([column.groups, labels]), axis=1)
+    return f"each of its {num_values} values has one class in all {len(labels)} rows" if pairs.shape[1] == num_values else ""
+
+
+def _follows_target(column: Column, targets: Array) -> str:
+    if len(column.present) < max(10, len(column.cells) / 2) or len(column.distinct) < 3:
+        return ""
+    for target in targets[~column.missing].T:
+        if np.ptp(target) > 0 and abs(r := float(np.corrcoef(column.present, target)[0, 1])) > _PEARSON:
+            return f"correlation {r:.6f} with the target in {len(target)} rows"
+    return ""
+
+
+def _duplicate(column: Column, rows: _Rows) -> str:
+    """Of an earlier column: the same cells, or few enough values that go with its values one to one."""
+    keys = [column.kind.encode() + (column.cells if column.kind == "category" else column.cells + 0.0).tobytes()]
+    if 3 * column.num_groups <= len(column.cells):
+        keys.append(column.groups.tobytes())
+    earlier = next((rows.seen[key] for key in keys if key in rows.seen), "")
+    for key in keys:
+        rows.seen.setdefault(key, column.name)
+    return f"says the same as {earlier} in all {len(column.cells)} rows" if earlier else ""
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One reason to leave a column out.
+
+    Attributes:
+        code: Stable code.
+        title: What is wrong, one line.
+        measure: What was counted; empty where nothing is wrong.
+        may_be_kept: Whether a user may insist on the column.
+        is_told_always: Whether it is noted even so.
+    """
+
+    code: str
+    title: str
+    measure: Callable[[Column, _Rows], str]
+    may_be_kept: bool = True
+    is_told_always: bool = False
+
+
+_CHECKS = (
+    _Check("D201", "a column is empty", _all_missing, may_be_kept=False),
+    _Check("D202", "a column is constant", _constant, may_be_kept=False),
+    _Check("D205", "a column gives the target away", _target_in_disguise, is_told_always=True),
+    _Check("D203", "a column says only which row it is", _all_rare, may_be_kept=False),
+    _Check("D203", "a column says only which row it is", _id),
+    _Check("D204", "a column repeats another", _duplicate),
+)
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, str) else f"{value:g}"

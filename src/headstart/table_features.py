@@ -1,0 +1,101 @@
+"""Part A of a table: its encoder, learned from the training rows, and every row as it encodes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from headstart.dataset import Dataset, Skipped
+from headstart.encoding import code_sizes, encode
+from headstart.extractor import PartA
+from headstart.features import Features
+from headstart.table_encoder import Note, learn_encoding
+
+__all__ = ["AnyFeatures", "TableFeatures", "encode_table"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class TableFeatures:
+    """What the encoder made of a table. It answers to what ``Features`` does, and no row of it can fail.
+
+    Attributes:
+        part: The Part A of tables.
+        encoding: What was learned, as ``encoding.encode`` reads it.
+        notes: What was left out or looks suspicious.
+        encoded: The rows, ``(n, width)`` float32.
+        seconds: What learning and encoding took.
+    """
+
+    part: PartA
+    encoding: dict[str, Any] = field(repr=False)
+    notes: list[Note]
+    encoded: Array = field(repr=False)
+    seconds: float
+    failures: Mapping[int, str] = field(default_factory=dict)
+    unreached: Sequence[int] = ()
+    facts: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    thumbnails: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @property
+    def code_sizes(self) -> list[int]:
+        """How many codes each of the last columns has."""
+        return code_sizes(self.encoding)
+
+    def rows(self, indices: Sequence[int] | Array) -> Array:
+        """Encoded rows, ``(n, width)`` float32."""
+        rows: Array = self.encoded[np.asarray(indices, np.int64)]
+        return rows
+
+    def take(self, indices: Sequence[int]) -> TableFeatures:
+        """Those of these samples only, in this order."""
+        return replace(self, encoded=self.rows(indices))
+
+    def plus(self, other: TableFeatures) -> TableFeatures:
+        """Those of both, these first; made by one encoder."""
+        return replace(self, encoded=np.concatenate([self.encoded, other.encoded]), seconds=self.seconds + other.seconds)
+
+    def of(self, dataset: Dataset) -> TableFeatures:
+        """Other samples by the same encoder."""
+        start = time.perf_counter()
+        encoded = encode(_cells(dataset), self.encoding)
+        return replace(self, encoded=encoded, seconds=time.perf_counter() - start)
+
+    def learned_on(self, dataset: Dataset) -> TableFeatures:
+        """The samples by an encoder that is learned anew, on the training split that they have now."""
+        return encode_table(dataset, self.part)
+
+    def skipped(self, _dataset: Dataset) -> tuple[list[Skipped], list[int]]:
+        """Nothing: every row can be encoded."""
+        return [], []
+
+
+AnyFeatures = Features | TableFeatures
+
+
+def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
+    """Learn the encoder from the training split, and encode every row.
+
+    Raises:
+        DatasetError: No column tells anything (H114).
+    """
+    if dataset.table is None:
+        raise ValueError("a table is encoded, and these samples are images")
+    start = time.perf_counter()
+    training = dataset.indices("train")
+    encoding, notes = learn_encoding(dataset.table.take(training), dataset.labels[training], dataset.task)
+    encoded = encode(_cells(dataset), encoding)
+    return TableFeatures(part, encoding, notes, encoded, time.perf_counter() - start)
+
+
+def _cells(dataset: Dataset) -> dict[str, Array]:
+    table = dataset.table
+    return {} if table is None else dict(zip(table.names, table.columns, strict=True))

@@ -1,0 +1,509 @@
+"""Data: a table of any kind becomes columns of cells, and every row of it is used or listed."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.cells import (
+    Table,
+    dates,
+    is_day_first,
+    is_missing,
+    numbers,
+    read_cells,
+    table_of_array,
+    table_of_frame,
+)
+from headstart.errors import DatasetError, HeadstartError
+from headstart.skipping import Skipped
+
+IRIS = ["5.1,3.5,1.4,0.2,Iris-setosa", "7.0,3.2,4.7,1.4,Iris-versicolor", "6.3,3.3,6.0,2.5,Iris-virginica"]
+PATIENTS = [
+    "'40-49','premeno','15-19','yes','recurrence'",
+    "'50-59','ge40','15-19','no','no-recurrence'",
+    "'50-59','ge40','35-39',?,'no-recurrence'",
+    "'40-49','premeno','15-19','yes','recurrence'",
+]
+
+
+def text_cells(*cells: str) -> np.ndarray[Any, Any]:
+    """A column as a CSV file gives it."""
+    return np.array(cells, object)
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Any:
+    """A function that reads the bytes, the text or the lines of a CSV file."""
+
+    def read_content(content: bytes | str | list[str], names: list[str] | None = None) -> tuple[Table, list[Skipped]]:
+        lines = "\n".join(content) if isinstance(content, list) else content
+        path = tmp_path / "table.csv"
+        path.write_bytes(lines.encode() if isinstance(lines, str) else lines)
+        return read_cells(path, names=names)
+
+    return read_content
+
+
+def rows_of(table: Table) -> list[tuple[object, ...]]:
+    """The table row by row."""
+    return list(zip(*table.columns, strict=True))
+
+
+# Header or none
+
+
+def test_a_header_of_words_above_numbers(read: Any) -> None:
+    """The plain file: names, and cells as they stood, stripped."""
+    table, skipped = read("age, sex ,city\n39, m ,Rome\n41,f,\n")
+    assert table.names == ("age", "sex", "city")
+    assert rows_of(table) == [("39", "m", "Rome"), ("41", "f", "")]
+    assert all(column.dtype == object for column in table.columns)
+    assert (len(table), skipped) == (2, [])
+
+
+def test_a_number_in_the_first_row_is_no_name(read: Any) -> None:
+    """Iris as the archives have it: no header, and no row is lost to one."""
+    table, _ = read(IRIS)
+    assert table.names == ("c0", "c1", "c2", "c3", "c4")
+    assert len(table) == 3
+
+
+def test_words_that_recur_below_are_no_names(read: Any) -> None:
+    """All text, single quotes and a bare question mark: no header either."""
+    table, _ = read(PATIENTS)
+    assert table.names == ("c0", "c1", "c2", "c3", "c4")
+    assert rows_of(table)[2] == ("50-59", "ge40", "35-39", "?", "no-recurrence")
+    assert len(table) == 4
+
+
+def test_one_column_in_two_that_recurs_is_enough(read: Any) -> None:
+    """A list of files and their classes, where only the class comes again."""
+    assert len(read(["a.jpg,cat", "b.jpg,dog", "c.jpg,cat"])[0]) == 3
+
+
+def test_a_header_that_says_nothing_below_again(read: Any) -> None:
+    """All text with a header: the names are in no cell."""
+    table, _ = read(["colour,size", "red,small", "red,large"])
+    assert table.names == ("colour", "size")
+
+
+def test_names_are_made_unique_and_none_is_blank(read: Any) -> None:
+    """A blank is called by its place, a repeated name gets a number, and no given name is taken for either."""
+    table, _ = read("x,,x,x,x_2,c1\n1,2,3,4,5,6")
+    assert table.names == ("x", "c1_2", "x_3", "x_4", "x_2", "c1")
+
+
+def test_a_header_alone_is_a_table_without_rows(read: Any) -> None:
+    """Names and no rows, which is no error yet."""
+    table, skipped = read("a,b\n")
+    assert (table.names, len(table), skipped) == (("a", "b"), 0, [])
+
+
+def test_rows_may_have_names_as_r_writes_them(read: Any) -> None:
+    """One name fewer than cells: the first column is the one without."""
+    table, skipped = read('"mpg" "cyl"\n"Mazda RX4" 21 6\n"Fiat 128" 32.4 4\n"Lotus" 30.4 4\n')
+    assert (table.names, skipped) == (("c0", "mpg", "cyl"), [])
+    assert rows_of(table)[0] == ("Mazda RX4", "21", "6")
+
+
+def test_known_names_make_a_header(read: Any) -> None:
+    """A trained model's columns are recognised though a name of theirs is a number."""
+    lines = ["1990,1991,kind", "5,6,a", "7,8,b"]
+    assert len(read(lines)[0]) == 3
+    table, _ = read(lines, names=["1990", "1991"])
+    assert (table.names, len(table)) == (("1990", "1991", "kind"), 2)
+
+
+@pytest.mark.parametrize("width", [4, 5])
+def test_a_model_without_names_reads_a_row_without_a_header(read: Any, width: int) -> None:
+    """One row of text, with its target or without: nothing recurs, yet the table that was learned had no header."""
+    row = ",".join(PATIENTS[0].split(",")[:width])
+    table, _ = read([row], names=["c0", "c1", "c2", "c3"])
+    assert (table.names[0], len(table)) == ("c0", 1)
+
+
+def test_a_header_above_numbers_is_one_for_a_model_without_names_too(read: Any) -> None:
+    """Somebody has added a header since: it is not taken for a row."""
+    table, _ = read(["length,width", "5.1,3.5"], names=["c0", "c1"])
+    assert (table.names, len(table)) == (("length", "width"), 1)
+
+
+# Separators, quotes, encodings
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|", " ", "  ", ", ", " \t "])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\n"])
+def test_any_separator_and_line_ending(read: Any, mark: str, end: str) -> None:
+    """Blank lines are no rows."""
+    rows = [["name", "length", "width"], ["a", "5.1", "3"], ["b", "-4", "1e3"], ["c", ".5", "0"]]
+    table, skipped = read(end.join(mark.join(row) for row in rows) + end)
+    assert table.names == ("name", "length", "width")
+    assert rows_of(table) == [tuple(row) for row in rows[1:]]
+    assert skipped == []
+
+
+def test_a_decimal_comma_does_not_separate(read: Any) -> None:
+    """Semicolons do, with a header or without one; the comma stays in the cell."""
+    lines = ["Müller;1,5;2,25", "Maier;0,5;1,75"]
+    assert rows_of(read(["name;length;width", *lines])[0])[0] == ("Müller", "1,5", "2,25")
+    assert rows_of(read(["1,5;2,5", "3,5;4,5"])[0]) == [("1,5", "2,5"), ("3,5", "4,5")]
+
+
+def test_what_stands_in_every_row_need_not_separate(read: Any) -> None:
+    """Lists of labels and times of day in a table of commas."""
+    assert read(["file,labels", "1.jpg,a;b", "2.jpg,b;c"])[0].names == ("file", "labels")
+    assert read(["time,a,b", "2020-01-01 10:00,5,6", "2020-01-01 10:05,5,6"])[0].names == ("time", "a", "b")
+
+
+def test_one_column_is_a_table(read: Any) -> None:
+    """Words and spaces in it are no columns."""
+    table, _ = read(["city", "New York", "Rome", "San Marino"])
+    assert (table.names, rows_of(table)[0]) == (("city",), ("New York",))
+
+
+def test_quotes_hold_separators_quotes_and_lines(read: Any) -> None:
+    """In double quotes as RFC 4180 has it, and in single ones."""
+    table, _ = read('id,text\n1,"a, b"\n2,"she said ""no"""\n3,"two\nlines, one cell"\n')
+    assert table.column("text").tolist() == ["a, b", 'she said "no"', "two\nlines, one cell"]
+    table, _ = read("'a','b'\n'x, y','1'\n'it''s','2'\n")
+    assert (table.names, table.column("a").tolist()) == (("a", "b"), ["x, y", "it's"])
+
+
+@pytest.mark.parametrize("row", ['3,"5 inch', '3,"'])
+def test_a_stray_quote_swallows_no_rows(read: Any, row: str) -> None:
+    """A quote that is never closed, or by another stray one much later, leaves the other rows where they are."""
+    lines = ["n,size", "1,2 inch", "2,3 inch", row, "4,6 inch", "5,7 inch", row, "7,9 inch"]
+    for content in (lines, lines[:6]):
+        table, skipped = read(content)
+        assert len(table) == len(content) - 1
+        assert (table.column("n").tolist()[-1], skipped) == (content[-1][0], [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"])
+def test_any_encoding(read: Any, encoding: str) -> None:
+    """Letters beyond ASCII are read as they were written."""
+    table, _ = read("größe,ort\n5,Málaga\n6,Ærø\n".encode(encoding))
+    assert table.names == ("größe", "ort")
+    assert table.column("ort").tolist() == ["Málaga", "Ærø"]
+
+
+# Rows that do not fit
+
+
+def test_a_row_of_another_length_is_listed(read: Any) -> None:
+    """Too few cells and too many, with their numbers; the others keep theirs."""
+    table, skipped = read(["a,b,c", "1,2,3", "4,5", "6,7,8", "1,2,3,4", "9,9,9", ",,", "1,1,1"])
+    assert skipped == [
+        Skipped("row 2", "2 cells where the table has 3 columns"),
+        Skipped("row 4", "4 cells where the table has 3 columns"),
+    ]
+    assert table.row_numbers().tolist() == [1, 3, 5, 6, 7]
+    assert table.take([3, 0]).row_numbers().tolist() == [6, 1]
+
+
+def test_a_line_above_the_header_is_listed(read: Any) -> None:
+    """A title that a spreadsheet left there."""
+    table, skipped = read(["Measured in May", "a,b", "1,2", "3,4", "5,6"])
+    assert (table.names, len(table)) == (("a", "b"), 3)
+    assert skipped == [Skipped("row 1", "1 cell where the table has 2 columns")]
+
+
+@pytest.mark.parametrize("header", ["a,b", "a,b,"])
+def test_a_separator_at_the_end_of_each_line_is_no_column(read: Any, header: str) -> None:
+    """Below a header with one or without."""
+    table, skipped = read([header, "1,2,", "3,4,", "5,6,"])
+    assert (table.names, len(table), skipped) == (("a", "b"), 3, [])
+
+
+def test_a_column_with_a_name_stays_though_it_is_empty(read: Any) -> None:
+    """What it is worth is not decided here."""
+    assert read(["a,b,notes", "1,2,", "3,4,"])[0].names == ("a", "b", "notes")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n \n",
+        b"\xef\xbb\xbf",
+        b"a,b\n1,\x00\n",
+        b"\x89PNG\r\n\x1a\n\x00\x00",
+        bytes(range(1, 32)) * 9,
+        b"\xff\xfea",
+        b'""\n',
+    ],
+    ids=["empty", "blank", "mark", "NUL", "PNG", "controls", "half a letter", "an empty quote"],
+)
+def test_what_is_no_table_is_an_error(read: Any, content: bytes) -> None:
+    """Three lines that name the file, never a traceback."""
+    with pytest.raises(DatasetError, match="H107") as caught:
+        read(content)
+    assert "table.csv" in caught.value.received
+
+
+def test_a_folder_a_missing_file_and_a_broken_parquet_are_errors(tmp_path: Path) -> None:
+    """Whatever the path leads to."""
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and nothing else")
+    for name in ("", "missing.csv", "broken.parquet"):
+        with pytest.raises(DatasetError, match="H107"):
+            read_cells(tmp_path / name)
+
+
+cells_of_any_kind = st.one_of(
+    st.sampled_from(
+        ["", "?", "NaN", "1", "-2.5", "1e3", "inf", "x", "yes", '"', "'", 'a"b', "a,b", "a;b", "it's", "\r", " "]
+    ),
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=5),
+)
+
+
+@given(
+    data=st.data(),
+    width=st.integers(1, 5),
+    mark=st.sampled_from(list(",;\t| ")),
+    quote=st.sampled_from(['"', "'", ""]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"]),
+    junk=st.binary(max_size=4),
+)
+def test_whatever_the_bytes_each_row_is_used_or_listed(
+    data: st.DataObject, width: int, mark: str, quote: str, encoding: str, junk: bytes, tmp_path_factory: Any
+) -> None:
+    """Ragged, quoted and encoded at random, with bytes in the middle that are no text: a table and a list, or an error."""
+    rows = data.draw(st.lists(st.lists(cells_of_any_kind, min_size=max(1, width - 1), max_size=width + 1), max_size=12))
+    lines = [mark.join(f"{quote}{cell}{quote}" for cell in row) for row in rows]
+    content = "\n".join(lines).encode(encoding, "replace")
+    path = tmp_path_factory.mktemp("hostile") / "table.csv"
+    place = data.draw(st.integers(0, len(content)))
+    path.write_bytes(content[:place] + junk + content[place:])
+    try:
+        table, skipped = read_cells(path)
+    except HeadstartError:
+        return
+    assert len(set(table.names)) == len(table.names)
+    assert {len(column) for column in table.columns} == {len(table)}
+    assert all(isinstance(cell, str) and cell == cell.strip() for column in table.columns for cell in column)
+    listed = [int(row.path.removeprefix("row ")) for row in skipped]
+    assert sorted([*listed, *table.row_numbers()]) == list(range(1, len(table) + len(skipped) + 1))
+    assert all(len(numbers(column)) == len(dates(column)) == len(is_missing(column)) for column in table.columns)
+    if not junk and not set("\n".join(lines)) & set("\"'\r"):  # a line is a row then, but for the header and blank ones
+        num_visible = sum(bool(line.strip()) for line in "\n".join(lines).split("\n"))
+        assert num_visible - 1 <= len(listed) + len(table) <= sum(map(bool, "\n".join(lines).split("\n")))
+
+
+@given(rows=st.lists(st.tuples(st.integers(), st.sampled_from("abc"), st.booleans()), min_size=1, max_size=30))
+def test_rows_read_are_rows_used_and_rows_listed(rows: list[tuple[int, str, bool]], tmp_path_factory: Any) -> None:
+    """Below a header, as many as there are lines: those that lack a cell are listed by their numbers, no other is."""
+    is_short = [flag and i > 0 for i, (_, _, flag) in enumerate(rows)]
+    if sum(is_short) * 2 >= len(rows):
+        is_short = [False] * len(rows)
+    lines = [f"{n},{word}" if short else f"{n},{word},5" for (n, word, _), short in zip(rows, is_short, strict=True)]
+    path = tmp_path_factory.mktemp("rows") / "table.csv"
+    path.write_text("\n".join(["number,word,five", *lines]))
+    table, skipped = read_cells(path)
+    assert [row.path for row in skipped] == [f"row {i}" for i, short in enumerate(is_short, 1) if short]
+    assert len(table) + len(skipped) == len(rows)
+    assert table.column("word").tolist() == [word for (_, word, _), short in zip(rows, is_short, strict=True) if not short]
+
+
+# Data frames, Parquet, arrays
+
+
+def test_a_frame_keeps_its_types(tmp_path: Path) -> None:
+    """Numbers and dates stay, all else is text; whatever stands for a missing value is missing. Parquet tells the same."""
+    day = pd.Timestamp("2020-02-01 10:00")
+    frame = pd.DataFrame(
+        {
+            "integer": pd.array([1, None], "Int64"),
+            "float": [0.5, np.nan],
+            "flag": [True, False],
+            "maybe": pd.array([True, None], "boolean"),
+            "moment": [day, pd.NaT],
+            "zone": [day.tz_localize("Europe/Berlin"), pd.NaT],
+            "word": [" x ", None],
+            "kind": pd.Categorical(["a", None]),
+        },
+        index=["p", "q"],
+    )
+    path = tmp_path / "table.PARQUET"
+    frame.to_parquet(path)
+    for table in (table_of_frame(frame), read_cells(path)[0]):
+        assert table.names == tuple(frame.columns)
+        assert [column.dtype.kind for column in table.columns] == list("ffOOMMOO")
+        assert rows_of(table.select(["integer", "float", "flag", "maybe", "word", "kind"]))[0] == (
+            1,
+            0.5,
+            "True",
+            "True",
+            "x",
+            "a",
+        )
+        assert str(table.column("zone")[0]) == "2020-02-01T09:00:00"
+        assert table.column("moment").dtype == "datetime64[s]"
+        assert [bool(is_missing(column)[1]) for column in table.columns] == [True, True, False, True, True, True, True, True]
+
+
+def test_cells_that_are_objects() -> None:
+    """Dates, decimals, lists, bytes and mixtures of them, in columns without a type and with names that are no text."""
+    frame = pd.DataFrame(
+        {
+            1: [datetime.date(2020, 2, 1), None],
+            ("a", "b"): [decimal.Decimal("1.5"), None],
+            2: [["x", "y"], []],
+            3: [b"caf\xc3\xa9", 3.0],
+            4: [10**400, 2],
+            5: pd.to_timedelta([1.5, 2], "h"),
+            6: [1 + 2j, 0],
+        },
+        dtype=object,
+    )
+    frame[7] = [1 + 2j, 0j]
+    table = table_of_frame(frame)
+    assert table.names == ("1", "a_b", "2", "3", "4", "5", "6", "7")
+    first, second = rows_of(table)
+    assert first[1:] == (1.5, "x;y", "café", np.inf, 5400, "(1+2j)", "(1+2j)")
+    assert str(first[0]) == "2020-02-01T00:00:00"
+    assert second[2:4] == ("", "3")
+
+
+def test_an_array_is_a_table() -> None:
+    """Numbers, booleans and text, with names or without."""
+    assert table_of_array(np.array([[1, 2], [3, 4]], np.uint8)).column("c1").tolist() == [2.0, 4.0]
+    assert table_of_array(np.array([[True], [False]])).column("c0").tolist() == ["True", "False"]
+    assert rows_of(table_of_array(np.array([["1", " b"]]), ["x", "y"])) == [("1", "b")]
+    mixed = table_of_array(np.array([[1, "a"], [2.5, None]], object))
+    assert rows_of(mixed) == [(1.0, "a"), (2.5, "")]
+    assert len(table_of_array(np.zeros((0, 3)))) == 0
+
+
+def test_an_array_of_another_shape_is_an_error() -> None:
+    """One axis, three, or names that do not fit."""
+    for array, names in ((np.zeros(3), None), (np.zeros((2, 2, 2)), None), (np.zeros((2, 2)), ["a"])):
+        with pytest.raises(DatasetError, match="H107"):
+            table_of_array(array, names)
+
+
+@given(
+    st.lists(
+        st.lists(st.one_of(st.none(), st.text(max_size=3), st.floats(), st.booleans(), st.dates()), min_size=2, max_size=2)
+    )
+)
+def test_any_objects_are_cells(rows: list[list[object]]) -> None:
+    """A frame of whatever mixture becomes columns of the three types, of the same length."""
+    table = table_of_frame(pd.DataFrame(rows, columns=["a", "b"], dtype=object))
+    for column in table.columns:
+        assert column.dtype in (np.dtype(float), np.dtype("datetime64[s]"), np.dtype(object))
+        assert len(column) == len(rows) == len(numbers(column)) == len(is_missing(column)) == len(dates(column))
+
+
+def test_a_frame_written_and_read_again_says_the_same() -> None:
+    """Floats keep their value through text."""
+    values = np.random.default_rng(0).normal(size=50)
+    buffer = io.StringIO()
+    pd.DataFrame({"x": values}).to_csv(buffer, index=False)
+    assert (numbers(text_cells(*buffer.getvalue().split()[1:])) == values).all()
+
+
+# What a cell says
+
+
+@pytest.mark.parametrize("marker", ["", " ", "?", "NA", "n/a", "NaN", "NULL", "None", "-", "."])
+def test_markers_of_missing_cells(marker: str) -> None:
+    """In any case; they are no numbers and no dates."""
+    cells = text_cells(marker, "0")
+    assert is_missing(cells).tolist() == [True, False]
+    assert np.isnan(numbers(cells)).tolist() == [True, False]
+    assert np.isnat(dates(cells)).all()
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1e3", 1000),
+        (" 5 ", 5),
+        ("+3", 3),
+        (".5", 0.5),
+        ("5.", 5),
+        ("-1.5E-2", -0.015),
+        ("inf", np.inf),
+        ("-Infinity", -np.inf),
+    ],
+)
+def test_numbers_as_people_write_them(cell: str, value: float) -> None:
+    """Signs, exponents, a point without a digit beside it."""
+    assert numbers(text_cells(cell)).tolist() == [value]
+
+
+@pytest.mark.parametrize("cell", ["1_000", "1,5", "0x1f", "1 2", "e5", "nano", "٣", "1e", "--1", "True"])
+def test_what_is_no_number(cell: str) -> None:
+    """Nor anything else that Python would take for one."""
+    assert np.isnan(numbers(text_cells(cell))).all()
+
+
+@given(st.lists(st.floats(allow_nan=False)))
+def test_any_float_is_read_as_it_was_written(values: list[float]) -> None:
+    """To the last bit."""
+    assert numbers(text_cells(*map(repr, values))).tolist() == values
+
+
+def test_dates_are_numbers_of_days() -> None:
+    """Since 1970, and NaN where there is none."""
+    days = numbers(np.array(["1970-01-02T12:00", "NaT"], "datetime64[s]"))
+    assert days[0] == 1.5
+    assert np.isnan(days[1])
+
+
+@pytest.mark.parametrize(
+    ("cell", "moment"),
+    [
+        ("2020-02-01", "2020-02-01T00:00:00"),
+        ("2020/2/1", "2020-02-01T00:00:00"),
+        ("2020-02-01 10:30", "2020-02-01T10:30:00"),
+        ("2020-02-01T10:30:05.25Z", "2020-02-01T10:30:05"),
+        ("2020-02-01T10:30:05+02:00", "2020-02-01T08:30:05"),
+        ("2020-02-01T23:30:00-0130", "2020-02-02T01:00:00"),
+        ("1.2.2020", "2020-02-01T00:00:00"),
+        ("1/2/20 7:05", "2020-02-01T07:05:00"),
+        ("31-12-69", "1969-12-31T00:00:00"),
+    ],
+)
+def test_dates_as_people_write_them(cell: str, moment: str) -> None:
+    """ISO 8601 with times and zones, and the day first where nothing says otherwise."""
+    assert str(dates(text_cells(cell))[0]) == moment
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["2021-02-29", "32/1/2020", "1/2.2020", "1.2.3", "0-2", "12", "soon", "0001-01-01 00:00+23:00", "2020-01-01 25:00"],
+)
+def test_what_is_no_date(cell: str) -> None:
+    """Days that never were among them."""
+    assert np.isnat(dates(text_cells(cell))).all()
+
+
+def test_a_column_says_whether_its_month_comes_first() -> None:
+    """One value that can only be read one way decides for all; a model remembers it."""
+    american = text_cells("1/2/2020", "1/13/2020", "?")
+    assert [str(day)[:10] for day in dates(american)] == ["2020-01-02", "2020-01-13", "NaT"]
+    assert not is_day_first(american)
+    assert str(dates(american[:1], day_first=False)[0])[:10] == "2020-01-02"
+    assert is_day_first(text_cells("1/2/2020", "13/1/2020"))
+    assert is_day_first(np.zeros(2))
+
+
+def test_a_table_is_taken_apart_by_rows_and_columns() -> None:
+    """Rows by position, columns by name, in the order asked for."""
+    table = Table(("a", "b"), (np.array([1.0, 2.0, 3.0]), text_cells("x", "y", "z")))
+    assert len(table) == 3
+    assert rows_of(table.take([2, 0]).select(["b", "a"])) == [("z", 3.0), ("x", 1.0)]
+    assert table.select(["b"]).row_numbers().tolist() == [1, 2, 3]
+    assert len(Table((), ())) == 0

@@ -1,0 +1,285 @@
+"""What is learned from a table: what each column is, which are left out and why, and numbers without long tails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.cells import Table
+from headstart.encoding import encode
+from headstart.errors import DatasetError
+from headstart.table_encoder import Note, learn_encoding
+
+Array = np.ndarray[Any, Any]
+
+NOISE = np.random.default_rng(0).normal(size=400)
+LABELS = np.random.default_rng(1).integers(0, 3, 400)
+
+
+def texts(cells: Sequence[Any] | Array) -> Array:
+    """A column as a CSV file gives it."""
+    return np.array([str(cell) for cell in cells], object)
+
+
+def table(**columns: Array) -> Table:
+    """A table of columns by name."""
+    return Table(tuple(columns), tuple(columns.values()))
+
+
+def learn(labels: Array | None = None, task: str = "multiclass", keep: Sequence[str] = (), **columns: Array) -> Any:
+    """The specs by name, and the notes, of columns beside one that is always used."""
+    num_rows = len(next(iter(columns.values())))
+    labels = LABELS[:num_rows] if labels is None else labels
+    encoding, notes = learn_encoding(table(noise=NOISE[:num_rows], **columns), labels, task, keep)
+    assert encoding["width"] == encode({"noise": NOISE[:num_rows], **columns}, encoding).shape[1]
+    json.dumps(encoding, allow_nan=False)
+    specs = {spec["name"]: spec for spec in encoding["columns"]}
+    assert specs.pop("noise")["kind"] == "number"
+    return specs, notes
+
+
+def refused(code: str, measured: str, **settings: Any) -> None:
+    """The only column is left out with this note."""
+    specs, notes = learn(**settings)
+    assert specs == {}
+    assert [(note.code, measured in note.measured) for note in notes] == [(code, True)]
+
+
+def test_what_a_column_is() -> None:
+    """Text is a number or a date if nearly all of it is, else a category."""
+    days = np.datetime64("2024-01-01") + np.random.default_rng(2).integers(0, 99, 100)
+    specs, notes = learn(
+        number=texts(NOISE[:100].round(2)),
+        date=texts(days),
+        real_date=days.astype("datetime64[s]"),
+        category=texts(LABELS[100:200] * 10).astype("U2").astype(object) + "%",
+    )
+    assert {name: spec["kind"] for name, spec in specs.items()} == {
+        "number": "number",
+        "date": "date",
+        "category": "category",
+    }
+    assert [(note.code, note.measured) for note in notes] == [("D204", "real_date: says the same as date in all 100 rows")]
+
+
+def test_cells_that_do_not_fit() -> None:
+    """A few words among numbers, and infinities, count as missing and are told."""
+    cells = texts(NOISE[:100].round(3))
+    cells[:4] = ["n.s.", "?", "inf", "low"]
+    specs, notes = learn(cells=cells)
+    assert specs["cells"]["flag"]
+    assert [(note.code, note.measured) for note in notes] == [
+        ("D206", "cells: 2 of 100 cells (low, n.s.)"),
+        ("D207", "cells: 1 of 100 cells (inf)"),
+    ]
+    cells[:10] = "word"
+    assert learn(cells=cells)[0]["cells"]["kind"] == "category"
+
+
+def test_month_first() -> None:
+    """The month comes first where more cells can only be read so."""
+    specs, _ = learn(day=texts(["1/2/2024", "1/31/2024", "2/15/2024", "3/1/2024"] * 10))
+    assert specs["day"]["day_first"] is False
+
+
+def test_number() -> None:
+    """A number is filled with the median and standardised, and flagged where enough cells are missing."""
+    cells = np.random.default_rng(2).normal(5, 2, 200)
+    specs, _ = learn(few=np.where(np.arange(200) < 1, np.nan, cells), many=np.where(np.arange(200) < 2, np.nan, cells))
+    assert specs["few"]["flag"] is False
+    assert specs["many"]["flag"] is True
+    assert specs["many"]["fill"] == pytest.approx(np.median(cells[2:]), rel=1e-6)
+    assert specs["many"]["offset"] == pytest.approx(cells[2:].mean(), rel=1e-6)
+    assert specs["many"]["scale"] == pytest.approx(cells[2:].std(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "transform"),
+    [
+        (NOISE + 1, "none"),
+        (np.exp(2 * NOISE + 5), "log"),
+        (np.sinh(4 * NOISE), "log"),
+        (np.exp(2 * NOISE) * 1e-6, "quantile"),
+        (np.where(np.arange(400) < 40, 7.0 + np.arange(400) % 5, 0.0), "none"),
+    ],
+)
+def test_transform(cells: Array, transform: str) -> None:
+    """The mildest transform that takes the tail away, and none where values are too few for quantiles."""
+    assert learn(cells=cells)[0]["cells"]["transform"] == transform
+
+
+def test_quantiles_are_normal_scores() -> None:
+    """The quantile transform makes a normal distribution of any, within the range of its scores."""
+    cells = np.exp(3 * NOISE) * 1e-7
+    encoding, _ = learn_encoding(table(cells=cells), LABELS, "multiclass")
+    (spec,) = encoding["columns"]
+    assert len(spec["knots"]) == len(spec["values"]) == 32
+    assert max(map(abs, spec["values"])) <= 2.5
+    assert np.corrcoef(encode({"cells": cells}, encoding)[:, 0], np.argsort(np.argsort(cells)))[0, 1] > 0.8
+
+
+def test_category() -> None:
+    """The most frequent level comes first, rare ones are among the others, missing is a level where it is frequent."""
+    specs, _ = learn(c=texts(["a"] * 20 + ["b"] * 60 + [""] * 10 + ["?"] * 9 + ["rare"]))
+    assert specs["c"] == {"name": "c", "kind": "category", "levels": ["b", "a", ""], "two_way": False}
+    assert learn(c=texts(["yes", "no"] * 20))[0]["c"] == {
+        "name": "c",
+        "kind": "category",
+        "levels": ["no", "yes"],
+        "two_way": True,
+    }
+    assert learn(c=texts(["yes", "no"] * 20 + ["maybe"]))[0]["c"]["two_way"] is False
+    assert learn(c=texts(["yes", "no"] * 20 + [""]))[0]["c"]["two_way"] is False
+
+
+def test_level_below_two_in_a_thousand() -> None:
+    """With many rows a level needs more of them."""
+    cells = texts(["a", "b"] * 750 + ["c"] * 3 + ["d"] * 2)
+    encoding, _ = learn_encoding(table(c=cells), np.random.default_rng(0).integers(0, 2, len(cells)), "binary")
+    assert encoding["columns"][0]["levels"] == ["a", "b"]  # 3.01 rows at least
+
+
+def test_large_category() -> None:
+    """Many levels: the most frequent have columns of their own, all that occur twice a code."""
+    cells = texts([f"town {number // 2}" for number in range(98)] + ["city"] * 5 + ["single"])
+    specs, _ = learn(c=cells)
+    assert len(specs["c"]["levels"]) == 32
+    assert len(specs["c"]["codes"]) == 50
+    assert specs["c"]["codes"][:2] == ["city", "town 0"]
+    assert "single" not in specs["c"]["codes"]
+
+
+def test_empty_and_constant() -> None:
+    """Nothing but missing cells, and one value for all, say nothing; missing or not does."""
+    refused("D201", "none of 50 cells", c=texts(["", "?"] * 25))
+    refused("D201", "none of 50 cells", c=np.full(50, np.nan))
+    refused("D202", "same value, x, in 50 of 50", c=texts(["x"] * 50))
+    refused("D202", "same value, 3, in 50 of 50", c=np.full(50, 3.0))
+    refused("D202", "in 49 of 50", c=texts([""] + ["x"] * 49))
+    assert learn(c=texts(["", "x"] * 25))[0]["c"]["levels"] == ["", "x"]
+    assert learn(c=np.array([np.nan, 3.0] * 25))[0]["c"]["flag"]
+
+
+def test_ids() -> None:
+    """Unique text, and whole numbers that count rows or are called so, say only which row it is."""
+    order = np.random.default_rng(1).permutation(100)
+    refused("D203", "100 different texts", c=texts([f"name {number}" for number in range(100)]))
+    refused("D203", "19 different texts", c=texts([f"name {number}" for number in range(19)]))
+    refused("D203", "from 1 to 100", c=order + 1.0)
+    refused("D203", "from 0 to 198", c=texts(order * 2))
+    refused("D203", "from 500 to 799", c=np.arange(500.0, 800.0))
+    for name in ("id", "ID", "PassengerId", "user_id", "Unnamed: 0", "index", "Row ID"):
+        refused("D203", "from 7 to 700", **{name: texts((order + 1) * 7)})
+
+
+def test_numbers_that_are_no_ids() -> None:
+    """Years in order, whole measurements, real numbers and names that only end like an id stay."""
+    random = np.random.default_rng(2)
+    specs, _ = learn(
+        year=np.arange(1920.0, 2020.0),
+        price=random.permutation(9000)[:100] + 0.0,
+        ratio=np.arange(100) + 0.5,
+        humid=random.permutation(9000)[:100] + 1.0,
+        paid=random.permutation(9000)[:100] + 2.0,
+    )
+    assert len(specs) == 5
+
+
+def test_only_column_may_count() -> None:
+    """Where there is nothing else, a column that counts upwards is what the target depends on."""
+    encoding, notes = learn_encoding(table(x=np.arange(100.0)), np.sin(np.arange(100.0))[:, None], "regression")
+    assert (len(encoding["columns"]), notes) == (1, [])
+
+
+def test_duplicates() -> None:
+    """The same cells as before are left out; the same values in other rows are not."""
+    grade = np.random.default_rng(2).integers(1, 4, 100)
+    specs, notes = learn(grade=texts(grade), again=texts(grade), other=texts(grade[::-1]))
+    assert list(specs) == ["grade", "other"]
+    assert [(note.code, note.measured) for note in notes] == [("D204", "again: says the same as grade in all 100 rows")]
+
+
+def test_recoded_column() -> None:
+    """A column that names the values of another one to one repeats it, missing cells and all; kept if the user insists."""
+    grade = np.random.default_rng(2).integers(0, 4, 100)
+    columns = {
+        "grade": np.where(grade == 0, np.nan, grade),
+        "name": np.array(["", "First", "Second", "Third"], object)[grade],
+    }
+    specs, notes = learn(**columns)
+    assert list(specs) == ["grade"]
+    assert notes == [Note("D204", "a column repeats another", "name: says the same as grade in all 100 rows")]
+    specs, notes = learn(keep=["name"], **columns)
+    assert list(specs) == ["grade", "name"]
+    assert notes == []
+
+
+def test_continuous_columns_are_not_recodings() -> None:
+    """Two columns whose cells all differ go together one to one, which means nothing."""
+    random = np.random.default_rng(2)
+    assert len(learn(a=random.normal(size=100), b=random.normal(size=100))[0]) == 2
+
+
+@pytest.mark.parametrize("make", [texts, np.asarray])
+def test_target_in_disguise(make: Any) -> None:
+    """A column whose every value has one class is left out, text or number; ``keep`` uses it, and it is told even so."""
+    labels = np.arange(100) % 3
+    disguise = make(np.where(np.arange(100) % 2, labels, labels + 3) * 10.0)
+    refused("D205", "each of its 6 values has one class in all 100 rows", labels=labels, c=disguise)
+    specs, notes = learn(labels=labels, keep=["c"], c=disguise)
+    assert list(specs) == ["c"]
+    assert [note.measured.endswith("; kept, as asked") for note in notes] == [True]
+
+
+def test_target_that_is_not_disguised() -> None:
+    """One row that says otherwise, and too few rows for each value, are no disguise."""
+    labels = np.arange(100) % 2
+    cells = texts(labels)
+    cells[0] = "1"
+    assert list(learn(labels=labels, c=cells)[0]) == ["c"]
+    assert list(learn(labels=labels[:8], c=texts(labels[:8]))[0]) == ["c"]
+
+
+def test_target_in_disguise_of_other_tasks() -> None:
+    """A column may give away one label of several, or a value that it goes along with."""
+    random = np.random.default_rng(2)
+    labels = np.stack([random.integers(0, 2, 100), np.arange(100) % 2], axis=1)
+    refused("D205", "one class", labels=labels, task="multilabel", c=texts(labels[:, 1]))
+    values = random.normal(size=(100, 2))
+    refused("D205", "correlation -1.000000", labels=values, task="regression", c=7 - 3 * values[:, 1])
+    noisy = values[:, 1] + random.normal(size=100) / 50
+    assert list(learn(labels=values, task="regression", c=noisy)[0]) == ["c"]
+
+
+def test_nothing_left() -> None:
+    """Without a column to learn from there is an error that says what became of each."""
+    with pytest.raises(DatasetError, match="H114: no column is left") as caught:
+        learn_encoding(table(a=texts(["x"] * 9), id=np.arange(9.0)), np.arange(9) % 2, "binary")
+    assert "a column is constant: a: the same value, x" in caught.value.received
+    assert "says only which row it is: id" in caught.value.received
+    with pytest.raises(DatasetError, match="no columns beside the target"):
+        learn_encoding(Table((), ()), np.zeros(0, int), "binary")
+
+
+CELLS = st.sampled_from(["", "?", "1", "2", "3.5", "-1e30", "inf", "a", "b", "ß", "2024-01-31", "1/2/2024", "1e-40", "x y"])
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS, st.integers(0, 2)), min_size=1, max_size=60))
+def test_any_table(rows: list[tuple[str, str, str, int]]) -> None:
+    """Any table gives an encoding with finite rows, or an error that names the reason; always the same."""
+    *columns, labels = zip(*rows, strict=True)
+    given_table = table(**{name: texts(cells) for name, cells in zip("abc", columns, strict=True)})
+    try:
+        encoding, notes = learn_encoding(given_table, np.array(labels), "multiclass")
+    except DatasetError:
+        return
+    assert (encoding, notes) == learn_encoding(given_table, np.array(labels), "multiclass")
+    encoded = encode(dict(zip("abc", columns, strict=True)), json.loads(json.dumps(encoding, allow_nan=False)))
+    assert encoded.shape == (len(rows), encoding["width"])
+    assert np.isfinite(encoded).all()

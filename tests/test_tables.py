@@ -1,0 +1,77 @@
+"""Doors: results in the terminal, whatever the task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.leaderboard import Row, write_leaderboard
+from headstart.metrics import evaluate_predictions
+from headstart.runfolder import RunFolder
+from headstart.tables import as_csv, entries, show_evaluation, show_leaderboard
+
+RNG = np.random.default_rng(4)
+ON = (RNG.random((80, 3)) < 0.4).astype(int)
+CHANCES = np.clip(0.4 * ON + 0.6 * RNG.random((80, 3)), 0, 1)
+SUMS = CHANCES / CHANCES.sum(axis=1, keepdims=True)
+
+
+def make_run(root: Path, metric: str, value: float | None, **folds: float) -> Path:
+    """A run with one trial that is done and one that failed."""
+    folder = RunFolder.create(root / metric, metric)
+    numbers: dict[str, Any] = {"part_a_seconds": 0.01, "part_b_seconds": 1.5, "total_seconds": 1.51, "num_params": 640}
+    numbers |= {"ms_per_sample": 0.0123, "file_mb": 0.1, "val_loss": 0.4, "val_metric": value, "metric": metric} | folds
+    rows = [Row("mlp", "done", "table", "mlp", **numbers), Row("dnn", "failed", "table", "dnn", metric, reason="too slow")]
+    write_leaderboard(folder.path / "leaderboard.csv", rows)
+    return folder.path
+
+
+@pytest.mark.parametrize(
+    ("metric", "head"), [("accuracy", "accuracy"), ("macro_auc", "macro AUC"), ("r2", "r2")], ids=lambda value: value
+)
+def test_the_leaderboard_names_its_metric(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], metric: str, head: str
+) -> None:
+    """The column is headed by the task's own metric; a failed trial says why."""
+    show_leaderboard(entries([make_run(tmp_path, metric, 0.875)]))
+    shown = capsys.readouterr().out
+    assert head in shown.splitlines()[0]
+    assert "0.875" in shown
+    assert "failed: too slow" in shown
+
+
+def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both metrics are in the head, each has a column in CSV, and folds are shown where there are some."""
+    folds = {"fold_loss": 0.41, "fold_loss_deviation": 0.02, "fold_metric": 0.86, "fold_metric_deviation": 0.01}
+    both = entries([make_run(tmp_path, "accuracy", 0.875, **folds), make_run(tmp_path, "r2", None)])
+    show_leaderboard(both)
+    shown = capsys.readouterr().out
+    assert "accuracy / r2" in shown
+    assert "0.860 ± 0.010" in shown
+    assert "–" in shown
+    assert {"val_accuracy", "val_r2", "fold_accuracy"} <= set(as_csv(both).splitlines()[0].split(","))
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "answers", "words"),
+    [
+        ("multiclass", ON.argmax(axis=1), SUMS, "test: accuracy "),
+        ("multilabel", ON, CHANCES, "test: macro AUC 0."),
+        ("multilabel", ON * 0, CHANCES, "test: macro AUC not defined on 80 rows (no interval)"),
+        ("regression", ON * 5000.0, CHANCES, "test: mean absolute error 2,"),
+        ("regression", ON[:1] * 1.0, CHANCES[:1], "R² not defined"),
+    ],
+)
+def test_an_evaluation_is_told_in_the_words_of_its_task(
+    capsys: pytest.CaptureFixture[str], task: str, labels: Any, answers: Any, words: str
+) -> None:
+    """The first number of the task, with n and what a constant answer has."""
+    result = evaluate_predictions(task, ["a", "b", "c"], labels, answers, split="test")
+    show_evaluation(result.to_json(), "rows")
+    shown = capsys.readouterr().out
+    assert words in shown
+    assert f"on {len(labels)} rows" in shown
+    assert "nan" not in shown

@@ -1,0 +1,369 @@
+"""Data: the target column, the task and the label of each row are found as a person would, and the reason is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.cells import Table
+from headstart.errors import DatasetError
+from headstart.skipping import Skipped
+from headstart.targets import Target, find_target
+
+TASKS = ("binary", "multiclass", "multilabel", "regression")
+
+
+def table(**columns: Sequence[object]) -> Table:
+    """A table as a CSV file gives it: text alone."""
+    return Table(tuple(columns), tuple(np.array([str(cell) for cell in cells], object) for cells in columns.values()))
+
+
+def last(*cells: object, **settings: Any) -> Target:
+    """The target of a table whose last column holds these cells."""
+    return find_target(table(x=range(len(cells)), t=cells), None, **settings)
+
+
+def words(found: Target) -> list[str]:
+    """The kept labels by name."""
+    return [found.classes[label] for label in found.labels]
+
+
+# Which column
+
+
+@pytest.mark.parametrize("name", ["label", "Labels", "CLASS", "target", "category", "species", "y"])
+def test_a_column_that_is_called_like_a_target_is_it(name: str) -> None:
+    """Wherever it stands and whatever the case."""
+    found = find_target(table(**{"a": [1, 2, 3], name: ["u", "v", "u"], "z": ["p", "q", "q"]}), None)
+    assert found.names == (name,)
+    assert found.reason == f"the target is {name}, by its name; text with 2 values → binary"
+
+
+def test_two_such_names_tell_nothing_and_the_last_column_is_taken() -> None:
+    """It says so."""
+    found = find_target(table(label=["a", "b", "a"], y=["c", "d", "c"], z=["u", "v", "w"] * 1, kind=["p", "q", "q"]), None)
+    assert (found.names, found.reason) == (("kind",), "kind is the last column; text with 2 values → binary")
+
+
+@pytest.mark.parametrize(
+    ("cells", "fault"),
+    [(["a", "b", "c"], "another text in each row"), (["a", "a", "a"], "two different"), (["", "?", ""], "two different")],
+    ids=["unique", "constant", "missing"],
+)
+def test_a_last_column_that_cannot_be_it_is_an_error(cells: list[str], fault: str) -> None:
+    """Names of rows, a constant, nothing at all."""
+    with pytest.raises(DatasetError, match="H108") as caught:
+        find_target(table(a=[1, 2, 3], b=cells), None)
+    assert fault in caught.value.received
+    assert "--target" in caught.value.advice
+
+
+@pytest.mark.parametrize("target", ["b", "1", "-2"])
+def test_a_target_is_named_or_counted(target: str) -> None:
+    """0 is the first column, -1 the last."""
+    found = find_target(table(a=[1, 2, 3], b=["u", "v", "u"], c=["p", "q", "q"]), target)
+    assert (found.names, words(found)) == (("b",), ["u", "v", "u"])
+    assert found.reason == f"--target {target}: text with 2 values → binary"
+
+
+def test_a_name_goes_before_a_position_and_before_a_list_of_names() -> None:
+    """Names may be numbers and hold commas."""
+    odd = table(**{"1": ["u", "v", "u"], "a": [0, 1, 1], "b": [1, 0, 0], "a,b": ["p", "q", "q"]})
+    assert find_target(odd, "1").names == ("1",)
+    assert find_target(odd, "a,b").names == ("a,b",)
+    assert find_target(odd, "b, a").names == ("b", "a")
+
+
+@pytest.mark.parametrize("target", ["d", "3", "-4", "a,d", ""])
+def test_a_column_that_is_not_there_is_an_error(target: str) -> None:
+    """Which is missing and which there are."""
+    with pytest.raises(DatasetError, match="H108") as caught:
+        find_target(table(a=[1], b=[2], c=[3]), target)
+    assert "a, b, c" in caught.value.received
+
+
+def test_columns_left_out_are_no_targets() -> None:
+    """Those of images and splits; all others of 0 and 1 are labels."""
+    images = table(file=["1.jpg", "2.jpg", "3.jpg"], sea=[1, 0, 1], trees=[0, 1, 1], split=["train", "test", "train"])
+    found = find_target(images, None, leave_out=("file", "split"))
+    assert (found.task, found.classes) == ("multilabel", ("sea", "trees"))
+    assert found.reason == "2 columns of 0 and 1 → multilabel"
+    assert found.labels.tolist() == [[1, 0], [0, 1], [1, 1]]
+    one = find_target(images.select(["file", "sea"]).take([0, 1, 2] * 2), None, leave_out=("file",))
+    assert (one.task, one.reason) == ("binary", "sea is the last column; integer column with 2 values → binary")
+    with pytest.raises(DatasetError, match="H108"):
+        find_target(images.select(["file"]), None, leave_out=("file",))
+
+
+# Which task
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "reason"),
+    [
+        (["a", "b"] * 3, "binary", "text with 2 values → binary"),
+        (["True", "False"] * 3, "binary", "text with 2 values → binary"),
+        (["a", "b", "c"] * 3, "multiclass", "text with 3 values → multiclass"),
+        ([0, 1] * 3, "binary", "integer column with 2 values → binary"),
+        ([3, 4, 8] * 3, "multiclass", "integer column with 3 values → multiclass"),
+        (["1.0", "2.0", "3"] * 3, "multiclass", "integer column with 3 values → multiclass"),
+        ([3, 4, 8] * 2, "regression", "integer column with 3 values → regression"),
+        (list(range(21)) * 9, "regression", "integer column with 21 values → regression"),
+        ([0.5, 1.5] * 9, "regression", "number column with 2 values → regression"),
+        (["1e3", "-2", "7.25"], "regression", "number column with 3 values → regression"),
+        (["a;b", "a", "b;c", "c", "a;b"], "multilabel", "lists such as a;b → multilabel"),
+        (["sea|sun", "sea", "sun"] * 2, "multilabel", "lists such as sea|sun → multilabel"),
+        (["Sedan|4dr", "Coupe|2dr"] * 3, "binary", "text with 2 values → binary"),
+        ([f"row {i // 2}" for i in range(60)], "multiclass", "text with 30 values → multiclass"),
+    ],
+)
+def test_the_values_decide_the_task(cells: list[object], task: str, reason: str) -> None:
+    """Text is classes, fractions are amounts, few integers that recur are classes; lists are labels."""
+    found = last(*cells)
+    assert (found.task, found.reason) == (task, f"t is the last column; {reason}")
+
+
+def test_numbers_of_a_frame_decide_alike() -> None:
+    """Floats that are whole are integers, and a missing one changes nothing."""
+    numbers = np.array([0.0, 1.0, np.nan, 1.0, 0.0, 2.0, 2.0, 0.0, 1.0, 2.0])
+    found = find_target(Table(("x", "t"), (np.arange(10.0), numbers)), None)
+    assert (found.task, found.classes, found.kept.tolist()) == ("multiclass", ("0", "1", "2"), [0, 1, 3, 4, 5, 6, 7, 8, 9])
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["10", "9", "1"] * 3, ("1", "9", "10")),
+        (["-1", "1"] * 3, ("-1", "1")),
+        (["yes", "no"] * 3, ("no", "yes")),
+        (["img10", "img2", "IMG1"] * 2, ("IMG1", "img2", "img10")),
+    ],
+)
+def test_classes_are_in_natural_order(names: list[str], classes: tuple[str, ...]) -> None:
+    """Numbers by size; of two, the second is the positive one."""
+    assert last(*names, task="multiclass").classes == classes
+
+
+def test_text_that_seldom_recurs_cannot_be_told_apart() -> None:
+    """Names of cars, say; where it is asked for it is classes nevertheless."""
+    cars = [f"car {i}" for i in range(30)] + ["car 0"] * 5
+    with pytest.raises(DatasetError, match="H113") as caught:
+        last(*cars)
+    assert caught.value.received == "t: 30 different texts in 35 rows"
+    assert last(*cars, task="multiclass").reason == "t is the last column; multiclass, as asked"
+
+
+@pytest.mark.parametrize(
+    ("cells", "task"),
+    [
+        (["a", "b"] * 3, "multiclass"),
+        ([1, 2, 3] * 3, "regression"),
+        ([0, 1] * 3, "multilabel"),
+        (["a", "b"] * 3, "multilabel"),
+        ([0.5, 1.5] * 3, "binary"),
+        (range(30), "multiclass"),
+    ],
+)
+def test_a_task_that_is_asked_for_is_done_where_it_fits(cells: Sequence[object], task: str) -> None:
+    """Against what the values say."""
+    found = last(*cells, task=task)
+    assert (found.task, found.reason) == (task, f"t is the last column; {task}, as asked")
+    assert len(found.labels) == len(cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "task"),
+    [
+        (["a", "b"] * 3, "regression"),
+        (["a", "b", "c"] * 3, "binary"),
+        ([1, 2, 3] * 3, "multilabel"),
+        ([1, 2, 3] * 3, "ranking"),
+    ],
+)
+def test_a_task_that_does_not_fit_is_an_error(cells: list[object], task: str) -> None:
+    """What the column holds, and what would fit."""
+    with pytest.raises(DatasetError, match="H102") as caught:
+        last(*cells, task=task)
+    assert f"{task} of t (" in caught.value.received
+
+
+@pytest.mark.parametrize(
+    ("cells", "settings"),
+    [
+        (["a", "a", ""], {}),
+        ([5, 5, 5], {}),
+        ([0.5, 0.5], {}),
+        (["", "?"], {}),
+        ([], {}),
+        ([7, 7], {"task": "regression"}),
+        (["a;b", "a;b"], {"task": "multilabel"}),
+    ],
+)
+def test_values_that_are_all_alike_are_an_error(cells: list[object], settings: dict[str, Any]) -> None:
+    """A constant, or nothing."""
+    with pytest.raises(DatasetError, match="H101"):
+        find_target(table(t=cells), "t", **settings)
+
+
+# Several columns
+
+
+def test_several_columns_of_numbers_are_a_regression() -> None:
+    """A row needs a number in each; what lacks one is listed with the first column at fault."""
+    two = table(x=[1, 2, 3, 4, 5], a=[1.5, "", 2.5, 3, "?"], b=[10, 20, "inf", 40, 50])
+    found = find_target(two, "b,a")
+    assert (found.task, found.classes, found.reason) == (
+        "regression",
+        ("b", "a"),
+        "--target b,a: 2 number columns → regression",
+    )
+    assert found.labels.tolist() == [[10, 1.5], [40, 3]]
+    assert found.labels.dtype == np.float64
+    assert found.kept.tolist() == [0, 3]
+    assert found.skipped == [
+        Skipped("row 2", "no value in the target column 'a'"),
+        Skipped("row 3", "inf in the target column 'b' is no finite number"),
+        Skipped("row 5", "no value in the target column 'a'"),
+    ]
+    with pytest.raises(DatasetError, match="H101"):
+        find_target(table(a=[1, 2], b=[3, 3]), "a,b", task="regression")
+
+
+def test_several_columns_of_0_and_1_are_labels() -> None:
+    """A row without any label is one; a row with a gap is not."""
+    found = find_target(table(x=[1, 2, 3, 4], a=["0", "1.0", "False", ""], b=[0, "true", 1, 1]), "a,b")
+    assert (found.task, found.reason) == ("multilabel", "--target a,b: 2 columns of 0 and 1 → multilabel")
+    assert found.labels.tolist() == [[0, 0], [1, 1], [0, 1]]
+    assert found.skipped == [Skipped("row 4", "no value in the target column 'a'")]
+
+
+@pytest.mark.parametrize("task", [None, "binary", "multiclass", "multilabel"])
+def test_several_columns_of_text_are_an_error(task: str | None) -> None:
+    """Nothing is learned from two columns of classes at once."""
+    with pytest.raises(DatasetError, match="H102"):
+        find_target(table(a=["u", "v"], b=["p", "q"]), "a,b", task=task)
+
+
+# The label of each row
+
+
+def test_lists_become_columns_of_0_and_1() -> None:
+    """Blanks around a label, a label twice and a separator too many do no harm; no label at all is no target."""
+    found = last("b; a", "a", "c;;a;", "", "b;b", ";")
+    assert (found.task, found.classes) == ("multilabel", ("a", "b", "c"))
+    assert found.labels.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 1, 0]]
+    assert found.skipped == [
+        Skipped("row 4", "no value in the target column 't'"),
+        Skipped("row 6", "; in the target column 't' lists no label"),
+    ]
+
+
+def test_rows_without_a_target_are_listed_by_their_number_in_the_file() -> None:
+    """Every row is kept or listed, and rows that the reader left out keep theirs."""
+    read = table(x=[1, 2, 3, 4], y=["a", "?", "b", "N/A"])
+    found = find_target(Table(read.names, read.columns, np.array([1, 3, 4, 9])), None)
+    assert found.kept.tolist() == [0, 2]
+    assert [row.path for row in found.skipped] == ["row 3", "row 9"]
+
+
+@pytest.mark.parametrize("cells", [["+", "-", "+", "-"], ["none", "mild", "none", "severe"]])
+def test_a_marker_among_words_is_a_class(cells: list[str]) -> None:
+    """Plus and minus, none and some; among numbers the same marker is a gap."""
+    assert set(words(last(*cells))) == set(cells)
+    assert last("1.5", "2.5", cells[1 if "-" in cells else 0]).skipped != []
+
+
+def test_a_word_among_amounts_is_listed() -> None:
+    """A few are faults of their rows; where the numbers are classes it is one more of them."""
+    found = last(*[i / 7 for i in range(40)], "broken")
+    assert (found.task, len(found.labels)) == ("regression", 40)
+    assert found.skipped == [Skipped("row 41", "broken in the target column 't' is no finite number")]
+    assert last(*[1, 2] * 20, "unknown").classes == ("1", "2", "unknown")
+
+
+def test_what_a_cell_holds_cannot_harm_a_message() -> None:
+    """Braces, control characters and length."""
+    found = find_target(table(**{"{x}": [*(i / 7 for i in range(40)), "\x1b[31m{y}" + "z" * 99]}), "{x}")
+    assert found.skipped[0].reason.startswith("\\x1b[31m{y}z")
+    assert found.skipped[0].reason.endswith("in the target column '{x}' is no finite number")
+    assert len(found.skipped[0].reason) < 120
+
+
+# A trained model's classes
+
+
+def test_rows_of_other_classes_are_skipped() -> None:
+    """In the model's order, though only one of its classes is there."""
+    found = last("dog", "cow", "dog", "", classes=["dog", "cat"], task="binary")
+    assert (found.classes, found.labels.tolist()) == (("dog", "cat"), [0, 0])
+    assert found.skipped == [
+        Skipped("row 2", "its class cow is none of the model's"),
+        Skipped("row 4", "no value in the target column 't'"),
+    ]
+
+
+def test_a_model_knows_its_task_better_than_three_rows_do() -> None:
+    """Integers that would be amounts, lists without a separator, labels and amounts by the names of their columns."""
+    assert last(3, 1, 2, classes=["1", "2", "3"]).labels.tolist() == [2, 0, 1]
+    assert last("b", "a;z", classes=["a", "b"], task="multilabel").labels.tolist() == [[0, 1]]
+    columns = table(b=[1, 0, 7], a=[0, 0, 1], x=[1, 2, 3])
+    found = find_target(columns, None, classes=["a", "b"], task="multilabel")
+    assert (found.names, found.labels.tolist()) == (("a", "b"), [[0, 1], [0, 0]])
+    assert found.skipped == [Skipped("row 3", "7 in the target column 'b' is neither 0 nor 1")]
+    assert find_target(columns, None, classes=["b"], task="regression").labels.tolist() == [[1], [0], [7]]
+    assert find_target(columns, "x", classes=["price"], task="regression").classes == ("price",)
+
+
+def test_labels_that_the_table_lacks_are_an_error() -> None:
+    """The model's, and those that were named."""
+    with pytest.raises(DatasetError, match="H108") as caught:
+        find_target(table(a=[0, 1], b=[1, 1]), "a,b", classes=["a", "c"], task="multilabel")
+    assert caught.value.received == "the model predicts c; the target columns are a, b"
+
+
+# Whatever the table
+
+cells = st.one_of(
+    st.sampled_from(
+        ["", "?", "none", "-", "0", "1", "2", "1.5", "inf", "-1e400", "yes", "a;b", "a|b", "a", "True", ";", "{", "٣"]
+    ),
+    st.text(max_size=4),
+)
+
+
+@given(
+    rows=st.lists(st.tuples(cells, cells, cells), max_size=12),
+    target=st.sampled_from([None, "a", "2", "a,b", "a,b,y"]),
+    task=st.sampled_from([None, *TASKS]),
+    classes=st.sampled_from([None, ["0", "1"], ["a", "b"], ["y"], ["1", "2", "yes"]]),
+    names=st.sampled_from([("a", "b", "y"), ("a", "b", "c")]),
+)
+def test_every_row_is_kept_or_listed(
+    rows: list[tuple[str, str, str]], target: str | None, task: str | None, classes: list[str] | None, names: tuple[str, ...]
+) -> None:
+    """Or there is an error of three lines; labels have the shape and the type of their task and hold no gap."""
+    columns = [np.array([row[i].strip() for row in rows], object) for i in range(3)]
+    try:
+        found = find_target(Table(names, tuple(columns)), target, task=task, classes=classes)
+    except DatasetError:
+        return
+    listed = [int(row.path.removeprefix("row ")) - 1 for row in found.skipped]
+    assert sorted([*found.kept, *listed]) == list(range(len(rows)))
+    assert all(row.reason for row in found.skipped)
+    assert found.task in TASKS
+    if found.task in ("binary", "multiclass"):
+        assert found.labels.shape == (len(found.kept),)
+        assert set(found.labels) <= set(range(len(found.classes)))
+    else:
+        assert found.labels.shape == (len(found.kept), len(found.classes))
+        assert np.isfinite(found.labels).all()
+        assert found.labels.dtype == (np.float64 if found.task == "regression" else np.int64)
+    if found.task == "multilabel":
+        assert set(found.labels.ravel()) <= {0, 1}
+    if classes is None and found.task != "regression":
+        assert len(np.unique(found.labels.reshape(len(found.labels), -1), axis=0)) > 1

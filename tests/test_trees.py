@@ -1,0 +1,129 @@
+"""Trees: what scikit-learn answers, from plain arrays."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from headstart.trees import Trees, _base, _Boosted, _model, _of_all, _Problem, _rounds, fit_trees
+
+Array = np.ndarray[Any, Any]
+
+
+def make(num_rows: int, seed: int = 0, width: int = 4) -> tuple[Array, Array]:
+    """Rows, some of whose values are repeated, and a score that depends on two columns together."""
+    random = np.random.default_rng(seed)
+    rows = random.normal(size=(num_rows, width)).astype(np.float32)
+    rows[:, 1] = np.round(rows[:, 1], 1)
+    return rows, rows[:, 0] * rows[:, 1] + random.normal(size=num_rows) / 4
+
+
+def labels_of(task: str, score: Array) -> Array:
+    """Labels in the shape of a task."""
+    if task == "binary":
+        return (score > 0).astype(np.int64)
+    if task == "multiclass":
+        return np.digitize(score, [-0.5, 0.5])
+    if task == "multilabel":
+        return np.stack([score > 0, score > 0.5], axis=1).astype(np.int64)
+    return np.stack([score, -score, np.abs(score)], axis=1)
+
+
+NUM_CLASSES = {"binary": 2, "multiclass": 3, "multilabel": 2, "regression": 3}
+UNITS = NUM_CLASSES | {"binary": 1}
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "softmax", "identity"])
+def test_answers_are_those_of_scikit_learn(link: str) -> None:
+    """The arrays answer what the fitted booster does, on the values of its thresholds too."""
+    task = {"sigmoid": "binary", "softmax": "multiclass", "identity": "regression"}[link]
+    rows, score = make(300)
+    labels = score if link == "identity" else labels_of(task, score)
+    problem = _Problem(rows, labels, rows, labels, link, UNITS[task] if link == "softmax" else 1, 0)
+    model = _model(problem, 0.1).set_params(max_iter=30).fit(rows, labels)
+    trees = _of_all([_Boosted(_rounds(model, problem), _base(model, problem), 0.0)], link)
+    others = np.concatenate([make(500, seed=1)[0], np.tile(trees.thresholds[:, None], (1, 4))])
+    if isinstance(model, HistGradientBoostingRegressor):
+        expected = model.predict(others)[:, None]
+    else:
+        assert isinstance(model, HistGradientBoostingClassifier)
+        expected = model.predict_proba(others)[:, 1:] if link == "sigmoid" else model.predict_proba(others)
+    np.testing.assert_allclose(trees.predict(others), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("task", list(NUM_CLASSES))
+def test_every_task(task: str) -> None:
+    """Answers have the shape of a network of the task, say more than a constant, and come back from the arrays."""
+    (rows, score), (val_rows, val_score) = make(400), make(200, seed=1)
+    labels, val_labels = labels_of(task, score), labels_of(task, val_score)
+    trees = fit_trees(rows, labels, val_rows, val_labels, task, NUM_CLASSES[task], seed=0)
+    answers = trees.predict(val_rows)
+    assert answers.shape == (200, UNITS[task])
+    assert answers.dtype == np.float32
+    if task == "regression":
+        assert np.square(answers - val_labels).mean() < 0.5 * val_labels.var(axis=0).mean()
+    elif task == "multiclass":
+        assert (answers.argmax(axis=1) == val_labels).mean() > 0.7
+        np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
+    else:
+        assert ((answers > 0.5) == val_labels.reshape(answers.shape)).mean() > 0.7
+    again = Trees.of_weights([np.array(array) for array in trees.weights()])
+    assert again.link == trees.link
+    np.testing.assert_array_equal(again.predict(val_rows), answers)
+    assert all(array.dtype != object for array in trees.weights())
+
+
+def test_same_seed_same_trees() -> None:
+    """The same rows and seed give the same arrays."""
+    rows, score = make(200)
+    first, second = (fit_trees(rows, score[:, None], rows, score[:, None], "regression", 1, seed=3) for _ in range(2))
+    for one, other in zip(first.weights(), second.weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_rounds_end_where_validation_does() -> None:
+    """Labels that are noise leave few trees or none, and the answer is then the share of the class."""
+    random = np.random.default_rng(0)
+    rows, labels = make(300)[0], random.integers(0, 2, 300)
+    trees = fit_trees(rows, labels, rows[:50], 1 - labels[:50], "binary", 2, seed=0)
+    assert trees.num_params == 2  # a leaf and a base
+    np.testing.assert_allclose(trees.predict(rows), labels.mean(), atol=1e-6)
+
+
+def test_classes_without_training_rows() -> None:
+    """A class that training lacks is answered with a small probability, whether one or two of the others are there."""
+    rows = make(60)[0]
+    for labels in (np.zeros(60, np.int64), np.arange(60) % 2, np.arange(60) % 3):
+        answers = fit_trees(rows, labels, rows, (labels + 1) % 4, "multiclass", 4, seed=0).predict(rows)
+        assert ((answers > 0) & (answers < 1)).all()
+        assert (answers[:, 3] < 0.05).all()
+    answers = fit_trees(rows, np.ones((60, 1), int), rows, np.ones((60, 1), int), "multilabel", 1, seed=0).predict(rows)
+    np.testing.assert_allclose(answers, 60.5 / 61, atol=1e-6)
+
+
+def test_binary_of_one_class() -> None:
+    """Nothing but one class leaves its share."""
+    rows = make(30)[0]
+    trees = fit_trees(rows, np.zeros(30, int), rows, np.zeros(30, int), "binary", 2, seed=0)
+    np.testing.assert_allclose(trees.predict(rows), 0.5 / 31, atol=1e-6)
+
+
+def test_deadline() -> None:
+    """A deadline that is past leaves the first rounds of each booster."""
+    rows, score = make(400)
+    targets = labels_of("regression", score)
+    trees = fit_trees(rows, targets, rows, targets, "regression", 3, seed=0, deadline=time.perf_counter())
+    assert len(trees.roots) == 30
+    assert set(trees.outputs.tolist()) == {0, 1, 2}
+
+
+def test_few_rows() -> None:
+    """Two rows are enough to answer with; no rows get no answers."""
+    rows = np.array([[0.0], [1.0]], np.float32)
+    trees = fit_trees(rows, np.array([[0.0], [1.0]]), rows, np.array([[0.0], [1.0]]), "regression", 1, seed=0)
+    assert np.isfinite(trees.predict(rows)).all()
+    assert trees.predict(rows[:0]).shape == (0, 1)
