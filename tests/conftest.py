@@ -1,8 +1,9 @@
-"""Fixtures that every test may ask for: pictures to learn from, and a cache that is ours alone."""
+"""Fixtures that every test may ask for: pictures and tables to learn from, and a cache that is ours alone."""
 
 from __future__ import annotations
 
 import colorsys
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ settings.register_profile("steady", derandomize=True, database=None, deadline=No
 settings.load_profile("steady")
 
 CLASSES = ("circle", "square", "triangle")
+COLOURS = ("red", "green", "blue")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,6 +68,48 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
         return _write_photos(tmp_path / name, **settings)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_table() -> Callable[..., Path]:
+    """A function that writes a table of features with the targets of a task; for fixtures that live longer than one test.
+
+    ``make_table(path, task, rows=200, split=False, seed=0) -> path``
+
+    The features are ``size`` (numbers, some of them ``?``), ``since`` (dates, some of them missing), ``colour`` (three
+    words) and ``town`` (40 words, which are more than get a column each). The targets come last: ``grown`` for binary,
+    ``kind`` for multiclass, ``wet`` and ``cold`` for multilabel, ``price`` (skewed) and ``heat`` for regression. A linear
+    head does well on all of them and nothing does perfectly. With ``split`` there is a column that says train, validation
+    or test.
+    """
+    return _write_table
+
+
+def _write_table(path: Path, task: str, *, rows: int = 200, split: bool = False, seed: int = 0) -> Path:
+    random = np.random.default_rng(seed)
+    size, colour, town = random.normal(10, 3, rows), random.integers(0, 3, rows), random.permutation(rows) % 40
+    days = random.integers(0, 3000, rows)
+    score = (size - 10) / 3 + (days - 1500) / 1500 + 0.3 * random.normal(size=rows)
+    other = 1.5 * (colour - 1) + 0.5 * random.normal(size=rows)
+    cells = {
+        "size": [f"{value:.3f}" if random.random() > 0.05 else "?" for value in size],
+        "since": [str(np.datetime64("2015-01-01") + int(day)) if random.random() > 0.05 else "" for day in days],
+        "colour": [COLOURS[number] for number in colour],
+        "town": [f"Town {number} <é>" for number in town],
+    }
+    if split:
+        cells["split"] = [("train", "train", "train", "validation", "test")[i % 5] for i in range(rows)]
+    cells |= {
+        "binary": {"grown": np.where(score > 0, "yes", "no")},
+        "multiclass": {"kind": np.array(["ash", "elm", "oak"])[np.digitize(score + other, [-0.7, 0.7])]},
+        "multilabel": {"wet": (score > 0).astype(int), "cold": (other > 0.5).astype(int)},
+        "regression": {"price": np.exp(8 + 1.5 * score).round(2), "heat": (20 + 5 * other).round(3)},
+    }[task]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(cells)
+        writer.writerows(zip(*cells.values(), strict=True))
+    return path
 
 
 def _write_photos(

@@ -103,7 +103,7 @@ def test_a_picture_on_both_sides() -> None:
     dataset = first(make(made_splits=()), len(make()) - 2, 0, "groups")
     finding = found(dataset)["D104"]
     assert finding.title.startswith("1 ")
-    assert "2 files" in finding.measured
+    assert "2 images" in finding.measured
     assert "0.jpg" in finding.measured
     assert finding.severity == "warning"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,31 +16,71 @@ from headstart.ensemble import NAME, Ensemble, mixing_weights
 from headstart.errors import RunError
 from headstart.model import Model
 from headstart.plans import PLANS, Entry
-from headstart.tasks import cross_entropy
+from headstart.tasks import TASKS, Task
+
+Array = np.ndarray[Any, Any]
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
 )
 
 
-@given(seed=st.integers(0, 10_000), members=st.integers(1, 5), classes=st.integers(2, 4))
-def test_no_member_alone_is_better(seed: int, members: int, classes: int) -> None:
-    """Weights sum to one, none is negative, and the mixture scores at least as well as its best member does."""
+def example(task: Task, members: int, columns: int, seed: int) -> tuple[Array, list[Array]]:
+    """Targets of a task, and answers of several members, the first of them better than chance."""
     random = np.random.default_rng(seed)
-    labels = random.integers(0, classes, 40)
-    answers = [random.dirichlet(np.ones(classes), 40) for _ in range(members)]
-    weights = mixing_weights(answers, labels)
+    if task.has_classes:
+        labels = random.integers(0, columns, 40)
+        return labels, [random.dirichlet(np.ones(columns), 40) for _ in range(members)]
+    if task.name == "multilabel":
+        labels = random.integers(0, 2, (40, columns))
+        return labels, [random.uniform(0.02, 0.98, (40, columns)) for _ in range(members)]
+    labels = random.normal(size=(40, columns))
+    return labels, [labels * random.uniform(0, 1) + random.normal(size=(40, columns)) for _ in range(members)]
+
+
+@given(
+    task=st.sampled_from(list(TASKS.values())),
+    members=st.integers(1, 5),
+    columns=st.integers(2, 4),
+    seed=st.integers(0, 10_000),
+)
+def test_no_member_alone_is_better(task: Task, members: int, columns: int, seed: int) -> None:
+    """Weights sum to one, none is negative, and the mixture scores at least as well as its best member does."""
+    labels, answers = example(task, members, 2 if task.name == "binary" else columns, seed)
+    weights = mixing_weights(task.name, answers, labels)
     assert weights.sum() == pytest.approx(1)
     assert (weights >= 0).all()
-    mixed = cross_entropy(labels, np.sum([w * p for w, p in zip(weights, answers, strict=True)], axis=0))
-    assert mixed <= min(cross_entropy(labels, p) for p in answers) + 0.01
+    assert all(weight == 0 or weight >= 0.019 for weight in weights)
+    mixed = task.score(labels, np.sum([w * p for w, p in zip(weights, answers, strict=True)], axis=0))
+    assert mixed <= min(task.score(labels, p) for p in answers) + 0.01
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_no_other_mixture_of_two_is_better(task: Task) -> None:
+    """The problem is convex, so that a fine grid over the one free weight finds the same minimum."""
+    labels, answers = example(task, 2, 2 if task.name == "binary" else 3, seed=5)
+    first, _ = mixing_weights(task.name, answers, labels)
+    grid = np.linspace(0, 1, 201)
+    scores = [task.score(labels, w * answers[0] + (1 - w) * answers[1]) for w in grid]
+    assert 0.05 < grid[int(np.argmin(scores))] < 0.95
+    assert abs(first - grid[int(np.argmin(scores))]) <= 0.01
 
 
 def test_a_member_that_says_nothing_is_left_out() -> None:
-    """One that is always wrong beside one that is always right gets no weight at all."""
+    """One that is always wrong beside one that is always right gets no weight at all, whatever the task."""
     labels = np.array([0, 1, 0, 1])
     right = np.eye(2)[labels] * 0.8 + 0.1
-    assert mixing_weights([right, 1 - right], labels).tolist() == [1.0, 0.0]
+    assert mixing_weights("binary", [right, 1 - right], labels).tolist() == [1.0, 0.0]
+    assert mixing_weights("multilabel", [right, 1 - right], np.eye(2, dtype=int)[labels]).tolist() == [1.0, 0.0]
+    values = np.array([[1.0], [-2.0], [3.0]])
+    assert mixing_weights("regression", [-values, values], values).tolist() == pytest.approx([0.0, 1.0], abs=1e-6)
+
+
+def test_members_that_answer_nothing_but_nought_are_weighed_alike() -> None:
+    """Standardised targets have a constant answer of 0, and a sum of weights all the same."""
+    weights = mixing_weights("regression", [np.zeros((4, 1)), np.zeros((4, 1))], np.array([[1.0], [-1.0], [2.0], [0.0]]))
+    assert weights.sum() == pytest.approx(1)
+    assert (weights >= 0).all()
 
 
 def test_an_ensemble_is_a_trial_and_ships_as_one_model(
@@ -49,7 +90,7 @@ def test_an_ensemble_is_a_trial_and_ships_as_one_model(
     photos = make_photos(tmp_path / "photos", per_class=12)
     monkeypatch.setitem(PLANS, "best", (Entry("avg-linear"), Entry("avg-mlp")))
     # On photographs as plain as these one member would do: an even mean is what is to be shipped and compared.
-    monkeypatch.setattr("headstart.attempt.mixing_weights", lambda answers, _labels: np.full(len(answers), 0.5))
+    monkeypatch.setattr("headstart.attempt.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5))
     monkeypatch.setattr("headstart.job.Job.best", property(lambda job: job.rows[-1] if job.rows else None))
     run = hs.fit(photos, plan="best", out=tmp_path / "run")
     board = run.leaderboard().set_index("trial")

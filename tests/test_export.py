@@ -74,8 +74,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     probabilities = keras.ops.convert_to_numpy(network(decoded.astype(np.float32), training=False))
     np.savez(
         folder / "golden.npz",
-        pixels=decoded,
-        probabilities=probabilities,
+        inputs=decoded,
+        answers=probabilities,
         files=np.frombuffer(b"".join(files), np.uint8),
         offsets=np.cumsum([0, *map(len, files)]),
     )
@@ -96,7 +96,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "output": {"name": "probabilities", "shape": [None, 3], "activation": "softmax"},
         "digests": {"model.keras": file_digest(folder / "model.keras"), "weights": "0" * 64},
-        "golden": [{"path": f"{i}.jpg", "digest": "", "probabilities": row.tolist()} for i, row in enumerate(probabilities)],
+        "golden": [{"file": f"{i}.jpg", "digest": "", "answers": row.tolist()} for i, row in enumerate(probabilities)],
     }
     write_json(folder / "signature.json", signature)
     return folder
@@ -276,9 +276,9 @@ def test_litert_file_answers_for_any_batch(num_images: int, source: Path, shippe
     (image,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
     interpreter.resize_tensor_input(image["index"], [num_images, SIZE, SIZE, 3])
     interpreter.allocate_tensors()
-    interpreter.set_tensor(image["index"], golden["pixels"][rows].astype(np.float32))
+    interpreter.set_tensor(image["index"], golden["inputs"][rows].astype(np.float32))
     interpreter.invoke()
-    assert np.abs(interpreter.get_tensor(output["index"]) - golden["probabilities"][rows]).max() <= 1e-4
+    assert np.abs(interpreter.get_tensor(output["index"]) - golden["answers"][rows]).max() <= 1e-4
 
 
 def test_openvino_graph_is_float32_with_an_open_batch(shipped: tuple[Path, dict[str, Exported]]) -> None:
@@ -312,7 +312,7 @@ def test_swapped_channels_are_caught(copied: Path, shipped: tuple[Path, dict[str
     error = _refused(copied, ["keras"], out)
     assert error.code == "H402"
     assert all(name in error.received for name in ("from_bytes", "pixel_levels", "changed"))
-    assert "from_pixels" not in error.received
+    assert "from_inputs" not in error.received
     assert _content(out) == before
 
 
@@ -323,7 +323,7 @@ def test_wrong_scaling_is_caught(copied: Path, tmp_path: Path) -> None:
     _network(keras, 1.0).save(copied / "model.keras")
     out = tmp_path / "new" / "out"
     error = _refused(copied, ["onnx"], out)
-    assert (error.code, "from_pixels" in error.received) == ("H402", True)
+    assert (error.code, "from_inputs" in error.received) == ("H402", True)
     assert not out.exists()
 
 
@@ -476,23 +476,23 @@ def test_fresh_process_cannot_reach_headstart(shipped: tuple[Path, dict[str, Exp
 
 
 def _measured(monkeypatch: pytest.MonkeyPatch, folder: Path, predict: verify_export.Predict) -> dict[str, float]:
-    monkeypatch.setitem(verify_export.RUNTIMES, "planted", lambda path, given, output: predict)
+    monkeypatch.setitem(verify_export.RUNTIMES, "planted", lambda path, output: lambda given: predict(given["image"]))
     return verify_export.measure(folder, "model", "planted")
 
 
 def test_not_a_number_is_not_agreement(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
     """An export that answers NaN for single images is measured as NaN, which no limit lets pass."""
-    golden = np.load(source / "golden.npz")["probabilities"]
+    golden = np.load(source / "golden.npz")["answers"]
     rows = [0, 1, 2, 3, 0]
 
     def predict(batch: verify_export.Array) -> verify_export.Array:
         return np.full((1, 3), np.nan) if len(batch) == 1 else golden[rows[: len(batch)]]
 
     measured = _measured(monkeypatch, source, predict)
-    assert np.isnan(measured["from_pixels"])
+    assert np.isnan(measured["from_inputs"])
     assert measured["from_bytes"] == 0
     monkeypatch.setattr(export, "ask_child", lambda script, request: (measured, ""))
-    with pytest.raises(ExportError, match="from_pixels nan"):
+    with pytest.raises(ExportError, match="from_inputs nan"):
         export._verify(FORMATS["onnx"], source)
 
 
@@ -502,13 +502,38 @@ def test_another_shape_is_not_compared(monkeypatch: pytest.MonkeyPatch, source: 
         _measured(monkeypatch, source, lambda batch: np.zeros((len(batch), 1)))
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1), st.floats(0.1, 0.9))
-def test_binary_decisions_change_only_across_the_threshold(pairs: list[tuple[float, float]], threshold: float) -> None:
-    """With one output a class changes where the two probabilities lie on different sides, ties apart."""
+pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1)
+
+
+@given(pairs, st.floats(0.1, 0.9), st.sampled_from(["binary", "multilabel"]))
+def test_decisions_change_only_across_the_threshold(
+    pairs: list[tuple[float, float]], threshold: float, task: str
+) -> None:
+    """A class, or a label, changes where the two probabilities lie on different sides, ties apart."""
     expected, predicted = (np.array(column)[:, None] for column in zip(*pairs, strict=True))
     clear = [(a, b) for a, b in pairs if abs(a - threshold) > 2e-4]
     changed = sum((a >= threshold) != (b >= threshold) for a, b in clear)
-    assert verify_export._changed(expected, predicted, threshold) == changed
+    told = {"threshold": threshold} if task == "binary" else {"thresholds": {"wet": threshold}, "labels": ["wet"]}
+    judge = verify_export._Judge(expected, {"task": task, **told})
+    assert judge.changed(predicted) == changed
+    assert judge.difference(predicted, [*range(len(pairs))]) == np.abs(expected - predicted).max()
+
+
+def test_a_sample_with_two_changed_labels_counts_once() -> None:
+    """Each label has its own threshold."""
+    signature = {"task": "multilabel", "labels": ["wet", "cold"], "thresholds": {"cold": 0.9, "wet": 0.2}}
+    judge = verify_export._Judge(np.array([[0.3, 0.8], [0.3, 0.8]]), signature)
+    assert judge.changed(np.array([[0.1, 0.95], [0.25, 0.5]])) == 1
+
+
+def test_values_differ_by_the_size_of_their_target() -> None:
+    """A cent of a million is rounding, a cent of a cent is not; an answer of nought is judged by the target's spread."""
+    expected = np.array([[1e6, 0.01], [0.0, 0.03]])
+    judge = verify_export._Judge(expected, {"task": "regression", "labels": ["price", "tip"]})
+    assert judge.difference(expected + [[1.0, 0.0], [0.0, 0.0]], [0, 1]) == pytest.approx(1e-6)
+    assert judge.difference(expected + [[0.0, 0.0], [50.0, 0.0]], [0, 1]) == pytest.approx(1e-4)
+    assert judge.difference(expected + [[0.0, 0.005], [0.0, 0.0]], [0, 1]) == pytest.approx(0.5)
+    assert judge.changed(expected + 1e9) == 0
 
 
 def test_import_is_light() -> None:

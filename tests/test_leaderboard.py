@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headstart.errors import RunError
-from headstart.leaderboard import COLUMNS, Row, pareto_front, ranked, read_leaderboard, write_leaderboard
+from headstart.leaderboard import Row, columns, metric_of, pareto_front, ranked, read_leaderboard, write_leaderboard
 from headstart.runfolder import read_csv, write_csv
+from headstart.tasks import TASKS
 
 numbers = st.floats(0, 100, allow_nan=False) | st.integers(0, 4).map(float)  # integers, so that there are ties
 points = st.lists(st.tuples(numbers, numbers), max_size=25)
 texts = st.text(st.characters(exclude_categories=("C", "Z")), max_size=12)
 optional = st.none() | numbers
+METRICS = sorted({task.metric for task in TASKS.values()})
+COLUMNS = columns("accuracy")
 rows = st.builds(
     Row,
     trial=texts,
@@ -24,7 +28,7 @@ rows = st.builds(
     part_a=texts,
     part_b=texts,
     val_loss=optional,
-    val_accuracy=optional,
+    val_metric=optional,
     part_a_seconds=optional,
     part_a_cached=st.booleans(),
     part_b_seconds=optional,
@@ -32,6 +36,10 @@ rows = st.builds(
     num_params=st.none() | st.integers(0, 10**9),
     ms_per_sample=optional,
     file_mb=optional,
+    fold_loss=optional,
+    fold_loss_deviation=optional,
+    fold_metric=optional,
+    fold_metric_deviation=optional,
     reason=texts,
 )
 
@@ -83,11 +91,50 @@ def test_the_best_stands_first_and_failures_last(rows: list[Row]) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(rows, max_size=8))
-def test_a_leaderboard_comes_back_as_it_was_written(tmp_path: Path, rows: list[Row]) -> None:
-    """Numbers exact, None as None, flags as flags, best first."""
+@given(rows=st.lists(rows, max_size=8), metric=st.sampled_from(METRICS))
+def test_a_leaderboard_comes_back_as_it_was_written(tmp_path: Path, rows: list[Row], metric: str) -> None:
+    """Numbers exact, None as None, flags as flags, best first, whatever the metric is."""
+    rows = [replace(row, metric=metric) for row in rows]
     write_leaderboard(tmp_path / "leaderboard.csv", rows)
     assert read_leaderboard(tmp_path / "leaderboard.csv") == ranked(rows)
+
+
+@given(row=rows, metric=st.sampled_from(METRICS))
+def test_a_row_of_run_json_comes_back(row: Row, metric: str) -> None:
+    """The metric is spelt by its own name, never as ``metric``; numbers of folds are there only where there are some."""
+    row = replace(row, metric=metric)
+    values = json.loads(json.dumps(row.to_json()))
+    assert Row.of_json(values) == row
+    assert metric_of(values) == metric
+    assert f"val_{metric}" in values
+    assert not any("metric" in name for name in values)
+    assert (f"fold_{metric}" in values) == (row.fold_metric is not None)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_has_columns_of_its_own(metric: str) -> None:
+    """As CONTRACT.md spells them: ``val_accuracy`` for classes, and in its place the metric of another task."""
+    names = columns(metric)
+    assert names[:6] == ["rank", "trial", "status", "part_a", "part_b", "val_loss"]
+    assert names[6] == f"val_{metric}"
+    assert len(names) == len(set(names)) == len(fields(Row))  # the rank, and all but the metric's name
+    assert {name.replace(metric, "accuracy") for name in names} == set(COLUMNS)
+    assert metric_of(names) == metric
+
+
+@pytest.mark.parametrize("names", [["val_loss"], ["val_loss", "val_r2", "val_accuracy"], []])
+def test_columns_of_no_metric_or_of_several_are_no_leaderboard(names: list[str]) -> None:
+    """It is a ValueError, which reading turns into H502."""
+    with pytest.raises(ValueError, match="metric"):
+        metric_of(names)
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"), [("accuracy", "accuracy 85.8%"), ("macro_auc", "macro auc 0.858"), ("r2", "r2 0.858")]
+)
+def test_a_row_tells_its_metric(metric: str, told: str) -> None:
+    """Shares of samples in per cent, other metrics with three decimals."""
+    assert Row("a", "done", "b", "c", metric=metric, val_metric=0.8576).measured == told
 
 
 def test_the_columns_and_ranks_of_the_file(tmp_path: Path) -> None:
@@ -96,7 +143,7 @@ def test_the_columns_and_ranks_of_the_file(tmp_path: Path) -> None:
     done = Row("lite0-linear", "done", "lite0-grid2", "linear", val_loss=0.5, total_seconds=2.0)
     write_leaderboard(tmp_path / "leaderboard.csv", [failed, done])
     table = read_csv(tmp_path / "leaderboard.csv")
-    assert tuple(table[0]) == COLUMNS
+    assert list(table[0]) == COLUMNS
     assert [(row["rank"], row["trial"], row["on_front"]) for row in table] == [
         ("1", "lite0-linear", "True"),
         ("2", "lite0-mlp", "False"),
@@ -112,12 +159,12 @@ def test_a_leaderboard_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "row"),
-    [(("name", "score"), ("lite0", 1)), (COLUMNS, ["x"] * len(COLUMNS)), (COLUMNS, ["1", "lite0"])],
+    ("names", "row"),
+    [(["name", "score"], ("lite0", 1)), (COLUMNS, ["x"] * len(COLUMNS)), (COLUMNS, ["1", "lite0"])],
     ids=["other columns", "text for numbers", "cut short"],
 )
-def test_a_table_that_is_no_leaderboard_is_told(tmp_path: Path, columns: tuple[str, ...], row: list[object]) -> None:
+def test_a_table_that_is_no_leaderboard_is_told(tmp_path: Path, names: list[str], row: list[object]) -> None:
     """H502 too, not a traceback: anyone may have edited it."""
-    write_csv(tmp_path / "leaderboard.csv", columns, [row])
+    write_csv(tmp_path / "leaderboard.csv", names, [row])
     with pytest.raises(RunError, match="H502"):
         read_leaderboard(tmp_path / "leaderboard.csv")

@@ -1,4 +1,4 @@
-"""The solver of the linear head: what scikit-learn finds, whatever the shape of the data, with the best penalty."""
+"""The solver of the linear head: what scikit-learn finds, whatever the task and the shape of the data, with the best penalty."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression, Ridge
 
-from headstart.logistic import PENALTIES, Solution, Step, solve
+from headstart.logistic import FAMILIES, PENALTIES, Solution, Step, solve
+from headstart.tasks import ONE_VS_REST, TASKS, Task
 
 Array = np.ndarray[Any, Any]
 
@@ -24,6 +26,7 @@ class Problem(NamedTuple):
     val_rows: Array
     val_labels: Array
     num_classes: int
+    task: Task = TASKS["multiclass"]
 
 
 def make(
@@ -95,11 +98,115 @@ def test_what_is_told_is_what_the_weights_do() -> None:
     step = solution.steps[solution.best]
     true = answered[np.arange(len(answered)), problem.val_labels]
     assert step.val_loss == pytest.approx(-np.log(true).mean(), rel=1e-3)
-    assert step.val_accuracy == (answered.argmax(axis=1) == problem.val_labels).mean()
+    assert step.val_metric == (answered.argmax(axis=1) == problem.val_labels).mean()
     fitted = probabilities(solution, problem.rows)[np.arange(len(problem.rows)), problem.labels]
     assert step.loss == pytest.approx(-np.log(fitted).mean(), rel=1e-2, abs=1e-4)
     assert solution.kernel.shape == (100, 3)
     assert solution.kernel.dtype == solution.bias.dtype == np.float32
+
+
+def scaled(problem: Problem) -> tuple[Array, Array]:
+    """Rows as the solver sees them: centred, of mean squared length one."""
+    mean = problem.rows.mean(axis=0, dtype=np.float64)
+    scale = np.sqrt(np.square(problem.rows - mean).sum(axis=1).mean())
+    return (problem.rows - mean) / scale, (problem.val_rows - mean) / scale
+
+
+shapes = pytest.mark.parametrize(("num_rows", "num_features"), [(50, 200), (400, 30)], ids=["wide", "long"])
+
+
+@shapes
+def test_labels_are_a_logistic_regression_each(num_rows: int, num_features: int) -> None:
+    """Several labels share rows and a penalty, and nothing else: scikit-learn finds the same of each alone."""
+    problem = make_labels(num_rows, num_features)
+    solution = solve(*problem)
+    rows, val_rows = scaled(problem)
+    answered = expit(problem.val_rows @ solution.kernel + solution.bias)
+    strength = 1 / (solution.steps[solution.best].penalty * num_rows)
+    assert solution.best < len(PENALTIES) - 1
+    for label in range(problem.num_classes):
+        model = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000).fit(rows, problem.labels[:, label])
+        np.testing.assert_allclose(answered[:, label], model.predict_proba(val_rows)[:, 1], atol=5e-3)
+    assert answered.std() > 0.05
+
+
+def make_labels(num_rows: int, num_features: int) -> Problem:
+    """Three labels that follow three directions of the rows, one of them rare, each with noise."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(2 * num_rows, num_features)).astype(np.float32) + 2
+    logits = (rows - 2) @ random.normal(size=(num_features, 3)) * 3 / np.sqrt(num_features)
+    labels = (logits + random.logistic(size=logits.shape) > [0, 0, 3]).astype(np.int64)
+    return Problem(rows[:num_rows], labels[:num_rows], rows[num_rows:], labels[num_rows:], 3, TASKS["multilabel"])
+
+
+@shapes
+@pytest.mark.parametrize("num_targets", [1, 3])
+def test_values_are_a_ridge_regression(num_rows: int, num_features: int, num_targets: int) -> None:
+    """Least squares with the best penalty, several targets at once; what is told is what the weights do."""
+    random = np.random.default_rng(0)
+    sizes = 1 / (1 + np.arange(num_features))  # as of principal components: a few say most
+    rows = (random.normal(size=(2 * num_rows, num_features)) * sizes).astype(np.float32) + 2
+    values = rows @ random.normal(size=(num_features, num_targets)) + 0.5 * random.normal(size=(2 * num_rows, num_targets))
+    problem = Problem(
+        rows[:num_rows], values[:num_rows], rows[num_rows:], values[num_rows:], num_targets, TASKS["regression"]
+    )
+    solution = solve(*problem)
+    best = solution.steps[solution.best]
+    given_rows, val_rows = scaled(problem)
+    model = Ridge(alpha=best.penalty * num_rows).fit(given_rows, problem.labels)
+    answered = problem.val_rows @ solution.kernel + solution.bias
+    np.testing.assert_allclose(answered, model.predict(val_rows).reshape(answered.shape), atol=5e-3)
+    assert best.val_loss == pytest.approx(np.square(answered - problem.val_labels).mean(), rel=1e-4)
+    assert best.val_metric == pytest.approx(problem.task.measure(problem.val_labels, answered), rel=1e-4)
+    assert 0.1 < best.val_metric < 1
+
+
+def test_one_vs_rest_is_a_sigmoid_a_class_scored_in_shares() -> None:
+    """The kernel is that of labels that are one-hot; ``val_loss`` is the cross-entropy of the shares."""
+    problem = make(60, 30, 3, noise=4.0)._replace(task=ONE_VS_REST)
+    solution = solve(*problem)
+    one_hot = np.eye(3, dtype=np.int64)
+    as_labels = problem._replace(
+        labels=one_hot[problem.labels], val_labels=one_hot[problem.val_labels], task=TASKS["multilabel"]
+    )
+    others = solve(*as_labels)
+    num_both = min(len(solution.steps), len(others.steps))  # the penalties that both tried
+    for ours, theirs in zip(solution.steps[:num_both], others.steps[:num_both], strict=True):
+        assert ours.loss == theirs.loss
+    shares = ONE_VS_REST.to_answers(expit(problem.val_rows @ solution.kernel + solution.bias))
+    assert solution.steps[solution.best].val_loss == pytest.approx(ONE_VS_REST.score(problem.val_labels, shares), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_slope_of_every_family_is_answers_less_truth(name: str) -> None:
+    """By finite differences of the loss in the logits; all outputs of a softmax at once."""
+    family, random = FAMILIES[name], np.random.default_rng(0)
+    logits = random.normal(size=(4, 3))
+    truth = np.eye(3)[[0, 2, 1, 1]]
+    error = family.link(logits) - truth
+    step = 1e-6
+    for place in np.ndindex(4, 3):
+        nudge = np.zeros((4, 3))
+        nudge[place] = step
+        up, down = (family.loss(truth, family.link(logits + sign * nudge)).sum() for sign in (1, -1))
+        assert (up - down) / (2 * step) == pytest.approx(error[place], abs=1e-6)
+
+
+def test_every_task_has_a_family() -> None:
+    """Each row of the table of tasks, and one-vs-rest, can be solved."""
+    assert set(FAMILIES) == {*TASKS, ONE_VS_REST.name}
+
+
+@pytest.mark.parametrize("is_on", [0, 1])
+def test_a_label_that_never_varies_gets_a_finite_answer(is_on: int) -> None:
+    """All training rows have it, or none: it is answered surely, and the others are not hurt."""
+    problem = make_labels(100, 20)
+    problem.labels[:, 1] = is_on
+    solution = solve(*problem)
+    answered = expit(problem.val_rows @ solution.kernel + solution.bias)
+    assert np.isfinite(answered).all()
+    assert np.abs(answered[:, 1] - is_on).max() < 0.05
+    assert problem.task.measure(problem.val_labels[:, [0]], answered[:, [0]]) > 0.7
 
 
 @given(
@@ -119,7 +226,7 @@ def test_any_shape_is_solved(
     rows = np.concatenate([problem.rows, *[problem.rows[:2]] * copies]) * np.float32(scale)
     labels = np.concatenate([problem.labels, *[problem.labels[:2]] * copies])
     val_rows = problem.val_rows * np.float32(scale)
-    solution = solve(rows, labels, val_rows, problem.val_labels, num_classes)
+    solution = solve(rows, labels, val_rows, problem.val_labels, num_classes, problem.task)
     assert np.isfinite(solution.kernel).all()
     assert np.isfinite(solution.bias).all()
     assert solution.steps[solution.best].val_loss == min(step.val_loss for step in solution.steps)
@@ -142,7 +249,7 @@ def test_rows_that_say_nothing_give_the_shares_of_the_classes(shape: tuple[int, 
     """Where all rows are equal the answer is how frequent each class is, and no warning is raised."""
     rows = np.full(shape, 2.0, np.float32)
     labels = np.arange(len(rows)) % 3 // 2  # two of three are class 0
-    solution = solve(rows, labels, rows, labels, 2)
+    solution = solve(rows, labels, rows, labels, 2, TASKS["binary"])
     np.testing.assert_allclose(probabilities(solution, rows)[0], [2 / 3, 1 / 3], atol=0.02)
 
 
@@ -150,7 +257,7 @@ def test_a_class_without_training_rows_is_survived() -> None:
     """A class that only validation has gets a small probability, and weights that are numbers."""
     problem = make(20, 30, 3)
     keep = problem.labels < 2
-    solution = solve(problem.rows[keep], problem.labels[keep], problem.val_rows, problem.val_labels, 3)
+    solution = solve(problem.rows[keep], problem.labels[keep], problem.val_rows, problem.val_labels, 3, problem.task)
     answered = probabilities(solution, problem.val_rows)
     assert np.isfinite(answered).all()
     assert answered[:, 2].max() < 0.5
@@ -176,7 +283,7 @@ def test_it_stops_by_itself_after_the_best() -> None:
     random = np.random.default_rng(3)
     rows, val_rows = (random.normal(size=(60, 200)).astype(np.float32) for _ in range(2))
     labels, val_labels = (random.integers(0, 2, 60) for _ in range(2))
-    solution = solve(rows, labels, val_rows, val_labels, 2)
+    solution = solve(rows, labels, val_rows, val_labels, 2, TASKS["binary"])
     assert solution.best == 0
     assert len(solution.steps) == 3
 

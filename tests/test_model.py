@@ -113,7 +113,7 @@ def test_loaded_it_can_be_saved_again(data: Path, fitted: Model, saved: Path, tm
     """A loaded model has no samples any more; saved anew it still has its golden ones and gives the same answers."""
     Model.load(saved).save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in saved.iterdir()}
-    np.testing.assert_array_equal(*(np.load(folder / "golden.npz")["pixels"] for folder in (saved, tmp_path)))
+    np.testing.assert_array_equal(*(np.load(folder / "golden.npz")["inputs"] for folder in (saved, tmp_path)))
     again = Model.load(tmp_path)
     np.testing.assert_allclose(columns(again.predict(files(data))), columns(fitted.predict(files(data))), atol=1e-6)
 
@@ -122,9 +122,9 @@ def test_plain_keras_loads_it(data: Path, fitted: Model, saved: Path) -> None:
     """The saved file is a Keras model of built-in layers that needs nothing of ours and repeats the golden answers."""
     model = keras.models.load_model(saved / "model.keras", compile=False, safe_mode=True)
     golden = np.load(saved / "golden.npz")
-    answered = model.predict(golden["pixels"].astype(np.float32), verbose=0)
-    np.testing.assert_allclose(answered, golden["probabilities"], atol=1e-5)
-    assert len(golden["pixels"]) == 8
+    answered = model.predict(golden["inputs"].astype(np.float32), verbose=0)
+    np.testing.assert_allclose(answered, golden["answers"], atol=1e-5)
+    assert len(golden["inputs"]) == 8
     assert json.loads((saved / "signature.json").read_text())["labels"] == list(CLASSES)
 
 
@@ -164,7 +164,7 @@ def test_before_fit_there_is_nothing_to_ask(data: Path, tmp_path: Path) -> None:
     model = Model("efficientnet_lite0")
     verbs: list[Callable[[], object]] = [
         model.evaluate,
-        model.part_b,
+        lambda: model.part_b,
         model.keras,
         lambda: model.predict(files(data)),
         lambda: model.save(tmp_path / "out"),
@@ -184,10 +184,10 @@ def test_compile_decides_how_to_train(data: Path) -> None:
     history = model.fit(data)
     assert [row["epoch"] for row in history] == [0, 1]
     assert history[0]["learning_rate"] == pytest.approx(1e-3)
-    first = model.part_b().get_weights()
+    first = model.part_b.network.get_weights()
     model.compile(optimizer="sgd", loss="categorical_crossentropy", epochs=1, seed=6)
     assert len(model.fit(data)) == 1
-    assert any(not np.array_equal(old, new) for old, new in zip(first, model.part_b().get_weights(), strict=True))
+    assert any(not np.array_equal(old, new) for old, new in zip(first, model.part_b.network.get_weights(), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -548,3 +548,29 @@ def test_a_field_of_another_type_is_a_note(small: RunFolder, name: str, data: st
         path.write_bytes(before)
     assert sum(tag == "section" for tag, _ in page.tags) == num_sections
     assert not re.search(r"\bnan\b|\binf\b", page.words.split("Environment")[0])
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
+    """Small runs of the other tasks, whose evaluations are spoilt one field after the other."""
+    root = tmp_path_factory.mktemp("others")
+    return {kind: make_run_of(root, kind, is_table=True, n=8) for kind in ("multilabel", "regression", "several")}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(("multilabel", "regression", "several")), st.data(), json_values)
+def test_a_field_of_another_task_may_hold_anything(
+    others: dict[str, RunFolder], kind: str, data: st.DataObject, value: Any
+) -> None:
+    """Whatever a number, a matrix or a threshold is replaced by, the page is whole and has no NaN."""
+    path = others[kind].path / "evaluation.json"
+    before = path.read_bytes()
+    fields = json.loads(before)
+    fields[data.draw(st.sampled_from(sorted(fields)))] = value
+    path.write_text(json.dumps(fields))
+    try:
+        page, num_sections = read(others[kind]), len(sections(Contents.read(others[kind])))
+    finally:
+        path.write_bytes(before)
+    assert sum(tag == "section" for tag, _ in page.tags) == num_sections
+    assert not re.search(r"\bnan\b|\binf\b", page.words.split("Environment")[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -85,12 +86,16 @@ def test_a_trial_that_does_not_end_well_is_a_row_with_its_reason(photos: Callabl
 def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str, reason: str) -> None:
     """There is a model already: the ensemble is one row more that did not end well."""
     best = Row("linear", "done", "lite0", "linear", val_loss=0.1)
-    job: Any = SimpleNamespace(rows=[best], best=best, is_prepared=True, interrupted=False, progress=Silent())
+    learning = SimpleNamespace(task="regression")
+    job: Any = SimpleNamespace(
+        rows=[best], best=best, is_prepared=True, interrupted=False, progress=Silent(), learning=learning
+    )
 
     def run() -> None:
         raise error
 
-    search._guarded(job, run, search._no_ensemble, is_last=True)
+    search._guarded(job, run, partial(search._no_ensemble, job), is_last=True)
+    assert job.rows[1].metric == "r2"
     assert [(row.status, row.reason) for row in job.rows[1:]] == [(status, reason)]
     assert job.interrupted == (status == "interrupted")
 

@@ -20,7 +20,10 @@ from headstart.dataset import SPLITS, Dataset
 from headstart.decode_worker import thumbnail
 from headstart.errors import DatasetError
 from headstart.readers import read_folder
-from headstart.splits import duplicate_groups, group_duplicates, make_folds, make_split
+from headstart.scaling import fit_scaling
+from headstart.splits import carve_validation, duplicate_groups, group_duplicates, make_folds, make_split, strata
+
+Array = np.ndarray[Any, Any]
 
 
 def make(
@@ -42,7 +45,19 @@ def make(
     )
 
 
-def thumbnails_of(images: Sequence[Image.Image | bytes]) -> np.ndarray[Any, Any]:
+def make_values(values: Array, **settings: Any) -> Dataset:
+    """The same of a regression, ``(n, targets)``."""
+    names = tuple(f"target {i}" for i in range(values.shape[1]))
+    return replace(make([0] * len(values), **settings), task="regression", classes=names, labels=values)
+
+
+def make_labels(labels: Array, **settings: Any) -> Dataset:
+    """The same of several labels a sample, ``(n, labels)``."""
+    names = tuple(f"label {i}" for i in range(labels.shape[1]))
+    return replace(make([0] * len(labels), **settings), task="multilabel", classes=names, labels=labels)
+
+
+def thumbnails_of(images: Sequence[Image.Image | bytes]) -> Array:
     """Thumbnails as the decoder makes them, of pictures in memory or of files' bytes."""
     squares = (
         pixels.load(image, 64) if isinstance(image, bytes) else pixels.from_array(np.asarray(image), 64) for image in images
@@ -93,6 +108,77 @@ def test_samples_keep_their_place() -> None:
     assert (after.paths, after.labels.tolist(), after.digests) == (before.paths, before.labels.tolist(), before.digests)
     assert set(before.split) == {""}
     assert set(after.split) == set(SPLITS)
+
+
+# Labels and values
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_values_of_every_size_are_on_every_side(seed: int) -> None:
+    """A regression is dealt out by tenths of its first target: the sides have nearly the same mean and spread."""
+    values = np.random.default_rng(seed).lognormal(0, 1, (300, 2))
+    dataset = make_split(make_values(values), validation=0.2, seed=seed)
+    sides = [values[dataset.indices(split), 0] for split in SPLITS]
+    assert [len(side) for side in sides] == [180, 60, 60]
+    for quantile in (0.1, 0.5, 0.9):
+        inside = [float((side <= np.quantile(values[:, 0], quantile)).mean()) for side in sides]
+        np.testing.assert_allclose(inside, quantile, atol=1e-9)
+
+
+def test_the_scale_of_targets_is_learned_on_the_training_split_alone() -> None:
+    """Whatever validation and test hold, not a bit of it changes; the scale of a carved split is that of what is left."""
+    values = np.random.default_rng(0).normal(size=(100, 1))
+    dataset = make_split(make_values(values))
+    assert dataset.scaling == fit_scaling(values[dataset.indices("train")])
+    poisoned = values.copy()
+    poisoned[dataset.indices("validation", "test")] = 1e9
+    assert make_split(make_values(poisoned, split=dataset.split)).scaling == dataset.scaling
+    carved = carve_validation(dataset, share=0.3, seed=1)
+    assert carved.scaling == fit_scaling(values[carved.indices("train")])
+    assert carved.scaling != dataset.scaling
+    assert make_split(make([0, 1] * 10)).scaling is None
+
+
+def test_a_rare_label_is_on_every_side() -> None:
+    """Samples are dealt out by the rarest of their labels, so that one of fifty is not left to chance."""
+    labels = np.zeros((500, 3), np.int64)
+    labels[:, 0] = np.arange(500) % 2
+    labels[::50, 1] = 1
+    labels[7::125, 2] = 1
+    for seed in range(10):
+        dataset = make_split(make_labels(labels), seed=seed)
+        assert all(dataset.counts(split)["label 1"] == count for split, count in zip(SPLITS, (6, 2, 2), strict=True))
+        assert all(dataset.counts(split)["label 2"] >= 1 for split in SPLITS)
+        sizes = [sum(name == split for name in dataset.split) for split in SPLITS]
+        np.testing.assert_allclose(sizes, [300, 100, 100], atol=3)  # a stratum is rounded to whole samples
+
+
+def test_a_label_that_training_lacks_is_told_and_one_that_validation_lacks_is_not() -> None:
+    """Nobody can learn what is never there; what validation lacks costs that label its threshold alone."""
+    labels = np.array([[1, 0], [0, 0], [1, 1], [0, 1]] * 5)
+    split = ("train", "train", "validation", "validation") * 5
+    with pytest.raises(DatasetError) as caught:
+        make_split(make_labels(labels, split=split))
+    assert (caught.value.code, caught.value.title) == ("H104", "1 of 2 classes have no train samples")
+    assert "label 1" in caught.value.advice
+    swapped = tuple("train" if name == "validation" else "validation" for name in split)
+    assert make_split(make_labels(labels, split=swapped)).counts("validation") == {"label 0": 5, "label 1": 0}
+
+
+def test_a_regression_needs_samples_on_both_sides() -> None:
+    """Without a validation sample there is nothing to choose by."""
+    with pytest.raises(DatasetError) as caught:
+        make_split(make_values(np.array([[1.0], [2.0]]), split=("train", "test")))
+    assert caught.value.code == "H104"
+
+
+def test_strata_by_hand() -> None:
+    """Classes are their own; labels the rarest one, or none; values their tenth; equal values one stratum."""
+    assert strata(make([2, 0, 1])).tolist() == [2, 0, 1]
+    labels = np.array([[1, 1], [1, 0], [0, 0], [1, 0]])  # the second is rarer
+    assert strata(make_labels(labels)).tolist() == [0, 1, 2, 1]
+    assert strata(make_values(np.arange(20.0)[:, None])).tolist() == [i // 2 for i in range(20)]
+    assert set(strata(make_values(np.full((7, 1), 3.0))).tolist()) in ({0}, {1})
 
 
 # Groups
@@ -188,7 +274,7 @@ def test_a_class_too_small_for_the_split_is_told(counts: tuple[int, ...]) -> Non
     with pytest.raises(DatasetError) as caught:
         make_split(make(labels))
     assert caught.value.code == "H104"
-    assert caught.value.title == "1 of 2 classes have no validation images"  # training keeps what there is
+    assert caught.value.title == "1 of 2 classes have no validation samples"  # training keeps what there is
     assert "class 1" in caught.value.advice
 
 
@@ -340,3 +426,30 @@ def test_copies_share_a_fold_and_too_many_folds_are_told() -> None:
     with pytest.raises(DatasetError) as caught:
         make_folds(dataset, 3)
     assert caught.value.code == "H112"
+
+
+@pytest.mark.parametrize("kind", ["values", "labels"])
+def test_folds_of_values_and_labels_hold_everything_once(kind: str) -> None:
+    """No sample twice, none left out, whole groups; what is rare or extreme is dealt out evenly."""
+    random = np.random.default_rng(0)
+    values = np.repeat(random.normal(size=(30, 1)), 2, axis=0)
+    labels = (random.random((60, 3)) < [0.5, 0.3, 0.2]).astype(np.int64)
+    groups = [i // 2 for i in range(60)]
+    settings: Any = {"split": ["train"] * 57 + ["test"] * 3, "groups": groups}
+    dataset = make_values(values, **settings) if kind == "values" else make_labels(labels, **settings)
+    folds = make_folds(dataset, 5)
+    assert (folds == -1).tolist() == [False] * 57 + [True] * 3
+    assert np.bincount(folds[:57]).min() >= 9
+    assert np.bincount(folds[:57]).max() <= 13
+    assert all(len({folds[i] for i in range(57) if groups[i] == group}) <= 1 for group in groups)
+    if kind == "values":
+        means = [values[folds == fold].mean() for fold in range(5)]
+        assert np.std(means) < 0.2 * values.std()  # by chance alone about 0.4
+
+
+def test_more_folds_than_samples_are_told() -> None:
+    """H112 for values too, with the number that was asked for."""
+    with pytest.raises(DatasetError) as caught:
+        make_folds(make_values(np.arange(4.0)[:, None], split=["train"] * 4), 4)
+    assert caught.value.code == "H112"
+    assert "--folds 4" in caught.value.received

@@ -23,9 +23,11 @@ from headstart.networks import NETWORKS, build_head
 from headstart.recipe import Recipe
 from headstart.runfolder import read_json_lines
 from headstart.session import clear_session
-from headstart.tasks import TASKS
+from headstart.tasks import ONE_VS_REST, TASKS, Task
 from headstart.trainer import Examples, Trained, batch_size
 from headstart.trainer import train as train_with
+from headstart.tree_arrays import Trees
+from headstart.yardsticks import YARDSTICKS
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -44,27 +46,42 @@ def make(num_classes: int = 3, num_rows: int = 60, noise: float = 0.7) -> Exampl
     centres = random.normal(size=(num_classes, NUM_FEATURES))
     labels = np.arange(2 * num_rows) % num_classes
     rows = (centres[labels] + noise * random.normal(size=(2 * num_rows, NUM_FEATURES))).astype(np.float32)
-    task = "binary" if num_classes == 2 else "multiclass"
+    task = TASKS["binary" if num_classes == 2 else "multiclass"]
     return Examples(rows[:num_rows], labels[:num_rows], rows[num_rows:], labels[num_rows:], task, num_classes)
+
+
+def make_for(task: Task) -> Examples:
+    """Rows that say much and not all about what the task asks."""
+    if task.has_classes:
+        return make(2 if task.name == "binary" else 3)._replace(task=task)
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(120, NUM_FEATURES)).astype(np.float32)
+    values = rows @ random.normal(size=(NUM_FEATURES, 3)) / 2 + 0.3 * random.normal(size=(120, 3))
+    labels = (values > [0.0, 0.0, 0.8]).astype(np.int64) if task.name == "multilabel" else values
+    return Examples(rows[:60], labels[:60], rows[60:], labels[60:], task, 3)
+
+
+def build_for(examples: Examples, recipe: Recipe) -> keras.Model:
+    """A fresh head."""
+    task = "multiclass" if examples.task is ONE_VS_REST else examples.task.name
+    shape, num_samples = examples.rows.shape[1:], len(examples.rows)
+    return build_head(recipe.network, shape, task, examples.num_classes, num_samples=num_samples)
 
 
 def train(examples: Examples, recipe: Recipe, folder: Path, **options: Any) -> Trained:
     """Train a head on rows: nothing of a backbone stands before it."""
-    num_samples = len(examples.rows)
-
-    def build() -> tuple[keras.Model, list[keras.layers.Layer]]:
-        shape, task = examples.rows.shape[1:], examples.task
-        return build_head(recipe.network, shape, task, examples.num_classes, num_samples=num_samples), []
-
-    return train_with(examples, recipe, folder, build=build, **options)
+    if recipe.network.startswith("ovr_"):
+        examples = examples._replace(task=ONE_VS_REST)
+    return train_with(examples, recipe, folder, build=lambda: (build_for(examples, recipe), []), **options)
 
 
 def answers(trained: Trained, examples: Examples) -> Array:
-    """Validation probabilities of the returned weights in a fresh head."""
-    head = build_head(trained.recipe.network, (NUM_FEATURES,), examples.task, examples.num_classes)
+    """Validation answers of the returned weights in a fresh head, or of the returned trees."""
+    if trained.recipe.network in YARDSTICKS:
+        return examples.task.to_answers(Trees.of_weights(trained.weights).predict(examples.val_rows))
+    head = build_for(examples, trained.recipe)
     head.set_weights(trained.weights)
-    probabilities: Array = TASKS[examples.task].to_probabilities(head.predict(examples.val_rows, verbose=0))
-    return probabilities
+    return examples.task.to_answers(head.predict(examples.val_rows, verbose=0))
 
 
 def folder(path: Path) -> Path:
@@ -86,7 +103,7 @@ def test_a_training_that_has_ended_lets_go_of_its_data_and_its_network(tmp_path:
         examples = make()
 
         def build() -> tuple[keras.Model, list[keras.layers.Layer]]:
-            network = build_head("mlp", (NUM_FEATURES,), examples.task, examples.num_classes, num_samples=60)
+            network = build_for(examples, Recipe("mlp"))
             kept.extend(weakref.ref(thing) for thing in (examples.rows, network, network.trainable_weights[0].value))
             return network, []
 
@@ -111,12 +128,93 @@ def test_the_weights_are_those_of_the_best_row_of_the_history(tmp_path: Path, re
     assert [row["epoch"] for row in history] == list(range(trained.num_epochs))
     best = min(history, key=lambda row: row["val_loss"])
     assert trained.val_loss == pytest.approx(best["val_loss"], rel=1e-3)
-    assert trained.val_accuracy == best["val_accuracy"]
+    assert trained.val_metric == best["val_accuracy"]
     probabilities = answers(trained, examples)
-    assert trained.val_loss == pytest.approx(TASKS[examples.task].score(examples.val_labels, probabilities), rel=1e-5)
-    assert trained.val_accuracy == (probabilities.argmax(axis=1) == examples.val_labels).mean()
-    assert trained.val_accuracy > 1.2 / num_classes
+    assert trained.val_loss == pytest.approx(examples.task.score(examples.val_labels, probabilities), rel=1e-5)
+    assert trained.val_metric == (probabilities.argmax(axis=1) == examples.val_labels).mean()
+    assert trained.val_metric > 1.2 / num_classes
     assert not trained.interrupted
+
+
+def _name(value: Task | str) -> str:
+    return value if isinstance(value, str) else value.name
+
+
+EVERY_TASK = [*TASKS.values(), ONE_VS_REST]
+
+
+@pytest.mark.parametrize(
+    ("task", "way"),
+    [
+        (task, way)
+        for task in EVERY_TASK
+        for way in ("linear", "mlp", *YARDSTICKS)
+        if task is not ONE_VS_REST or way not in YARDSTICKS  # no trees are made of one class against the rest
+    ],
+    ids=_name,
+)
+def test_every_task_is_trained_in_every_way(tmp_path: Path, task: Task, way: str) -> None:
+    """Solver, Keras and yardsticks end with weights whose score and metric on validation are those that are told."""
+    examples = make_for(task)
+    recipe = Recipe(f"ovr_{way}" if task is ONE_VS_REST else way, epochs=None if way in ("linear", *YARDSTICKS) else 12)
+    trained = train(examples, recipe, tmp_path)
+    told = answers(trained, examples)
+    assert trained.val_loss == pytest.approx(task.score(examples.val_labels, told), rel=1e-4)
+    assert trained.val_metric == pytest.approx(task.measure(examples.val_labels, told), abs=1e-6)
+    history = tmp_path / "history.jsonl"
+    rows = read_json_lines(history) if history.exists() else []
+    assert len(rows) == trained.num_epochs
+    assert all(f"val_{task.metric}" in row for row in rows)
+    constant = train(examples, Recipe("baseline"), folder(tmp_path / "constant")) if task is not ONE_VS_REST else None
+    if constant is not None and way != "baseline":
+        assert trained.val_loss < 0.95 * constant.val_loss
+        assert trained.val_metric > constant.val_metric
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_the_baseline_is_the_best_constant(tmp_path: Path, task: Task) -> None:
+    """One answer for all rows; no other constant has a lower loss on the training rows."""
+    examples = make_for(task)
+    trees = Trees.of_weights(train(examples, Recipe("baseline"), tmp_path).weights)
+    told = task.to_answers(trees.predict(examples.rows))
+    np.testing.assert_array_equal(told, np.broadcast_to(told[0], told.shape))
+    best, random = task.score(examples.labels, told), np.random.default_rng(0)
+    for _ in range(20):
+        if task.has_classes:
+            other = random.dirichlet(np.ones(told.shape[1]))
+        else:
+            other = np.clip(told[0] + random.normal(0, 0.1, told.shape[1]), 0.01, None if task.name == "regression" else 0.99)
+        assert best <= task.score(examples.labels, np.tile(other, (len(told), 1))) + 1e-6
+
+
+def test_a_class_without_training_rows_costs_the_baseline_no_infinity(tmp_path: Path) -> None:
+    """Nor a label that is never there: a validation sample of it has a finite price."""
+    examples = make(3)
+    few = examples._replace(rows=examples.rows[:2], labels=np.array([0, 1]))
+    assert np.isfinite(train(few, Recipe("baseline"), folder(tmp_path / "classes")).val_loss)
+    labels = make_for(TASKS["multilabel"])
+    labels.labels[:, 2] = 0
+    assert np.isfinite(train(labels, Recipe("baseline"), folder(tmp_path / "labels")).val_loss)
+
+
+@pytest.mark.parametrize(("network", "width"), [("linear", 4), ("mlp", 6), ("trees", 6), ("ovr_linear", 4)])
+def test_the_solver_alone_does_without_codes(network: str, width: int) -> None:
+    """The codes of large categories stand last: numbers that say nothing by their size."""
+    dense = make().dense(2, Recipe(network))
+    assert (dense.rows.shape[1], dense.val_rows.shape[1]) == (width, width)
+    assert make().dense(0, Recipe(network)).rows.shape[1] == 6
+    assert make().dense(2, Recipe("linear", optimizer="adam")).rows.shape[1] == 6
+
+
+@pytest.mark.parametrize(
+    ("task", "loss"), [(task, loss) for task in TASKS.values() for loss in task.losses if loss != task.loss], ids=_name
+)
+def test_other_losses_of_a_task_are_trained_and_judged_by_its_score(tmp_path: Path, task: Task, loss: str) -> None:
+    """``val_loss`` stays the task's own, so that all rows of a leaderboard can be compared."""
+    examples = make_for(task)
+    trained = train(examples, Recipe("linear", loss=loss, epochs=4), tmp_path)
+    told = answers(trained, examples)
+    assert trained.val_loss == pytest.approx(task.score(examples.val_labels, told), rel=1e-4)
 
 
 def test_a_row_of_the_history_has_every_number(tmp_path: Path) -> None:

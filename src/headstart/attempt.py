@@ -7,11 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from headstart.conversion import Child
 from headstart.determinism import be_deterministic
-from headstart.ensemble import NAME, Ensemble, mixing_weights
 from headstart.errors import HeadstartError, OutOfMemoryError
 from headstart.features import Features
 from headstart.folds import cross_validate
@@ -27,7 +24,7 @@ from headstart.tasks import TASKS
 from headstart.trainer import LEAST_BATCH, Trained
 from headstart.trials import Trial
 
-__all__ = ["attempt", "attempt_ensemble", "predict_seconds", "recall", "unfinished"]
+__all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
 
 _MEASURED_ROWS = 64  # for the milliseconds a sample; more would only take longer
 
@@ -43,6 +40,12 @@ def attempt(job: Job, trial: Trial) -> None:
         features = features.plus(views_of(job, trial))
     model, trained = _train(job, trial, features)
     job.interrupted = trained.interrupted
+    if weights := trained.weights_of_classes:
+        ratio = max(weights) / min(weights)
+        job.progress.say(
+            f"{trial.name}: the largest class is {ratio:.0f} times as large as the smallest: trained with class weights; "
+            "the probabilities are corrected for them"
+        )
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
     num_folds = _num_folds(job, trial)
@@ -103,53 +106,6 @@ def predict_seconds(job: Job, trial: Trial) -> float:
     num_images = num_views + len(job.learning) * (trial.part.name not in job.features)
     part_a = job.speeds.part_a_seconds(trial.part, num_images) if num_images else 0.0
     return part_a + job.speeds.part_b_seconds(trial, num_train * trial.recipe.views)
-
-
-def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
-    """Weigh the networks that see the same image as the best one does; their mean is a trial like any other."""
-    best = job.best_network
-    named = {trial.name: trial for trial in trials}
-    if best is None or best.trial not in named:
-        return
-    geometry = named[best.trial].part.geometry
-    scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_yardstick]
-    rows = [row for row in scored if named[row.trial].part.geometry == geometry]
-    rows.sort(key=lambda row: list(named).index(row.trial))  # in a resumed run they come in another order
-    models = [recall(job, named[row.trial]) for row in rows]
-    validation = job.learning.indices("validation")
-    labels, task = job.learning.targets[validation], job.learning.scored_task
-    answers = [model.scaled_answers(job.features[model.part.name], validation) for model in models]
-    weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
-    chosen = np.flatnonzero(weights)
-    if len(chosen) < 2:
-        job.progress.say(f"no ensemble: no second model that sees the same {job.learning.sample_noun} adds to the best")
-        return
-    members = [rows[i] for i in chosen]
-    ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen])
-    mean = np.sum([weights[i] * answers[i] for i in chosen], axis=0)
-    part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
-    part_b_seconds = sum(row.part_b_seconds or 0.0 for row in members)
-    num_params = ensemble.num_params()
-    row = Row(
-        trial=NAME,
-        status="done",
-        part_a=" ".join(part_a),
-        part_b=" ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True)),
-        metric=task.metric,
-        val_loss=task.score(labels, mean),
-        val_metric=task.measure(labels, mean),
-        part_a_seconds=sum(part_a.values()),
-        part_a_cached=all(row.part_a_cached for row in members),
-        part_b_seconds=part_b_seconds,
-        total_seconds=sum(part_a.values()) + part_b_seconds,
-        num_params=num_params,
-        ms_per_sample=sum(row.ms_per_sample or 0.0 for row in members),
-        file_mb=num_params * 4 / 1e6,
-    )
-    job.rows.append(row)
-    job.progress.say(f"{NAME} of {len(members)}: val_loss {row.val_loss:.4f}, {row.measured}")
-    if job.best is row:
-        job.model = NAME, ensemble
 
 
 def recall(job: Job, trial: Trial) -> Model:

@@ -29,34 +29,43 @@ class RowBatches(keras.utils.PyDataset):
         batch_size: Samples a batch; ``n`` at most.
         seed: With the epoch, decides the order and what augmentation draws.
         augmentation: Fresh for each image in each epoch; rows are then pixels, uint8 ``(n, side, side, 3)``.
+        weights: Of each sample in the loss, ``(n,)``; all alike if None. They do not go with images that are mixed.
 
     Attributes:
         epoch: The epoch of the next batches; it counts by itself, and is set where training goes on.
     """
 
     def __init__(
-        self, rows: Array, targets: Array, batch_size: int, *, seed: int = 0, augmentation: Augmentation | None = None
+        self,
+        rows: Array,
+        targets: Array,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+        weights: Array | None = None,
     ) -> None:
         super().__init__(workers=1)
         self.epoch = 0
         self._rows, self._targets = rows, targets
         self.batch_size = min(batch_size, len(rows))
-        self._seed, self._augmentation = seed, augmentation
+        self._seed, self._augmentation, self._weights = seed, augmentation, weights
 
     def __len__(self) -> int:
         return math.ceil(len(self._rows) / self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Array, Array]:
+    def __getitem__(self, index: int) -> tuple[Array, ...]:
         order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._rows))
         places = np.arange(index * self.batch_size, (index + 1) * self.batch_size) % len(order)
-        chosen = order[places]
-        rows, targets = self._rows[np.sort(chosen)], self._targets[np.sort(chosen)]  # a map is read in its own order
+        chosen = np.sort(order[places])  # a map is read in its own order
+        rows, targets = self._rows[chosen], self._targets[chosen]
+        weights = () if self._weights is None else (self._weights[chosen],)
         if self._augmentation is None:
-            return np.asarray(rows, np.float32), targets
-        drawn = [random_for(self._seed, f"{i:x}", self.epoch + 1) for i in np.sort(chosen)]
+            return np.asarray(rows, np.float32), targets, *weights
+        drawn = [random_for(self._seed, f"{i:x}", self.epoch + 1) for i in chosen]
         pixels = np.stack([augment_square(row, self._augmentation, random) for row, random in zip(rows, drawn, strict=True)])
         random = np.random.default_rng([self._seed, self.epoch, index])
-        return mix(pixels.astype(np.float32), targets, self._augmentation, random)
+        return (*mix(pixels.astype(np.float32), targets, self._augmentation, random), *weights)
 
     def on_epoch_end(self) -> None:
         """The next batches are another epoch's."""

@@ -27,6 +27,7 @@ def dense_block(
     activation: str = "relu",
     dropout: float = 0.0,
     regularizer: str | keras.Regularizer | None = None,
+    normalise: bool = True,
     name: str,
 ) -> keras.KerasTensor:
     """Dense → BatchNormalization → activation → Dropout: rows ``(batch, features)`` to ``(batch, units)``.
@@ -37,18 +38,20 @@ def dense_block(
         activation: Keras's name of an activation; the initialiser follows it.
         dropout: Share of the units that is left out in training.
         regularizer: Penalty on the kernel, as ``parse_regularizer`` reads it.
+        normalise: Whether there is a BatchNormalization.
         name: Name of the Dense layer, and first part of the other layers' names.
     """
     from keras import layers
 
     x = layers.Dense(
         units,
-        use_bias=False,  # the normalisation brings its own offset, so that a bias would do nothing
+        use_bias=not normalise,  # the normalisation brings its own offset, so that a bias would do nothing
         kernel_initializer=initializer_for(activation),
         kernel_regularizer=parse_regularizer(regularizer),
         name=name,
     )(x)
-    x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+    if normalise:
+        x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
     x = _activate(x, activation, name)
     return layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
 
@@ -136,6 +139,7 @@ def dnn(
     dropout: float | None = None,
     activation: str = "relu",
     regularizer: str | keras.Regularizer | None = None,
+    normalise: bool = True,
 ) -> keras.KerasTensor:
     """A dense network up to its last hidden layer: rows ``(batch, features)`` to ``(batch, units[-1])``.
 
@@ -146,6 +150,8 @@ def dnn(
         dropout: Share of the units left out in training; None fits it to the data.
         activation: Keras's name of an activation.
         regularizer: Penalty on the kernels, as ``parse_regularizer`` reads it.
+        normalise: Whether rows and hidden layers go through a BatchNormalization. On small tables, whose rows are
+            standardised already and whose batches are small, networks without it were better.
     """
     from keras import layers
 
@@ -154,9 +160,12 @@ def dnn(
         units = (widest, widest // 2)
     if dropout is None:
         dropout = 0.3 if num_samples < 10_000 else 0.1
-    x = layers.BatchNormalization(momentum=_MOMENTUM, scale=False, center=False, name="normalise")(rows)
+    x = rows
+    if normalise:
+        x = layers.BatchNormalization(momentum=_MOMENTUM, scale=False, center=False, name="normalise")(x)
     for number, width in enumerate(units, 1):
-        x = dense_block(x, width, activation=activation, dropout=dropout, regularizer=regularizer, name=f"hidden_{number}")
+        settings = {"dropout": dropout, "regularizer": regularizer, "normalise": normalise}
+        x = dense_block(x, width, activation=activation, name=f"hidden_{number}", **settings)  # type: ignore[arg-type]
     return x
 
 

@@ -150,13 +150,14 @@ def evaluate(
     from headstart import tables
     from headstart.run import Run
 
-    evaluation = Run(run).evaluate(data)
+    opened = Run(run)
+    evaluation = opened.evaluate(data)
     for path, reason in evaluation.skipped[:10]:
         print(printable(f"not evaluated: {path}: {reason}"), file=sys.stderr)  # noqa: T201
     if as_json:
         _print_json(evaluation.to_json())
     else:
-        tables.show_evaluation(evaluation.to_json())
+        tables.show_evaluation(evaluation.to_json(), opened.sample_nouns)
 
 
 @app.command()

@@ -147,9 +147,8 @@ def _write_saved_model(trained: Trained, path: Path) -> None:
     import tensorflow as tf
 
     # Only the variables and the traced function: a third of the time that saving the tree of Keras layers takes.
-    module, function = tf.Module(), trained.function
-    if trained.table is not None:
-        function, module.lookups = trained.on_columns
+    module = tf.Module()
+    function, module.lookups = (trained.function, []) if trained.table is None else trained.on_columns
     module.all_variables = [] if trained.trees else [variable.value for variable in trained.model.variables]
     tf.saved_model.save(module, str(path), signatures={"serving_default": function})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from headstart.dataset import Dataset
 
-__all__ = ["NAME", "Ensemble", "mixing_weights"]
+__all__ = ["FOLDS_NAME", "NAME", "Ensemble", "mixing_weights"]
 
 Array = np.ndarray[Any, Any]
 
-NAME = "ensemble"
+NAME, FOLDS_NAME = "ensemble", "fold_ensemble"
 _ROUNDS = 500
 _LEAST_WEIGHT = 0.02  # a member with less says hardly anything, and costs as much as the others
 
@@ -88,9 +88,11 @@ class Ensemble:
     Args:
         members: Trained models whose Part A takes the image in the same geometry.
         weights: Of each, summing to one.
+        dataset: What they were fitted on.
     """
 
-    def __init__(self, members: Sequence[Model], weights: Sequence[float]) -> None:
+    def __init__(self, members: Sequence[Model], weights: Sequence[float], dataset: Dataset) -> None:
+        self.dataset = dataset
         self._members = list(members)
         self._weights = [float(weight) for weight in weights]
         self.thresholds: tuple[float, ...] = ()
@@ -99,11 +101,6 @@ class Ensemble:
     def parts(self) -> list[PartA]:
         """Part A of each member."""
         return [member.part for member in self._members]
-
-    @property
-    def dataset(self) -> Dataset:
-        """What its members were fitted on."""
-        return cast("Dataset", self._members[0].dataset)
 
     def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
         """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""

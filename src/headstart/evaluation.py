@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.skipping import Skipped
 
-__all__ = ["Evaluation", "Headline"]
+__all__ = ["Evaluation", "Headline", "check_names", "check_thresholds", "finite"]
 
 Array = np.ndarray[Any, Any]
 

@@ -68,8 +68,8 @@ def read_table(
         known: What a model that is there knows already.
 
     Raises:
-        DatasetError: The file cannot be read (H107), a column cannot be found (H108), or the target cannot be one (H101,
-            H102, H113).
+        DatasetError: The file cannot be read (H107), a column cannot be found (H108), the target cannot be one (H101, H102,
+            H113), or there is no column beside it (H114).
 
     Example:
         >>> rows = np.array([[1.0, 0], [2.0, 1], [1.1, 0], [2.2, 1], [0.9, 0], [2.1, 1]])
@@ -100,6 +100,14 @@ def read_table(
         named = [Skipped(of_row.get(row, row), f"{row}: {reason}" if row in of_row else reason) for row, reason in skipped]
         return _of_images(name, [paths[i] for i in found.kept], kept, found, split, named)
     features = kept.select([column for column in rest.names if column not in found.names])
+    if not features.names:
+        raise DatasetError(
+            "H114",
+            "no column is left to learn from",
+            received=f"nothing beside the target: {', '.join(map(printable, found.names))}",
+            expected="columns of features, or one of image paths",
+            advice="add columns that describe the samples",
+        )
     return Dataset(
         name=name,
         task=found.task,

@@ -11,7 +11,7 @@ from typing import Any
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset, Skipped
-from headstart.ensemble import NAME, Ensemble
+from headstart.ensemble import FOLDS_NAME, NAME, Ensemble
 from headstart.errors import RunError
 from headstart.fingerprint import file_digest
 from headstart.images import usable_cores
@@ -158,7 +158,7 @@ class Job:
         self.state = state
         ended = [row for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
         # What is made of others is made of them again.
-        self.rows = [Row.of_json(row) for row in ended if row["trial"] != NAME]
+        self.rows = [Row.of_json(row) for row in ended if row["trial"] not in (NAME, FOLDS_NAME)]
         left_out = dict(state["left_out"])
         positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
         skipped = [Skipped(self.learning.paths[i], left_out[self.learning.paths[i]]) for i in positions]

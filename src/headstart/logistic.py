@@ -125,7 +125,8 @@ def _solve(
         start = time.perf_counter()
         weights, loss = _minimise(space, problem, weights, penalty)
         kernel, bias = space.to_layer(weights)
-        answers = problem.family.link(val_rows @ kernel + bias)
+        output = problem.family.link(val_rows @ kernel + bias)
+        answers = output if task.name == "binary" else task.to_answers(output)  # of two classes it has both columns here
         step = Step(
             penalty=penalty,
             loss=loss,
@@ -291,9 +292,12 @@ def _half_square(truth: Array, values: Array) -> Array:
 
 _SOFTMAX = Family(_softmax, _surprise, _log_share)
 
+_SIGMOIDS = Family(_sigmoid, _both_surprises, _log_odds)
+
 FAMILIES = {
     "binary": _SOFTMAX,
     "multiclass": _SOFTMAX,
-    "multilabel": Family(_sigmoid, _both_surprises, _log_odds),
+    "multilabel": _SIGMOIDS,
+    "one_vs_rest": _SIGMOIDS,
     "regression": Family(_identity, _half_square, _identity),
 }

@@ -33,10 +33,9 @@ from headstart.signature import Signed, sign, thresholds_of
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store
 from headstart.table_features import AnyFeatures, TableFeatures, encode_table
-from headstart.tasks import check_loss
 from headstart.thresholds import best_thresholds
 from headstart.trainer import Examples, Trained, train
-from headstart.trials import Trial, check_kind, check_trial, check_used, parse_trial
+from headstart.trials import Trial, check_kind, check_task, check_trial, check_used, parse_trial
 from headstart.yardsticks import YARDSTICKS
 
 if TYPE_CHECKING:
@@ -139,8 +138,8 @@ class Model:
         """
         dataset = data if isinstance(data, Dataset) else read(data)
         name = f"{self.part.name}-{self.recipe.network}"
-        check_loss(self.recipe.loss, dataset.task, name)
         check_kind(self.part, dataset, name)
+        check_task(Trial(self.part, self.recipe), dataset)
         dataset, features = gather(dataset, self.part, validation=validation, seed=self.recipe.seed)
         be_deterministic()
         with tempfile.TemporaryDirectory() as folder:
@@ -182,19 +181,31 @@ class Model:
         views = [i for i in range(len(dataset), len(features)) if i not in gone]
         source = np.tile(train_indices, max(1, self.recipe.views - 1))  # which sample each view is of
         targets = dataset.targets
+        rows = features.rows([*train_indices, *views])
+        part_b = self._begin(dataset, features, rows.shape[1:])
         examples = Examples(
-            rows=features.rows([*train_indices, *views]),
+            rows=rows,
             labels=targets[[*train_indices, *(source[i - len(dataset)] for i in views)]],
             val_rows=features.rows(val_indices),
             val_labels=targets[val_indices],
-            task=dataset.scored_task,
+            task=part_b.task,
             num_classes=dataset.num_classes,
         )
-        part_b = self._begin(dataset, features, examples.rows.shape[1:])
         examples = examples.dense(len(part_b.code_sizes), self.recipe)
         self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
         part_b.set_weights(self.trained.weights)
-        return self.trained
+        if part_b.is_one_vs_rest:
+            self._calibrate(features.rows(val_indices), targets[val_indices])
+        return self._fitted()[0]
+
+    def _calibrate(self, rows: Array, labels: Array) -> None:
+        """Calibrate the models of one class each together, and score them anew."""
+        trained, _ = self._fitted()
+        task, part_b = self.part_b.task, self.part_b
+        part_b.calibrate(labels, rows)
+        answers = part_b.answers(rows)
+        score, metric = task.score(labels, answers), task.measure(labels, answers)
+        self.trained = replace(trained, weights=part_b.network.get_weights(), val_loss=score, val_metric=metric)
 
     def restore(self, dataset: Dataset, features: AnyFeatures, folder: Path) -> Model:
         """The model that ``train`` made earlier, from the weights of Part B that lie in ``folder``."""

@@ -21,8 +21,20 @@ from headstart.tasks import TASKS, Task
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "in_units", "join"]
+__all__ = [
+    "CALIBRATION",
+    "NETWORKS",
+    "Joined",
+    "Network",
+    "adopt",
+    "build_head",
+    "find_network",
+    "in_units",
+    "join",
+    "shared_out",
+]
 
+CALIBRATION = "calibration"  # the layer behind the logits of one-vs-rest networks
 HIDDEN_UNITS = 256
 DROPOUT = 0.5
 
@@ -37,12 +49,14 @@ class Network:
         takes_images: It begins at the pixels: a network of one's own, trained from scratch.
         is_whole: ``build`` gives the task's output itself, as a user's own model does.
         embeds: It reads large categories of a table by way of an embedding; otherwise it does without their codes.
+        is_one_vs_rest: It is built once for each class, to tell that class from all others.
     """
 
     build: Callable[..., keras.KerasTensor] = field(repr=False)
     takes_images: bool = False
     is_whole: bool = False
     embeds: bool = True
+    is_one_vs_rest: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -84,11 +98,26 @@ def _mlp(
     return dense_block(x, units, activation=activation, dropout=dropout, regularizer=regularizer, name="hidden")
 
 
+def _small_mlp(
+    rows: keras.KerasTensor,
+    *,
+    num_samples: int,
+    units: int = 32,  # one class against the rest is a smaller question
+    dropout: float = DROPOUT,
+    activation: str = "relu",
+    regularizer: str | None = None,
+) -> keras.KerasTensor:
+    settings = {"units": units, "dropout": dropout, "activation": activation, "regularizer": regularizer}
+    return _mlp(rows, num_samples=num_samples, **settings)  # type: ignore[arg-type]
+
+
 NETWORKS: dict[str, Network] = {
     "linear": Network(_linear, embeds=False),
     "mlp": Network(_mlp),
     "dnn": Network(dnn),
     "cnn": Network(cnn, takes_images=True),
+    "ovr_linear": Network(_linear, embeds=False, is_one_vs_rest=True),
+    "ovr_mlp": Network(_small_mlp, is_one_vs_rest=True),
 }
 _OURS = frozenset(NETWORKS)
 
@@ -149,7 +178,10 @@ def build_head(
     network = find_network(name, options or {})
     rows = keras.Input(tuple(shape), name="rows")
     read = _read_codes(rows, code_sizes, network) if code_sizes else rows
-    x = network.build(read, num_samples=num_samples, **(options or {}))
+    settings = {"num_samples": num_samples, **(options or {})}
+    if network.is_one_vs_rest:
+        return keras.Model(rows, _one_vs_rest(network, read, num_classes, settings), name=name)
+    x = network.build(read, **settings)
     output = _checked(x, name, TASKS[task], num_classes) if network.is_whole else _output(x, TASKS[task], num_classes)
     return keras.Model(rows, output, name=name)
 
@@ -210,6 +242,30 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
     return Joined(part_b, whole, tail)
 
 
+def _one_vs_rest(network: Network, rows: keras.KerasTensor, num_classes: int, settings: Mapping[str, Any]) -> Any:
+    """A network for each class, each with a probability of its own, behind a calibration that training leaves alone."""
+    import keras
+    from keras import layers
+
+    logits = []
+    for number in range(num_classes):
+        given = keras.Input(rows.shape[1:])
+        logit = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(network.build(given, **settings))
+        logits.append(keras.Model(given, logit, name=f"class_{number}")(rows))
+    side_by_side = layers.Concatenate(name="logits")(logits)
+    calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # the identity, to begin with
+    return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
+
+
+def shared_out(model: keras.Model) -> keras.Model:
+    """A model that gives each class its share, from one that gives independent probabilities."""
+    from keras import ops
+
+    (output,) = model.outputs
+    total = ops.maximum(ops.sum(output, axis=-1, keepdims=True), float(np.finfo(np.float32).tiny))  # no class at all: no NaN
+    return _shipped(model.inputs[0], output / total)
+
+
 def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
     """A model whose answers are in the user's units, from one that answers in the scale that it learned in.
 
@@ -222,19 +278,19 @@ def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
     (scaled,) = model.outputs
     plain = layers.Rescaling((deviations * (1 - logs)).tolist(), (means * (1 - logs)).tolist(), name="units")(scaled)
     if not logs.any():
-        return _shipped(model.inputs, plain)
+        return _shipped(model.inputs[0], plain)
     logged = layers.Rescaling((deviations * logs).tolist(), (means * logs).tolist(), name="log1p")(scaled)
     limited = layers.ReLU(max_value=LARGEST_LOG, name="limit")(logged)
     exponential = layers.Activation("exponential", name="exp")(limited)
     values = layers.Add(name="sum")([plain, layers.Rescaling(1.0, offset=-1.0, name="less_1")(exponential)])
-    return _shipped(model.inputs, values)
+    return _shipped(model.inputs[0], values)
 
 
-def _shipped(inputs: Sequence[keras.KerasTensor], output: keras.KerasTensor) -> keras.Model:
+def _shipped(given: keras.KerasTensor, output: keras.KerasTensor) -> keras.Model:
     """A whole model as it is shipped."""
     import keras
 
-    return keras.Model(list(inputs), output, name="headstart")
+    return keras.Model(given, output, name="headstart")
 
 
 def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Network) -> keras.KerasTensor:

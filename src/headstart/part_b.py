@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from headstart.calibration import calibrate
 from headstart.dataset import Dataset
 from headstart.extractor import PartA
-from headstart.networks import Joined, build_head, in_units, join
+from headstart.networks import CALIBRATION, NETWORKS, Joined, build_head, in_units, join, shared_out
 from headstart.recipe import Recipe
 from headstart.runfolder import replacing
-from headstart.tasks import TASKS
+from headstart.tasks import ONE_VS_REST, Task
 from headstart.trainer import Built
 from headstart.tree_arrays import Trees
 from headstart.yardsticks import YARDSTICKS
@@ -59,6 +60,16 @@ class PartB:
         """Whether it is no network of Keras."""
         return self.recipe.network in YARDSTICKS
 
+    @property
+    def is_one_vs_rest(self) -> bool:
+        """Whether it is a network for each class."""
+        return not self.is_yardstick and NETWORKS[self.recipe.network].is_one_vs_rest
+
+    @property
+    def task(self) -> Task:
+        """How it is trained and scored."""
+        return ONE_VS_REST if self.is_one_vs_rest else self.dataset.scored_task
+
     def build(self) -> Built:
         """A fresh network, and the layers in it that come from the backbone."""
         if not self.part.is_inner:
@@ -93,6 +104,8 @@ class PartB:
     def shipped(self) -> keras.Model:
         """The same as it is shipped: answers in the user's units."""
         whole = self.whole()
+        if self.is_one_vs_rest:
+            return shared_out(whole)
         return whole if self.dataset.scaling is None else in_units(whole, self.dataset.scaling)
 
     def answers(self, rows: Array) -> Array:
@@ -100,7 +113,16 @@ class PartB:
         from headstart.batches import predict_rows
 
         output = Trees.of_weights(self._weights).predict(rows) if self.is_yardstick else predict_rows(self.network, rows)
-        return TASKS[self.dataset.task].to_answers(output)
+        return self.task.to_answers(output)
+
+    def calibrate(self, labels: Array, rows: Array) -> None:
+        """Calibrate the models of one class each on validation rows, where that is what they are."""
+        from headstart.batches import predict_rows
+
+        slope, offsets = calibrate(labels, predict_rows(self.network, rows))
+        gamma, beta, mean, variance = self.network.get_layer(CALIBRATION).get_weights()
+        self.network.get_layer(CALIBRATION).set_weights([gamma * slope, beta * slope + offsets, mean, variance])
+        self._weights = self.network.get_weights()
 
     def output(self, inputs: Array) -> Array:
         """What the whole model as it is shipped gives, ``(n, units)``: of pixels, or of encoded rows."""

@@ -48,6 +48,11 @@ class Run:
         return self.folder.path
 
     @property
+    def sample_nouns(self) -> str:
+        """What its samples are called: ``images`` or ``rows``."""
+        return "rows" if self.folder.state.get("data_kind") == "table" else "images"
+
+    @property
     def report(self) -> Path:
         """The report, one page without scripts."""
         return self.path / "report.html"

@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from headstart.attempt import attempt, attempt_ensemble, predict_seconds, recall, unfinished
+from headstart.assembly import attempt_ensemble, attempt_fold_ensemble
+from headstart.attempt import attempt, predict_seconds, recall, unfinished
 from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
-from headstart.ensemble import NAME
+from headstart.ensemble import FOLDS_NAME, NAME
 from headstart.errors import BackboneError, HeadstartError, OutOfTimeError, RunError, TrainingError, UsageError
 from headstart.gathering import features_of
 from headstart.job import Job, Request, first_state
@@ -29,8 +30,8 @@ from headstart.ship import Cargo, ship
 from headstart.sides import typical_side
 from headstart.splits import check_share
 from headstart.stopwatch import Stopwatch
-from headstart.tasks import TASKS, check_loss
-from headstart.trials import Trial, check_kind
+from headstart.tasks import TASKS
+from headstart.trials import Trial, check_kind, check_task
 from headstart.yardsticks import YARDSTICK_MARGIN, YARDSTICKS
 
 __all__ = ["Request", "resume", "search"]
@@ -86,7 +87,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         trials = asked(is_table=True) if is_table else asked(side=typical_side(dataset))
     for trial in trials:
         check_kind(trial.part, dataset, trial.name)
-        check_loss(trial.recipe.loss, dataset.task, trial.name)
+        check_task(trial, dataset)
     earlier: dict[str, Any] = folder.state if folder is not None else {}
     if earlier and earlier["data_digest"] != dataset.digest():
         raise _other_data(Path(earlier["request"]["data"]))
@@ -104,7 +105,10 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         _run_trials(job, trials)
         is_time = budget.has_time_for(0.0 if is_table else _ENSEMBLE_SECONDS)
         if (is_table or request.plan in ENSEMBLED) and is_time and not request.trials and not job.interrupted:
-            _guarded(job, partial(attempt_ensemble, job, trials), partial(_no_ensemble, job), is_last=True)
+            _guarded(job, partial(attempt_ensemble, job, trials), partial(_no_ensemble, job, NAME), is_last=True)
+        if request.folds and not job.interrupted:
+            folds_of_best = partial(attempt_fold_ensemble, job, trials, request.folds)
+            _guarded(job, folds_of_best, partial(_no_ensemble, job, FOLDS_NAME), is_last=True)
         _finish(job, trials)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -174,8 +178,8 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
         job.save()
 
 
-def _no_ensemble(job: Job, status: str, reason: str) -> Row:
-    return Row(NAME, status, "", "", metric=TASKS[job.learning.task].metric, reason=reason)
+def _no_ensemble(job: Job, name: str, status: str, reason: str) -> Row:
+    return Row(name, status, "", "", metric=TASKS[job.learning.task].metric, reason=reason)
 
 
 def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], *, is_last: bool) -> None:

@@ -108,7 +108,8 @@ def _arguments(names: Sequence[str]) -> list[str]:
     taken: list[str] = []
     for number, name in enumerate(names):
         word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
-        word = word if re.fullmatch(r"[A-Za-z]\w*", word) and not keyword.iskeyword(word) else f"column_{number}"
+        is_taken = keyword.iskeyword(word) or word == "self"  # which TensorFlow's own methods call their first argument
+        word = word if re.fullmatch(r"[A-Za-z]\w*", word) and not is_taken else f"column_{number}"
         while word in taken:
             word += f"_{number}"
         taken.append(word)

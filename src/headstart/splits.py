@@ -94,7 +94,9 @@ def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
     groups = dataset.groups or duplicate_groups(dataset.digests)
     split = list(dataset.split)
     movable = [i for i, where in enumerate(split) if where == "train"]
-    for i in _choose(movable, strata(dataset), groups, share, np.random.default_rng([seed, 1])):
+    layers = np.zeros(len(dataset), np.int64)
+    layers[movable] = strata(dataset.take(movable))  # of these alone: a fold that is held out says nothing here
+    for i in _choose(movable, layers, groups, share, np.random.default_rng([seed, 1])):
         split[i] = "validation"
     return _scaled(replace(dataset, split=tuple(split)))
 

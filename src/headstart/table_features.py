@@ -1,4 +1,4 @@
-"""Part A of a table: its encoder, learned from the training rows, and every row as it encodes it."""
+"""Part A: the encoder of a table, learned from the training rows, and every row as it encodes it."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _numbers(row: Entry) -> list[str]:
     metric = metric_of(row)
     part_a = f"{row['part_a_seconds']:.1f}" + (" (stored)" if row["part_a_cached"] else "")
     numbers = [f"{row['val_loss']:.4f}", _decimals(row[f"val_{metric}"]), part_a, f"{row['part_b_seconds']:.1f}"]
-    numbers += [f"{row['total_seconds']:.1f}", _millions(row["num_params"]), f"{row['ms_per_sample']:.2g}"]
+    numbers += [f"{row['total_seconds']:.1f}", _millions(row["num_params"]), _short(row["ms_per_sample"])]
     numbers += [f"{row['file_mb']:.1f}", "●" if row["on_front"] else ""]
     if f"fold_{metric}" in row:
         numbers.append(f"{row[f'fold_{metric}']:.3f} ± {row[f'fold_{metric}_deviation']:.3f}")
@@ -107,6 +107,10 @@ def _numbers(row: Entry) -> list[str]:
 
 def _decimals(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def _millions(num_params: int) -> str:
@@ -172,7 +176,7 @@ def _told_labels(value: Mapping[str, Any], samples: str) -> list[str]:
     return [
         f"{value['split']}: macro AUC {'not defined' if auc is None else f'{auc:.4f}'} {samples} ({interval})",
         f"all labels right {value['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%}; {baseline})",
-        f"loss {value['loss']:.4f}, single labels right {value['hamming_accuracy']:.1%}, F1 {value['f1']['macro']:.4f} (macro)",
+        f"loss {value['loss']:.4f}, labels right {value['hamming_accuracy']:.1%}, macro F1 {value['f1']['macro']:.4f}",
     ]
 
 

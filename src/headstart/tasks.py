@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from headstart.errors import DatasetError, UsageError
 
-__all__ = ["TASKS", "Task", "check_loss", "cross_entropy", "infer_task", "integer_labels"]
+__all__ = ["ONE_VS_REST", "TASKS", "Task", "check_loss", "cross_entropy", "infer_task", "integer_labels"]
 
 Array = np.ndarray[Any, Any]
 
@@ -52,7 +52,7 @@ class Task:
     @property
     def has_classes(self) -> bool:
         """Whether each sample belongs to exactly one of several classes."""
-        return self.name in ("binary", "multiclass")
+        return self.name in ("binary", "multiclass", "one_vs_rest")
 
 
 def cross_entropy(labels: Array, probabilities: Array) -> float:
@@ -207,6 +207,26 @@ TASKS: dict[str, Task] = {
         ),
     )
 }
+
+
+def _shares(output: Array) -> Array:
+    """Independent probabilities of classes, in the proportion that they have."""
+    probabilities = np.asarray(output, np.float32)
+    shares: Array = probabilities / np.maximum(probabilities.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return shares
+
+
+# How a model of each class is trained on its own, and how all of them answer together. The data's task is multiclass.
+ONE_VS_REST = replace(
+    TASKS["multiclass"],
+    name="one_vs_rest",
+    activation="sigmoid",
+    loss="binary_crossentropy",
+    losses=TASKS["multilabel"].losses,
+    metrics=TASKS["multilabel"].metrics,
+    to_answers=_shares,
+    to_targets=lambda labels, _, num_classes: np.eye(num_classes, dtype=np.float32)[labels],
+)
 
 
 def check_loss(loss: str | None, task: str, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from headstart.balance import class_weights, corrected, fold_in, has_open_output
 from headstart.errors import OutOfMemoryError, TrainingError
 from headstart.images import memory_bytes
 from headstart.logistic import Step, solve
@@ -31,6 +32,9 @@ Array = np.ndarray[Any, Any]
 
 LEAST_BATCH = 2
 _EPOCHS = 60
+_SMALL_BYTES = 16 << 10  # of a sample in a network whose steps cost more than their arithmetic
+_STEPS_TOGETHER = 16  # of such a network, between two looks of the callbacks
+_SMALL_EPOCHS, _MANY_SAMPLES = 80, 2000  # of such a network; on more samples fewer epochs are as many steps
 _TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
 _PASSES_LEFT = 2  # over as many rows as the validation split has, behind the last batch: for its score, and for a test's
 _TOLERANCE = 1e-2  # of a probability, which half precision may have rounded
@@ -74,6 +78,7 @@ class Trained:
         seconds: Training alone, building and saving apart.
         interrupted: Whether Ctrl-C ended it early.
         cut_short: Whether the deadline did.
+        weights_of_classes: With which it was trained; empty where all counted alike.
     """
 
     recipe: Recipe
@@ -84,6 +89,7 @@ class Trained:
     seconds: float
     interrupted: bool = False
     cut_short: bool = False
+    weights_of_classes: tuple[float, ...] = ()
 
 
 Built = tuple["keras.Model", "list[keras.layers.Layer]"]
@@ -92,7 +98,7 @@ OnEpoch = Callable[[int, float], None]
 
 def is_solved(recipe: Recipe, *, is_inner: bool) -> bool:
     """Whether the solver trains it: a linear head on features, with nothing asked that is Keras's alone."""
-    return recipe.network == "linear" and not is_inner and recipe.optimizer is None and recipe.loss is None
+    return recipe.network in ("linear", "ovr_linear") and not is_inner and recipe.optimizer is None and recipe.loss is None
 
 
 def train(
@@ -156,10 +162,15 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
     kernel, bias = solution.kernel, solution.bias
     if task.name == "binary":  # a softmax over two is a sigmoid of the difference
         kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
+    weights = [kernel, bias]
+    if task.name == "one_vs_rest":  # a layer for each class, and a calibration that changes nothing yet
+        ones, zeros = np.ones(num_classes, np.float32), np.zeros(num_classes, np.float32)
+        models = [part for k in range(num_classes) for part in (kernel[:, [k]], bias[[k]])]
+        weights = [*models, ones, zeros, zeros, ones]
     seconds = time.perf_counter() - start
     best = solution.steps[solution.best]
     cut_short = time.perf_counter() >= deadline
-    return Trained(recipe, [kernel, bias], best.val_loss, best.val_metric, count, seconds, cut_short=cut_short)
+    return Trained(recipe, weights, best.val_loss, best.val_metric, count, seconds, cut_short=cut_short)
 
 
 def _by_yardstick(examples: Examples, recipe: Recipe, deadline: float) -> Trained:
@@ -193,12 +204,15 @@ class _KerasTraining:
         recipe, examples = self.recipe, self.examples
         keras.utils.set_random_seed(recipe.seed)
         model, tail = self.build()
-        batches = self._batches(model)
-        score = callbacks.ValidationScore(examples.val_rows, examples.val_labels, examples.task, self._answers)
+        weights = self._class_weights(model)
+        batches = self._batches(model, weights)
+        score = callbacks.ValidationScore(
+            examples.val_rows, examples.val_labels, examples.task, lambda output: self._answers(output, weights)
+        )
         recorder = callbacks.RunRecorder(self.folder / "history.jsonl")
         checkpoint = callbacks.BestCheckpoint(self.folder / "model.keras")
         stop = callbacks.StopAtDeadline(self.deadline, lambda: _PASSES_LEFT * score.seconds)
-        epochs = self._epochs()
+        epochs = self._epochs(model)
         start = time.perf_counter()
         interrupted = False
         try:
@@ -226,14 +240,26 @@ class _KerasTraining:
         if checkpoint.best_epoch < 0:
             raise self._not_a_number()
         checkpoint.restore(model)
+        if weights is not None:
+            fold_in(model, weights)
+            checkpoint.write(model)
         seconds = recorder.seconds_before + time.perf_counter() - start
         history = {row["epoch"]: row for row in read_json_lines(self.folder / "history.jsonl")}
         metric = history[checkpoint.best_epoch][f"val_{examples.task.metric}"]
         num_epochs = len(model.history.epoch)
-        ended = {"interrupted": interrupted, "cut_short": stop.is_reached}
+        told = () if weights is None else tuple(float(weight) for weight in weights)
+        ended: dict[str, Any] = {"interrupted": interrupted, "cut_short": stop.is_reached, "weights_of_classes": told}
         return Trained(recipe, model.get_weights(), checkpoint.best, metric, num_epochs, seconds, **ended)
 
-    def _answers(self, output: Array) -> Array:
+    def _class_weights(self, model: keras.Model) -> Array | None:
+        """Weights where classes are of very different size, and the output layer can be corrected for them."""
+        examples, augmentation = self.examples, self.recipe.augmentation
+        if examples.task.name not in ("binary", "multiclass") or not has_open_output(model):
+            return None
+        is_mixed = augmentation is not None and augmentation.mixes
+        return None if is_mixed else class_weights(examples.labels, examples.num_classes)
+
+    def _answers(self, output: Array, weights: Array | None) -> Array:
         """Answers; refused where they should be probabilities and are none, as those of a user's own network may be."""
         task = self.examples.task
         answers = task.to_answers(output)
@@ -243,7 +269,7 @@ class _KerasTraining:
         low, high = finite.min(initial=0.0), finite.max(initial=1.0)
         excess = np.abs(finite.sum(axis=1) - 1).max(initial=0.0) if task.has_classes else 0.0
         if low >= -_TOLERANCE and high <= 1 + _TOLERANCE and excess <= _TOLERANCE:
-            return answers
+            return answers if weights is None else corrected(answers, weights)
         raise TrainingError(
             "H309",
             "the network's output is no probability",
@@ -253,7 +279,7 @@ class _KerasTraining:
             exit_code=1,
         )
 
-    def _batches(self, model: keras.Model) -> RowBatches:
+    def _batches(self, model: keras.Model, weights: Array | None) -> RowBatches:
         from headstart.batches import RowBatches
 
         examples, recipe = self.examples, self.recipe
@@ -261,13 +287,16 @@ class _KerasTraining:
         return RowBatches(
             examples.rows,
             examples.task.to_targets(examples.labels, self._loss(), examples.num_classes),
-            recipe.batch_size or batch_size(len(examples.rows), _sample_bytes(model)),
+            recipe.batch_size or batch_size(len(examples.rows), sample_bytes(model)),
             seed=recipe.seed,
             augmentation=recipe.augmentation if is_fresh else None,
+            weights=None if weights is None else weights[examples.labels].astype(np.float32),
         )
 
-    def _epochs(self) -> int:
+    def _epochs(self, model: keras.Model) -> int:
         is_adapted = self.examples.rows.ndim > 2 and self.examples.rows.dtype != np.uint8
+        if self.recipe.epochs is None and sample_bytes(model) < _SMALL_BYTES:
+            return int(np.clip(_SMALL_EPOCHS * (_MANY_SAMPLES / len(self.examples.rows)) ** 0.5, 10, _SMALL_EPOCHS))
         return self.recipe.epochs or (_TAIL_EPOCHS if is_adapted else _EPOCHS)
 
     def _loss(self) -> str:
@@ -291,7 +320,9 @@ class _KerasTraining:
             optimizer.learning_rate = recipe.learning_rate
         if tail:
             slow_down(optimizer, tail, recipe.tail_rate)
-        model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), jit_compile=False)
+        together = min(len(batches), _STEPS_TOGETHER) if sample_bytes(model) < _SMALL_BYTES else 1
+        form: dict[str, Any] = {"jit_compile": False, "steps_per_execution": together}
+        model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), **form)
         if recipe.learning_rate is None and isinstance(recipe.optimizer, (str, type(None))):
             optimizer.learning_rate = find_learning_rate(model, batches, deadline=self.deadline)
 
@@ -343,16 +374,19 @@ def _is_out_of_memory(error: Exception) -> bool:
 def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
     """A power of two that makes about 20 steps an epoch, from 8 to 256, and fits into a quarter of the machine's memory.
 
+    Small networks, whose steps take as long for few samples as for 32, have 32 at least.
+
     Args:
         num_samples: Training samples.
         sample_bytes: What one of them takes while it is trained on.
     """
-    wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), 8, 256))
+    least = 32 if 0 < sample_bytes < _SMALL_BYTES else 8
+    wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), least, 256))
     fitting = (memory_bytes() or math.inf) / 4 / max(1, sample_bytes)
     return wanted if wanted <= fitting else max(LEAST_BATCH, 2 ** int(np.log2(max(1.0, fitting))))
 
 
-def _sample_bytes(model: keras.Model) -> int:
+def sample_bytes(model: keras.Model) -> int:
     """What the layers put out for one sample, in float32, kept for the gradients and as much again for these."""
     import keras
 

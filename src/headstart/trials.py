@@ -15,10 +15,11 @@ from headstart.extractor import PIXELS, POOLINGS, TABLE, PartA, unknown_stage
 from headstart.networks import NETWORKS, find_network
 from headstart.rates import SCHEDULES, default_schedule
 from headstart.recipe import Recipe
+from headstart.tasks import check_loss
 from headstart.trainer import is_solved
 from headstart.yardsticks import YARDSTICKS
 
-__all__ = ["Trial", "check_kind", "check_trial", "check_used", "parse_trial"]
+__all__ = ["Trial", "check_kind", "check_task", "check_trial", "check_used", "parse_trial"]
 
 _BACKBONE = "efficientnet_lite0"
 _POOLING = "grid2"  # on photographs it beat plain averaging at no cost
@@ -178,6 +179,24 @@ def check_kind(part: PartA, dataset: Dataset, name: str) -> None:
             received=f"{name} for {given}",
             expected=f"a trial on {given}",
             advice=f"for example {fitting}, or leave --trial out",
+        )
+
+
+def check_task(trial: Trial, dataset: Dataset) -> None:
+    """Refuse a trial that the data's task has no use for.
+
+    Raises:
+        UsageError: A loss of another task (H040), or one-vs-rest for anything but three classes or more (H043).
+    """
+    check_loss(trial.recipe.loss, dataset.task, trial.name)
+    is_one_vs_rest = not trial.is_yardstick and NETWORKS[trial.recipe.network].is_one_vs_rest
+    if is_one_vs_rest and dataset.task != "multiclass":
+        raise UsageError(
+            "H043",
+            "one-vs-rest does not fit the task",
+            received=f"{trial.name}, and the task is {dataset.task}",
+            expected="one of three classes or more for each sample; two are one question, and labels are told apart anyway",
+            advice="--plan quick",
         )
 
 

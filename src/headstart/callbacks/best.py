@@ -53,14 +53,14 @@ class BestCheckpoint(keras.callbacks.Callback):
             self.best, self.best_epoch = val_loss, epoch
             self._weights = self.model.get_weights()
             if time.perf_counter() - self._written > self._every_seconds:
-                self._write()
+                self.write(self.model)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Write the best weights; the model keeps the weights that it ended with."""
         if self._weights:
             last = self.model.get_weights()
             self.restore(self.model)
-            self._write()
+            self.write(self.model)
             self.model.set_weights(last)
 
     def get_state(self) -> dict[str, Any]:
@@ -71,9 +71,10 @@ class BestCheckpoint(keras.callbacks.Callback):
         """Go on from that epoch."""
         self.best, self.best_epoch, self._weights = state["best"], state["best_epoch"], state["weights"]
 
-    def _write(self) -> None:
+    def write(self, model: keras.Model) -> None:
+        """Write a model in place of the one before."""
         with replacing(self._path) as temporary:
-            self.model.save(temporary)
+            model.save(temporary)
         self._written = time.perf_counter()
 
     def restore(self, model: keras.Model) -> None:

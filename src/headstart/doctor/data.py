@@ -91,7 +91,7 @@ def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
         "D104",
         f"{len(across)} {'samples are' if len(across) > 1 else 'sample is'} on both sides of your split",
         "warning",
-        f"{len(files)} with their copies, for example {dataset.sample_noun} {files[0]}",
+        f"{len(files)} {dataset.sample_noun}s with their copies, for example {files[0]}",
         "The model is asked about a sample that it was trained on, so the score flatters it.",
         "Take the copies out of one side. Headstart never moves samples between splits that you made.",
     )

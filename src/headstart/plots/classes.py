@@ -13,7 +13,7 @@ from headstart.plots.axes import BLUE, DASHES, ORANGE, PALETTE, dress, ink, labe
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_confusion", "draw_label_confusions", "draw_roc"]
+__all__ = ["draw_confusion", "draw_label_confusions", "draw_roc", "most_mistaken"]
 
 _MANY_CLASSES, _MANY_NUMBERS = 12, 20
 _ROW = 4  # small matrices beside one another

@@ -36,7 +36,9 @@ def most_wrong_samples(contents: Contents) -> Markup:
         return note("Every answer is right.")
     fault = "wrong values" if contents.predictions.task == "regression" else "wrong labels"
     lead = _WRONG.get(contents.predictions.task, _WRONG_CLASS)
-    return _shown(contents, positions, f"{lead} Look for {fault} and for {contents.noun}s unlike the others.")
+    return _shown(
+        contents, contents.predictions, positions, f"{lead} Look for {fault} and for {contents.noun}s unlike the others."
+    )
 
 
 def most_unsure_samples(contents: Contents) -> Markup:
@@ -45,12 +47,15 @@ def most_unsure_samples(contents: Contents) -> Markup:
         return note("There are no predictions to choose from.")
     lead = _UNSURE.get(contents.predictions.task, _UNSURE_CLASS)
     positions = most_unsure(contents.predictions, _SAMPLES)
-    return _shown(contents, positions, f"{lead} More labelled {contents.noun}s like these teach the model the most.")
+    return _shown(
+        contents,
+        contents.predictions,
+        positions,
+        f"{lead} More labelled {contents.noun}s like these teach the model the most.",
+    )
 
 
-def _shown(contents: Contents, positions: list[int], lead: str) -> Markup:
-    evaluation = contents.predictions
-    assert evaluation is not None
+def _shown(contents: Contents, evaluation: Evaluation, positions: list[int], lead: str) -> Markup:
     samples = [(contents.paths[position], said(evaluation, position)) for position in positions]
     if contents.is_table:
         return Markup(paragraph(lead) + _rows(evaluation, samples))

@@ -1,0 +1,89 @@
+"""Part B: models of one class each become probabilities of one answer, by a slope and an offset for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import approx_fprime, minimize
+from scipy.special import expit
+
+from headstart.calibration import calibrate
+from headstart.tasks import ONE_VS_REST
+
+Array = np.ndarray[Any, Any]
+
+
+def logit(probabilities: Array) -> Array:
+    """The inverse of a sigmoid."""
+    odds: Array = np.log(probabilities) - np.log1p(-probabilities)
+    return odds
+
+
+def loss(labels: Array, probabilities: Array, slope: float, offsets: Array) -> float:
+    """Cross-entropy of the calibrated shares, with the penalty, written another way than in the source."""
+    sigmoids = expit(slope * logit(probabilities) + offsets)
+    shares = sigmoids / sigmoids.sum(axis=1, keepdims=True)
+    penalty = 1e-2 / 2 * float(np.log(slope) ** 2 + np.square(offsets).sum())
+    return float(-np.log(shares[np.arange(len(labels)), labels]).mean()) + penalty
+
+
+def example(num_rows: int = 200, num_classes: int = 4, sureness: float = 3.0, seed: int = 0) -> tuple[Array, Array]:
+    """Models that are too sure of themselves, some classes more than others."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, num_classes, num_rows)
+    logits = random.normal(size=(num_rows, num_classes)) + 1.5 * np.eye(num_classes)[labels] - 1
+    return labels, expit(sureness * logits + np.linspace(-2, 2, num_classes))
+
+
+def test_the_gradient_is_that_of_the_loss() -> None:
+    """At the solution the slope of the loss is nought in every direction, by finite differences."""
+    labels, probabilities = example()
+    slope, offsets = calibrate(labels, probabilities)
+
+    def objective(parameters: Array) -> float:
+        return loss(labels, probabilities, float(np.exp(parameters[0])), parameters[1:])
+
+    found = np.concatenate([[np.log(slope)], offsets])
+    np.testing.assert_allclose(approx_fprime(found, objective, 1e-6), 0, atol=2e-4)
+    start = np.zeros(5)
+    assert np.abs(approx_fprime(start, objective, 1e-6)).max() > 0.05
+    elsewhere = minimize(objective, start, method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-9}).fun
+    assert objective(found) == pytest.approx(elsewhere, abs=1e-4)
+
+
+def test_sureness_that_is_not_earned_is_taken_back() -> None:
+    """The shares score better on new samples of the same kind, and the classes that were favoured lose their favour."""
+    labels, probabilities = example()
+    slope, offsets = calibrate(labels, probabilities)
+    assert 0 < slope < 0.8
+    assert np.diff(offsets).max() < 0  # what linspace had added
+    new_labels, new = example(num_rows=1000, seed=1)
+    before, after = ONE_VS_REST.to_answers(new), ONE_VS_REST.to_answers(expit(slope * logit(new) + offsets))
+    assert ONE_VS_REST.score(new_labels, after) < ONE_VS_REST.score(new_labels, before) - 0.1
+    np.testing.assert_allclose(after.sum(axis=1), 1, rtol=1e-6)
+
+
+@settings(max_examples=30)
+@given(
+    num_rows=st.integers(1, 30), num_classes=st.integers(3, 6), sureness=st.floats(0, 100), seed=st.integers(0, 1000)
+)
+def test_any_answers_are_calibrated(num_rows: int, num_classes: int, sureness: float, seed: int) -> None:
+    """Also sure ones, equal ones, and classes that validation lacks: a positive slope, numbers, and no worse than before."""
+    labels, probabilities = example(num_rows, num_classes, sureness, seed)
+    rounded = probabilities.astype(np.float32)  # 0 and 1 among them
+    slope, offsets = calibrate(labels, rounded)
+    assert slope > 0
+    assert np.isfinite([slope, *offsets]).all()
+    clipped = np.clip(rounded.astype(np.float64), 1e-7, 1 - 1e-7)
+    assert loss(labels, clipped, slope, offsets) <= loss(labels, clipped, 1.0, np.zeros(num_classes)) + 1e-9
+
+
+def test_a_single_sample_does_not_turn_everything() -> None:
+    """With one validation sample the penalty keeps the models nearly as they are."""
+    slope, offsets = calibrate(np.array([0]), np.array([[0.6, 0.3, 0.2]]))
+    assert slope < 20
+    assert np.abs(offsets).max() < 5

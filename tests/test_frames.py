@@ -1,0 +1,289 @@
+"""Data: a table becomes images, or rows of features, with the labels of every task; each row is used or listed."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headstart.cells import Table
+from headstart.dataset import Dataset
+from headstart.errors import DatasetError
+from headstart.frames import Known, read_table, row_digests
+from headstart.readers import read, unlabelled_rows
+
+Array = np.ndarray[Any, Any]
+
+COLOURS = ["red", "green", "blue", "red", "green", "blue"]
+
+
+def write(path: Path, header: str, rows: list[str]) -> Path:
+    """A CSV file."""
+    path.write_text("".join(f"{line}\n" for line in (header, *rows)))
+    return path
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with six images in ``images`` beside where a table goes."""
+    (tmp_path / "images").mkdir()
+    for i in range(6):
+        (tmp_path / "images" / f"{i}.jpg").write_bytes(f"picture {i}".encode())
+    return tmp_path
+
+
+def names(dataset: Dataset) -> list[str]:
+    """The file names of its samples."""
+    return [Path(path).name for path in dataset.paths]
+
+
+def table_of(dataset: Dataset) -> Table:
+    """Its cells, which have to be there."""
+    assert dataset.table is not None
+    return dataset.table
+
+
+# Images
+
+
+def test_columns_of_0_and_1_beside_paths_are_labels(shop: Path) -> None:
+    """Each is a label, by its name; the split column is none of them."""
+    bits = ["0,1", "1,1", "0,0", "1,0", "0,1", "1,1"]
+    rows = [f"{i}.jpg,{pair},train" for i, pair in enumerate(bits)]
+    dataset = read_table(write(shop / "t.csv", "image,wet,cold,split", rows))
+    assert (dataset.task, dataset.classes) == ("multilabel", ("wet", "cold"))
+    assert dataset.labels.tolist() == [[int(bit) for bit in pair.split(",")] for pair in bits]
+    assert dataset.labels.dtype == np.int64
+    assert "2 columns of 0 and 1" in dataset.task_reason
+    assert set(dataset.split) == {"train"}
+    assert dataset.table is None
+
+
+@pytest.mark.parametrize("mark", [";", "|"])
+def test_lists_beside_paths_are_labels(shop: Path, mark: str) -> None:
+    """Parts that recur are labels; a row without a list is listed."""
+    lists = ["wet;cold", "cold", "wet", "", "wet;cold", "cold"]
+    rows = [f"{i}.jpg,{labels.replace(';', mark)}" for i, labels in enumerate(lists)]
+    dataset = read_table(write(shop / "t.csv", "image,weather", rows))
+    assert (dataset.task, dataset.classes) == ("multilabel", ("cold", "wet"))
+    assert dataset.label_texts() == ["cold;wet", "cold", "wet", "cold;wet", "cold"]
+    assert [row.path.endswith("3.jpg") for row in dataset.skipped] == [True]
+
+
+def test_numbers_beside_paths_are_values(shop: Path) -> None:
+    """One column of fractions, or several that are named; what is no number is listed with its file and its row."""
+    rows = ["0.jpg,1.5,10", "1.jpg,2.5,20", "2.jpg,dear,30", "3.jpg,0.25,40", "4.jpg,inf,50", "5.jpg,4,60"]
+    path = write(shop / "t.csv", "image,price,heat", [f"{row}" for row in rows])
+    dataset = read_table(path, target="price", task="regression")
+    assert (dataset.task, dataset.classes, dataset.target) == ("regression", ("price",), ("price",))
+    assert dataset.labels.tolist() == [[1.5], [2.5], [0.25], [4.0]]
+    assert names(dataset) == ["0.jpg", "1.jpg", "3.jpg", "5.jpg"]
+    assert [(Path(row.path).name, row.reason.split(":")[0]) for row in dataset.skipped] == [
+        ("2.jpg", "row 3"),
+        ("4.jpg", "row 5"),
+    ]
+    both = read_table(path, target="price,heat")
+    assert (both.task, both.classes) == ("regression", ("price", "heat"))
+    assert both.labels[-1].tolist() == [4.0, 60.0]
+
+
+def test_a_file_that_is_not_there_is_listed_with_its_row(shop: Path) -> None:
+    """Of a table of values too."""
+    rows = [f"{i}.jpg,{i}.5" for i in range(8)]
+    dataset = read_table(write(shop / "t.csv", "image,price", rows))
+    assert names(dataset) == [f"{i}.jpg" for i in range(6)]
+    assert [(Path(row.path).name, row.reason) for row in dataset.skipped] == [
+        ("6.jpg", "row 7: no such file"),
+        ("7.jpg", "row 8: no such file"),
+    ]
+
+
+# Rows of features
+
+
+SIZES = [1.5, 2.0, 3.25, 1.0, 2.5, 3.0]
+
+
+def as_csv(folder: Path) -> Path:
+    """The same six rows as a file."""
+    return write(folder / "t.csv", "size,kind,colour", [f"{s},{'xy'[i % 2]},{COLOURS[i]}" for i, s in enumerate(SIZES)])
+
+
+def as_frame() -> pd.DataFrame:
+    """As a data frame."""
+    return pd.DataFrame({"size": SIZES, "kind": list("xyxyxy"), "colour": COLOURS})
+
+
+@pytest.mark.parametrize("kind", ["csv", "frame", "parquet"])
+def test_rows_of_features_from_everywhere(tmp_path: Path, kind: str) -> None:
+    """The last column is the target, the others are the features, and rows are called by their numbers from 1."""
+    frame = as_frame()
+    frame.to_parquet(tmp_path / "t.parquet")
+    given: Any = {"csv": as_csv(tmp_path), "frame": frame, "parquet": tmp_path / "t.parquet"}[kind]
+    dataset = read_table(given)
+    assert (dataset.task, dataset.classes) == ("multiclass", ("blue", "green", "red"))
+    assert dataset.target == ("colour",)
+    assert table_of(dataset).names == ("size", "kind")
+    assert dataset.paths == ("1", "2", "3", "4", "5", "6")
+    assert [float(cell) for cell in table_of(dataset).column("size")] == SIZES
+    assert (table_of(dataset).column("size").dtype.kind == "O") == (kind == "csv")  # a file says nothing of types
+    assert dataset.label_texts() == COLOURS
+    assert len(set(dataset.digests)) == 6
+
+
+def test_rows_of_an_array() -> None:
+    """Columns have numbers for names; the last is the target, or whichever is asked for."""
+    rows = np.stack([SIZES, np.arange(6) % 2, np.arange(6) % 2], axis=1)
+    dataset = read_table(rows)
+    assert (dataset.name, dataset.task, dataset.target) == ("array", "binary", ("c2",))
+    assert table_of(dataset).names == ("c0", "c1")
+    other = read_table(rows, target="0")
+    assert (other.task, other.labels[:, 0].tolist()) == ("regression", SIZES)
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "features"),
+    [
+        ("kind", "binary", ("size", "colour")),
+        ("1", "binary", ("size", "colour")),
+        ("-2", "binary", ("size", "colour")),
+        ("size", "regression", ("kind", "colour")),
+        ("0", "regression", ("kind", "colour")),
+    ],
+)
+def test_the_target_by_name_and_by_position(tmp_path: Path, target: str, task: str, features: tuple[str, ...]) -> None:
+    """Whichever it is, it is no feature."""
+    dataset = read(as_csv(tmp_path), target=target)
+    assert (dataset.task, table_of(dataset).names) == (task, features)
+    assert f"--target {target}" in dataset.task_reason
+
+
+@pytest.mark.parametrize("target", ["a,b", "a, b", "0,1", "b,-3", "b,a"])
+def test_several_targets_are_joined_by_commas(tmp_path: Path, target: str) -> None:
+    """Columns of 0 and 1 are labels, in the order that they were named; none of them stays a feature."""
+    rows = [f"{i % 2},{i // 2 % 2},{i}.5" for i in range(8)]
+    dataset = read(write(tmp_path / "t.csv", "a,b,size", rows), target=target)
+    order = (0, 1) if target[0] in "a0" else (1, 0)
+    assert (dataset.task, dataset.classes) == ("multilabel", tuple("ab"[i] for i in order))
+    assert dataset.labels.tolist() == [[(i % 2, i // 2 % 2)[k] for k in order] for i in range(8)]
+    assert table_of(dataset).names == ("size",)
+
+
+def test_a_split_column_of_a_table_is_honoured_and_no_feature(tmp_path: Path) -> None:
+    """Under all the names of a split; an unknown one is listed with its row; positions count it as a column."""
+    words = ["train", "VAL", "test", "", "Train", "holdout", "valid"]
+    rows = [f"{i}.5,{word},{'xy'[i % 2]}" for i, word in enumerate(words)]
+    path = write(tmp_path / "t.csv", "size,Split,kind", rows)
+    for target in (None, "2", "kind"):
+        dataset = read(path, target=target)
+        assert dataset.split == ("train", "validation", "test", "", "train", "validation")
+        assert table_of(dataset).names == ("size",)
+        assert [(row.path, row.reason) for row in dataset.skipped] == [("row 6", "unknown split 'holdout'")]
+        assert dataset.label_texts() == ["x", "y", "x", "y", "x", "x"]
+
+
+def test_a_column_called_split_that_holds_something_else_is_a_feature(tmp_path: Path) -> None:
+    """A hair style, say."""
+    rows = [f"{'left right'.split()[i % 2]},{'xy'[i // 2 % 2]}" for i in range(8)]
+    assert table_of(read(write(tmp_path / "t.csv", "split,kind", rows))).names == ("split",)
+
+
+def test_numbers_of_rows_are_those_of_the_file(tmp_path: Path) -> None:
+    """Rows that fall out leave their numbers behind, whatever they fall out for."""
+    rows = ["1.5,x", "2.5", "3.5,y", "4.5,?", "5.5,x", "6.5,y,z", "7.5,y"]
+    dataset = read(write(tmp_path / "t.csv", "size,kind", rows))
+    assert dataset.paths == ("1", "3", "5", "7")
+    assert sorted(row.path for row in dataset.skipped) == ["row 2", "row 4", "row 6"]
+
+
+@pytest.mark.parametrize("header", ["kind", "split,kind"])
+def test_a_target_alone_is_told(tmp_path: Path, header: str) -> None:
+    """There is nothing to tell it by: H114 says what is missing."""
+    rows = [f"{'train,' * ('split' in header)}{'xy'[i % 2]}" for i in range(6)]
+    with pytest.raises(DatasetError, match="kind") as caught:
+        read(write(tmp_path / "t.csv", header, rows), target="kind")
+    assert caught.value.code == "H114"
+
+
+def test_equal_rows_have_equal_digests_and_others_do_not() -> None:
+    """Cells that run into one another are told apart."""
+    cells = Table(("a", "b"), (np.array(["x", "xy", "x"], object), np.array(["yz", "z", "yz"], object)))
+    first, second, third = row_digests(cells)
+    assert first == third != second
+
+
+# What a model knows
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_model_finds_its_columns_by_name(tmp_path: Path, shuffled: bool) -> None:
+    """Whatever their order, and beside others; classes are the model's, rows of others are listed."""
+    frame = as_frame().assign(extra=1)
+    if shuffled:
+        frame = frame[["extra", "colour", "kind", "size"]]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    known = Known(("red", "blue"), "binary", "colour", None, ("size", "kind"))
+    dataset = read(tmp_path / "t.csv", known=known)
+    assert (dataset.task, dataset.classes, dataset.labels.tolist()) == ("binary", ("red", "blue"), [0, 1, 0, 1])
+    assert {"size", "kind"} <= set(table_of(dataset).names)
+    assert [row.reason for row in dataset.skipped] == ["its class green is none of the model's"] * 2
+
+
+def test_a_model_of_values_takes_any_values(tmp_path: Path) -> None:
+    """Also if they are all alike, or would be classes of a new model."""
+    rows = [f"{'xy'[i % 2]},{7}" for i in range(6)]
+    path = write(tmp_path / "t.csv", "kind,price", rows)
+    dataset = read(path, known=Known(("price",), "regression", "price", None, ("kind",)))
+    assert (dataset.task, dataset.labels.tolist()) == ("regression", [[7.0]] * 6)
+    with pytest.raises(DatasetError, match="H101"):
+        read(path, target="price", task="regression")
+
+
+def test_rows_to_predict_need_no_target(tmp_path: Path) -> None:
+    """As a file, a frame or an array; all columns are kept, and the model looks for its own."""
+    like = read_table(as_frame())
+    for rows in (as_csv(tmp_path), as_frame()[["kind", "size"]], as_frame()[["size", "kind"]].to_numpy()):
+        dataset = unlabelled_rows(rows, like, ("size", "kind"))
+        table = table_of(dataset)
+        assert {"size", "kind"} <= set(table.names)
+        assert [float(cell) for cell in table.column("size")] == SIZES
+        assert (dataset.classes, len(dataset), dataset.paths[0]) == (like.classes, 6, "1")
+
+
+cells = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6) | st.sampled_from(["0", "1", "2.5", "?", "a;b"])
+
+
+@settings(max_examples=60)
+@given(
+    rows=st.lists(st.lists(cells, min_size=1, max_size=4), min_size=2, max_size=12),
+    target=st.sampled_from([None, "0", "-1", "0,1", "size"]),
+)
+def test_rows_are_used_or_listed(rows: list[list[str]], target: str | None) -> None:
+    """Whatever the cells are and however ragged the rows, a result that accounts for each, or a DatasetError."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow(["size", "kind", "note"])
+            writer.writerows(rows)
+        try:
+            dataset = read_table(path, target=target)
+        except DatasetError as error:
+            assert error.code in ("H101", "H102", "H107", "H108", "H113", "H114")  # noqa: PT017  which one, other tests say
+            return
+    assert dataset.table is not None
+    assert len(dataset) == len(dataset.labels) == len(dataset.table) == len(dataset.split)
+    used = {f"row {number}" for number in dataset.paths}
+    listed = {row.path for row in dataset.skipped}
+    assert not used & listed
+    blank = sum(all(not cell.strip() for cell in row) for row in rows)
+    is_header = int("size" in dataset.table.names or "size" in dataset.target)  # else the table is as wide as other rows
+    assert len(rows) - blank <= len(used) + len(listed) <= len(rows) + (not is_header)
+    assert np.isfinite(dataset.labels).all()

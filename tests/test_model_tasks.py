@@ -1,0 +1,282 @@
+"""The model on every task, on rows of features and on images: what it is measured by, what it says, and that it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score
+
+from headstart.dataset import Dataset
+from headstart.encoding import code_sizes, encode
+from headstart.errors import DatasetError, UsageError
+from headstart.metrics import Classification, MultiLabel, Regression
+from headstart.model import Model
+from headstart.readers import read, read_folder, read_table
+from headstart.tasks import TASKS
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+TARGETS = {"binary": "grown", "multiclass": "kind", "multilabel": "wet,cold", "regression": "price,heat"}
+CASES = [
+    *((task, head) for task in TARGETS for head in ("linear", "mlp", "trees")),
+    ("multiclass", "ovr_linear"),
+]
+EVALUATIONS = {"binary": Classification, "multiclass": Classification, "multilabel": MultiLabel, "regression": Regression}
+
+
+class Fitted(NamedTuple):
+    """A model, and the table that it was fitted on, as a file, as a data set, and as a frame."""
+
+    model: Model
+    path: Path
+    dataset: Dataset
+    frame: pd.DataFrame
+
+
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_table: Callable[..., Path]) -> Fitted:
+    """A model of every task and kind; tests only look at it."""
+    task, head = request.param
+    path = make_table(tmp_path_factory.mktemp("table") / "rows.csv", task, split=True)
+    model = Model("table", head=head)
+    if head == "mlp":
+        model.compile(epochs=3, learning_rate=0.01)
+    dataset = read_table(path, target=TARGETS[task])
+    assert dataset.task == task
+    model.fit(dataset)
+    return Fitted(model, path, dataset, pd.read_csv(path))
+
+
+def answers(frame: pd.DataFrame, task: str) -> Array:
+    """The numbers of a table of predictions."""
+    return frame[[name for name in frame if name.startswith("predicted_" if task == "regression" else "p_")]].to_numpy(float)
+
+
+def test_it_is_measured_as_scikit_learn_would(fitted: Fitted) -> None:
+    """On the test rows alone, from what ``predict`` says of them, in the user's units; and it has learned something."""
+    model, path, dataset, frame = fitted
+    evaluation = model.evaluate()
+    test = dataset.indices("test")
+    told, truth = model.predict(frame.iloc[test]), dataset.labels[test]
+    assert isinstance(evaluation, EVALUATIONS[dataset.task])
+    assert (evaluation.split, len(evaluation), evaluation.classes) == ("test", len(test), dataset.classes)
+    np.testing.assert_allclose(evaluation.answers, answers(told, dataset.task), rtol=1e-4, atol=2e-6)
+    numbers = answers(told, dataset.task)
+    if isinstance(evaluation, Classification):
+        assert evaluation.accuracy == accuracy_score([dataset.classes[i] for i in truth], told["predicted"])
+        assert evaluation.accuracy > evaluation.baseline_accuracy
+    elif isinstance(evaluation, MultiLabel):
+        auc = roc_auc_score(truth, numbers, average="macro")
+        assert evaluation.to_json()["roc_auc"]["macro"] == pytest.approx(auc, abs=1e-4)
+        assert auc > 0.7
+    else:
+        measured = evaluation.to_json()
+        assert measured["mae"] == pytest.approx(mean_absolute_error(truth, numbers), rel=1e-4)
+        assert measured["r2"] == pytest.approx(r2_score(truth, numbers), abs=1e-3)
+        assert mean_absolute_error(truth, numbers) < mean_absolute_error(truth, np.tile(np.median(truth, axis=0), (len(truth), 1)))
+    again = model.evaluate(path)
+    assert (again.split, again.to_json()) == ("test", evaluation.to_json())
+
+
+def test_the_history_and_val_loss_are_of_the_task(fitted: Fitted) -> None:
+    """``val_loss`` is the score on validation, in the scale that is learned in; the history has the task's own metric."""
+    model, _, _, _ = fitted
+    assert model.dataset is not None
+    data, task = model.dataset, TASKS[fitted.dataset.task]
+    validation = data.indices("validation")
+    told = answers(model.predict(fitted.frame.iloc[validation]), task.name)
+    scaled = told if data.scaling is None else data.scaling.apply(told)
+    assert model.val_loss == pytest.approx(task.score(data.targets[validation], scaled), rel=1e-3)
+    assert all(f"val_{task.metric}" in row for row in model.history)
+    assert bool(model.history) == (model.recipe.network != "trees")
+
+
+def test_what_it_says_follows_from_its_thresholds(fitted: Fitted) -> None:
+    """A label is answered from its own threshold on; classes and values have no need of any."""
+    model, _, dataset, frame = fitted
+    told = model.predict(frame)
+    numbers = answers(told, dataset.task)
+    assert len(model.thresholds) == {"binary": 1, "multilabel": 2}.get(dataset.task, 0)
+    if dataset.task == "multilabel":
+        are_on = numbers >= np.round(model.thresholds, 6)
+        expected = [";".join(name for name, on in zip(dataset.classes, row, strict=True) if on) for row in are_on]
+        assert list(told["predicted"]) == expected
+        assert {"", "wet;cold"} < set(expected)
+    elif dataset.task != "regression":
+        assert list(told["predicted"]) == [dataset.classes[i] for i in numbers.argmax(axis=1)]
+        np.testing.assert_allclose(numbers.sum(axis=1), 1, atol=1e-5)
+    else:
+        assert list(told.columns) == ["row", "predicted_price", "predicted_heat"]
+    assert list(told["row"]) == [str(number) for number in range(1, len(frame) + 1)]
+
+
+def test_it_comes_back(fitted: Fitted, tmp_path: Path) -> None:
+    """Saved and loaded, and saved and loaded again: the same answers to files, frames and arrays, and the same numbers."""
+    model, path, dataset, frame = fitted
+    assert model.dataset is not None
+    model.save(tmp_path / "first")
+    Model.load(tmp_path / "first").save(tmp_path / "second")
+    expected = model.predict(frame)
+    for folder in ("first", "second"):
+        loaded = Model.load(tmp_path / folder)
+        assert loaded.thresholds == model.thresholds
+        assert loaded.dataset is not None
+        assert loaded.dataset.scaling == model.dataset.scaling
+        pd.testing.assert_frame_equal(loaded.predict(path), expected, rtol=1e-5, atol=2e-6)
+    features = ["size", "since", "colour", "town"]
+    pd.testing.assert_frame_equal(loaded.predict(frame[features].to_numpy()), expected, rtol=1e-5, atol=2e-6)
+    # The target is not known to a model that comes from a folder alone: a data set says it.
+    test = dataset.take(dataset.indices("test"))
+    assert loaded.evaluate(test).loss == pytest.approx(model.evaluate(test).loss, rel=1e-4)
+
+
+def test_rows_may_be_in_any_order_and_hold_anything(fitted: Fitted) -> None:
+    """Columns are found by name; unseen words, missing cells and faulty numbers give an answer; a missing column is H115."""
+    model, _, dataset, frame = fitted
+    turned = frame[list(frame)[::-1]].assign(extra=3).iloc[::-1]
+    numbers = answers(model.predict(frame), dataset.task)
+    np.testing.assert_allclose(answers(model.predict(turned), dataset.task), numbers[::-1], rtol=1e-5, atol=2e-6)
+    odd = pd.DataFrame({"size": ["much", None, "1e30"], "since": ["31.12.1999", "soon", None], "colour": ["mauve", "", "red"]})
+    odd = odd.assign(town=["Town 3 <é>", "elsewhere", None])
+    assert np.isfinite(answers(model.predict(odd), dataset.task)).all()
+    with pytest.raises(DatasetError, match="colour") as caught:
+        model.predict(frame.drop(columns="colour"))
+    assert caught.value.code == "H115"
+    assert len(model.predict(frame.iloc[:0])) == 0
+
+
+def test_what_ships_answers_for_encoded_rows(fitted: Fitted) -> None:
+    """The whole model, on the rows that the encoder makes, answers in the user's units as ``predict`` does."""
+    model, _, dataset, frame = fitted
+    assert model.encoding is not None
+    rows = encode({name: frame[name].to_numpy() for name in ("size", "since", "colour", "town")}, model.encoding)
+    assert code_sizes(model.encoding)  # there is a category large enough to be embedded
+    shipped = model.part_b.output if model.part_b.is_yardstick else model.keras().predict_on_batch
+    output = TASKS[dataset.task].to_answers(np.asarray(shipped(rows)))
+    np.testing.assert_allclose(output, answers(model.predict(frame), dataset.task), rtol=1e-4, atol=2e-6)
+
+
+def test_a_data_set_of_other_targets_is_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """H110: there is nothing to evaluate in a table without the model's labels."""
+    model = Model("table", head="linear")
+    model.fit(read_table(make_table(tmp_path / "labels.csv", "multilabel"), target="wet,cold"))
+    with pytest.raises(DatasetError, match="H110"):
+        model.evaluate(read_table(make_table(tmp_path / "values.csv", "regression"), target="price,heat"))
+
+
+def test_an_own_function_stands_on_rows_too(make_table: Callable[..., Path], tmp_path: Path, networks: None) -> None:
+    """It gets the encoded rows, with categories embedded, and the task's output layer behind it."""
+    import keras
+
+    def two_layers(rows: Any) -> Any:
+        return keras.layers.Dense(4, activation="relu")(keras.layers.Dense(8, activation="relu")(rows))
+
+    model = Model("table", head=two_layers)
+    model.compile(epochs=2, learning_rate=0.01)
+    model.fit(read_table(make_table(tmp_path / "rows.csv", "multiclass")))
+    assert model.keras().output_shape == (None, 3)
+    assert any(layer.name == "embedding_1" for layer in model.keras().layers)
+
+
+# Images
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory, make_photos: Callable[..., Path]) -> Path:
+    """Thirty-six photographs, and tables of their labels and of values to predict."""
+    folder = make_photos(tmp_path_factory.mktemp("pictures"), splits={"train": 6, "validation": 3, "test": 3})
+    files = sorted(folder.rglob("*.jpg"))
+    values = {"circle": 0.5, "square": 20.25, "triangle": -7.0}
+    for name, header, cells in (
+        ("labels", "round,angular", {"circle": "1,0", "square": "0,1", "triangle": "0,1"}),
+        ("values", "value", {key: str(value) for key, value in values.items()}),
+    ):
+        lines = [f"{path.relative_to(folder)},{path.parts[-3]},{cells[path.parts[-2]]}" for path in files]
+        (folder / f"{name}.csv").write_text("\n".join([f"image,split,{header}", *lines]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(("name", "task"), [("labels", "multilabel"), ("values", "regression")])
+def test_images_have_labels_and_values(pictures: Path, name: str, task: str, tmp_path: Path) -> None:
+    """Fitted on a table of paths, evaluated on it, loaded again, and asked about files: all in the user's units."""
+    table = pictures / f"{name}.csv"
+    dataset = read(table, target=None if name == "labels" else "value", task=task)
+    model = Model("efficientnet_lite0", pooling="avg")
+    model.fit(dataset)
+    evaluation = model.evaluate()
+    assert (dataset.task, evaluation.split, len(evaluation)) == (task, "test", 9)
+    assert evaluation.headline.value is not None
+    measured = evaluation.to_json()
+    assert (measured["r2"] if task == "regression" else measured["roc_auc"]["macro"]) > 0.9
+    model.save(tmp_path)
+    loaded = Model.load(tmp_path)
+    files = [dataset.paths[i] for i in dataset.indices("test")]
+    told = loaded.predict(files)
+    pd.testing.assert_frame_equal(told, model.predict(files), rtol=1e-4, atol=1e-4)
+    assert list(told["path"]) == files
+    expected = dataset.labels[dataset.indices("test")]
+    if task == "regression":
+        assert list(told.columns) == ["path", "predicted"]
+        assert np.abs(told["predicted"].to_numpy() - expected[:, 0]).mean() < 5
+    else:
+        assert list(told["predicted"]) == [dataset.label_texts()[i] for i in dataset.indices("test")]
+    assert loaded.evaluate(dataset).loss == pytest.approx(model.evaluate(dataset).loss, rel=1e-2, abs=1e-4)
+
+
+def test_one_vs_rest_of_images_is_one_model(pictures: Path, tmp_path: Path) -> None:
+    """Three sigmoids behind one backbone, calibrated; the file that ships gives the shares that ``predict`` gives."""
+    model = Model("efficientnet_lite0", head="ovr_linear", pooling="avg")
+    model.fit(read_folder(pictures))
+    assert isinstance(evaluation := model.evaluate(), Classification)
+    assert (evaluation.task, evaluation.accuracy) == ("multiclass", 1.0)
+    np.testing.assert_allclose(evaluation.answers.sum(axis=1), 1, rtol=1e-5)
+    model.save(tmp_path)
+    files = sorted(map(str, (pictures / "test").rglob("*.jpg")))
+    pd.testing.assert_frame_equal(Model.load(tmp_path).predict(files), model.predict(files), rtol=1e-4, atol=1e-5)
+    with np.load(tmp_path / "golden.npz") as golden:
+        np.testing.assert_allclose(golden["answers"].sum(axis=1), 1, rtol=1e-5)
+
+
+# Refusals
+
+
+def test_a_model_is_for_one_kind_of_data(pictures: Path, make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """Features for a model of images, and images for one of features: H042, before anything is computed."""
+    table = read_table(make_table(tmp_path / "rows.csv", "binary"))
+    for model, data in ((Model("efficientnet_lite0"), table), (Model("table"), read_folder(pictures))):
+        with pytest.raises(UsageError) as caught:
+            model.fit(data)
+        assert caught.value.code == "H042"
+        assert model.trained is None
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel", "regression"])
+def test_one_vs_rest_is_for_three_classes_or_more(task: str, make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """H043 for everything else."""
+    data = read_table(make_table(tmp_path / "rows.csv", task), target=TARGETS[task])
+    with pytest.raises(UsageError) as caught:
+        Model("table", head="ovr_mlp").fit(data)
+    assert caught.value.code == "H043"
+
+
+def test_a_loss_of_another_task_is_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """H040 where the data say what the task is."""
+    model = Model("table", head="mlp")
+    model.compile(loss="huber", epochs=1)
+    with pytest.raises(UsageError, match="H040"):
+        model.fit(read_table(make_table(tmp_path / "rows.csv", "binary")))
+
+
+@pytest.mark.parametrize("settings", [{"side": 32}, {"stage": "stage3"}])
+def test_a_table_has_no_pixels(settings: dict[str, Any]) -> None:
+    """H008, told when the model is made."""
+    with pytest.raises(UsageError, match="H008"):
+        Model("table", head="mlp", **settings)

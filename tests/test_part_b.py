@@ -1,0 +1,154 @@
+"""The whole: Part B answers alike as it was trained, as it is shipped, and as it comes back from a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+
+from headstart.dataset import Dataset
+from headstart.extractor import PartA
+from headstart.networks import NETWORKS
+from headstart.part_b import PartB
+from headstart.recipe import Recipe
+from headstart.scaling import Scaling
+from headstart.tasks import ONE_VS_REST, TASKS
+from headstart.yardsticks import YARDSTICKS
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+NUM_DENSE, CODES = 5, [7]
+OF_A_TABLE = [name for name, network in NETWORKS.items() if not network.takes_images]
+CASES = [(task, name) for task in TASKS for name in (*OF_A_TABLE, *YARDSTICKS) if task == "multiclass" or name[:4] != "ovr_"]
+
+
+class Case(NamedTuple):
+    """A Part B with weights, rows for it, and its data."""
+
+    part_b: PartB
+    rows: Array
+    dataset: Dataset
+
+
+def make(task: str, network: str) -> Case:
+    """A Part B of a table whose weights are random, or trees of random labels."""
+    random = np.random.default_rng(0)
+    classes = ("ash", "elm") if task == "binary" else ("ash", "elm", "oak")
+    num_rows = 60
+    labels: Array = np.arange(num_rows) % len(classes)
+    scaling = Scaling((True, False, False), (2.0, -5.0, 0.0), (0.5, 100.0, 1.0)) if task == "regression" else None
+    if task == "multilabel":
+        labels = random.integers(0, 2, (num_rows, 3))
+    elif scaling is not None:
+        labels = scaling.invert(random.normal(size=(num_rows, 3)))
+    names = tuple(map(str, range(num_rows)))
+    dataset = Dataset("made", task, "", classes, names, labels, names, ("train",) * num_rows, scaling=scaling)
+    rows = random.normal(size=(num_rows, NUM_DENSE + len(CODES))).astype(np.float32)
+    rows[:, -1] = random.integers(0, CODES[0], num_rows)
+    part_b = PartB(PartA("table"), Recipe(network), dataset, rows.shape[1:], num_rows, CODES)
+    if part_b.is_yardstick:
+        targets = dataset.targets
+        trees = YARDSTICKS[network](rows, targets, rows, targets, task, len(classes), seed=0, deadline=float("inf"))
+        part_b.set_weights(trees.weights())
+    else:
+        built, _ = part_b.build()
+        shapes = [weight.shape for weight in built.get_weights()]
+        part_b.set_weights([random.uniform(0.1, 0.9, shape).astype(np.float32) for shape in shapes])  # variances too
+    return Case(part_b, rows, dataset)
+
+
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Every network of a table and every yardstick for every task; tests only look at it."""
+    return make(*request.param)
+
+
+def test_it_answers_and_ships_alike(case: Case) -> None:
+    """``answers`` are in the scale that is learned in; what is shipped gives the same in units and in shares."""
+    part_b, rows, dataset = case
+    answers = part_b.answers(rows)
+    output = part_b.output(rows)
+    assert answers.shape == (len(rows), dataset.num_classes)
+    assert output.dtype == np.float32
+    assert output.shape[1] == TASKS[dataset.task].units(dataset.num_classes)
+    shipped = TASKS[dataset.task].to_answers(output)
+    expected = dataset.in_units(answers)
+    size = np.abs(expected) + (1 if dataset.scaling is None else dataset.labels.std(axis=0))
+    assert (np.abs(shipped - expected) / size).max() < 2e-5
+    if TASKS[dataset.task].has_classes:
+        np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    if part_b.recipe.network != "baseline":
+        assert np.ptp(answers, axis=0).min() > 0
+
+
+def test_it_comes_back_from_a_trial_s_folder(case: Case, tmp_path: Path) -> None:
+    """Every bit of the answers; and what lies there already is left as it is."""
+    part_b, rows, dataset = case
+    part_b.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [part_b.file]
+    other = PartB(part_b.part, part_b.recipe, dataset, part_b.shape, part_b.num_samples, CODES)
+    weights = other.restore(tmp_path)
+    np.testing.assert_array_equal(other.answers(rows), part_b.answers(rows))
+    assert len(weights) == len(other._weights) > 0
+    (tmp_path / part_b.file).write_bytes(b"of the training")
+    part_b.save(tmp_path)
+    assert (tmp_path / part_b.file).read_bytes() == b"of the training"
+
+
+def test_it_comes_back_from_what_was_shipped(case: Case, tmp_path: Path) -> None:
+    """``load`` takes the weights out of the whole model, with its layers for units and shares."""
+    part_b, rows, dataset = case
+    if part_b.is_yardstick:
+        part_b.save(tmp_path)
+    else:
+        part_b.shipped().save(tmp_path / "model.keras")
+    other = PartB(part_b.part, part_b.recipe, dataset, part_b.shape, part_b.num_samples, CODES)
+    other.load(tmp_path / part_b.file)
+    np.testing.assert_array_equal(other.answers(rows), part_b.answers(rows))
+    np.testing.assert_array_equal(other.output(rows), part_b.output(rows))
+
+
+def test_its_parameters_are_counted(case: Case) -> None:
+    """Those of the network; of trees the numbers that were learned; a linear head by hand."""
+    part_b, rows, dataset = case
+    units = TASKS[dataset.task].units(dataset.num_classes)
+    if part_b.recipe.network == "linear":
+        assert part_b.num_params() == (NUM_DENSE + 1) * units
+    elif part_b.recipe.network == "baseline":
+        assert part_b.num_params() == 1 + units
+    else:
+        assert part_b.num_params() > units * NUM_DENSE
+    assert part_b.is_yardstick or part_b.num_params() == part_b.network.count_params()
+
+
+@pytest.mark.parametrize("network", ["ovr_linear", "ovr_mlp"])
+def test_one_vs_rest_is_calibrated_and_ships_as_one_model(network: str, tmp_path: Path) -> None:
+    """The shares score better than before, the models themselves are not touched, and the one file gives the shares."""
+    part_b, rows, dataset = make("multiclass", network)
+    assert part_b.task is ONE_VS_REST
+    before = ONE_VS_REST.score(dataset.labels, part_b.answers(rows))
+    models = [part_b.network.get_layer(f"class_{number}").get_weights() for number in range(3)]
+    part_b.calibrate(dataset.labels, rows)
+    answers = part_b.answers(rows)
+    assert ONE_VS_REST.score(dataset.labels, answers) < before
+    for number, weights in enumerate(models):
+        for ours, theirs in zip(part_b.network.get_layer(f"class_{number}").get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    part_b.shipped().save(tmp_path / "model.keras")
+    shipped = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(shipped.predict(rows, verbose=0), answers, atol=1e-6)
+
+
+def test_calibrating_twice_changes_nothing_more() -> None:
+    """The second time there is hardly anything left to do: slope and offsets add up in one layer."""
+    part_b, rows, dataset = make("multiclass", "ovr_linear")
+    part_b.calibrate(dataset.labels, rows)
+    once = ONE_VS_REST.score(dataset.labels, part_b.answers(rows))
+    part_b.calibrate(dataset.labels, rows)
+    assert ONE_VS_REST.score(dataset.labels, part_b.answers(rows)) <= once + 1e-6
