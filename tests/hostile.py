@@ -295,7 +295,8 @@ class _Form:
     @property
     def is_plain(self) -> bool:
         """Whether each row can be told from the next without guessing."""
-        is_quoted = self.quotes in ("minimal", "all") and self.separator != " "
+        # With \r at the end of lines, csv leaves \n without quotes.
+        is_quoted = self.quotes == "all" or (self.quotes == "minimal" and self.separator != " " and self.line_end != "\r")
         return is_quoted and self.encoding.startswith("utf") and not self.ragged and not self.zeros
 
     def write(self, names: Cells | None, columns: list[Cells], random: Random) -> bytes:

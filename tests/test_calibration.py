@@ -68,9 +68,7 @@ def test_sureness_that_is_not_earned_is_taken_back() -> None:
 
 
 @settings(max_examples=30)
-@given(
-    num_rows=st.integers(1, 30), num_classes=st.integers(3, 6), sureness=st.floats(0, 100), seed=st.integers(0, 1000)
-)
+@given(num_rows=st.integers(1, 30), num_classes=st.integers(3, 6), sureness=st.floats(0, 100), seed=st.integers(0, 1000))
 def test_any_answers_are_calibrated(num_rows: int, num_classes: int, sureness: float, seed: int) -> None:
     """Also sure ones, equal ones, and classes that validation lacks: a positive slope, numbers, and no worse than before."""
     labels, probabilities = example(num_rows, num_classes, sureness, seed)

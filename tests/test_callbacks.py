@@ -99,6 +99,25 @@ def test_val_loss_is_the_score_without_penalties() -> None:
     assert history["keras_val_loss"][-1] == pytest.approx(model.evaluate(ROWS[:10] + 1, LABELS[:10], verbose=0), rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["multilabel", "regression"])
+def test_the_metric_is_that_of_the_task(name: str) -> None:
+    """``val_macro_auc`` for labels, ``val_r2`` for values, beside their own ``val_loss``."""
+    task = TASKS[name]
+    labels = (np.random.default_rng(0).random((10, 2)) > 0.5).astype(np.int64)
+    labels[:2] = [[0, 1], [1, 0]]
+    rows = keras.Input((5,))
+    keras.utils.set_random_seed(0)
+    model = keras.Model(rows, keras.layers.Dense(2, activation=task.activation)(rows))
+    model.compile(optimizer="sgd", loss=task.loss, jit_compile=False)
+    score, logs = ValidationScore(ROWS[:10], labels, task), dict[str, float]()
+    score.set_model(model)
+    score.on_epoch_end(0, logs)
+    told = model.predict(ROWS[:10], verbose=0)
+    assert set(logs) == {"val_loss", f"val_{task.metric}", "keras_val_loss"}
+    assert logs["val_loss"] == pytest.approx(task.score(labels, told), rel=1e-5)
+    assert logs[f"val_{task.metric}"] == pytest.approx(task.measure(labels, told), abs=1e-5)
+
+
 def test_keras_own_callbacks_read_the_score() -> None:
     """EarlyStopping behind ValidationScore stops by its ``val_loss``."""
     stop = keras.callbacks.EarlyStopping("val_loss", patience=1, min_delta=10.0)

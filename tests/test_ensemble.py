@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 import headstart as hs
 from headstart.ensemble import NAME, Ensemble, mixing_weights
 from headstart.errors import RunError
-from headstart.model import Model
+from headstart.model import Model, gather
 from headstart.plans import PLANS, Entry
 from headstart.tasks import TASKS, Task
 
@@ -90,7 +91,7 @@ def test_an_ensemble_is_a_trial_and_ships_as_one_model(
     photos = make_photos(tmp_path / "photos", per_class=12)
     monkeypatch.setitem(PLANS, "best", (Entry("avg-linear"), Entry("avg-mlp")))
     # On photographs as plain as these one member would do: an even mean is what is to be shipped and compared.
-    monkeypatch.setattr("headstart.attempt.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5))
+    monkeypatch.setattr("headstart.assembly.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5))
     monkeypatch.setattr("headstart.job.Job.best", property(lambda job: job.rows[-1] if job.rows else None))
     run = hs.fit(photos, plan="best", out=tmp_path / "run")
     board = run.leaderboard().set_index("trial")
@@ -116,8 +117,45 @@ def test_one_model_of_several() -> None:
     for number, member in enumerate(members):
         member.compile(epochs=1, learning_rate=1e-3, seed=number)
         member.fit(dataset)
-    whole = Ensemble(members, [0.25, 0.75]).keras()
+    whole = Ensemble(members, [0.25, 0.75], dataset).keras()
     images = np.random.default_rng(1).integers(0, 256, (3, 20, 20, 3)).astype(np.float32)
     alone = [np.asarray(member.keras()(images)) for member in members]
     np.testing.assert_allclose(np.asarray(whole(images)), 0.25 * alone[0] + 0.75 * alone[1], atol=1e-6)
     assert whole.count_params() == sum(member.num_params() for member in members)
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "heads"),
+    [
+        ("binary", "grown", ("linear", "mlp")),
+        ("multiclass", "kind", ("linear", "ovr_linear", "mlp")),
+        ("multilabel", "wet,cold", ("linear", "mlp")),
+        ("regression", "price,heat", ("linear", "mlp")),
+    ],
+)
+def test_one_model_of_several_on_a_table(
+    task: str, target: str, heads: tuple[str, ...], make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Every task, and one-vs-rest among the members: what it is judged by is what it ships, in the user's units."""
+    dataset = hs.read_table(make_table(tmp_path / "rows.csv", task), target=target)
+    members = [Model("table", head) for head in heads]
+    dataset, features = gather(dataset, members[0].part, validation=0.2, seed=0)
+    for member in members:
+        if member.recipe.network == "mlp":
+            member.compile(epochs=2, learning_rate=0.01)
+        member.fit(dataset)
+    weights = {2: [0.25, 0.75], 3: [0.5, 0.3, 0.2]}[len(heads)]
+    ensemble = Ensemble(members, weights, dataset)
+    ensemble.tune([features] * len(heads))
+    assert len(ensemble.thresholds) == {"binary": 1, "multilabel": 2}.get(task, 0)
+    test = dataset.indices("test")
+    answers = ensemble.answers([features] * len(heads), test)
+    shipped = TASKS[task].to_answers(ensemble.keras().predict(features.rows(test), verbose=0))
+    np.testing.assert_allclose(shipped, answers, rtol=1e-4, atol=1e-5)
+    if TASKS[task].has_classes:
+        np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    assert TASKS[task].measure(dataset.labels[test], answers) > {"regression": 0.2, "multilabel": 0.7}.get(task, 0.5)
+    ensemble.save(tmp_path / "saved")
+    with np.load(tmp_path / "saved" / "golden.npz") as golden:
+        again = keras.models.load_model(tmp_path / "saved" / "model.keras", compile=False, safe_mode=True)
+        np.testing.assert_allclose(again.predict(golden["inputs"], verbose=0), golden["answers"], rtol=1e-5, atol=1e-6)

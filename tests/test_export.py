@@ -506,9 +506,7 @@ pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1)
 
 
 @given(pairs, st.floats(0.1, 0.9), st.sampled_from(["binary", "multilabel"]))
-def test_decisions_change_only_across_the_threshold(
-    pairs: list[tuple[float, float]], threshold: float, task: str
-) -> None:
+def test_decisions_change_only_across_the_threshold(pairs: list[tuple[float, float]], threshold: float, task: str) -> None:
     """A class, or a label, changes where the two probabilities lie on different sides, ties apart."""
     expected, predicted = (np.array(column)[:, None] for column in zip(*pairs, strict=True))
     clear = [(a, b) for a, b in pairs if abs(a - threshold) > 2e-4]
@@ -530,9 +528,9 @@ def test_values_differ_by_the_size_of_their_target() -> None:
     """A cent of a million is rounding, a cent of a cent is not; an answer of nought is judged by the target's spread."""
     expected = np.array([[1e6, 0.01], [0.0, 0.03]])
     judge = verify_export._Judge(expected, {"task": "regression", "labels": ["price", "tip"]})
-    assert judge.difference(expected + [[1.0, 0.0], [0.0, 0.0]], [0, 1]) == pytest.approx(1e-6)
-    assert judge.difference(expected + [[0.0, 0.0], [50.0, 0.0]], [0, 1]) == pytest.approx(1e-4)
-    assert judge.difference(expected + [[0.0, 0.005], [0.0, 0.0]], [0, 1]) == pytest.approx(0.5)
+    assert judge.difference(np.array([[1.0, 0.0], [0.0, 0.0]]) + expected, [0, 1]) == pytest.approx(1e-6)
+    assert judge.difference(np.array([[0.0, 0.0], [50.0, 0.0]]) + expected, [0, 1]) == pytest.approx(1e-4)
+    assert judge.difference(np.array([[0.0, 0.005], [0.0, 0.0]]) + expected, [0, 1]) == pytest.approx(0.5)
     assert judge.changed(expected + 1e9) == 0
 
 

@@ -122,7 +122,9 @@ def test_what_is_held_out_leaves_no_trace(
         for ours, theirs in zip(weights, other_weights, strict=True):
             np.testing.assert_array_equal(ours, theirs)
         others = [number for number in range(NUM_FOLDS) if number != fold]
-        assert all(spy.fitted[number][1] != clean[number][1] for number in others)  # the garbage is seen where it is not held out
+        assert all(
+            spy.fitted[number][1] != clean[number][1] for number in others
+        )  # the garbage is seen where it is not held out
 
 
 def poisoned(dataset: Dataset, where: Array) -> Dataset:

@@ -191,7 +191,7 @@ def test_a_split_column_of_a_table_is_honoured_and_no_feature(tmp_path: Path) ->
 
 def test_a_column_called_split_that_holds_something_else_is_a_feature(tmp_path: Path) -> None:
     """A hair style, say."""
-    rows = [f"{'left right'.split()[i % 2]},{'xy'[i // 2 % 2]}" for i in range(8)]
+    rows = [f"{('left', 'right')[i % 2]},{'xy'[i // 2 % 2]}" for i in range(8)]
     assert table_of(read(write(tmp_path / "t.csv", "split,kind", rows))).names == ("split",)
 
 
@@ -234,6 +234,16 @@ def test_a_model_finds_its_columns_by_name(tmp_path: Path, shuffled: bool) -> No
     assert (dataset.task, dataset.classes, dataset.labels.tolist()) == ("binary", ("red", "blue"), [0, 1, 0, 1])
     assert {"size", "kind"} <= set(table_of(dataset).names)
     assert [row.reason for row in dataset.skipped] == ["its class green is none of the model's"] * 2
+
+
+def test_a_model_knows_its_targets_though_their_names_hold_commas(tmp_path: Path) -> None:
+    """Of several, joined by commas, the model's own names say which they are."""
+    rows = [f"{i},{i}.5,{i}.25" for i in range(6)]
+    path = write(tmp_path / "t.csv", 'size,"price, EUR",heat', rows)
+    dataset = read(path, target="1,2")
+    assert dataset.target == ("price, EUR", "heat")
+    again = read(path, known=Known(dataset.classes, "regression", ",".join(dataset.target), None, ("size",)))
+    np.testing.assert_array_equal(again.labels, dataset.labels)
 
 
 def test_a_model_of_values_takes_any_values(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The solver of the linear head: what scikit-learn finds, whatever the task and the shape of the data, with the best penalty."""
+"""The solver of the linear head: what scikit-learn finds, whatever the task and the shape, with the best penalty."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The model on every task, on rows of features and on images: what it is measured by, what it says, and that it comes back."""
+"""The model on every task, on rows of features and on images: how it is measured, what it says, that it comes back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,9 @@ class Fitted(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
-def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_table: Callable[..., Path]) -> Fitted:
+def fitted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_table: Callable[..., Path]
+) -> Fitted:
     """A model of every task and kind; tests only look at it."""
     task, head = request.param
     path = make_table(tmp_path_factory.mktemp("table") / "rows.csv", task, split=True)
@@ -81,7 +84,9 @@ def test_it_is_measured_as_scikit_learn_would(fitted: Fitted) -> None:
         measured = evaluation.to_json()
         assert measured["mae"] == pytest.approx(mean_absolute_error(truth, numbers), rel=1e-4)
         assert measured["r2"] == pytest.approx(r2_score(truth, numbers), abs=1e-3)
-        assert mean_absolute_error(truth, numbers) < mean_absolute_error(truth, np.tile(np.median(truth, axis=0), (len(truth), 1)))
+        assert mean_absolute_error(truth, numbers) < mean_absolute_error(
+            truth, np.tile(np.median(truth, axis=0), (len(truth), 1))
+        )
     again = model.evaluate(path)
     assert (again.split, again.to_json()) == ("test", evaluation.to_json())
 
@@ -144,7 +149,9 @@ def test_rows_may_be_in_any_order_and_hold_anything(fitted: Fitted) -> None:
     turned = frame[list(frame)[::-1]].assign(extra=3).iloc[::-1]
     numbers = answers(model.predict(frame), dataset.task)
     np.testing.assert_allclose(answers(model.predict(turned), dataset.task), numbers[::-1], rtol=1e-5, atol=2e-6)
-    odd = pd.DataFrame({"size": ["much", None, "1e30"], "since": ["31.12.1999", "soon", None], "colour": ["mauve", "", "red"]})
+    odd = pd.DataFrame(
+        {"size": ["much", None, "1e30"], "since": ["31.12.1999", "soon", None], "colour": ["mauve", "", "red"]}
+    )
     odd = odd.assign(town=["Town 3 <é>", "elsewhere", None])
     assert np.isfinite(answers(model.predict(odd), dataset.task)).all()
     with pytest.raises(DatasetError, match="colour") as caught:
@@ -170,6 +177,18 @@ def test_a_data_set_of_other_targets_is_refused(make_table: Callable[..., Path],
     model.fit(read_table(make_table(tmp_path / "labels.csv", "multilabel"), target="wet,cold"))
     with pytest.raises(DatasetError, match="H110"):
         model.evaluate(read_table(make_table(tmp_path / "values.csv", "regression"), target="price,heat"))
+
+
+def test_data_of_another_kind_are_nothing_to_evaluate(
+    make_table: Callable[..., Path], pictures: Path, tmp_path: Path
+) -> None:
+    """H110 for images where rows were learned from, also where the classes have the same names."""
+    model = Model("table", head="baseline")
+    model.fit(read_table(make_table(tmp_path / "rows.csv", "multiclass")))
+    images = replace(read_folder(pictures), classes=("ash", "elm", "oak"))
+    with pytest.raises(DatasetError, match="images") as caught:
+        model.evaluate(images)
+    assert caught.value.code == "H110"
 
 
 def test_an_own_function_stands_on_rows_too(make_table: Callable[..., Path], tmp_path: Path, networks: None) -> None:
@@ -235,7 +254,8 @@ def test_one_vs_rest_of_images_is_one_model(pictures: Path, tmp_path: Path) -> N
     """Three sigmoids behind one backbone, calibrated; the file that ships gives the shares that ``predict`` gives."""
     model = Model("efficientnet_lite0", head="ovr_linear", pooling="avg")
     model.fit(read_folder(pictures))
-    assert isinstance(evaluation := model.evaluate(), Classification)
+    evaluation = model.evaluate()
+    assert isinstance(evaluation, Classification)
     assert (evaluation.task, evaluation.accuracy) == ("multiclass", 1.0)
     np.testing.assert_allclose(evaluation.answers.sum(axis=1), 1, rtol=1e-5)
     model.save(tmp_path)

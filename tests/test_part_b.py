@@ -116,7 +116,7 @@ def test_it_comes_back_from_what_was_shipped(case: Case, tmp_path: Path) -> None
 
 def test_its_parameters_are_counted(case: Case) -> None:
     """Those of the network; of trees the numbers that were learned; a linear head by hand."""
-    part_b, rows, dataset = case
+    part_b, _, dataset = case
     units = TASKS[dataset.task].units(dataset.num_classes)
     if part_b.recipe.network == "linear":
         assert part_b.num_params() == (NUM_DENSE + 1) * units
@@ -152,3 +152,26 @@ def test_calibrating_twice_changes_nothing_more() -> None:
     once = ONE_VS_REST.score(dataset.labels, part_b.answers(rows))
     part_b.calibrate(dataset.labels, rows)
     assert ONE_VS_REST.score(dataset.labels, part_b.answers(rows)) <= once + 1e-6
+
+
+def test_one_vs_rest_stands_behind_an_inner_cut_too(tmp_path: Path) -> None:
+    """The last blocks of a backbone are trained with it, it is calibrated, and ships from the image to the shares."""
+    part = PartA("efficientnet_lite0", "avg", stage="stage6_block4", side=64)
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (6, 64, 64, 3)).astype(np.float32)
+    tensors = part.tensors()
+    rows = keras.Model(tensors.image, tensors.row).predict(images, verbose=0)
+    _, _, dataset = make("multiclass", "ovr_linear")
+    part_b = PartB(part, Recipe("ovr_linear"), dataset, rows.shape[1:], 60)
+    network, tail = part_b.build()
+    assert tail
+    part_b.set_weights([weight + 0.01 * random.random(weight.shape) for weight in network.get_weights()])
+    part_b.calibrate(np.arange(6) % 3, rows)
+    answers = part_b.answers(rows)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(part_b.output(images), answers, atol=1e-4)
+    part_b.shipped().save(tmp_path / "model.keras")
+    loaded = PartB(part, Recipe("ovr_linear"), dataset, rows.shape[1:], 60)
+    loaded.load(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.answers(rows), answers, atol=1e-5)
+    assert loaded.num_params() == part_b.num_params()

@@ -351,7 +351,10 @@ def test_a_loss_that_does_not_fit_the_task_is_told_before_any_image_is_decoded(
 
     monkeypatch.setattr("headstart.gathering.extract", decode)
     path = write(f'[[trial]]\ntrial = "linear"\n[[trial]]\ntrial = "mlp"\nloss = "{loss}"\n')
-    data, is_fitting = photos(per_class=2, classes=classes), loss in TASKS["binary" if len(classes) == 2 else "multiclass"].losses
+    data, is_fitting = (
+        photos(per_class=2, classes=classes),
+        loss in TASKS["binary" if len(classes) == 2 else "multiclass"].losses,
+    )
     with pytest.raises(HeadstartError) as caught:
         hs.fit(data, plan=path, out=tmp_path / "run")
     assert caught.value.code == ("H999" if is_fitting else "H040")

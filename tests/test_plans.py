@@ -14,7 +14,7 @@ from headstart.errors import BackboneError, HeadstartError, TrainingError, Usage
 from headstart.extractor import POOLINGS
 from headstart.networks import NETWORKS
 from headstart.plankeys import OPTIMIZERS
-from headstart.plans import PLANS, Entry, make_trial, make_trials
+from headstart.plans import PLANS, TABLE_PLANS, VALUE_PLANS, Entry, make_trial, make_trials
 from headstart.rates import SCHEDULES, slow_down
 from headstart.recipe import Recipe
 from headstart.trials import parse_trial
@@ -129,12 +129,42 @@ def test_weights_and_seed_reach_the_trial() -> None:
     assert trial.recipe.seed == 7
 
 
-@pytest.mark.parametrize("plan", PLANS)
-def test_every_plan_names_trials_once(plan: str) -> None:
+KINDS: dict[str, tuple[dict[str, tuple[Entry, ...]], dict[str, bool]]] = {
+    "images": (PLANS, {}),
+    "values": (VALUE_PLANS, {"is_of_values": True}),
+    "table": (TABLE_PLANS, {"is_table": True}),
+}
+
+
+@pytest.mark.parametrize(("kind", "plan"), [(kind, plan) for kind, (plans, _) in KINDS.items() for plan in plans])
+def test_every_plan_names_trials_once(kind: str, plan: str) -> None:
     """The contract of a row: full names, each of a trial that exists, none twice, in the order of the plan."""
-    trials = make_trials(plan, (), weights=None, seed=0)
-    assert [trial.name for trial in trials] == [entry.name or entry.trial for entry in PLANS[plan]]
+    plans, options = KINDS[kind]
+    trials = make_trials(plan, (), weights=None, seed=0, **options)
+    assert [trial.name for trial in trials] == [entry.name or entry.trial for entry in plans[plan]]
     assert len({trial.name for trial in trials}) == len(trials) > 0
+    assert all(trial.part.is_table == (kind == "table") for trial in trials)
+
+
+@pytest.mark.parametrize("plan", TABLE_PLANS)
+def test_a_plan_for_tables_begins_with_what_networks_have_to_beat(plan: str) -> None:
+    """The yardsticks first, and at least a linear head and a network behind them."""
+    trials = make_trials(plan, (), weights=None, seed=0, is_table=True)
+    assert [trial.is_yardstick for trial in trials] == [True, True] + [False] * (len(trials) - 2)
+    assert {"table-baseline", "table-trees", "table-linear", "table-dnn"} <= {trial.name for trial in trials}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plan_for_other_data_is_told(kind: str) -> None:
+    """H001 names the plans that these data have, every one of which has the name of a plan for images."""
+    plans, options = KINDS[kind]
+    assert set(plans) <= set(PLANS)
+    for plan in set(PLANS) - set(plans):
+        with pytest.raises(UsageError) as caught:
+            make_trials(plan, (), weights=None, seed=0, **options)
+        assert caught.value.code == "H001"
+        assert plan in caught.value.received
+        assert all(known in caught.value.expected for known in plans)
 
 
 def test_named_trials_replace_the_plan_s() -> None:

@@ -24,9 +24,9 @@ EVEN = np.linspace(100.0, 200.0, 41)
 SKEWED = np.exp(np.random.default_rng(0).normal(3, 1.5, 200))
 
 columns = arrays.arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(1, 3)), elements=st.floats(-1e12, 1e12))
-scalings = st.lists(
-    st.tuples(st.booleans(), st.floats(-5, 20), st.floats(0.01, 5)), min_size=1, max_size=3
-).map(lambda rows: Scaling(*(tuple(column) for column in zip(*rows, strict=True))))
+scalings = st.lists(st.tuples(st.booleans(), st.floats(-5, 20), st.floats(0.01, 5)), min_size=1, max_size=3).map(
+    lambda rows: Scaling(*(tuple(column) for column in zip(*rows, strict=True)))
+)
 
 
 def test_targets_are_standardised() -> None:

@@ -19,6 +19,7 @@ from headstart.batches import RowBatches
 from headstart.console import LineProgress
 from headstart.errors import TrainingError
 from headstart.features import Features, extract
+from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model
 from headstart.plans import Entry, make_trial
@@ -98,6 +99,26 @@ def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str,
     assert job.rows[1].metric == "r2"
     assert [(row.status, row.reason) for row in job.rows[1:]] == [(status, reason)]
     assert job.interrupted == (status == "interrupted")
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [
+        ({"linear": 1.0, "trees": 0.95, "baseline": 2.0}, "linear"),
+        ({"linear": 1.0, "trees": 0.85, "baseline": 2.0}, "trees"),
+        ({"linear": 1.0, "dnn": 0.9, "trees": 0.85}, "dnn"),
+        ({"linear": None, "trees": 1.0, "baseline": 0.5}, "baseline"),
+        ({"linear": None}, None),
+    ],
+    ids=["not far enough ahead", "far ahead", "ahead of one network", "no network", "nothing"],
+)
+def test_a_yardstick_is_kept_only_where_it_is_far_ahead(losses: dict[str, float | None], best: str | None) -> None:
+    """By a tenth of the best network's ``val_loss``, or where no network has ended well."""
+    rows = [Row(name, "done", "table", name, val_loss=loss) for name, loss in losses.items()]
+    job: Any = SimpleNamespace(rows=rows)
+    job.best_network = Job.best_network.fget(job)  # type: ignore[attr-defined]
+    found = Job.best.fget(job)  # type: ignore[attr-defined]
+    assert (found and found.trial) == best
 
 
 def test_what_comes_after_a_trial_does_not_make_it_a_failure() -> None:

@@ -183,7 +183,9 @@ def test_the_baseline_is_the_best_constant(tmp_path: Path, task: Task) -> None:
         if task.has_classes:
             other = random.dirichlet(np.ones(told.shape[1]))
         else:
-            other = np.clip(told[0] + random.normal(0, 0.1, told.shape[1]), 0.01, None if task.name == "regression" else 0.99)
+            other = np.clip(
+                told[0] + random.normal(0, 0.1, told.shape[1]), 0.01, None if task.name == "regression" else 0.99
+            )
         assert best <= task.score(examples.labels, np.tile(other, (len(told), 1))) + 1e-6
 
 

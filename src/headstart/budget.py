@@ -98,7 +98,7 @@ class Budget:
                 "the budget is too small for any trial",
                 received=f"--budget {self.seconds:g}s",
                 expected=f"at least {advised} s for this data on this machine",
-                advice=f"--budget {advised}s, or fewer images",
+                advice=f"--budget {advised}s, or fewer samples",
             )
 
     def begin_finish(self) -> None:

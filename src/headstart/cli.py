@@ -46,7 +46,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     task: Annotated[
         str | None, typer.Option(help="binary, multiclass, multilabel or regression; inferred if left out.")
     ] = None,
-    plan: Annotated[str, typer.Option(help="quick, balanced, best, scratch, or a TOML file.")] = "quick",
+    plan: Annotated[str, typer.Option(help="quick, balanced, best, scratch, one_vs_rest, or a TOML file.")] = "quick",
     trial: Annotated[
         list[str] | None,
         typer.Option(help="Only these: [backbone][-stage][-pooling][-SIDEpx][-Nviews]-network."),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.cell_values import is_missing, numbers
+from headstart.cell_values import dates, is_missing, numbers
 from headstart.skipping import Skipped
 
 __all__ = ["CsvTable", "read_csv_table"]
@@ -109,6 +109,8 @@ def _quote(text: str) -> str:
 
 def _separator(text: str, quote: str) -> str:
     """What splits the rows into equally many cells, the first one too; and into numbers rather than pieces of them."""
+    if (between := _between_quotes(text, quote)) is not None:
+        return between
     ranked = [(_fitness(_parsed(text, mark, quote)[:_SAMPLE]), mark) for mark in _SEPARATORS]
     fitness, separator = max(ranked, key=lambda pair: pair[0])
     if fitness[:2] == (True, True):
@@ -116,6 +118,16 @@ def _separator(text: str, quote: str) -> str:
     if _fitness(_parsed(_tabbed(text, quote), "\t", quote)[:_SAMPLE])[:2] == (True, True):
         return " "
     return separator if fitness[3] > 0.5 else ","
+
+
+def _between_quotes(text: str, quote: str) -> str | None:
+    """What stands between a closing and an opening quote in most lines."""
+    least = max(1, text.count("\n"), text.count("\r")) / 2
+    counts = {
+        mark: len(re.findall(rf"(?<!{quote}){quote} ?{re.escape(mark)} ?{quote}(?!{quote})", text)) for mark in _SEPARATORS
+    }
+    mark = max(counts, key=lambda mark: counts[mark])
+    return mark if counts[mark] >= least else None
 
 
 def _fitness(rows: list[list[str]]) -> tuple[bool, bool, float, float]:
@@ -166,7 +178,15 @@ def _is_header(first: list[str], body: list[list[str]], known: Sequence[str]) ->
         return False
     told = np.flatnonzero(~is_missing(np.array(first, object)))
     below = {i: {row[i] for row in body if len(row) == len(first)} for i in told}
+    if any(_are_dates([first[i]]) and _are_dates([*cells]) for i, cells in below.items()):
+        return False
     if known and abs(len(first) - len(known)) <= 1 and all(re.fullmatch(r"c\d+", name) for name in known):
         # The model's table had no header. One here would stand above numbers.
         return any(cells and np.isfinite(numbers(np.array([*cells], object))).all() for cells in below.values())
     return 2 * sum(first[i] in cells for i, cells in below.items()) < len(told)
+
+
+def _are_dates(cells: list[str]) -> bool:
+    """Whether most of the cells are dates."""
+    found = dates(np.array(cells[:_SAMPLE], object))
+    return 2 * int((~np.isnat(found)).sum()) > len(found)

@@ -73,6 +73,9 @@ def _encode(job: Job, part: PartA) -> TableFeatures:
         job.learning = make_split(group_duplicates(job.learning), validation=job.request.validation, seed=job.request.seed)
         _refuse_folds(job)
         features = encode_table(job.learning, part)
+    job.budget.expect(part.name)
+    if job.best is None:
+        job.budget.require(0.0)
     job.is_prepared = True
     job.save(split_part=part.name)
     job.features[part.name] = features

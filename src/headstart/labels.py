@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 
 _MOST_INTEGERS = 20  # different ones that are still taken for classes
 _LEAST_ROWS = 3  # a class, on average, where classes are integers
+_LARGEST = 1e30  # value of a regression
 _CLASSES_TOO = ("none", "-")  # markers of missing cells that are classes where the others are text: none and mild, + and -
 
 
@@ -163,7 +164,11 @@ def _of_no_model(text: str, _: str) -> str:
 def _amounts(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
     names = tuple(c.name for c in columns) if classes is None else tuple(classes)
     columns = _by_name(columns, classes) if len(columns) != 1 or len(names) != 1 else columns
-    found = [c.faults(np.isfinite(c.values), lambda text, where: f"{text} in {where} is no finite number") for c in columns]
+    # A network answers in float32, and so large a number leaves no room for its square.
+    found = [
+        c.faults(np.abs(c.values) <= _LARGEST, lambda text, where: f"{text} in {where} is no number, or too large a one")
+        for c in columns
+    ]
     return Labels(names, np.stack([c.values for c in columns], axis=1), _first_faults(found))
 
 

@@ -274,6 +274,8 @@ class Model:
             chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
         else:
             dataset = data if isinstance(data, Dataset) else read(data, known=self._known())
+            if (dataset.table is not None) != self.part.is_table:
+                raise nothing_to_evaluate(f"{dataset.name}, which holds {dataset.sample_noun}s", fitted.classes)
             dataset = dataset.relabelled(fitted.classes)
             chosen = dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
         features = self._features_of(chosen)

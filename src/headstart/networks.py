@@ -257,13 +257,13 @@ def _one_vs_rest(network: Network, rows: keras.KerasTensor, num_classes: int, se
     return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
 
 
-def shared_out(model: keras.Model) -> keras.Model:
-    """A model that gives each class its share, from one that gives independent probabilities."""
-    from keras import ops
+def shared_out(head: keras.Model) -> keras.Model:
+    """One-vs-rest networks on the same layers, but answering with each class's share of the independent probabilities."""
+    import keras
+    from keras import layers
 
-    (output,) = model.outputs
-    total = ops.maximum(ops.sum(output, axis=-1, keepdims=True), float(np.finfo(np.float32).tiny))  # no class at all: no NaN
-    return _shipped(model.inputs[0], output / total)
+    logs = layers.Activation("log_sigmoid", name="logs")(head.get_layer(CALIBRATION).output)
+    return keras.Model(head.inputs[0], layers.Softmax(name="shares")(logs), name=head.name)
 
 
 def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
@@ -301,15 +301,24 @@ def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Net
     from keras import layers
 
     num_dense = rows.shape[-1] - len(code_sizes)
-    dense = rows[:, :num_dense]
+    dense = _columns(rows, 0, num_dense)
     if not network.embeds:
         return dense
     embedded = []
     for number, size in enumerate(code_sizes):
-        code = rows[:, num_dense + number]
         width = min(32, round(1.6 * size**0.56))
-        embedded.append(layers.Embedding(size, width, name=f"embedding_{number + 1}")(code))
+        code = _columns(rows, num_dense + number, 1)
+        embedded.append(layers.Flatten()(layers.Embedding(size, width, name=f"embedding_{number + 1}")(code)))
     return layers.Concatenate(name="embedded")([dense, *embedded])
+
+
+def _columns(rows: keras.KerasTensor, first: int, number: int) -> keras.KerasTensor:
+    """Some columns of the rows, by layers that every format knows."""
+    from keras import layers
+
+    column_by_column = layers.Reshape((rows.shape[-1], 1))(rows)
+    chosen = layers.Cropping1D((first, rows.shape[-1] - first - number))(column_by_column)
+    return layers.Reshape((number,))(chosen)
 
 
 def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.KerasTensor:

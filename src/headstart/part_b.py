@@ -54,6 +54,7 @@ class PartB:
         self._weights: list[Array] = []
         self._joined: Joined | None = None
         self._network: keras.Model | None = None
+        self._head_alone: keras.Model | None = None  # without a backbone's tail
 
     @property
     def is_yardstick(self) -> bool:
@@ -94,6 +95,8 @@ class PartB:
 
     def whole(self) -> keras.Model:
         """Both parts, image of 0..255 in; of a table, whose encoder is no network, the encoded row in. Not yet in units."""
+        if self.is_one_vs_rest:
+            return self._sharing().whole
         if self.part.is_table:
             return self.network
         if self._joined is None:
@@ -104,9 +107,17 @@ class PartB:
     def shipped(self) -> keras.Model:
         """The same as it is shipped: answers in the user's units."""
         whole = self.whole()
-        if self.is_one_vs_rest:
-            return shared_out(whole)
         return whole if self.dataset.scaling is None else in_units(whole, self.dataset.scaling)
+
+    def _sharing(self, *, load: bool = True) -> Joined:
+        """One-vs-rest networks that answer in shares, on the layers of the head; those of a backbone's tail are copied."""
+        network = self.network
+        head = shared_out(cast("keras.Model", self._head_alone))
+        if self.part.is_table:
+            return Joined(head, head, [])
+        joined = join(self.part, lambda _: head, load=load)
+        joined.part_b.set_weights(network.get_weights())
+        return joined
 
     def answers(self, rows: Array) -> Array:
         """Answers to rows at the cut, ``(n, columns)``, in the scale that ``Dataset.targets`` has."""
@@ -120,8 +131,9 @@ class PartB:
         from headstart.batches import predict_rows
 
         slope, offsets = calibrate(labels, predict_rows(self.network, rows))
-        gamma, beta, mean, variance = self.network.get_layer(CALIBRATION).get_weights()
-        self.network.get_layer(CALIBRATION).set_weights([gamma * slope, beta * slope + offsets, mean, variance])
+        calibration = cast("keras.Model", self._head_alone).get_layer(CALIBRATION)
+        gamma, beta, mean, variance = calibration.get_weights()
+        calibration.set_weights([gamma * slope, beta * slope + offsets, mean, variance])
         self._weights = self.network.get_weights()
 
     def output(self, inputs: Array) -> Array:
@@ -169,7 +181,12 @@ class PartB:
         """Take the weights of a whole model that was shipped, and give those of Part B."""
         if self.is_yardstick:
             return self.restore(file.parent)
-        if self.part.is_table:
+        if self.is_one_vs_rest:
+            network, _ = self.build()
+            shared = self._sharing(load=False)
+            shared.whole.load_weights(file)
+            network.set_weights(shared.part_b.get_weights())
+        elif self.part.is_table:
             network, _ = self.build()
             self.shipped().load_weights(file)
         else:
@@ -180,7 +197,7 @@ class PartB:
         return self._weights
 
     def _head(self, shape: Sequence[int]) -> keras.Model:
-        return build_head(
+        self._head_alone = build_head(
             self.recipe.network,
             shape,
             self.dataset.task,
@@ -189,6 +206,7 @@ class PartB:
             options=self.recipe.options,
             code_sizes=self.code_sizes,
         )
+        return self._head_alone
 
 
 @lru_cache

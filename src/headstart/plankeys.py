@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from headstart.augmentation import AUGMENTATIONS, Augmentation
 from headstart.backbones import find_backbone
 from headstart.errors import BackboneError, UsageError
-from headstart.extractor import PIXELS, POOLINGS
+from headstart.extractor import PIXELS, POOLINGS, TABLE
 from headstart.layer_choices import check_choices, read_regularizer
 from headstart.networks import NETWORKS
 from headstart.rates import SCHEDULES
 from headstart.recipe import Recipe
 from headstart.tasks import TASKS
+from headstart.yardsticks import YARDSTICKS
 
 __all__ = ["ACTIVATIONS", "KEYS", "LOSSES", "OPTIMIZERS", "SETTINGS", "Check", "Key", "Refusal", "nearest", "option_check"]
 
@@ -138,7 +139,7 @@ def _trial(value: object) -> Refusal | None:
     if not isinstance(value, str):
         return Refusal("the name of a trial, in quotes")
     head, dash, network = value.rpartition("-")
-    refusal = _one_of(NETWORKS)(network)
+    refusal = _one_of([*NETWORKS, *(YARDSTICKS if head == TABLE else ())])(network)
     return refusal and Refusal(
         f"[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, where network is {refusal.expected}",
         f"{head}{dash}{refusal.nearest}" if refusal.nearest else "",
@@ -149,7 +150,7 @@ def _backbone(value: object) -> Refusal | None:
     names = value.split("+") if isinstance(value, str) else value
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return Refusal("the name of a backbone, or a list of such names")
-    if names == [PIXELS]:
+    if names in ([PIXELS], [TABLE]):
         return None
     try:
         found = [find_backbone(name).name for name in names]

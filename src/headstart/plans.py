@@ -19,6 +19,7 @@ __all__ = [
     "SMALL_TABLE",
     "SMALL_TABLE_FOLDS",
     "TABLE_PLANS",
+    "VALUE_PLANS",
     "Entry",
     "make_trial",
     "make_trials",
@@ -36,6 +37,8 @@ _FROM_SCRATCH = {
     "epochs": 30,
     "augmentation": {"shift_width": 0.1, "shift_height": 0.1, "rotation": 15, "zoom": 0.15},
 }
+
+_FROZEN = ("quick", "balanced", "best")  # plans that look at an image by way of a trained backbone
 
 # The first runs first, so that there is a model; of the others, the one with the most expected gain a second is next.
 PLANS: dict[str, tuple[Entry, ...]] = {
@@ -89,6 +92,14 @@ TABLE_PLANS["best"] = TABLE_PLANS["balanced"]
 TABLE_PLANS["one_vs_rest"] = (*TABLE_PLANS["quick"], Entry("table-ovr_linear"), Entry("table-ovr_mlp", 0.2))
 
 
+# A network that was made to tell objects apart has learned to overlook how bright or how turned they are, so for a number
+# the pixels are tried as well. What augmentation changes may be that very number: there is none.
+_OF_VALUES = {key: value for key, value in _FROM_SCRATCH.items() if key != "augmentation"}
+VALUE_PLANS: dict[str, tuple[Entry, ...]] = {
+    **{name: (*entries, Entry("pixels-cnn", 0.5, _OF_VALUES)) for name, entries in PLANS.items() if name in _FROZEN},
+    "scratch": (Entry("pixels-cnn", settings=_OF_VALUES),),
+}
+
 # Plans that end with the weighted mean of those of their models that see the same image as the best one; on a table all do.
 ENSEMBLED = frozenset({"best"})
 # Folds that the heads of a plan are cross-validated in unasked: on rows that are there it takes little.
@@ -122,7 +133,14 @@ def _sized(trial: Trial, side: int) -> Trial:
 
 
 def make_trials(
-    plan: str, names: Sequence[str], *, weights: Path | None, seed: int, side: int = 0, is_table: bool = False
+    plan: str,
+    names: Sequence[str],
+    *,
+    weights: Path | None,
+    seed: int,
+    side: int = 0,
+    is_table: bool = False,
+    is_of_values: bool = False,
 ) -> list[Trial]:
     """The trials of a plan, or the ones named, each once.
 
@@ -133,17 +151,18 @@ def make_trials(
         seed: Seed of every recipe.
         side: Typical side of the images, which is part of some names; 0 while nobody knows it.
         is_table: The samples are rows of features.
+        is_of_values: They are images, and a number is asked for.
 
     Raises:
         UsageError: No such plan (H001), no such trial (H002), parts of one that do not fit one another (H008), settings
             that one would not use (H035), two of one name (H034), or something wrong in a plan file (H030 to H035).
         BackboneError: A backbone or a stage of one is not known (H201, H206).
     """
-    plans = TABLE_PLANS if is_table else PLANS
+    plans = TABLE_PLANS if is_table else VALUE_PLANS if is_of_values else PLANS
     if plan in plans:
         trials = [make_trial(entry, weights=weights, seed=seed) for entry in plans[plan]]
     elif plan in PLANS:
-        raise _unknown_plan(f"{plan}, which is for images", plans)
+        raise _unknown_plan(f"{plan}, which is for other data", plans)
     else:
         trials = _trials_of_file(plan, weights=weights, seed=seed)
     trials = [_sized(trial, side) for trial in trials]

@@ -29,7 +29,7 @@ class Recipe:
         tail_rate: Rate of the backbone's own layers behind an inner cut, as a share of the head's.
         loss: Keras's name of a loss; None is the task's own.
         epochs: At most so many passes over the training split; None: 60 for a head on pooled features, fewer behind an
-            inner cut, 60 from scratch, 10 to 80 for the small networks of tables, by the number of rows.
+            inner cut, 60 from scratch, 10 to 100 for the small networks of tables, by the number of rows.
         batch_size: Samples a step, a power of two; None fits it to the data.
         patience: Epochs without a better ``val_loss`` before training stops; half of it before the rate is halved.
         views: Copies of each training image in the store: the image itself and ``views - 1`` augmented ones.

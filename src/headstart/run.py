@@ -90,6 +90,8 @@ class Run:
         target = state.get("target")
         known = Known(predictor.classes, predictor.task, target, state.get("image"), columns)
         dataset = read(data, known=known)
+        if (dataset.table is None) != (predictor.encoding is None):
+            raise nothing_to_evaluate(f"{data}, which holds {dataset.sample_noun}s", predictor.classes)
         dataset = dataset.relabelled(predictor.classes)
         if "test" in dataset.split:
             dataset = dataset.take(dataset.indices("test"))

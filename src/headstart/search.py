@@ -84,7 +84,8 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     with watch.stage("scan"):
         dataset = _read(request)
         is_table = dataset.table is not None
-        trials = asked(is_table=True) if is_table else asked(side=typical_side(dataset))
+        is_of_values = dataset.task == "regression"
+        trials = asked(is_table=True) if is_table else asked(side=typical_side(dataset), is_of_values=is_of_values)
     for trial in trials:
         check_kind(trial.part, dataset, trial.name)
         check_task(trial, dataset)

@@ -22,7 +22,7 @@ _RARE_SHARE, _RARE_ROWS = 0.002, 2  # a level below either is one of the others
 _FLAG_SHARE, _FLAG_ROWS = 0.01, 2  # missing cells from which on a column says which they are
 _MOST_SKEW = 1.0
 _LEAST_SCALE_OF_LOG = 1e-3  # below it all values are so small that the logarithm changes nothing
-_LEAST_FOR_QUANTILES, _MOST_KNOTS, _MOST_SCORE = 50, 32, 2.5
+_LEAST_FOR_QUANTILES, _MOST_KNOTS, _MOST_SCORE = 10, 32, 2.5
 
 
 class Note(NamedTuple):
@@ -163,7 +163,7 @@ def _transform(values: Array) -> dict[str, Any]:
         return {"transform": "log"}
     if len(distinct := np.unique(values)) < _LEAST_FOR_QUANTILES:
         return {"transform": "none"}
-    knots = np.quantile(distinct, np.linspace(0, 1, _MOST_KNOTS), method="nearest")
+    knots = np.quantile(distinct, np.linspace(0, 1, min(_MOST_KNOTS, len(distinct))), method="nearest")
     ordered = np.sort(values)
     ranks = (np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")) / (2 * len(values))
     scores = [min(max(NormalDist().inv_cdf(rank), -_MOST_SCORE), _MOST_SCORE) for rank in ranks.tolist()]

@@ -20,6 +20,7 @@ from headstart.export import Exported
 from headstart.leaderboard import Row, metric_of, ranked, read_leaderboard
 from headstart.run import Run
 from headstart.runfolder import RunFolder, read_json
+from headstart.yardsticks import YARDSTICK_MARGIN
 
 __all__ = [
     "as_csv",
@@ -121,9 +122,10 @@ def show_run(run: Run) -> None:
     """Print what a finished run found, and where everything is."""
     state, console = run.folder.state, _console()
     console.print()
-    show_leaderboard(entries([run.path]))
+    rows = entries([run.path])
+    show_leaderboard(rows)
     if state.get("best"):
-        console.print(_plain(f"Kept: {state['best']['trial']}, the lowest val_loss. ● no other is both faster and better."))
+        console.print(_plain(f"Kept: {_why_kept(state['best'], rows)}. ● no other is both faster and better."))
     console.print()
     if (run.path / "evaluation.json").exists():
         show_evaluation(run.evaluation, "rows" if state.get("data_kind") == "table" else "images")
@@ -138,6 +140,12 @@ def show_run(run: Run) -> None:
     console.print(_plain(f"  headstart export {shlex.quote(str(run.path))} --to {formats}"))
     if not is_table:
         console.print(_plain("  headstart fit PATH/TO/YOUR/PHOTOS"))
+
+
+def _why_kept(best: Mapping[str, Any], rows: Sequence[Entry]) -> str:
+    is_lowest = all(row["val_loss"] is None or row["val_loss"] >= best["val_loss"] for row in rows)
+    margin = f"of the networks; a yardstick would be kept where its own is lower by {YARDSTICK_MARGIN:.0%}"
+    return f"{best['trial']}, the lowest val_loss{'' if is_lowest else f' {margin}'}"
 
 
 def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:

@@ -74,10 +74,10 @@ def find_target(
         >>> found.task, found.classes, found.labels, found.skipped[0]
         ('binary', ('no', 'yes'), array([0, 1, 0]), Skipped(path='row 4', reason="no value in the target column 'class'"))
     """
-    if target is not None:
+    if task in ("multilabel", "regression") and classes and all(name in table.names for name in classes):
+        columns, how = [TargetColumn(name, table.column(name)) for name in classes], ""  # also where a name holds a comma
+    elif target is not None:
         columns, how = _asked_columns(table, target)
-    elif task in ("multilabel", "regression") and classes and all(name in table.names for name in classes):
-        columns, how = [TargetColumn(name, table.column(name)) for name in classes], ""
     else:
         columns, how = _likely_columns(table, leave_out, is_new=classes is None)
     if classes is not None:
@@ -157,6 +157,7 @@ def _inferred_task(columns: list[TargetColumn]) -> tuple[str, str]:
     column = columns[0]
     if separator := _list_separator(column):
         example = min((text for text in column.counts if separator in text), key=len)
+        _check_recurrence(column, len({part for text in column.counts for part in list_parts(text, separator)}), "labels")
         return "multilabel", f"lists such as {printable(example[:40])} → multilabel"
     count = len(np.unique(column.finite)) if column.is_number else len(column.counts)
     task = "binary" if count == 2 else "multiclass"
@@ -164,15 +165,20 @@ def _inferred_task(columns: list[TargetColumn]) -> tuple[str, str]:
         is_whole = bool((column.finite == np.rint(column.finite)).all())
         task = task if are_classes(column.finite) else "regression"
         return task, f"{'integer' if is_whole else 'number'} column with {count} values → {task}"
+    _check_recurrence(column, count, "texts")
+    return task, f"text with {count} values → {task}"
+
+
+def _check_recurrence(column: TargetColumn, count: int, what: str) -> None:
+    """Refuse ids and free text: many different ones, that hardly recur."""
     if count > 20 and 2 * count > column.counts.total():
         raise DatasetError(
             "H113",
             "the target column cannot be told apart",
-            received=f"{column.name}: {count} different texts in {column.counts.total()} rows",
+            received=f"{column.name}: {count} different {what} in {column.counts.total()} rows",
             expected="a column whose values recur, or one of numbers",
             advice="name another column: --target COLUMN",
         )
-    return task, f"text with {count} values → {task}"
 
 
 def _list_separator(column: TargetColumn) -> str:

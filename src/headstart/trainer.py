@@ -34,7 +34,7 @@ LEAST_BATCH = 2
 _EPOCHS = 60
 _SMALL_BYTES = 16 << 10  # of a sample in a network whose steps cost more than their arithmetic
 _STEPS_TOGETHER = 16  # of such a network, between two looks of the callbacks
-_SMALL_EPOCHS, _MANY_SAMPLES = 80, 2000  # of such a network; on more samples fewer epochs are as many steps
+_SMALL_EPOCHS, _MANY_SAMPLES = 100, 2000  # of such a network; on more samples fewer epochs are as many steps
 _TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
 _PASSES_LEFT = 2  # over as many rows as the validation split has, behind the last batch: for its score, and for a test's
 _TOLERANCE = 1e-2  # of a probability, which half precision may have rounded
@@ -374,13 +374,13 @@ def _is_out_of_memory(error: Exception) -> bool:
 def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
     """A power of two that makes about 20 steps an epoch, from 8 to 256, and fits into a quarter of the machine's memory.
 
-    Small networks, whose steps take as long for few samples as for 32, have 32 at least.
+    Small networks, whose steps take as long for few samples as for 16, have 16 at least.
 
     Args:
         num_samples: Training samples.
         sample_bytes: What one of them takes while it is trained on.
     """
-    least = 32 if 0 < sample_bytes < _SMALL_BYTES else 8
+    least = 16 if 0 < sample_bytes < _SMALL_BYTES else 8
     wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), least, 256))
     fitting = (memory_bytes() or math.inf) / 4 / max(1, sample_bytes)
     return wanted if wanted <= fitting else max(LEAST_BATCH, 2 ** int(np.log2(max(1.0, fitting))))

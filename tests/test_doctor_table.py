@@ -1,0 +1,57 @@
+"""Artefacts: each note of the encoder is a finding that says what it means for the user."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from headstart.cells import Table
+from headstart.doctor import check_columns
+from headstart.doctor.table import CHECKS
+from headstart.table_columns import Note
+from headstart.table_encoder import learn_encoding
+
+
+@pytest.mark.parametrize("code", CHECKS)
+def test_every_note_is_one_finding(code: str) -> None:
+    """Whole, with the columns that were noted, however many; and only where there is a note."""
+    (finding,) = check_columns([Note(code, "odd", f"column {i}: 3 of 9 cells") for i in range(10)])
+    assert finding.code == code
+    assert all([finding.title, finding.severity, finding.measured, finding.why, finding.advice])
+    assert "column 0: 3 of 9 cells" in finding.measured
+    assert "column 9" not in finding.measured
+    assert finding.measured.endswith("and 2 more")
+    json.dumps(finding.to_json(), allow_nan=False)
+    assert check_columns([]) == []
+
+
+def test_findings_come_in_the_order_of_their_codes() -> None:
+    """Whatever the order of the columns was."""
+    notes = [Note(code, "odd", "a column") for code in reversed(CHECKS)]
+    assert [finding.code for finding in check_columns(notes)] == sorted(CHECKS)
+
+
+def test_a_table_with_everything_wrong_has_every_finding() -> None:
+    """Each code is one that the encoder gives, and the columns are named as the user named them."""
+    random = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    useful = random.normal(size=200) + labels
+    columns = {
+        "none": np.full(200, "", object),
+        "same": np.full(200, "x", object),
+        "number": np.array([f"id{i:05d}" for i in range(200)], object),
+        "useful": useful,
+        "again": useful.copy(),
+        "answer": np.array(["no", "yes"], object)[labels],
+        "odd": np.array(
+            ["what" if i % 50 == 7 else f"{value:.3f}" for i, value in enumerate(random.normal(size=200))], object
+        ),
+        "endless": np.where(np.arange(200) % 40 == 3, np.inf, random.normal(size=200)),
+    }
+    _, notes = learn_encoding(Table(tuple(columns), tuple(columns.values())), labels, "binary")
+    found = {finding.code: finding.measured for finding in check_columns(notes)}
+    assert set(found) == set(CHECKS)
+    for code, name in zip(sorted(CHECKS), ("none", "same", "number", "again", "answer", "odd", "endless"), strict=True):
+        assert name in found[code], code
