@@ -171,7 +171,7 @@ def test_one_vs_rest_stands_behind_an_inner_cut_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(part_b.output(images), answers, atol=1e-4)
     part_b.shipped().save(tmp_path / "model.keras")
-    loaded = PartB(part, Recipe("ovr_linear"), dataset, rows.shape[1:], 60)
+    loaded = PartB(part, Recipe("ovr_linear"), dataset, images.shape[1:], 60)  # all that is known of a saved model
     loaded.load(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded.answers(rows), answers, atol=1e-5)
     assert loaded.num_params() == part_b.num_params()

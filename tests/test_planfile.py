@@ -55,9 +55,22 @@ def _refused(path: Path, code: str) -> HeadstartError:
     return error
 
 
+EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_on_the_page_for_tables_is_a_plan(write: WriteFile) -> None:
+    """All of its trials are on rows of features, yardsticks and one-vs-rest among them."""
+    _, example = EXAMPLES
+    trials = make_trials(str(write(example)), (), weights=None, seed=5, is_table=True)
+    assert all(trial.part.is_table for trial in trials)
+    assert [trial.is_yardstick for trial in trials] == [True, True, False, False, False]
+    assert [trial.name for trial in trials[2:]] == ["table-linear", "wide", "table-ovr_linear"]
+    assert trials[3].recipe.options["units"] == [256, 128]
+
+
 def test_the_example_on_the_page_is_a_plan(write: WriteFile) -> None:
-    """``docs/plans.md`` holds one complete example, and it is read as the page says."""
-    (example,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    """``docs/plans.md`` holds a complete example for images, and it is read as the page says."""
+    example, _ = EXAMPLES
     first, pair, tail, own = _trials(write(example), seed=5)
     assert first.name == "efficientnet_lite0-grid2-linear"
     assert first.is_solved

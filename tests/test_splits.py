@@ -177,7 +177,8 @@ def test_strata_by_hand() -> None:
     assert strata(make([2, 0, 1])).tolist() == [2, 0, 1]
     labels = np.array([[1, 1], [1, 0], [0, 0], [1, 0]])  # the second is rarer
     assert strata(make_labels(labels)).tolist() == [0, 1, 2, 1]
-    assert strata(make_values(np.arange(20.0)[:, None])).tolist() == [i // 2 for i in range(20)]
+    assert strata(make_values(np.arange(50.0)[:, None])).tolist() == [i // 5 for i in range(50)]
+    assert strata(make_values(np.arange(12.0)[:, None])).tolist() == [i // 6 for i in range(12)]  # five at least
     assert set(strata(make_values(np.full((7, 1), 3.0))).tolist()) in ({0}, {1})
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import headstart as hs
@@ -287,6 +288,9 @@ def test_both_ends_of_a_table_agree(table_walk: tuple[hs.Run, Path], tmp_path: P
     expected = np.array([[float(row[name]) for name in names] for row in stored])
     rows = [int(row["row"]) - 1 for row in stored]
     answered = run.predict(table).iloc[rows]
+    frame = pd.read_csv(table, nrows=200)
+    for same in (frame, frame[["size", "since", "colour", "town"]].to_numpy()):
+        pd.testing.assert_frame_equal(run.predict(same).iloc[rows], answered, rtol=1e-5, atol=2e-6)
     size = np.abs(expected).max(axis=0)
     assert (np.abs(answered[names].to_numpy(float) - expected) / size).max() <= 1e-4
     truth = [row["label_price"] for row in stored] if is_values else [row["label"] for row in stored]

@@ -1,4 +1,4 @@
-"""Headstart: labelled images in; the fastest good model on this machine, an honest report and a file to ship out.
+"""Headstart: labelled images or a table in; the fastest good model here, an honest report and a file to ship out.
 
 Names are imported when they are first used, so that ``import headstart`` costs nothing.
 """

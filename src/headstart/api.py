@@ -45,22 +45,23 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     progress: Progress | None = None,
     started: float | None = None,
 ) -> Run:
-    """Train and compare models on labelled images; leave a run folder with the best one, its report and its numbers.
+    """Train and compare models on labelled images or a table; leave a run folder with the best one, its report and numbers.
 
     Args:
-        data: A folder of class folders, a CSV or Parquet file with a column of image paths, ``"demo"``, or a ``Dataset``.
-        target: Name or position of the label column of a table.
+        data: A folder of class folders; a CSV or Parquet file, of image paths if a column holds some, else of features;
+            ``"demo"``; or a ``Dataset``, as ``read_table`` makes one of a data frame.
+        target: Name or position of the target column of a table, or several joined by commas; found if None.
         image: Name or position of its column of image paths.
-        task: ``binary`` or ``multiclass``; inferred if None.
+        task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; inferred if None.
         plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
-        trial: Only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``. A network of your own, a
-            ``keras.Model`` or a function as ``networks.adopt`` takes them, is the trial of its name: on Lite0's features,
-            or at the pixels if it takes images. A model ends in the task's own output, and is copied, trained by the
-            plan's settings (how it was compiled does not count) and left as it was; behind a function, Headstart puts
-            the output layer.
+        trial: Only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``, or ``table-network``. A
+            network of your own, a ``keras.Model`` or a function as ``networks.adopt`` takes them, is the trial of its name:
+            on Lite0's features, or at the pixels if it takes images (on a table: ``Model("table", head=...)``). A model
+            ends in the task's own output, and is copied, trained by the plan's settings (how it was compiled does not
+            count) and left as it was; behind a function, Headstart puts the output layer.
         validation: Share for validation, and for test, where the data brings no split.
-        folds: Cross-validate each trial on the training and validation samples in so many folds; 0: only the heads
-            of plan ``best``, in 5.
+        folds: Cross-validate each trial on the training and validation samples in so many folds, and try the mean of the
+            models of all folds; 0: only the heads of plan ``best`` and those of tables below 500 rows, in 5, without that.
         weights: Local weights file for a network of keras.applications.
         budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the call.
         out: Folder of the run; ``runs/<data name>-NNN`` if None.

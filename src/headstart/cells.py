@@ -94,7 +94,7 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
             return table_of_frame(_parquet(content)), []
         found = read_csv_table(content, names or ())
     except OSError as error:
-        raise _unreadable(f"{path}: {error.strerror or error}") from error
+        raise _unreadable(f"{path}: {error.strerror or error}", "check the path") from error
     except (ValueError, ImportError, csv.Error) as error:
         raise _unreadable(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
     columns = tuple(np.array(column, object) for column in found.columns)
@@ -130,13 +130,13 @@ def table_of_array(array: Array, names: Sequence[str] | None = None) -> Table:
     return table_of_frame(pd.DataFrame(array, columns=list(names or [f"c{i}" for i in range(array.shape[1])])))
 
 
-def _unreadable(received: str) -> DatasetError:
+def _unreadable(received: str, advice: str = "open it in a spreadsheet and save it again as CSV (UTF-8)") -> DatasetError:
     return DatasetError(
         "H107",
         "the table cannot be read",
         received=received,
         expected="a CSV, best in UTF-8, or a Parquet file",
-        advice="open it in a spreadsheet and save it again as CSV (UTF-8)",
+        advice=advice,
     )
 
 

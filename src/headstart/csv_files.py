@@ -174,16 +174,26 @@ def _is_header(first: list[str], body: list[list[str]], known: Sequence[str]) ->
     """Whether the first row names the columns: known ones, or with texts that are neither numbers nor cells below."""
     if known and 2 * sum(name in first for name in known) > len(known):
         return True
-    if any(map(_NUMBER_LIKE.fullmatch, first)):
-        return False
     told = np.flatnonzero(~is_missing(np.array(first, object)))
     below = {i: {row[i] for row in body if len(row) == len(first)} for i in told}
+    if numbered := [i for i in told if _NUMBER_LIKE.fullmatch(first[i])]:
+        # A name may be a number, where others are words above numbers and none is a cell below.
+        words = [i for i in told if i not in numbered]
+        stand_above = sum(_are_numbers(below[i]) for i in words)
+        return stand_above > 0 and len(numbered) <= len(words) and not any(first[i] in below[i] for i in words)
     if any(_are_dates([first[i]]) and _are_dates([*cells]) for i, cells in below.items()):
         return False
     if known and abs(len(first) - len(known)) <= 1 and all(re.fullmatch(r"c\d+", name) for name in known):
         # The model's table had no header. One here would stand above numbers.
-        return any(cells and np.isfinite(numbers(np.array([*cells], object))).all() for cells in below.values())
+        return any(_are_numbers(cells) for cells in below.values())
     return 2 * sum(first[i] in cells for i, cells in below.items()) < len(told)
+
+
+def _are_numbers(cells: set[str]) -> bool:
+    """Whether all of the cells are numbers, or missing."""
+    values = np.array([*cells], object)
+    missing = is_missing(values)
+    return bool((missing | ~np.isnan(numbers(values))).all() and not missing.all())
 
 
 def _are_dates(cells: list[str]) -> bool:

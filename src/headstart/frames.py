@@ -142,8 +142,8 @@ def cells_of(
 
 
 def row_digests(table: Table) -> list[str]:
-    """SHA-256 of the cells of each row."""
-    texts = [[str(cell) for cell in column.tolist()] for column in table.columns]
+    """SHA-256 of the cells of each row, whatever the order of the columns."""
+    texts = [[str(cell) for cell in table.column(name).tolist()] for name in sorted(table.names)]
     return [bytes_digest("\x1f".join(row).encode("utf-8", "backslashreplace")) for row in zip(*texts, strict=True)]
 
 

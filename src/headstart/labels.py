@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 _MOST_INTEGERS = 20  # different ones that are still taken for classes
 _LEAST_ROWS = 3  # a class, on average, where classes are integers
-_LARGEST = 1e30  # value of a regression
+_LARGEST = 1e30  # value of a regression: networks answer in float32, where a square has to fit as well
 _CLASSES_TOO = ("none", "-")  # markers of missing cells that are classes where the others are text: none and mild, + and -
 
 
@@ -91,14 +91,16 @@ def list_parts(text: str, separator: str) -> list[str]:
     return [part.strip() for part in text.split(separator) if part.strip()]
 
 
-def no_column(received: str) -> DatasetError:
+def no_column(received: str, *, is_new: bool = True) -> DatasetError:
     """The error for target columns that are not there, or not told from others (H108)."""
     return DatasetError(
         "H108",
         "a column cannot be found",
         received=received,
-        expected="the name of a column, or its position (0 is the first, -1 the last)",
-        advice="name it: --target COLUMN",
+        expected="the name of a column, or its position (0 is the first, -1 the last)"
+        if is_new
+        else "the columns of the fit",
+        advice="name it: --target COLUMN" if is_new else "name the columns as they were named for fit",
     )
 
 
@@ -164,10 +166,13 @@ def _of_no_model(text: str, _: str) -> str:
 def _amounts(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
     names = tuple(c.name for c in columns) if classes is None else tuple(classes)
     columns = _by_name(columns, classes) if len(columns) != 1 or len(names) != 1 else columns
-    # A network answers in float32, and so large a number leaves no room for its square.
     found = [
-        c.faults(np.abs(c.values) <= _LARGEST, lambda text, where: f"{text} in {where} is no number, or too large a one")
-        for c in columns
+        faults
+        for column in columns
+        for faults in (
+            column.faults(np.isfinite(column.values), lambda text, where: f"{text} in {where} is no finite number"),
+            column.faults(~(np.abs(column.values) > _LARGEST), lambda text, where: f"{text} in {where} is too large"),
+        )
     ]
     return Labels(names, np.stack([c.values for c in columns], axis=1), _first_faults(found))
 
@@ -176,7 +181,7 @@ def _by_name(columns: list[TargetColumn], classes: Sequence[str] | None) -> list
     """The columns in the order of a trained model's labels or targets."""
     found = {column.name: column for column in columns}
     if absent := [name for name in classes or () if name not in found]:
-        raise no_column(f"the model predicts {listed(absent)}; the target columns are {listed(list(found))}")
+        raise no_column(f"the model predicts {listed(absent)}; the target columns are {listed(list(found))}", is_new=False)
     return [found[name] for name in (found if classes is None else classes)]
 
 

@@ -251,10 +251,20 @@ def _one_vs_rest(network: Network, rows: keras.KerasTensor, num_classes: int, se
     for number in range(num_classes):
         given = keras.Input(rows.shape[1:])
         logit = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(network.build(given, **settings))
-        logits.append(keras.Model(given, logit, name=f"class_{number}")(rows))
+        logits.append(_numbered(keras.Model(given, logit, name=f"class_{number}"), number)(rows))
     side_by_side = layers.Concatenate(name="logits")(logits)
     calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # the identity, to begin with
     return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
+
+
+def _numbered(model: keras.Model, number: int) -> keras.Model:
+    """The model with a number behind the name of each layer: weights of one name cannot lie side by side in an .h5 file."""
+    import keras
+
+    def named(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(layer.get_config() | {"name": f"{layer.name}_{number}"})
+
+    return keras.models.clone_model(model, clone_function=named)
 
 
 def shared_out(head: keras.Model) -> keras.Model:

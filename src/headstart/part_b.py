@@ -181,17 +181,16 @@ class PartB:
         """Take the weights of a whole model that was shipped, and give those of Part B."""
         if self.is_yardstick:
             return self.restore(file.parent)
-        if self.is_one_vs_rest:
+        if self.part.is_table:
             network, _ = self.build()
-            shared = self._sharing(load=False)
-            shared.whole.load_weights(file)
-            network.set_weights(shared.part_b.get_weights())
-        elif self.part.is_table:
-            network, _ = self.build()
-            self.shipped().load_weights(file)
         else:
             self._joined = join(self.part, self._head, load=False)
             network = self._network = self._joined.part_b
+        if self.is_one_vs_rest:
+            shared = self._sharing(load=False)
+            shared.whole.load_weights(file)
+            network.set_weights(shared.part_b.get_weights())
+        else:
             self.shipped().load_weights(file)
         self._weights = network.get_weights()
         return self._weights

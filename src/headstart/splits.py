@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 _BLOCK = 2048
 _MIN_CORRELATION = 0.997  # of 16x16 thumbnails; a re-encoded or resized copy has more, another picture less
 _MAX_DIFFERENCE = 4.0  # mean absolute grey levels out of 255
-_BINS = 10  # of a regression's values, within which samples are dealt out
+_MOST_BINS, _LEAST_IN_BIN = 10, 5  # of a regression's values, within which samples are dealt out
 _MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail tells too little
 
 
@@ -54,8 +54,14 @@ def duplicate_groups(digests: Sequence[str], thumbnails: Array | None = None) ->
 
 
 def group_duplicates(dataset: Dataset, thumbnails: Array | None = None) -> Dataset:
-    """The data set with its groups of exact and near duplicates."""
-    return replace(dataset, groups=duplicate_groups(dataset.digests, thumbnails))
+    """The data set with its groups of exact and near duplicates.
+
+    Where most rows of a table recur, its columns have few values, and rows that are alike are no copies.
+    """
+    groups = duplicate_groups(dataset.digests, thumbnails)
+    if dataset.table is not None and 2 * len(set(groups)) < len(groups):
+        groups = tuple(range(len(groups)))
+    return replace(dataset, groups=groups)
 
 
 def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> Dataset:
@@ -105,7 +111,7 @@ def strata(dataset: Dataset) -> Array:
     """A number for each sample, ``(n,)``: samples of one number are dealt out evenly among the sides of a split.
 
     Classes are their own; of several labels it is the rarest that a sample has; values of a regression are binned, by the
-    first target, into tenths.
+    first target, into tenths at most.
     """
     labels = dataset.labels
     if TASKS[dataset.task].has_classes:
@@ -115,7 +121,8 @@ def strata(dataset: Dataset) -> Array:
         ordered = labels[:, by_rarity] == 1
         rarest: Array = np.where(ordered.any(axis=1), ordered.argmax(axis=1), labels.shape[1])
         return rarest
-    edges = np.quantile(labels[:, 0], np.linspace(0, 1, _BINS + 1)[1:-1]) if len(labels) else []
+    num_bins = min(_MOST_BINS, max(1, len(labels) // _LEAST_IN_BIN))
+    edges = np.quantile(labels[:, 0], np.linspace(0, 1, num_bins + 1)[1:-1]) if len(labels) else []
     bins: Array = np.searchsorted(np.unique(edges), labels[:, 0], side="right")
     return bins
 
@@ -215,13 +222,23 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         is_theirs = name == "validation" and name not in dataset.made_splits
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
-        shown = ", ".join(f"{c} {number}" for c, number in list(counts.items())[:8])
+        num_different = len(set(dataset.groups))
+        received = f"{len(dataset)} samples, {num_different} of them different, with a validation share of {validation:g}"
+        if dataset.skipped:
+            received += f", {len(dataset.skipped)} left out ({dataset.skipped[0].path}: {dataset.skipped[0].reason})"
+        if dataset.task == "regression":
+            lacking, advice = "the values", "add samples that differ from one another"
+        else:
+            fewest_first = sorted(counts.items(), key=lambda count: count[1])
+            received += f": {', '.join(f'{c} {number}' for c, number in fewest_first[:8])}"
+            lacking = f"{len(empty)} of {dataset.num_classes} classes"
+            advice = f"add samples of {', '.join(empty[:5])}, or take that class away"
         raise DatasetError(
             "H104",
-            f"{len(empty)} of {dataset.num_classes} classes have no {name} samples",
-            received=f"{len(dataset)} samples with a validation share of {validation:g}: {shown}",
+            f"{lacking} have no {name} samples",
+            received=received,
             expected=f"at least one {name} sample in every class",
-            advice=f"add samples of {', '.join(empty[:5])}, or take that class away",
+            advice=advice,
         )
 
 

@@ -74,10 +74,18 @@ def find_target(
         >>> found.task, found.classes, found.labels, found.skipped[0]
         ('binary', ('no', 'yes'), array([0, 1, 0]), Skipped(path='row 4', reason="no value in the target column 'class'"))
     """
+    if classes is None and not len(table):
+        raise DatasetError(
+            "H101",
+            "there is nothing to tell apart",
+            received=f"no rows; the columns are {listed(table.names)}",
+            expected="rows with at least two different values in the target column",
+            advice="check that the file is a table, and that all of it is there",
+        )
     if task in ("multilabel", "regression") and classes and all(name in table.names for name in classes):
         columns, how = [TargetColumn(name, table.column(name)) for name in classes], ""  # also where a name holds a comma
     elif target is not None:
-        columns, how = _asked_columns(table, target)
+        columns, how = _asked_columns(table, target, is_new=classes is None)
     else:
         columns, how = _likely_columns(table, leave_out, is_new=classes is None)
     if classes is not None:
@@ -108,12 +116,13 @@ def find_target(
 # Which columns
 
 
-def _asked_columns(table: Table, target: str) -> tuple[list[TargetColumn], str]:
+def _asked_columns(table: Table, target: str, *, is_new: bool) -> tuple[list[TargetColumn], str]:
     whole = _position(table, target)
     parts = [part.strip() for part in target.split(",")] if whole is None else [target]
     places = [_position(table, part) for part in parts]
     if None in places:
-        raise no_column(f"--target {parts[places.index(None)]}; the columns are {listed(table.names)}")
+        absent = f"{'--target' if is_new else 'no target column'} {parts[places.index(None)]}"
+        raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new)
     found = [place for place in dict.fromkeys(places) if place is not None]
     return [TargetColumn(table.names[place], table.columns[place]) for place in found], f"--target {target}: "
 
