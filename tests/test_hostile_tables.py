@@ -51,6 +51,8 @@ def write(path: Path, columns: dict[str, Sequence[object]]) -> Path:
 # Two hundred tables
 
 
+# The coefficient of determination of values whose squares are zero: it is told as unknown.
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in scalar divide:RuntimeWarning")
 @given(hostile_tables())
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 def test_each_table_is_learned_from_or_refused_in_three_lines(
@@ -73,16 +75,12 @@ def test_each_table_is_learned_from_or_refused_in_three_lines(
         assert is_told(error)  # noqa: PT017  which one, other tests say
 
 
-@pytest.fixture(scope="module")
-def fitted_numbers() -> list[int]:
-    """Numbers of the first few tables that can be learned from."""
-    return [0, 2, 3, 5, 11, 12, 13, 15, 20, 25, 28, 29]
+LEARNED = (1, 5, 8, 12, 17, 19, 24, 31, 36, 46, 50, 53)  # numbers of tables that can be learned from, of each task
 
 
-@pytest.mark.parametrize("place", range(12))
-def test_a_whole_run_on_a_table_as_it_should_not_be(tmp_path: Path, fitted_numbers: list[int], place: int) -> None:
+@pytest.mark.parametrize("number", LEARNED)
+def test_a_whole_run_on_a_table_as_it_should_not_be(tmp_path: Path, number: int) -> None:
     """With its graph, which answers for rows with categories that it never saw, and is measured on them."""
-    number = fitted_numbers[place]
     table = hostile_table(number)
     path, later = tmp_path / "table.csv", tmp_path / "later.csv"
     path.write_bytes(table.content)

@@ -10,7 +10,8 @@ import openvino
 import pytest
 
 from headstart.extractor import POOLINGS, PartA
-from headstart.networks import CALIBRATION, NETWORKS, build_head, join, shared_out
+from headstart.networks import NETWORKS, build_head, join
+from headstart.outputs import CALIBRATION, shared_out
 from headstart.tasks import ONE_VS_REST, TASKS
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

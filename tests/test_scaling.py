@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from headstart.networks import in_units
+from headstart.outputs import in_units
 from headstart.scaling import LARGEST_LOG, Scaling, fit_scaling, skewness
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

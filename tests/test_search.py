@@ -17,6 +17,7 @@ import headstart as hs
 from headstart import attempt, gathering, plans, search
 from headstart.batches import RowBatches
 from headstart.console import LineProgress
+from headstart.ensemble import FOLDS_NAME, NAME
 from headstart.errors import TrainingError
 from headstart.features import Features, extract
 from headstart.job import Job
@@ -95,7 +96,7 @@ def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str,
     def run() -> None:
         raise error
 
-    search._guarded(job, run, partial(search._no_ensemble, job), is_last=True)
+    search._guarded(job, run, partial(search._no_ensemble, job, NAME), is_last=True)
     assert job.rows[1].metric == "r2"
     assert [(row.status, row.reason) for row in job.rows[1:]] == [(status, reason)]
     assert job.interrupted == (status == "interrupted")
@@ -167,7 +168,7 @@ def test_where_memory_does_not_suffice_the_batch_is_halved(
     monkeypatch.setattr(RowBatches, "__getitem__", greedy)
     run = hs.fit(photos(per_class=8), trial="avg-mlp", out=tmp_path / "run")
     assert list(dict.fromkeys(sizes)) == [8, 4, 2]
-    (row,) = run.to_json()["trials"]
+    row = next(row for row in run.to_json()["trials"] if row["trial"] != FOLDS_NAME)
     assert row["status"] == "done"
     recipe = json.loads((run.path / "trials" / row["trial"] / "recipe.json").read_text())
     assert recipe["batch_size"] == 2
@@ -200,12 +201,16 @@ def test_folds_judge_a_trial_on_what_it_has_not_seen(
     monkeypatch.setattr(Model, "train", spy)
     run = hs.fit(photos(per_class=15), trial="avg-linear", folds=3, out=tmp_path / "run")
     learning, *of_folds = seen
-    held_out = [learning - fold for fold in of_folds]
-    assert len(of_folds) == 3
+    held_out = [learning - fold for fold in of_folds[:3]]
+    assert len(of_folds) == 6
+    assert of_folds[3:] == of_folds[:3]  # those of the ensemble of the folds are trained on the same
     assert all(fold < learning for fold in of_folds)
     assert set().union(*held_out) == learning
     assert sum(len(fold) for fold in held_out) == len(learning)
-    (row,) = run.to_json()["trials"]
+    rows = {row["trial"]: row for row in run.to_json()["trials"]}
+    assert set(rows) == {"efficientnet_lite0-avg-linear", FOLDS_NAME}
+    assert rows[FOLDS_NAME]["val_accuracy"] > 0.8
+    row = rows["efficientnet_lite0-avg-linear"]
     assert row["fold_accuracy"] > 0.8
     assert row["fold_loss"] > 0
     assert row["fold_accuracy_deviation"] >= 0
@@ -224,7 +229,7 @@ def test_what_stops_the_folds_leaves_the_trial(
 
     monkeypatch.setattr(attempt, "cross_validate", fail)
     run = hs.fit(photos(per_class=8), trial="avg-linear", folds=2, out=tmp_path / "run")
-    (row,) = run.to_json()["trials"]
+    row = next(row for row in run.to_json()["trials"] if row["trial"] != FOLDS_NAME)
     assert row["status"] == "done"
     assert "fold_loss" not in row
     assert row["reason"].startswith("no folds: ")

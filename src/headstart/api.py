@@ -37,7 +37,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     plan: str | os.PathLike[str] = "quick",
     trial: str | OwnNetwork | Sequence[str | OwnNetwork] = (),
     validation: float = 0.2,
-    folds: int = 0,
+    folds: int | None = None,
     weights: str | os.PathLike[str] | None = None,
     budget: str | float | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -61,7 +61,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
             count) and left as it was; behind a function, Headstart puts the output layer.
         validation: Share for validation, and for test, where the data brings no split.
         folds: Cross-validate each trial on the training and validation samples in so many folds, and try the mean of the
-            models of all folds; 0: only the heads of plan ``best`` and those of tables below 500 rows, in 5, without that.
+            models of all folds; 0: no folds; None: only the heads of plan ``best`` and tables below 500 rows, in 5, and
+            without that mean.
         weights: Local weights file for a network of keras.applications.
         budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the call.
         out: Folder of the run; ``runs/<data name>-NNN`` if None.

@@ -38,11 +38,14 @@ def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
     weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
-        job.progress.say(f"no ensemble: no second model that sees the same {job.learning.sample_noun} adds to the best")
+        job.progress.say("no ensemble: no second network on the same input adds to the best")
         return
     members = [rows[i] for i in chosen]
-    ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen], job.learning)
     mean = np.sum([weights[i] * answers[i] for i in chosen], axis=0)
+    if task.score(labels, mean) >= (best.val_loss or 0.0):
+        job.progress.say("no ensemble: the mean is no better than the best of its members")
+        return
+    ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen], job.learning)
     seconds = sum(row.part_b_seconds or 0.0 for row in members)
     told = " ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True))
     _enter(job, ensemble, NAME, told, members, mean, seconds)

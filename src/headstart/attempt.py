@@ -66,8 +66,8 @@ def attempt(job: Job, trial: Trial) -> None:
 
 def _num_folds(job: Job, trial: Trial) -> int:
     """As many as were asked for; unasked, those of the plan for heads, and five where a table is small."""
-    if job.request.folds or trial.part.is_inner:
-        return job.request.folds
+    if job.request.folds is not None or trial.part.is_inner:
+        return job.request.folds or 0
     if trial.part.is_table and len(job.learning) + len(job.held_out) < SMALL_TABLE:
         return SMALL_TABLE_FOLDS
     return FOLDS.get(job.request.plan, 0)

@@ -49,16 +49,17 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     plan: Annotated[str, typer.Option(help="quick, balanced, best, scratch, one_vs_rest, or a TOML file.")] = "quick",
     trial: Annotated[
         list[str] | None,
-        typer.Option(help="Only these: [backbone][-stage][-pooling][-SIDEpx][-Nviews]-network."),
+        typer.Option(help="Only these: [backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network."),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="30s, 5m, 1h; the whole process ends within it.")] = None,
     validation: Annotated[float, typer.Option(help="Share for validation where the data brings no split.")] = 0.2,
     folds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Folds of a cross-validation on the training and validation samples; plan best has 5 for its heads."
+            help="Folds of a cross-validation on the training and validation samples, 0 for none; unasked, 5 for tables of "
+            "less than 500 rows and for the heads of plan best."
         ),
-    ] = 0,
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file for a network of keras.applications.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<data name>-NNN.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, weights, shuffling and dropout.")] = 0,

@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.extractor import PartA
 from headstart.model import Model
-from headstart.networks import in_units
+from headstart.outputs import in_units
 from headstart.runfolder import replacing
 from headstart.signature import Signed, sign
 from headstart.table_features import AnyFeatures

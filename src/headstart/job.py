@@ -42,7 +42,7 @@ class Request:
     validation: float = 0.2
     weights: Path | None = None
     budget_seconds: float | None = None
-    folds: int = 0
+    folds: int | None = None  # those of the plan, and of small tables, if None
     out: Path | None = None
     seed: int = 0
     started: float | None = None  # ``perf_counter`` value from which the budget counts; now if None

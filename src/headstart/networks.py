@@ -10,31 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from headstart.blocks import cnn, dense_block, dnn
 from headstart.errors import UsageError
 from headstart.extractor import PartA
-from headstart.scaling import LARGEST_LOG, Scaling
-from headstart.tasks import TASKS, Task
+from headstart.outputs import checked, one_vs_rest, output_layer
+from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = [
-    "CALIBRATION",
-    "NETWORKS",
-    "Joined",
-    "Network",
-    "adopt",
-    "build_head",
-    "find_network",
-    "in_units",
-    "join",
-    "shared_out",
-]
+__all__ = ["NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "join"]
 
-CALIBRATION = "calibration"  # the layer behind the logits of one-vs-rest networks
 HIDDEN_UNITS = 256
 DROPOUT = 0.5
 
@@ -180,9 +166,9 @@ def build_head(
     read = _read_codes(rows, code_sizes, network) if code_sizes else rows
     settings = {"num_samples": num_samples, **(options or {})}
     if network.is_one_vs_rest:
-        return keras.Model(rows, _one_vs_rest(network, read, num_classes, settings), name=name)
+        return keras.Model(rows, one_vs_rest(partial(network.build, **settings), read, num_classes), name=name)
     x = network.build(read, **settings)
-    output = _checked(x, name, TASKS[task], num_classes) if network.is_whole else _output(x, TASKS[task], num_classes)
+    output = checked(x, name, TASKS[task], num_classes) if network.is_whole else output_layer(x, TASKS[task], num_classes)
     return keras.Model(rows, output, name=name)
 
 
@@ -242,67 +228,6 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
     return Joined(part_b, whole, tail)
 
 
-def _one_vs_rest(network: Network, rows: keras.KerasTensor, num_classes: int, settings: Mapping[str, Any]) -> Any:
-    """A network for each class, each with a probability of its own, behind a calibration that training leaves alone."""
-    import keras
-    from keras import layers
-
-    logits = []
-    for number in range(num_classes):
-        given = keras.Input(rows.shape[1:])
-        logit = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(network.build(given, **settings))
-        logits.append(_numbered(keras.Model(given, logit, name=f"class_{number}"), number)(rows))
-    side_by_side = layers.Concatenate(name="logits")(logits)
-    calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # the identity, to begin with
-    return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
-
-
-def _numbered(model: keras.Model, number: int) -> keras.Model:
-    """The model with a number behind the name of each layer: weights of one name cannot lie side by side in an .h5 file."""
-    import keras
-
-    def named(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return type(layer).from_config(layer.get_config() | {"name": f"{layer.name}_{number}"})
-
-    return keras.models.clone_model(model, clone_function=named)
-
-
-def shared_out(head: keras.Model) -> keras.Model:
-    """One-vs-rest networks on the same layers, but answering with each class's share of the independent probabilities."""
-    import keras
-    from keras import layers
-
-    logs = layers.Activation("log_sigmoid", name="logs")(head.get_layer(CALIBRATION).output)
-    return keras.Model(head.inputs[0], layers.Softmax(name="shares")(logs), name=head.name)
-
-
-def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
-    """A model whose answers are in the user's units, from one that answers in the scale that it learned in.
-
-    Two branches, one of them 0 or 1 for each target: the plain values, and the exponential of those that were logarithms.
-    """
-    from keras import layers
-
-    logs = np.array(scaling.logs, np.float32)
-    means, deviations = np.array(scaling.means, np.float32), np.array(scaling.deviations, np.float32)
-    (scaled,) = model.outputs
-    plain = layers.Rescaling((deviations * (1 - logs)).tolist(), (means * (1 - logs)).tolist(), name="units")(scaled)
-    if not logs.any():
-        return _shipped(model.inputs[0], plain)
-    logged = layers.Rescaling((deviations * logs).tolist(), (means * logs).tolist(), name="log1p")(scaled)
-    limited = layers.ReLU(max_value=LARGEST_LOG, name="limit")(logged)
-    exponential = layers.Activation("exponential", name="exp")(limited)
-    values = layers.Add(name="sum")([plain, layers.Rescaling(1.0, offset=-1.0, name="less_1")(exponential)])
-    return _shipped(model.inputs[0], values)
-
-
-def _shipped(given: keras.KerasTensor, output: keras.KerasTensor) -> keras.Model:
-    """A whole model as it is shipped."""
-    import keras
-
-    return keras.Model(given, output, name="headstart")
-
-
 def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Network) -> keras.KerasTensor:
     """A table's rows with an embedding of each code in place of the code; without codes for a network that has no use.
 
@@ -350,32 +275,6 @@ def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.K
 
 def _called(function: Callable[..., keras.KerasTensor], rows: keras.KerasTensor, **_: object) -> keras.KerasTensor:
     return function(rows)
-
-
-def _output(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
-    from keras import layers
-
-    units = task.units(num_classes)
-    return layers.Dense(units, activation=task.activation, kernel_initializer=task.initializer, name=_name(task))(x)
-
-
-def _name(task: Task) -> str:
-    return "values" if task.activation == "linear" else "probabilities"
-
-
-def _checked(output: Any, name: str, task: Task, num_classes: int) -> keras.KerasTensor:
-    """The output of a user's own model, refused where it is not the task's."""
-    units = task.units(num_classes)
-    shape = getattr(output, "shape", None)  # several outputs have none
-    if shape is not None and len(shape) == 2 and shape[1] == units:
-        return output
-    raise UsageError(
-        "H039",
-        "the model's output does not fit the task",
-        received=f"{name}: output {'(batch, ' + ', '.join(map(str, shape[1:])) + ')' if shape else 'of several tensors'}",
-        expected=f"(batch, {units}), {task.activation}: {task.name} of {num_classes}",
-        advice="give the model that last layer, or give a function that leaves the output layer to Headstart",
-    )
 
 
 def _behind(head: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:

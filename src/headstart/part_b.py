@@ -12,7 +12,8 @@ import numpy as np
 from headstart.calibration import calibrate
 from headstart.dataset import Dataset
 from headstart.extractor import PartA
-from headstart.networks import CALIBRATION, NETWORKS, Joined, build_head, in_units, join, shared_out
+from headstart.networks import NETWORKS, Joined, build_head, join
+from headstart.outputs import CALIBRATION, in_units, shared_out
 from headstart.recipe import Recipe
 from headstart.runfolder import replacing
 from headstart.tasks import ONE_VS_REST, Task

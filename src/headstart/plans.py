@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def make_trial(entry: Entry, *, weights: Path | None, seed: int) -> Trial:
 def _sized(trial: Trial, side: int) -> Trial:
     """The trial for images of a typical side, where it begins at the pixels and leaves the size to the data."""
     part = trial.part
-    if not side or part.cards or part.side:
+    if not side or part.cards or part.side or part.is_table:
         return trial
     return replace(trial, part=replace(part, side=min(max(side, _LEAST_OWN_SIDE), _OWN_SIDE)))
 
@@ -170,7 +171,8 @@ def make_trials(
     if not names:
         return trials
     own = {trial.name: trial for trial in trials}
-    named = [own.get(name) or _sized(parse_trial(name, weights=weights, seed=seed), side) for name in names]
+    read = partial(parse_trial, weights=weights, seed=seed, is_table=is_table)
+    named = [own.get(name) or _sized(read(name), side) for name in names]
     return list({trial.name: own.get(trial.name, trial) for trial in named}.values())  # one may be spelt in several ways
 
 

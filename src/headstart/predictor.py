@@ -90,7 +90,8 @@ def prediction_table(
         if prediction.answers is not None:
             given = [float(f"{v:.7g}") if is_values else round(float(v), _DECIMALS) for v in prediction.answers]
         cells = given if is_values else [prediction.predicted, *given]
-        rows.append([prediction.path, *cells, *([prediction.error or None] if has_errors else [])])
+        name = int(prediction.path) if key == "row" and prediction.path.isdecimal() else prediction.path
+        rows.append([name, *cells, *([prediction.error or None] if has_errors else [])])
     return columns, rows
 
 

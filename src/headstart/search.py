@@ -134,7 +134,7 @@ def _read(request: Request) -> Dataset:
 def _check(request: Request) -> None:
     """Refuse early what would only fail after Part A."""
     check_share(request.validation)
-    if request.folds < 0 or request.folds == 1:
+    if request.folds is not None and (request.folds < 0 or request.folds == 1):
         raise UsageError(
             "H009",
             "there is no such number of folds",

@@ -97,7 +97,7 @@ def _input(signed: Signed) -> dict[str, object]:
             for spec, argument in zip(signed.encoding["columns"], _arguments(names), strict=True)
         ]
         told = "onnx and saved_model take the columns, each (n, 1); other formats rows that preprocess.encode made of them"
-        return {"input": width, "columns": columns, "encoding": signed.encoding, "scaling": told}
+        return {"input": width, "columns": columns, "encoding": signed.encoding, "feeding": told}
     size = signed.part.geometry.size
     image = {"name": "image", "shape": [None, size, size, 3], "dtype": "float32", "layout": "NHWC", "channels": "RGB"}
     return {**signed.part.geometry.as_dict(), "scaling": "inside the model: feed 0..255", "input": image}

@@ -73,10 +73,10 @@ class Trial:
         return self.recipe.schedule or default_schedule(is_inner=self.part.is_inner)
 
 
-def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0) -> Trial:
+def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_table: bool = False) -> Trial:
     """Read ``[backbone[+backbone]][-stage][-pooling][-SIDEpx][-Nviews]-network``; Lite0 and ``grid2`` if left out.
 
-    ``table-network`` is a trial on rows of features.
+    ``table-network`` is a trial on rows of features; where ``is_table``, that is what a network alone is.
 
     Raises:
         UsageError: A part of the name is not known (H002), or the parts do not fit one another (H008).
@@ -95,11 +95,12 @@ def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0) -> Tri
         if kind in found or not word:
             raise _unreadable(name)
         found[kind] = word
-    if network in YARDSTICKS and found == {"backbone": TABLE}:
+    default = TABLE if is_table else _BACKBONE
+    if network in YARDSTICKS and found.get("backbone", default) == TABLE and len(found) <= 1:
         return Trial(PartA(TABLE), Recipe(network, seed=seed))
     if network not in NETWORKS:
         raise _unreadable(name)
-    backbone = found.get("backbone") or (PIXELS if NETWORKS[network].takes_images else _BACKBONE)
+    backbone = found.get("backbone") or (PIXELS if NETWORKS[network].takes_images else default)
     side, views = int(found.get("px", "0px")[:-2]), int(found.get("views", "1views")[:-5])
     if backbone not in (PIXELS, TABLE):
         backbone = "+".join(find_backbone(word).name for word in backbone.split("+"))
@@ -300,7 +301,7 @@ def _unreadable(name: str) -> UsageError:
         "H002",
         "unknown trial",
         received=name,
-        expected="[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network: "
-        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}",
+        expected="[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network: "
+        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}; of a table also {', '.join(YARDSTICKS)}",
         advice="for example --trial efficientnet_lite2-grid2-linear",
     )
