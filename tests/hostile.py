@@ -242,7 +242,7 @@ def hostile_table(number: int) -> HostileTable:
     kinds = [_any(sorted(COLUMNS), random) for _ in range(int(random.integers(0, 7)))]
     target = _any(_USABLE if random.random() < 0.6 else sorted(TARGETS), random)
     rows = int(_any(_SMALL if random.random() < 0.2 else _LARGER, random))
-    if "many words" in (*kinds, target) and random.random() < 0.5:
+    if "many words" in (*kinds, target) and random.random() < 0.25:
         rows = _LARGEST
     names = [*(_any(_NAMES, random) for _ in kinds), _any(("kind", "label", "y", "", "size"), random)]
     has_header = random.random() < 0.75

@@ -193,7 +193,8 @@ def test_the_leaderboard_of_a_table(run: Path, call: Call) -> None:
     ("task", "arguments", "code"),
     [
         ("multiclass", ["--trial", "pixels-cnn"], "H042"),
-        ("multiclass", ["--trial", "linear"], "H042"),
+        ("multiclass", ["--trial", "avg-linear"], "H008"),
+        ("multiclass", ["--trial", "table-grid2-mlp"], "H008"),
         ("multiclass", ["--plan", "scratch"], "H001"),
         ("multiclass", ["--trial", "table-cnn"], "H008"),
         ("multiclass", ["--trial", "table-32px-mlp"], "H008"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -300,3 +301,26 @@ def test_a_file_that_is_not_there_is_no_broken_table(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="H107") as caught:
         read_cells(tmp_path / "none.csv")
     assert caught.value.advice == "check the path"
+
+
+def test_a_wide_table_does_not_search_its_folder_for_each_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders beside it are listed a few times in all, and a column of numbers is soon known to be none of paths."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    columns: dict[str, Sequence[object]] = {f"x{i}": [f"{i}.{row}5" for row in range(40)] for i in range(100)}
+    path = write(tmp_path / "t.csv", columns | {"kind": ["u", "v"] * 20})
+    scan, is_file, calls = os.scandir, Path.is_file, {"scan": 0, "file": 0}
+
+    def counted_scan(folder: Any) -> Any:
+        calls["scan"] += 1
+        return scan(folder)
+
+    def counted_is_file(self: Path) -> bool:
+        calls["file"] += 1
+        return is_file(self)
+
+    monkeypatch.setattr(os, "scandir", counted_scan)
+    monkeypatch.setattr(Path, "is_file", counted_is_file)
+    assert len(read(path)) == 40
+    assert calls["scan"] <= 2
+    assert calls["file"] <= 4 * 101 * 12

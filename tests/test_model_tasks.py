@@ -120,7 +120,7 @@ def test_what_it_says_follows_from_its_thresholds(fitted: Fitted) -> None:
         np.testing.assert_allclose(numbers.sum(axis=1), 1, atol=1e-5)
     else:
         assert list(told.columns) == ["row", "predicted_price", "predicted_heat"]
-    assert list(told["row"]) == [str(number) for number in range(1, len(frame) + 1)]
+    assert list(told["row"]) == list(range(1, len(frame) + 1))
 
 
 def test_it_comes_back(fitted: Fitted, tmp_path: Path) -> None:

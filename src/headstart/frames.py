@@ -202,11 +202,19 @@ def _image_column(table: Table, wanted: str | None, folder: Path) -> str:
     """The column of paths; empty where there is none, and none was asked for."""
     if wanted is not None:
         return _column(table, wanted)
-    for name in table.names:
-        cells = [name, *(str(cell) for cell in table.column(name)[:_LOOKED_AT])]
-        if sum(_found_in(folder, cell) is not None for cell in cells) * 2 > len(cells) - 1 and len(cells) > 1:
-            return name
-    return ""
+    places = _places(folder)
+    columns = zip(table.names, table.columns, strict=True)
+    return next((name for name, cells in columns if _are_files([name, *map(str, cells[:_LOOKED_AT])], places)), "")
+
+
+def _are_files(cells: list[str], places: Sequence[Path]) -> bool:
+    """Whether most of the cells are files; a column that cannot be one of paths is soon left."""
+    num_missing = 0
+    for cell in cells:
+        num_missing += _found_in(places, cell) is None
+        if 2 * num_missing > len(cells):
+            return False
+    return len(cells) > 1
 
 
 def _column(table: Table, wanted: str) -> str:
@@ -226,22 +234,30 @@ def _column(table: Table, wanted: str) -> str:
 
 def _with_first_row(table: Table, folder: Path) -> Table:
     """The table with its names as a first row, where one of them is a file: what was taken for a header was a sample."""
-    if all(_found_in(folder, name) is None for name in table.names):
+    places = _places(folder)
+    if all(_found_in(places, name) is None for name in table.names):
         return table
     columns = [np.array([name, *cells], object) for name, cells in zip(table.names, table.columns, strict=True)]
     return Table(tuple(f"c{i}" for i in range(len(columns))), tuple(columns))
 
 
 def _image_folder(cells: Array, folder: Path) -> Path:
-    return next((place for cell in cells[:_LOOKED_AT] if (place := _found_in(folder, str(cell)))), folder)
+    places = _places(folder)
+    return next((place for cell in cells[:_LOOKED_AT] if (place := _found_in(places, str(cell)))), folder)
 
 
-def _found_in(folder: Path, name: str) -> Path | None:
-    """The folder that ``name`` is relative to: the table's own, or one beside it."""
+def _places(folder: Path) -> list[Path]:
+    """What paths may be relative to: the table's own folder, or one beside it."""
     try:
-        if name and (folder / name).is_file():
-            return folder
-        return next((p for p in sorted(folder.iterdir()) if name and p.is_dir() and (p / name).is_file()), None)
+        return [folder, *sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())]
+    except OSError:
+        return [folder]
+
+
+def _found_in(places: Sequence[Path], name: str) -> Path | None:
+    """The first of the places that holds the file, if any."""
+    try:
+        return next((place for place in places if name and (place / name).is_file()), None)
     except (OSError, ValueError):
         return None
 

@@ -101,6 +101,8 @@ def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_tab
     if network not in NETWORKS:
         raise _unreadable(name)
     backbone = found.get("backbone") or (PIXELS if NETWORKS[network].takes_images else default)
+    if backbone == TABLE and "pooling" in found:
+        raise _unfit(name, "rows of features have nothing to pool")
     side, views = int(found.get("px", "0px")[:-2]), int(found.get("views", "1views")[:-5])
     if backbone not in (PIXELS, TABLE):
         backbone = "+".join(find_backbone(word).name for word in backbone.split("+"))
@@ -153,13 +155,7 @@ def check_trial(trial: Trial, name: str) -> Trial:
     elif recipe.schedule not in (None, *SCHEDULES):
         wrong = f"the schedule {recipe.schedule} is none of {', '.join(SCHEDULES)}"
     if wrong:
-        raise UsageError(
-            "H008",
-            "the parts of the trial do not fit together",
-            received=f"{name}: {wrong}",
-            expected="a cut, a network and an augmentation that go together",
-            advice="for example efficientnet_lite0-stage6_block3-4views-linear, or pixels-64px-cnn",
-        )
+        raise _unfit(name, wrong)
     if part.stage and part.stage != PIXELS and stages and part.stage not in stages:
         raise unknown_stage(part.backbone, part.stage, stages)
     _check_optimizer(trial, name)
@@ -294,6 +290,16 @@ _UNUSED = (
         'leave tail_rate out, or cut the backbone: cut = "stage6_block3"',
     ),
 )
+
+
+def _unfit(name: str, wrong: str) -> UsageError:
+    return UsageError(
+        "H008",
+        "the parts of the trial do not fit together",
+        received=f"{name}: {wrong}",
+        expected="a cut, a network and an augmentation that go together",
+        advice="for example efficientnet_lite0-stage6_block3-4views-linear, or pixels-64px-cnn",
+    )
 
 
 def _unreadable(name: str) -> UsageError:
