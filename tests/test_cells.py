@@ -153,10 +153,10 @@ def test_any_separator_and_line_ending(read: Any, mark: str, end: str) -> None:
 
 
 def test_a_decimal_comma_does_not_separate(read: Any) -> None:
-    """Semicolons do, with a header or without one; the comma stays in the cell."""
+    """Semicolons do, with a header or without one; the cells then have a point."""
     lines = ["Müller;1,5;2,25", "Maier;0,5;1,75"]
-    assert rows_of(read(["name;length;width", *lines])[0])[0] == ("Müller", "1,5", "2,25")
-    assert rows_of(read(["1,5;2,5", "3,5;4,5"])[0]) == [("1,5", "2,5"), ("3,5", "4,5")]
+    assert rows_of(read(["name;length;width", *lines])[0])[0] == ("Müller", "1.5", "2.25")
+    assert rows_of(read(["1,5;2,5", "3,5;4,5"])[0]) == [("1.5", "2.5"), ("3.5", "4.5")]
 
 
 def test_what_stands_in_every_row_need_not_separate(read: Any) -> None:

@@ -183,7 +183,7 @@ def test_the_predictor_answers_from_columns(shipped: Shipped) -> None:
     assert [int(answer.path) for answer in told] == list(expected["row"])
     if "predicted" in expected:
         assert [answer.predicted for answer in told] == list(expected["predicted"])
-    assert predictor.columns == tuple(NAMES.values())
+    assert set(NAMES.values()) <= set(predictor.known().columns)
     assert predictor.predict_rows(table_of_frame(rows.iloc[:0])) == []
     with pytest.raises(DatasetError, match="H115"):
         predictor.predict_rows(table_of_frame(rows.drop(columns=NAMES["town"])))

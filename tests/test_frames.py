@@ -229,7 +229,7 @@ def test_a_model_finds_its_columns_by_name(tmp_path: Path, shuffled: bool) -> No
     if shuffled:
         frame = frame[["extra", "colour", "kind", "size"]]
     frame.to_csv(tmp_path / "t.csv", index=False)
-    known = Known(("red", "blue"), "binary", "colour", None, ("size", "kind"))
+    known = Known(("red", "blue"), "binary", ("colour",), None, ("size", "kind"))
     dataset = read(tmp_path / "t.csv", known=known)
     assert (dataset.task, dataset.classes, dataset.labels.tolist()) == ("binary", ("red", "blue"), [0, 1, 0, 1])
     assert {"size", "kind"} <= set(table_of(dataset).names)
@@ -242,7 +242,7 @@ def test_a_model_knows_its_targets_though_their_names_hold_commas(tmp_path: Path
     path = write(tmp_path / "t.csv", 'size,"price, EUR",heat', rows)
     dataset = read(path, target="1,2")
     assert dataset.target == ("price, EUR", "heat")
-    again = read(path, known=Known(dataset.classes, "regression", ",".join(dataset.target), None, ("size",)))
+    again = read(path, known=Known(dataset.classes, "regression", dataset.target, None, ("size",)))
     np.testing.assert_array_equal(again.labels, dataset.labels)
 
 
@@ -250,7 +250,7 @@ def test_a_model_of_values_takes_any_values(tmp_path: Path) -> None:
     """Also if they are all alike, or would be classes of a new model."""
     rows = [f"{'xy'[i % 2]},{7}" for i in range(6)]
     path = write(tmp_path / "t.csv", "kind,price", rows)
-    dataset = read(path, known=Known(("price",), "regression", "price", None, ("kind",)))
+    dataset = read(path, known=Known(("price",), "regression", ("price",), None, ("kind",)))
     assert (dataset.task, dataset.labels.tolist()) == ("regression", [[7.0]] * 6)
     with pytest.raises(DatasetError, match="H101"):
         read(path, target="price", task="regression")
@@ -260,7 +260,7 @@ def test_rows_to_predict_need_no_target(tmp_path: Path) -> None:
     """As a file, a frame or an array; all columns are kept, and the model looks for its own."""
     like = read_table(as_frame())
     for rows in (as_csv(tmp_path), as_frame()[["kind", "size"]], as_frame()[["size", "kind"]].to_numpy()):
-        dataset = unlabelled_rows(rows, like, ("size", "kind"))
+        dataset = unlabelled_rows(rows, like, Known(like.classes, like.task, like.target, None, like.columns))
         table = table_of(dataset)
         assert {"size", "kind"} <= set(table.names)
         assert [float(cell) for cell in table.column("size")] == SIZES

@@ -52,8 +52,6 @@ def write(path: Path, columns: dict[str, Sequence[object]]) -> Path:
 # Two hundred tables
 
 
-# The coefficient of determination of values whose squares are zero: it is told as unknown.
-@pytest.mark.filterwarnings("ignore:divide by zero encountered in scalar divide:RuntimeWarning")
 @given(hostile_tables())
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 def test_each_table_is_learned_from_or_refused_in_three_lines(
@@ -71,6 +69,7 @@ def test_each_table_is_learned_from_or_refused_in_three_lines(
         json.dumps(model.evaluate().to_json(), allow_nan=False)
         path.write_bytes(table.later)
         answers = model.predict(path)
+        answers = answers[answers["error"].isna()].drop(columns="error") if "error" in answers else answers
         assert np.isfinite(answers.select_dtypes("number").to_numpy()).all()
     except HeadstartError as error:
         assert is_told(error)  # noqa: PT017  which one, other tests say
@@ -291,7 +290,7 @@ def test_a_model_is_told_which_column_it_misses(tmp_path: Path) -> None:
     """There is no option to name another one."""
     write(tmp_path / "t.csv", {"size": [1.5, 2.5, 3.5], "colour": ["red", "blue", "red"]})
     with pytest.raises(DatasetError, match="H108") as caught:
-        read(tmp_path / "t.csv", known=Known(("x", "y"), "binary", "kind", None, ("size",)))
+        read(tmp_path / "t.csv", known=Known(("x", "y"), "binary", ("kind",), None, ("size",)))
     assert caught.value.received == "no target column kind; the columns are size, colour"
     assert "--target" not in caught.value.advice
 

@@ -32,11 +32,11 @@ def table(**columns: Array) -> Table:
     return Table(tuple(columns), tuple(columns.values()))
 
 
-def learn(labels: Array | None = None, task: str = "multiclass", keep: Sequence[str] = (), **columns: Array) -> Any:
+def learn(labels: Array | None = None, task: str = "multiclass", **columns: Array) -> Any:
     """The specs by name, and the notes, of columns beside one that is always used."""
     num_rows = len(next(iter(columns.values())))
     labels = LABELS[:num_rows] if labels is None else labels
-    encoding, notes = learn_encoding(table(noise=NOISE[:num_rows], **columns), labels, task, keep)
+    encoding, notes = learn_encoding(table(noise=NOISE[:num_rows], **columns), labels, task)
     assert encoding["width"] == encode({"noise": NOISE[:num_rows], **columns}, encoding).shape[1]
     json.dumps(encoding, allow_nan=False)
     specs = {spec["name"]: spec for spec in encoding["columns"]}
@@ -167,13 +167,14 @@ def test_empty_and_constant() -> None:
 
 
 def test_ids() -> None:
-    """Unique text, and whole numbers that count rows or are called so, say only which row it is."""
+    """Unique text, whole numbers called an id, and nameless ones that count rows, say only which row it is."""
     order = np.random.default_rng(1).permutation(100)
     refused("D203", "100 different texts", c=texts([f"name {number}" for number in range(100)]))
     refused("D203", "19 different texts", c=texts([f"name {number}" for number in range(19)]))
-    refused("D203", "from 1 to 100", c=order + 1.0)
-    refused("D203", "from 0 to 198", c=texts(order * 2))
-    refused("D203", "from 500 to 799", c=np.arange(500.0, 800.0))
+    refused("D203", "from 1 to 100", c0=order + 1.0)
+    refused("D203", "from 0 to 198", c0=texts(order * 2))
+    refused("D203", "from 500 to 799", c12=np.arange(500.0, 800.0))
+    assert list(learn(week=order + 1.0)[0]) == ["week"]  # a name of its own, which may mean something
     for name in ("id", "ID", "PassengerId", "user_id", "Unnamed: 0", "index", "Row ID"):
         refused("D203", "from 7 to 700", **{name: texts((order + 1) * 7)})
 
@@ -206,7 +207,7 @@ def test_duplicates() -> None:
 
 
 def test_recoded_column() -> None:
-    """A column that names the values of another one to one repeats it, missing cells and all; kept if the user insists."""
+    """A column that names the values of another one to one repeats it, missing cells and all."""
     grade = np.random.default_rng(2).integers(0, 4, 100)
     columns = {
         "grade": np.where(grade == 0, np.nan, grade),
@@ -215,9 +216,6 @@ def test_recoded_column() -> None:
     specs, notes = learn(**columns)
     assert list(specs) == ["grade"]
     assert notes == [Note("D204", "a column repeats another", "name: says the same as grade in all 100 rows")]
-    specs, notes = learn(keep=["name"], **columns)
-    assert list(specs) == ["grade", "name"]
-    assert notes == []
 
 
 def test_continuous_columns_are_not_recodings() -> None:
@@ -228,13 +226,10 @@ def test_continuous_columns_are_not_recodings() -> None:
 
 @pytest.mark.parametrize("make", [texts, np.asarray])
 def test_target_in_disguise(make: Any) -> None:
-    """A column whose every value has one class is left out, text or number; ``keep`` uses it, and it is told even so."""
+    """A column whose every value has one class is left out, text or number."""
     labels = np.arange(100) % 3
     disguise = make(np.where(np.arange(100) % 2, labels, labels + 3) * 10.0)
     refused("D205", "each of its 6 values has one class in all 100 rows", labels=labels, c=disguise)
-    specs, notes = learn(labels=labels, keep=["c"], c=disguise)
-    assert list(specs) == ["c"]
-    assert [note.measured.endswith("; kept, as asked") for note in notes] == [True]
 
 
 def test_target_that_is_not_disguised() -> None:
@@ -247,10 +242,13 @@ def test_target_that_is_not_disguised() -> None:
 
 
 def test_target_in_disguise_of_other_tasks() -> None:
-    """A column may give away one label of several, or a value that it goes along with."""
+    """All labels, or a value: by going along with it, or by one value for each level."""
     random = np.random.default_rng(2)
     labels = np.stack([random.integers(0, 2, 100), np.arange(100) % 2], axis=1)
-    refused("D205", "one class", labels=labels, task="multilabel", c=texts(labels[:, 1]))
+    assert list(learn(labels=labels, task="multilabel", c=texts(labels[:, 1]))[0]) == ["c"]  # it may tell of the other
+    refused("D205", "one class", labels=labels, task="multilabel", c=texts(2 * labels[:, 0] + labels[:, 1]))
+    levels = np.arange(100) % 4
+    refused("D205", "one target", labels=levels[:, None] * 1.5, task="regression", c=texts([f"town {k}" for k in levels]))
     values = random.normal(size=(100, 2))
     refused("D205", "correlation -1.000000", labels=values, task="regression", c=7 - 3 * values[:, 1])
     noisy = values[:, 1] + random.normal(size=100) / 50

@@ -63,6 +63,9 @@ def attempt_fold_ensemble(job: Job, trials: list[Trial], num_folds: int) -> None
     if best is None or named[best.trial].part.is_inner or named[best.trial].recipe.views > 1:
         job.progress.say("no ensemble of the folds: they are of heads on one view of each sample")
         return
+    if not job.budget.has_time_for(num_folds * (best.part_b_seconds or 0.0)):
+        job.progress.say("no ensemble of the folds: no time in the budget")
+        return
     trial, dataset = named[best.trial], job.learning
     features, validation = job.features[trial.part.name], dataset.indices("validation")
     folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
@@ -87,9 +90,9 @@ def attempt_fold_ensemble(job: Job, trials: list[Trial], num_folds: int) -> None
         answers |= dict(zip(own, model.scaled_answers(features, np.array(own, np.int64)), strict=True)) if own else {}
         models.append(model)
         job.progress.advance(fold + 1)
-    ensemble = Ensemble(models, [1 / num_folds] * num_folds, dataset)
-    seconds = sum(model.trained.seconds for model in models if model.trained is not None)
     held_out = np.stack([np.asarray(answers[int(i)]) for i in validation])
+    ensemble = Ensemble(models, [1 / num_folds] * num_folds, dataset, held_out)
+    seconds = sum(model.trained.seconds for model in models if model.trained is not None)
     _enter(job, ensemble, FOLDS_NAME, f"{num_folds}×{trial.recipe.network}", [best], held_out, seconds)
 
 

@@ -54,7 +54,7 @@ def attempt(job: Job, trial: Trial) -> None:
     folder = job.folder.trial(trial.name)
     model.part_b.save(folder)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
-    if not (trained.interrupted or trained.cut_short):
+    if not (trained.interrupted or trained.cut_short or trial.part.is_table):
         job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
     job.rows.append(row)
     if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
@@ -160,7 +160,7 @@ def _train(job: Job, trial: Trial, features: AnyFeatures) -> tuple[Model, Traine
 
 def _forget(folder: Path) -> None:
     """Take away what a training left behind that will be begun anew."""
-    for name in ("history.jsonl", "model.keras", "state.npz"):
+    for name in ("history.jsonl", "model.keras", "model.npz", "state.npz"):
         (folder / name).unlink(missing_ok=True)
 
 

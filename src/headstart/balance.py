@@ -18,11 +18,12 @@ __all__ = ["IMBALANCE", "class_weights", "corrected", "fold_in", "has_open_outpu
 
 Array = np.ndarray[Any, Any]
 
+_MOST_WEIGHT = 50.0  # of a single sample: beyond, a step would be about it alone
 IMBALANCE = 5.0  # how many times as many samples the most common class has as the rarest one
 
 
 def class_weights(labels: Array, num_classes: int) -> Array | None:
-    """A weight for each class, ``(classes,)``, inverse to its size and 1 on average over the samples; None if not needed.
+    """A weight for each class, ``(classes,)``, inverse to its size, and at most 50; None if not needed.
 
     Args:
         labels: Label numbers of the training samples, ``(n,)``; every class has some.
@@ -35,7 +36,7 @@ def class_weights(labels: Array, num_classes: int) -> Array | None:
     counts = np.bincount(labels, minlength=num_classes)
     if counts.max() < IMBALANCE * max(1, counts.min()):
         return None
-    weights: Array = len(labels) / (num_classes * np.maximum(counts, 1))
+    weights: Array = np.minimum(len(labels) / (num_classes * np.maximum(counts, 1)), _MOST_WEIGHT)
     return weights
 
 

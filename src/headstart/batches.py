@@ -49,13 +49,14 @@ class RowBatches(keras.utils.PyDataset):
         self.epoch = 0
         self._rows, self._targets = rows, targets
         self.batch_size = min(batch_size, len(rows))
+        self._drawn: tuple[int, Array] = (-1, np.zeros(0, np.int64))
         self._seed, self._augmentation, self._weights = seed, augmentation, weights
 
     def __len__(self) -> int:
         return math.ceil(len(self._rows) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Array, ...]:
-        order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._rows))
+        order = self._order()
         places = np.arange(index * self.batch_size, (index + 1) * self.batch_size) % len(order)
         chosen = np.sort(order[places])  # a map is read in its own order
         rows, targets = self._rows[chosen], self._targets[chosen]
@@ -66,6 +67,14 @@ class RowBatches(keras.utils.PyDataset):
         pixels = np.stack([augment_square(row, self._augmentation, random) for row, random in zip(rows, drawn, strict=True)])
         random = np.random.default_rng([self._seed, self.epoch, index])
         return (*mix(pixels.astype(np.float32), targets, self._augmentation, random), *weights)
+
+    def _order(self) -> Array:
+        """That of the epoch, drawn once for all its batches."""
+        epoch, order = self._drawn
+        if epoch != self.epoch:
+            epoch, order = self.epoch, np.random.default_rng([self._seed, self.epoch]).permutation(len(self._rows))
+            self._drawn = epoch, order
+        return order
 
     def on_epoch_end(self) -> None:
         """The next batches are another epoch's."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["dates", "is_day_first", "is_missing", "numbers"]
+__all__ = ["MISSING", "dates", "is_day_first", "is_missing", "numbers"]
 
 Array = np.ndarray[Any, Any]
 
-_MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "-", ".")
+MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "-", ".")
 _NUMBER = re.compile(r"\s*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|inf(?:inity)?)\s*", re.ASCII | re.IGNORECASE)
 _DATE = re.compile(
     r"\s*(?:(?P<year>\d{4})[-/](?P<month>\d\d?)[-/](?P<day>\d\d?)"
@@ -32,7 +32,7 @@ def is_missing(cells: Array) -> Array:
     """
     if cells.dtype.kind in "fM":
         return np.isnan(cells) if cells.dtype.kind == "f" else np.isnat(cells)
-    return np.fromiter((cell.strip().lower() in _MISSING for cell in cells), bool, len(cells))
+    return np.fromiter((cell.strip().lower() in MISSING for cell in cells), bool, len(cells))
 
 
 def numbers(cells: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.cell_values import dates, is_missing, numbers
+from headstart.cell_values import MISSING, dates, is_missing, numbers
 from headstart.skipping import Skipped
 
 __all__ = ["CsvTable", "read_csv_table"]
@@ -21,6 +21,9 @@ __all__ = ["CsvTable", "read_csv_table"]
 _SEPARATORS = "\t;,|"  # of two that fit alike, the earlier one
 _SAMPLE = 50  # rows that the separator is told from
 _NUMBER_LIKE = re.compile(r"\s*[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
+
+
+_COMMA_NUMBER = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 
 
 class CsvTable(NamedTuple):
@@ -166,8 +169,20 @@ def _table_of_rows(rows: list[list[str]], known: Sequence[str]) -> CsvTable:
         for number, row in enumerate(rows, 1)
         if len(row) != width
     ]
-    columns = [[row[i] for _, row in kept] for i in range(width)]
+    columns = [_with_points([row[i] for _, row in kept]) for i in range(width)]
     return CsvTable(names, columns, [number for number, _ in kept], skipped)
+
+
+def _with_points(cells: list[str]) -> list[str]:
+    """Numbers with a decimal comma, as much of Europe writes them, with a point; other columns as they are.
+
+    A column is one where each cell that says anything is such a number, and one at least has a comma. Where a comma parts
+    the cells there is none.
+    """
+    told = [cell for cell in cells if cell.lower() not in MISSING]
+    if not any("," in cell for cell in told) or not all(_COMMA_NUMBER.fullmatch(cell) for cell in told):
+        return cells
+    return [cell.replace(",", ".") for cell in cells]
 
 
 def _is_header(first: list[str], body: list[list[str]], known: Sequence[str]) -> bool:

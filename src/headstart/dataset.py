@@ -45,6 +45,7 @@ class Dataset:
         groups: Group number of each sample, ``(n,)``; samples of one group stay on one side of a split. Empty until known.
         scaling: Regression: the scale that the targets are learned in, once the training split is known.
         target: The columns of a table that labels were read from.
+        columns: All columns of a table of features, in their order.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Dataset:
     groups: tuple[int, ...] = ()
     scaling: Scaling | None = None
     target: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -70,6 +72,11 @@ class Dataset:
     def num_classes(self) -> int:
         """How many classes, labels or targets there are."""
         return len(self.classes)
+
+    @property
+    def table_columns(self) -> tuple[str, ...]:
+        """All columns of the table that it was read from, in their order; of a table made otherwise, its features."""
+        return self.columns or (() if self.table is None else self.table.names)
 
     @property
     def key(self) -> str:

@@ -83,16 +83,21 @@ def _least_squares(_task: str, answers: Sequence[Array], labels: Array) -> Array
 
 
 class Ensemble:
-    """Models that see the same image, as one model.
+    """Models that see the same image, or the same row, as one model.
 
     Args:
-        members: Trained models whose Part A takes the image in the same geometry.
+        members: Trained models whose Part A takes the image in the same geometry, or the same encoding of rows.
         weights: Of each, summing to one.
         dataset: What they were fitted on.
+        held_out: Of members that were trained on validation samples: an answer to each of these, in the scale of the
+            targets, by members that had not seen it.
     """
 
-    def __init__(self, members: Sequence[Model], weights: Sequence[float], dataset: Dataset) -> None:
+    def __init__(
+        self, members: Sequence[Model], weights: Sequence[float], dataset: Dataset, held_out: Array | None = None
+    ) -> None:
         self.dataset = dataset
+        self._held_out = held_out
         self._members = list(members)
         self._weights = [float(weight) for weight in weights]
         self.thresholds: tuple[float, ...] = ()
@@ -108,11 +113,17 @@ class Ensemble:
         mean: Array = np.sum([weight * member.scaled_answers(rows, indices) for weight, member, rows in pairs], axis=0)
         return self.dataset.in_units(mean.astype(np.float32))
 
+    @property
+    def held_out(self) -> Array | None:
+        """Answers to the validation split, in the user's units, where its members were trained on it."""
+        return None if self._held_out is None else self.dataset.in_units(self._held_out)
+
     def tune(self, features: Sequence[AnyFeatures]) -> None:
         """Choose the thresholds on the validation split, where the task has any."""
         validation = self.dataset.indices("validation")
-        labels = self.dataset.labels[validation]
-        self.thresholds = best_thresholds(self.dataset.task, labels, self.answers(features, validation))
+        labels, answers = self.dataset.labels[validation], self.held_out
+        told = self.answers(features, validation) if answers is None else answers
+        self.thresholds = best_thresholds(self.dataset.task, labels, told)
 
     def num_params(self) -> int:
         """Parameters of all members."""

@@ -106,7 +106,7 @@ def cross_validate(
             trained = model.train(others, rows, Path(folder), deadline=deadline)
         if trained.interrupted:
             raise KeyboardInterrupt
-        if time.perf_counter() > deadline:
+        if trained.cut_short or time.perf_counter() > deadline:
             return None
         _judge(model, others, learned, held_out, scores)
         progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.cell_values import numbers
 from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest, file_digests
 from headstart.skipping import Skipped
-from headstart.targets import Target, find_target
+from headstart.targets import Target, find_target, position
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ __all__ = ["Known", "cells_of", "read_table", "row_digests"]
 
 Array = np.ndarray[Any, Any]
 
+_LEAST_FOR_ID = 20  # rows
 _LOOKED_AT = 20  # cells of a column, to tell whether they are paths
 
 
@@ -34,16 +36,18 @@ class Known:
     Attributes:
         classes: Names of classes, labels or targets.
         task: A key of ``TASKS``.
-        target: The target columns of a table, joined by commas.
+        targets: The target columns of a table.
         image: Its column of paths.
-        columns: The columns that a model of features reads.
+        columns: Of a table of features: all its columns, in their order.
+        reads: Those that the model reads.
     """
 
     classes: tuple[str, ...]
     task: str
-    target: str | None = None
+    targets: tuple[str, ...] = ()
     image: str | None = None
     columns: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 def read_table(
@@ -77,10 +81,12 @@ def read_table(
         >>> dataset.task, dataset.labels.tolist()
         ('binary', [0, 1, 0, 1, 0, 1])
     """
-    name, folder, cells, skipped = cells_of(table, () if known is None else known.columns)
+    name, folder, cells, skipped = cells_of(table, known)
     if known is not None:
-        target, image, task = known.target, known.image, known.task
+        target, image, task = ",".join(known.targets) or None, known.image, known.task
     classes = None if known is None else known.classes
+    if folder is None and image is not None:
+        folder = Path()  # of a frame: paths are relative to where we are
     is_file = folder is not None and not (known is not None and known.columns)
     image_column = _image_column(cells, image, folder) if is_file and folder is not None else ""
     if image_column and folder is not None:
@@ -120,31 +126,60 @@ def read_table(
         skipped=tuple(skipped),
         table=features,
         target=found.names,
+        columns=cells.names,
     )
 
 
 def cells_of(
-    table: str | os.PathLike[str] | pd.DataFrame | Array, columns: Sequence[str] = ()
+    table: str | os.PathLike[str] | pd.DataFrame | Array, known: Known | None = None
 ) -> tuple[str, Path | None, Table, list[Skipped]]:
     """The name, the folder if it is a file, the raw cells, and the rows that do not fit.
+
+    Columns without names of their own are called as those that a model knows, where there are as many: with its target or
+    without, or those alone that it reads.
 
     Raises:
         DatasetError: It cannot be read (H107).
     """
     if isinstance(table, np.ndarray):
-        names = columns if table.ndim == 2 and table.shape[1] == len(columns) else None
-        return "array", None, table_of_array(table, names), []
+        return "array", None, _called(table_of_array(table), known), []
     if not isinstance(table, (str, os.PathLike)):
         return "table", None, table_of_frame(table), []
     path = Path(table)
-    cells, skipped = read_cells(path, names=columns or None)
-    return path.stem, path.parent, cells, skipped
+    cells, skipped = read_cells(path, names=None if known is None else known.columns)
+    return path.stem, path.parent, _called(cells, known), skipped
+
+
+def _called(table: Table, known: Known | None) -> Table:
+    """A table without names of its own, by those that a model knows."""
+    width = len(table.names)
+    if known is None or table.names != tuple(f"c{i}" for i in range(width)):
+        return table
+    features = [name for name in known.columns if name not in known.targets]
+    candidates = (known.columns, features, known.reads)
+    names = next((names for names in candidates if len(names) == width), table.names)
+    return replace(table, names=tuple(names))
 
 
 def row_digests(table: Table) -> list[str]:
-    """SHA-256 of the cells of each row, whatever the order of the columns."""
-    texts = [[str(cell) for cell in table.column(name).tolist()] for name in sorted(table.names)]
+    """SHA-256 of the cells of each row, whatever the order of the columns; what only numbers or names rows is left out.
+
+    So a copy of a row is known as one, though its id is another.
+    """
+    columns = {name: table.column(name) for name in sorted(table.names)}
+    telling = [cells for cells in columns.values() if not _names_rows(cells)]
+    texts = [[str(cell) for cell in cells.tolist()] for cells in telling or columns.values()]
     return [bytes_digest("\x1f".join(row).encode("utf-8", "backslashreplace")) for row in zip(*texts, strict=True)]
+
+
+def _names_rows(cells: Array) -> bool:
+    """Whether a column has another text in each row, or counts them."""
+    if len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
+        return False
+    values = numbers(cells)
+    if np.isnan(values).all():
+        return True
+    return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)
 
 
 def _of_images(
@@ -218,11 +253,8 @@ def _are_files(cells: list[str], places: Sequence[Path]) -> bool:
 
 
 def _column(table: Table, wanted: str) -> str:
-    if wanted in table.names:
-        return wanted
-    position = int(wanted) if wanted.lstrip("-").isdecimal() else len(table.names)
-    if -len(table.names) <= position < len(table.names):
-        return table.names[position]
+    if (place := position(table, wanted)) is not None:
+        return table.names[place]
     raise DatasetError(
         "H108",
         "a column cannot be found",

@@ -184,7 +184,7 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "task_reason": dataset.task_reason,
         "classes": list(dataset.classes),
         "seed": request.seed,
-        "target": ",".join(dataset.target) or None,
+        "targets": list(dataset.target),
         "image": request.image,
         "plan": "trials" if request.trials else request.plan,
         "budget_seconds": request.budget_seconds,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from headstart.batches import RowBatches
 
-__all__ = ["LEAST_BATCH", "Built", "KerasTraining", "OnEpoch", "batch_size", "sample_bytes"]
+__all__ = ["LEAST_BATCH", "Built", "KerasTraining", "OnEpoch", "batch_size", "sample_bytes", "small_steps"]
 
 Array = np.ndarray[Any, Any]
 Built = tuple["keras.Model", "list[keras.layers.Layer]"]
@@ -113,7 +113,8 @@ class KerasTraining:
         if examples.task.name not in ("binary", "multiclass") or not has_open_output(model):
             return None
         is_mixed = augmentation is not None and augmentation.mixes
-        return None if is_mixed else class_weights(examples.labels, examples.num_classes)
+        is_proper = self._loss().endswith("categorical_crossentropy") or self._loss() == "binary_crossentropy"
+        return None if is_mixed or not is_proper else class_weights(examples.labels, examples.num_classes)
 
     def _answers(self, output: Array, weights: Array | None) -> Array:
         """Answers; refused where they should be probabilities and are none, as those of a user's own network may be."""
@@ -152,7 +153,7 @@ class KerasTraining:
     def _epochs(self, model: keras.Model) -> int:
         is_adapted = self.examples.rows.ndim > 2 and self.examples.rows.dtype != np.uint8
         if self.recipe.epochs is None and sample_bytes(model) < _SMALL_BYTES:
-            return int(np.clip(_SMALL_EPOCHS * (_MANY_SAMPLES / len(self.examples.rows)) ** 0.5, 10, _SMALL_EPOCHS))
+            return _small_epochs(len(self.examples.rows))
         return self.recipe.epochs or (_TAIL_EPOCHS if is_adapted else _EPOCHS)
 
     def _loss(self) -> str:
@@ -225,6 +226,15 @@ def _is_out_of_memory(error: Exception) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
     is_named = bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})
     return is_named or any(text in str(error) for text in ("RESOURCE_EXHAUSTED", "can't allocate memory"))
+
+
+def _small_epochs(num_samples: int) -> int:
+    return int(np.clip(_SMALL_EPOCHS * (_MANY_SAMPLES / num_samples) ** 0.5, 10, _SMALL_EPOCHS))
+
+
+def small_steps(num_samples: int) -> int:
+    """Steps that a small network takes on so many samples, where nothing else is asked for."""
+    return _small_epochs(num_samples) * math.ceil(num_samples / batch_size(num_samples, 1))
 
 
 def batch_size(num_samples: int, sample_bytes: int = 0) -> int:

@@ -32,7 +32,7 @@ from headstart.scaling import Scaling
 from headstart.signature import Signed, sign, thresholds_of
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store
-from headstart.table_features import AnyFeatures, TableFeatures, encode_table
+from headstart.table_features import AnyFeatures, TableFeatures, encode_table, row_contents
 from headstart.thresholds import best_thresholds
 from headstart.trainer import Examples, Trained, train
 from headstart.trials import Trial, check_kind, check_task, check_trial, check_used, parse_trial
@@ -196,6 +196,7 @@ class Model:
         part_b.set_weights(self.trained.weights)
         if part_b.is_one_vs_rest:
             self._calibrate(features.rows(val_indices), targets[val_indices])
+            part_b.save(folder, anew=True)
         return self._fitted()[0]
 
     def _calibrate(self, rows: Array, labels: Array) -> None:
@@ -282,8 +283,9 @@ class Model:
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if not len(usable):
             raise nothing_to_evaluate(chosen.name, fitted.classes)
-        split_of = dict(zip(fitted.digests, fitted.split, strict=True))
-        seen = {split_of.get(chosen.digests[i], "") for i in usable}
+        split_of = dict(zip(self._contents(fitted), fitted.split, strict=True))
+        contents = self._contents(chosen)
+        seen = {split_of.get(contents[i], "") for i in usable}
         evaluation = evaluate_predictions(
             fitted.task,
             fitted.classes,
@@ -300,11 +302,11 @@ class Model:
         An array ``(height, width, 3)`` is one colour image. A model of rows of features takes the path of a table, a data
         frame or an array ``(n, columns)``, and the first column is ``row``.
         """
-        from headstart.predictor import Prediction, as_frame, require_columns, verdicts
+        from headstart.predictor import Prediction, as_frame, require_columns, verdicts, with_errors
 
         _, fitted = self._fitted()
         if self.part.is_table:
-            dataset = unlabelled_rows(samples, fitted, self._columns())
+            dataset = unlabelled_rows(samples, fitted, self._known())
             require_columns(cast("Table", dataset.table), self.encoding or {})
         else:
             if isinstance(samples, np.ndarray) and samples.ndim == 3 and samples.shape[2] in (3, 4):
@@ -320,14 +322,19 @@ class Model:
             Prediction(path, *found[i], "") if i in found else Prediction(path, None, None, features.failures[i])
             for i, path in enumerate(dataset.paths)
         ]
-        return as_frame(predictions, fitted.task, fitted.classes, dataset.key)
+        listed = with_errors(predictions, dataset.skipped) if self.part.is_table else predictions
+        return as_frame(listed, fitted.task, fitted.classes, dataset.key)
 
-    def _columns(self) -> tuple[str, ...]:
-        return tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
+    def _contents(self, dataset: Dataset) -> Sequence[str]:
+        """What tells a sample from others."""
+        if dataset.table is None or self.encoding is None:
+            return dataset.digests
+        return row_contents(dataset.table, self.encoding)
 
     def _known(self) -> Known:
         _, fitted = self._fitted()
-        return Known(fitted.classes, fitted.task, ",".join(fitted.target) or None, None, self._columns())
+        reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
+        return Known(fitted.classes, fitted.task, fitted.target, None, fitted.table_columns, reads)
 
     def _features_of(self, dataset: Dataset) -> AnyFeatures:
         if self.encoding is None:
@@ -401,7 +408,9 @@ class Model:
         model.recipe = replace(model.recipe, options=part_b["options"])
         scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
         nothing = np.zeros(0, np.int64)
-        model.dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
+        dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
+        targets, columns = (tuple(signature.get(key, ())) for key in ("target", "table_columns"))
+        model.dataset = replace(dataset, target=targets, columns=columns)
         model.encoding = signature.get("encoding")
         model.thresholds = thresholds_of(signature)
         sizes = code_sizes(model.encoding) if model.encoding else []

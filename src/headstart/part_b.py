@@ -156,10 +156,10 @@ class PartB:
         """The name under which its weights lie in a trial's folder."""
         return "model.npz" if self.is_yardstick else "model.keras"
 
-    def save(self, folder: Path) -> None:
-        """Write its weights, where training has not done so."""
+    def save(self, folder: Path, *, anew: bool = False) -> None:
+        """Write its weights, where training has not done so, or ``anew``."""
         path = folder / self.file
-        if path.exists():
+        if path.exists() and not anew:
             return
         with replacing(path) as temporary:
             if self.is_yardstick:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from headstart.cachefolder import cache_folder
 from headstart.errors import RunError
 from headstart.extractor import PartA
+from headstart.keras_training import small_steps
 from headstart.runfolder import read_json, write_json
 from headstart.trials import Trial
 
@@ -20,7 +21,9 @@ _LEAST_PACE, _MOST_PACE = 0.25, 4.0  # beyond, it is Part A's engine that is so 
 _SECONDS_A_WORK = 0.012  # of Part A for 10^9 multiplications
 _DECODE_SECONDS = 0.004
 _ENCODE_SECONDS = 1e-4  # a row of a table
-_TREE_SECONDS = 5e-3  # a row, over all rounds
+# Of a table, fixed and for each row: what was measured on a small one would say nothing of a large one.
+_TABLE_SECONDS = {"baseline": (0.1, 0.0), "trees": (1.0, 3e-4), "linear": (0.5, 1e-4), "ovr_linear": (0.5, 1e-4)}
+_STEP_SECONDS = 4e-3  # of a small network
 _START_SECONDS = 4.0  # to load another graph, or to build and trace a network
 _SOLVER_SECONDS = 4e-3  # a row
 _HEAD_SECONDS = 1.5e-2  # a row, over all the epochs that patience allows
@@ -78,6 +81,8 @@ class Speeds:
 
     def part_b_seconds(self, trial: Trial, num_rows: int) -> float:
         """What training on so many rows will take."""
+        if trial.part.is_table:
+            return self.pace * _table_seconds(trial, num_rows)
         known = self._part_b.get(_kind(trial))
         return self.pace * _training_seconds(trial, num_rows) if known is None else known * num_rows
 
@@ -96,6 +101,13 @@ def pick(trials: Sequence[Trial], cost: Sequence[float]) -> Trial:
     return trials[best]
 
 
+def _table_seconds(trial: Trial, num_rows: int) -> float:
+    """Seconds of a training on rows of a table, at a pace of 1."""
+    fixed, a_row = _TABLE_SECONDS.get(trial.recipe.network, (_START_SECONDS, 0.0))
+    steps = 0 if trial.recipe.network in _TABLE_SECONDS else small_steps(num_rows)
+    return fixed + a_row * num_rows + _STEP_SECONDS * steps
+
+
 def _nominal(part: PartA) -> float:
     """Seconds of Part A for an image, at a pace of 1."""
     return _DECODE_SECONDS + (0.0 if part.is_pixels else _SECONDS_A_WORK * work_of(part))
@@ -105,8 +117,6 @@ def _training_seconds(trial: Trial, num_rows: int) -> float:
     """Seconds of Part B, at a pace of 1."""
     if trial.is_solved:
         return _SOLVER_SECONDS * num_rows
-    if trial.is_yardstick:
-        return _TREE_SECONDS * num_rows
     if not trial.part.is_inner:
         return _START_SECONDS + _HEAD_SECONDS * num_rows
     epochs = trial.recipe.epochs or (_OWN_EPOCHS if trial.part.is_pixels else _TAIL_EPOCHS)

@@ -10,8 +10,10 @@ import numpy as np
 
 from headstart import encoding
 from headstart.cells import Table
+from headstart.dataset import Skipped, natural_key
 from headstart.engines import OpenVINOEngine, read_graph
 from headstart.errors import DatasetError
+from headstart.frames import Known
 from headstart.images import DecodePool, Geometry, usable_cores
 from headstart.runfolder import read_json
 from headstart.signature import add_graph, thresholds_of
@@ -20,7 +22,16 @@ from headstart.tasks import TASKS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Prediction", "Predictor", "as_frame", "prediction_table", "require_columns", "truth_columns", "verdicts"]
+__all__ = [
+    "Prediction",
+    "Predictor",
+    "as_frame",
+    "prediction_table",
+    "require_columns",
+    "truth_columns",
+    "verdicts",
+    "with_errors",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -118,6 +129,8 @@ class Predictor:
         self.task: str = signature["task"]
         self.thresholds = thresholds_of(signature)
         self.encoding: dict[str, Any] | None = signature.get("encoding")
+        self._columns = tuple(signature.get("table_columns", ()))
+        self._targets = tuple(signature.get("target", ()))
         if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
             add_graph(folder)  # of a run that ended before its graph was made
         if self.encoding:
@@ -133,10 +146,15 @@ class Predictor:
         """What names a sample: ``path``, or ``row`` for a table."""
         return "row" if self.encoding else "path"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that a model of features reads."""
-        return tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
+    def known(self, targets: Sequence[str] = (), image: str | None = None) -> Known:
+        """What the model knows of its data.
+
+        Args:
+            targets: Target columns of a table of images; a model of features knows its own.
+            image: The column of its paths.
+        """
+        reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
+        return Known(self.classes, self.task, self._targets or tuple(targets), image, self._columns, reads)
 
     def predict(self, paths: Sequence[str]) -> list[Prediction]:
         """Answers in the order of ``paths``, one each; a file that cannot be read has an error in place of an answer."""
@@ -183,6 +201,12 @@ class Predictor:
     def _told(self, output: Array) -> list[tuple[str, Array]]:
         answers = TASKS[self.task].to_answers(output)
         return list(zip(verdicts(self.task, self.classes, answers, self.thresholds), answers, strict=True))
+
+
+def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> list[Prediction]:
+    """The answers for the rows of a table, and an error for each row that does not fit, in their order."""
+    errors = [Prediction(row.removeprefix("row "), None, None, reason) for row, reason in skipped]
+    return sorted([*answers, *errors], key=lambda answer: natural_key(answer.path))
 
 
 def require_columns(table: Table, spec: dict[str, Any]) -> None:

@@ -152,18 +152,18 @@ def unlabelled(images: Sequence[str] | np.ndarray[Any, Any], like: Dataset) -> D
     )
 
 
-def unlabelled_rows(rows: Any, like: Dataset, columns: Sequence[str]) -> Dataset:
+def unlabelled_rows(rows: Any, like: Dataset, known: Known) -> Dataset:
     """Rows of a table to predict, as a data set without true labels and with the classes of ``like``.
 
     Args:
         rows: The path of a table, a data frame, or an array ``(n, columns)``.
         like: What the model was fitted on.
-        columns: The columns that it reads.
+        known: What it knows of its data.
 
     Raises:
         DatasetError: The file cannot be read (H107).
     """
-    name, _, table, skipped = cells_of(rows, columns)
+    name, _, table, skipped = cells_of(rows, known)
     return Dataset(
         name=name,
         task=like.task,

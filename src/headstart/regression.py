@@ -82,7 +82,7 @@ class Regression(Evaluation):
         return self.labels[:, column], self.answers[:, column]
 
 
-@np.errstate(over="ignore", invalid="ignore")  # squares of enormous numbers are infinite, and said to be unknown
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # squares may be infinite or nothing: told as unknown
 def evaluate_values(task: str, targets: Sequence[str], labels: Array, answers: Array, *, split: str) -> Regression:
     """The numbers of ``regression``; see ``evaluate_predictions``.
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.dataset import Skipped, natural_key, nothing_to_evaluate
+from headstart.dataset import Dataset, Skipped, nothing_to_evaluate
 from headstart.errors import RunError
 from headstart.export import Exported, export_model, formats_of
 from headstart.frames import cells_of
 from headstart.leaderboard import read_leaderboard
 from headstart.metrics import Evaluation, evaluate_predictions
-from headstart.predictor import Prediction, Predictor, as_frame, prediction_table
-from headstart.readers import Known, read
+from headstart.predictor import Prediction, Predictor, as_frame, prediction_table, with_errors
+from headstart.readers import read
 from headstart.runfolder import RunFolder, read_csv, read_json
+from headstart.table_features import row_contents
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,9 +87,7 @@ class Run:
         """
         predictor = self.predictor()
         state = self.folder.state
-        columns = predictor.columns
-        target = state.get("target")
-        known = Known(predictor.classes, predictor.task, target, state.get("image"), columns)
+        known = predictor.known(state.get("targets", ()), state.get("image"))
         dataset = read(data, known=known)
         if (dataset.table is None) != (predictor.encoding is None):
             raise nothing_to_evaluate(f"{data}, which holds {dataset.sample_noun}s", predictor.classes)
@@ -106,7 +105,7 @@ class Run:
             dataset.classes,
             dataset.labels[usable],
             np.stack(list(found.values())),
-            split=self._note_look([dataset.digests[i] for i in usable]) or "test",
+            split=self._note_look(_contents(dataset, predictor, usable)) or "test",
             thresholds=predictor.thresholds,
         )
         return replace(evaluation, skipped=(*dataset.skipped, *unread))
@@ -120,8 +119,8 @@ class Run:
         """
         predictor = self.predictor()
         if predictor.encoding:
-            _, _, table, _ = cells_of(samples, predictor.columns)
-            answers = predictor.predict_rows(table)
+            _, _, table, skipped = cells_of(samples, predictor.known())
+            answers = with_errors(predictor.predict_rows(table), skipped)
         else:
             files = [samples] if isinstance(samples, (str, os.PathLike)) else samples
             answers = predictor.predict([os.fspath(path) for path in files])
@@ -183,10 +182,16 @@ class Run:
         return next((name for name in ("train", "validation", "test") if name in splits), "")
 
 
+def _contents(dataset: Dataset, predictor: Predictor, usable: Sequence[int]) -> list[str]:
+    """What tells a sample from others, as ``contents.csv`` has it."""
+    if dataset.table is None or predictor.encoding is None:
+        return [dataset.digests[i] for i in usable]
+    contents = row_contents(dataset.table, predictor.encoding)
+    return [contents[i] for i in usable]
+
+
 def _answered(predictor: Predictor, path: str, *, is_one_of_many: bool) -> list[Prediction]:
     """The answers for one table, and an error for each of its rows that does not fit."""
-    _, _, table, skipped = cells_of(path, predictor.columns)
-    answers = predictor.predict_rows(table)
-    answers += [Prediction(row.removeprefix("row "), None, None, reason) for row, reason in skipped]
-    answers.sort(key=lambda answer: natural_key(answer.path))
+    _, _, table, skipped = cells_of(path, predictor.known())
+    answers = with_errors(predictor.predict_rows(table), skipped)
     return [answer._replace(path=f"{path}:{answer.path}") for answer in answers] if is_one_of_many else answers

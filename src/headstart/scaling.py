@@ -38,9 +38,9 @@ class Scaling:
         return scaled
 
     def invert(self, scaled: Array) -> Array:
-        """And back, in the user's own units."""
+        """And back, in the user's own units, in the float32 that models answer in."""
         plain = np.asarray(scaled, np.float64) * self.deviations + self.means
-        values: Array = np.where(self.logs, np.expm1(np.clip(plain, 0.0, LARGEST_LOG)), plain)
+        values: Array = np.where(self.logs, np.expm1(np.clip(plain, 0.0, LARGEST_LOG)), plain).astype(np.float32)
         return values
 
     def to_json(self) -> dict[str, list[float] | list[bool]]:

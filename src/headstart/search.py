@@ -79,7 +79,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     speeds = Speeds()
     budget = Budget(request.budget_seconds, started=request.started or time.perf_counter(), speeds=speeds)
     asked = partial(make_trials, request.plan, request.trials, weights=request.weights, seed=request.seed)
-    asked()  # tells what is wrong with them before any image is read
+    _check_names(asked)
     watch = Stopwatch()
     with watch.stage("scan"):
         dataset = _read(request)
@@ -120,6 +120,17 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         if job.converter is not None:
             job.converter.close()
     return Run(folder.path)
+
+
+def _check_names(asked: Callable[..., list[Trial]]) -> None:
+    """Tell before any data is read what is wrong with the plan or its trials, whether they are for images or for tables."""
+    try:
+        asked()
+    except UsageError:
+        try:
+            asked(is_table=True)
+        except UsageError:
+            asked()  # of the two errors, the one about images
 
 
 def _read(request: Request) -> Dataset:
@@ -231,7 +242,9 @@ def _next(job: Job, left: list[Trial]) -> Trial:
     chosen = [name for name in job.state["order"] if name in names]
     if chosen:
         return names[chosen[0]]
-    trial = left[0] if job.best is None or job.request.trials else pick(left, [predict_seconds(job, t) for t in left])
+    trial = (
+        left[0] if job.best_network is None or job.request.trials else pick(left, [predict_seconds(job, t) for t in left])
+    )
     job.save(order=[*job.state["order"], trial.name])
     return trial
 
@@ -241,7 +254,8 @@ def _why_too_late(job: Job, trial: Trial) -> str:
     part, held_out = trial.part, len(job.held_out)
     end_seconds = job.speeds.part_a_seconds(part, held_out) if held_out else 0.0
     seconds = predict_seconds(job, trial)
-    if job.best is not None and not job.budget.has_time_for(seconds, part.name, end_seconds):
+    is_needed = job.best_network is None and not trial.is_yardstick  # a constant answer is no model to end with
+    if not is_needed and not job.budget.has_time_for(seconds, part.name, end_seconds):
         spare = max(0.0, job.budget.spare(part.name, end_seconds))
         return f"no time in the budget: it may take {seconds:.0f} s, and {spare:.0f} s are left before the end of the run"
     job.budget.expect(part.name, end_seconds)

@@ -23,7 +23,7 @@ from headstart.runfolder import RunFolder, write_csv, write_json
 from headstart.signature import add_graph
 from headstart.splits import group_duplicates
 from headstart.stopwatch import Stopwatch
-from headstart.table_features import AnyFeatures, TableFeatures
+from headstart.table_features import AnyFeatures, TableFeatures, row_contents
 
 __all__ = ["Cargo", "ship"]
 
@@ -106,11 +106,12 @@ def _evaluate(cargo: Cargo) -> Evaluation:
     dataset = cargo.learning
     split = "test" if "test" in dataset.split else "validation"
     indices = dataset.indices(split)
+    held_out = cargo.model.held_out if isinstance(cargo.model, Ensemble) and split == "validation" else None
     return evaluate_predictions(
         dataset.task,
         dataset.classes,
         dataset.labels[indices],
-        cargo.model.answers(cargo.features, indices),
+        cargo.model.answers(cargo.features, indices) if held_out is None else held_out,
         split=split,
         thresholds=cargo.model.thresholds,
     )
@@ -133,9 +134,10 @@ def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
     beside = [[row[0], *truth, *row[1:]] for row, truth in zip(rows, labels, strict=True)]
     write_csv(path / "predictions.csv", [columns[0], *truths, *columns[1:]], beside)
     write_csv(path / "splits.csv", [dataset.key, "label", "split"], zip(dataset.paths, texts, dataset.split, strict=True))
-    write_csv(path / "contents.csv", ["digest", "split"], zip(dataset.digests, dataset.split, strict=True))
+    encoding = features.encoding if isinstance(features := cargo.features[0], TableFeatures) else None
+    contents = dataset.digests if dataset.table is None or not encoding else row_contents(dataset.table, encoding)
+    write_csv(path / "contents.csv", ["digest", "split"], zip(contents, dataset.split, strict=True))
     write_csv(path / "skipped.csv", ["path", "reason"], sorted(dataset.skipped, key=lambda row: natural_key(str(row[0]))))
-    features = cargo.features[0]
     findings = check_data(dataset, features.facts)
     if isinstance(features, TableFeatures):
         findings += check_columns(features.notes)

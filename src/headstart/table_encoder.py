@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class _Rows:
     seen: dict[bytes, str] = field(default_factory=dict)
 
 
-def learn_encoding(table: Table, labels: Array, task: str, keep: Sequence[str] = ()) -> tuple[dict[str, Any], list[Note]]:
+def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, Any], list[Note]]:
     """Decide what each column is, leave out those that say nothing or too much, and learn how to encode the others.
 
     Nothing but these rows is looked at, so they are to be the training rows.
@@ -46,7 +47,6 @@ def learn_encoding(table: Table, labels: Array, task: str, keep: Sequence[str] =
         table: Feature columns of the training rows.
         labels: Their labels, in the shape of the task.
         task: A key of ``TASKS``.
-        keep: Names of columns to use though they look like an id, a duplicate or the target itself.
 
     Returns:
         The encoding (``encoding`` says what it holds), and a note for each column that was left out or is odd.
@@ -60,17 +60,11 @@ def learn_encoding(table: Table, labels: Array, task: str, keep: Sequence[str] =
     for name, cells in zip(table.names, table.columns, strict=True):
         column, odd = read_column(name, cells)
         notes += odd
-        is_used = True
-        for check in _CHECKS:
-            if not (measured := check.measure(column, rows)):
-                continue
-            is_used = check.may_be_kept and name in keep
-            if not is_used or check.is_told_always:
-                notes.append(Note(check.code, check.title, f"{name}: {measured}{'; kept, as asked' if is_used else ''}"))
-            if not is_used:
-                break
-        if is_used:
+        reason = next(((check, text) for check in _CHECKS if (text := check.measure(column, rows))), None)
+        if reason is None:
             specs.append(column.spec)
+        else:
+            notes.append(Note(reason[0].code, reason[0].title, f"{name}: {reason[1]}"))
     if not specs:
         raise _nothing_left(notes)
     num_dense = sum(map(dense_width, specs))
@@ -84,7 +78,7 @@ def _nothing_left(notes: Sequence[Note]) -> DatasetError:
         "no column is left to learn from",
         received="; ".join(f"{note.title}: {note.measured}" for note in notes) or "no columns beside the target",
         expected="a column that differs from row to row, and says more than which row it is",
-        advice="add columns that describe the samples, or name those that are to be used all the same",
+        advice="add columns that describe the samples; one that decides the target needs no model, and can be looked up",
     )
 
 
@@ -113,7 +107,8 @@ def _id(column: Column, rows: _Rows) -> str:
     is_whole = column.kind == "number" and bool((column.present % 1 == 0).all())
     if not is_whole or num_distinct < len(column.cells):
         return ""
-    if _is_id_name(column.name) or (not rows.is_alone and _counts(column.present)):
+    is_nameless = re.fullmatch(r"c\d+", column.name) is not None
+    if _is_id_name(column.name) or (is_nameless and not rows.is_alone and _counts(column.present)):
         low, high = column.distinct[0], column.distinct[-1]
         return f"{num_distinct} different whole numbers in {num_rows} rows, from {low:.0f} to {high:.0f}"
     return ""
@@ -134,11 +129,13 @@ def _counts(values: Array) -> bool:
 
 def _target_in_disguise(column: Column, rows: _Rows) -> str:
     if rows.task == "regression":
-        return _follows_target(column, rows.labels.reshape(len(rows.labels), -1)) if column.kind == "number" else ""
+        targets = rows.labels.reshape(len(rows.labels), -1)
+        return _follows_target(column, targets) if column.kind == "number" else _decides_value(column, targets)
     if column.kind == "date":
         return ""
-    targets = rows.labels.T if rows.task == "multilabel" else [rows.labels]
-    return next(filter(None, (_decides_class(column, target) for target in targets)), "")
+    of_labels = rows.labels.T if rows.task == "multilabel" else [rows.labels]
+    decided = [_decides_class(column, labels) for labels in of_labels]
+    return decided[0] if all(decided) else ""  # of several labels, one that it decides may tell of the others
 
 
 def _decides_class(column: Column, labels: Array) -> str:
@@ -147,6 +144,15 @@ def _decides_class(column: Column, labels: Array) -> str:
         return ""
     pairs = np.unique(np.stack([column.groups, labels]), axis=1)
     return f"each of its {num_values} values has one class in all {len(labels)} rows" if pairs.shape[1] == num_values else ""
+
+
+def _decides_value(column: Column, targets: Array) -> str:
+    """Of a category: that all rows of a level have one value, and not all levels the same."""
+    if column.kind != "category" or len(targets) < _ROWS_A_VALUE * column.num_groups:
+        return ""
+    pairs = np.unique(np.column_stack([column.groups, targets]), axis=0)
+    is_decided = len(pairs) == column.num_groups and len(np.unique(targets, axis=0)) > 1
+    return f"each of its {column.num_groups} values has one target in all {len(targets)} rows" if is_decided else ""
 
 
 def _follows_target(column: Column, targets: Array) -> str:
@@ -163,6 +169,7 @@ def _duplicate(column: Column, rows: _Rows) -> str:
     keys = [column.kind.encode() + (column.cells if column.kind == "category" else column.cells + 0.0).tobytes()]
     if 3 * column.num_groups <= len(column.cells):
         keys.append(column.groups.tobytes())
+    keys = [hashlib.sha256(key).digest() for key in keys]  # the columns themselves are large
     earlier = next((rows.seen[key] for key in keys if key in rows.seen), "")
     for key in keys:
         rows.seen.setdefault(key, column.name)
@@ -177,22 +184,18 @@ class _Check:
         code: Stable code.
         title: What is wrong, one line.
         measure: What was counted; empty where nothing is wrong.
-        may_be_kept: Whether a user may insist on the column.
-        is_told_always: Whether it is noted even so.
     """
 
     code: str
     title: str
     measure: Callable[[Column, _Rows], str]
-    may_be_kept: bool = True
-    is_told_always: bool = False
 
 
 _CHECKS = (
-    _Check("D201", "a column is empty", _all_missing, may_be_kept=False),
-    _Check("D202", "a column is constant", _constant, may_be_kept=False),
-    _Check("D205", "a column gives the target away", _target_in_disguise, is_told_always=True),
-    _Check("D203", "a column says only which row it is", _all_rare, may_be_kept=False),
+    _Check("D201", "a column is empty", _all_missing),
+    _Check("D202", "a column is constant", _constant),
+    _Check("D205", "a column gives the target away", _target_in_disguise),
+    _Check("D203", "a column says only which row it is", _all_rare),
     _Check("D203", "a column says only which row it is", _id),
     _Check("D204", "a column repeats another", _duplicate),
 )

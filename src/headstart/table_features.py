@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from headstart.cells import Table
 from headstart.dataset import Dataset, Skipped
-from headstart.encoding import code_sizes, encode
+from headstart.encoding import code_sizes, encode, typed
 from headstart.extractor import PartA
 from headstart.features import Features
+from headstart.fingerprint import bytes_digest
 from headstart.table_encoder import Note, learn_encoding
 
-__all__ = ["AnyFeatures", "TableFeatures", "encode_table"]
+__all__ = ["AnyFeatures", "TableFeatures", "encode_table", "row_contents"]
 
 Array = np.ndarray[Any, Any]
 
@@ -94,6 +96,12 @@ def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
     encoding, notes = learn_encoding(dataset.table.take(training), dataset.labels[training], dataset.task)
     encoded = encode(_cells(dataset), encoding)
     return TableFeatures(part, encoding, notes, encoded, time.perf_counter() - start)
+
+
+def row_contents(table: Table, encoding: Mapping[str, Any]) -> list[str]:
+    """SHA-256 of what a model reads of each row, as its graph takes it, however the table was written."""
+    cells = [column.tolist() for column in typed(dict(zip(table.names, table.columns, strict=True)), encoding).values()]
+    return [bytes_digest(repr(row).encode("utf-8", "backslashreplace")) for row in zip(*cells, strict=True)]
 
 
 def _cells(dataset: Dataset) -> dict[str, Array]:

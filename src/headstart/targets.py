@@ -14,7 +14,7 @@ from headstart.errors import DatasetError, printable
 from headstart.labels import LABELS, TargetColumn, are_classes, list_parts, listed, no_column
 from headstart.skipping import Skipped
 
-__all__ = ["Target", "find_target"]
+__all__ = ["Target", "find_target", "position"]
 
 Array = np.ndarray[Any, Any]
 
@@ -82,7 +82,12 @@ def find_target(
             expected="rows with at least two different values in the target column",
             advice="check that the file is a table, and that all of it is there",
         )
-    if task in ("multilabel", "regression") and classes and all(name in table.names for name in classes):
+    if (
+        task in ("multilabel", "regression")
+        and classes
+        and target in (None, ",".join(classes))
+        and all(name in table.names for name in classes)
+    ):
         columns, how = [TargetColumn(name, table.column(name)) for name in classes], ""  # also where a name holds a comma
     elif target is not None:
         columns, how = _asked_columns(table, target, is_new=classes is None)
@@ -117,9 +122,9 @@ def find_target(
 
 
 def _asked_columns(table: Table, target: str, *, is_new: bool) -> tuple[list[TargetColumn], str]:
-    whole = _position(table, target)
+    whole = position(table, target)
     parts = [part.strip() for part in target.split(",")] if whole is None else [target]
-    places = [_position(table, part) for part in parts]
+    places = [position(table, part) for part in parts]
     if None in places:
         absent = f"{'--target' if is_new else 'no target column'} {parts[places.index(None)]}"
         raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new)
@@ -127,7 +132,8 @@ def _asked_columns(table: Table, target: str, *, is_new: bool) -> tuple[list[Tar
     return [TargetColumn(table.names[place], table.columns[place]) for place in found], f"--target {target}: "
 
 
-def _position(table: Table, wanted: str) -> int | None:
+def position(table: Table, wanted: str) -> int | None:
+    """Where the column of that name stands, or the one at that position; None where there is neither."""
     if wanted in table.names:
         return table.names.index(wanted)
     size = len(table.names)

@@ -153,7 +153,7 @@ class _Judge:
             self._thresholds = np.array([signature["thresholds"][label] for label in signature["labels"]])
         self._size = np.ones(expected.shape[1])
         if self._task == "regression":
-            self._size = np.maximum(np.abs(expected), expected.std(axis=0)) + np.finfo(np.float32).tiny
+            self._size = _sizes(expected, signature["scaling_of_targets"])
 
     def difference(self, answers: Array, rows: list[int]) -> float:
         """The largest difference from the golden answers of these rows."""
@@ -175,6 +175,17 @@ class _Judge:
         best_two = np.sort(expected, axis=1)[:, -2:]
         clear_lead = best_two[:, 1] - best_two[:, 0] > _TIE
         return int(((expected.argmax(axis=1) != answers.argmax(axis=1)) & clear_lead).sum())
+
+
+def _sizes(expected: Array, scaling: dict[str, Any]) -> Array:
+    """What a difference of 1 is: the target's deviation, or the value itself where its logarithm was learned.
+
+    Nothing can be told that is smaller than float32's steps at that value.
+    """
+    of_values = np.where(scaling["log1p"], np.abs(expected) + 1, np.broadcast_to(scaling["deviation"], expected.shape))
+    steps = 8 * np.spacing(np.abs(expected).astype(np.float32))
+    sizes: Array = np.maximum(of_values, steps / 1e-4)
+    return sizes
 
 
 def _taken(given: Given, rows: list[int]) -> Given:

@@ -32,9 +32,7 @@ class ValidationScore(keras.callbacks.Callback):
         seconds: What the last pass over the rows took.
     """
 
-    def __init__(
-        self, rows: Array, labels: Array, task: Task, to_answers: Callable[[Array], Array] | None = None
-    ) -> None:
+    def __init__(self, rows: Array, labels: Array, task: Task, to_answers: Callable[[Array], Array] | None = None) -> None:
         super().__init__()
         self._rows = rows
         self._labels = labels
