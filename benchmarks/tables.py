@@ -5,7 +5,7 @@ Usage: python benchmarks/tables.py FOLDER [NAME ...] [--out FOLDER]
 FOLDER holds the tables of ``SETS``; a name stands for one of them. Each is fitted by ``headstart fit FILE`` with no flag but
 ``--target`` (and ``--task`` where numbers look like classes). Sets below 500 rows are judged by the out-of-fold answers of
 five folds, larger ones by the test split; the chosen network is the DNN, or the ensemble where the test split judges and its
-``val_loss`` is lower. Exit status 1: on fewer than 10 of 14 sets the chosen network is ahead of the trees or within their
+``val_loss`` is lower. Exit status 1: on less than 10 of 14 parts of the sets the chosen network is ahead of the trees or within their
 interval.
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.console import hush_native_libraries
 from headstart.ensemble import mixing_weights
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.model import Model, gather
@@ -67,6 +68,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*SETS, []], default=[])
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
+    hush_native_libraries()
     out = given.out or Path(tempfile.mkdtemp())
     names = given.names or list(SETS)
     print("set | task, why | used, skipped | judged by | metric | chosen network | linear | trees | constant | seconds")

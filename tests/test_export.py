@@ -525,13 +525,24 @@ def test_a_sample_with_two_changed_labels_counts_once() -> None:
 
 
 def test_values_differ_by_the_size_of_their_target() -> None:
-    """A cent of a million is rounding, a cent of a cent is not; an answer of nought is judged by the target's spread."""
+    """A difference counts by the target's deviation, and by the value itself where its logarithm was learned."""
     expected = np.array([[1e6, 0.01], [0.0, 0.03]])
-    judge = verify_export._Judge(expected, {"task": "regression", "labels": ["price", "tip"]})
-    assert judge.difference(np.array([[1.0, 0.0], [0.0, 0.0]]) + expected, [0, 1]) == pytest.approx(1e-6)
-    assert judge.difference(np.array([[0.0, 0.0], [50.0, 0.0]]) + expected, [0, 1]) == pytest.approx(1e-4)
+    scaling = {"log1p": [True, False], "mean": [7.0, 0.02], "deviation": [7.0, 0.01]}
+    signature = {"task": "regression", "labels": ["price", "tip"], "scaling_of_targets": scaling}
+    judge = verify_export._Judge(expected, signature)
+    assert judge.difference(np.array([[100.0, 0.0], [0.0, 0.0]]) + expected, [0, 1]) == pytest.approx(1e-4, rel=1e-3)
+    assert judge.difference(np.array([[0.0, 0.0], [0.5, 0.0]]) + expected, [0, 1]) == pytest.approx(0.5)
     assert judge.difference(np.array([[0.0, 0.005], [0.0, 0.0]]) + expected, [0, 1]) == pytest.approx(0.5)
     assert judge.changed(expected + 1e9) == 0
+
+
+def test_years_are_not_equal_because_they_are_large() -> None:
+    """Of a target of 2000 within 8 years, an eighth of a year is a difference; float32's own steps are none."""
+    expected = np.array([[2001.0], [1.7e9]])
+    scaling = {"log1p": [False], "mean": [2000.0], "deviation": [8.0]}
+    judge = verify_export._Judge(expected, {"task": "regression", "labels": ["year"], "scaling_of_targets": scaling})
+    assert judge.difference(expected + [[0.125], [0.0]], [0, 1]) > 1e-2
+    assert judge.difference(expected + [[0.0], [128.0]], [0, 1]) <= 1e-4
 
 
 def test_import_is_light() -> None:

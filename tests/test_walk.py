@@ -287,10 +287,12 @@ def test_both_ends_of_a_table_agree(table_walk: tuple[hs.Run, Path], tmp_path: P
     names = [f"{'predicted_' if is_values else 'p_'}{name}" for name in run.to_json()["classes"]]
     expected = np.array([[float(row[name]) for name in names] for row in stored])
     rows = [int(row["row"]) - 1 for row in stored]
-    answered = run.predict(table).iloc[rows]
+    told = run.predict(table)
+    answered = told[told["error"].isna()].drop(columns="error").iloc[rows]  # a row of it has a cell too many
     frame = pd.read_csv(table, nrows=200)
     for same in (frame, frame[["size", "since", "colour", "town"]].to_numpy()):
-        pd.testing.assert_frame_equal(run.predict(same).iloc[rows], answered, rtol=1e-5, atol=2e-6)
+        again = run.predict(same).iloc[rows].reset_index(drop=True)
+        pd.testing.assert_frame_equal(again, answered.reset_index(drop=True), rtol=1e-5, atol=2e-6)
     size = np.abs(expected).max(axis=0)
     assert (np.abs(answered[names].to_numpy(float) - expected) / size).max() <= 1e-4
     truth = [row["label_price"] for row in stored] if is_values else [row["label"] for row in stored]
