@@ -177,7 +177,8 @@ class KerasTraining:
             optimizer.learning_rate = recipe.learning_rate
         if tail:
             slow_down(optimizer, tail, recipe.tail_rate)
-        together = min(len(batches), _STEPS_TOGETHER) if sample_bytes(model) < _SMALL_BYTES else 1
+        is_small = sample_bytes(model) < _SMALL_BYTES and keras.config.backend() == "tensorflow"  # PyTorch has no such thing
+        together = min(len(batches), _STEPS_TOGETHER) if is_small else 1
         form: dict[str, Any] = {"jit_compile": False, "steps_per_execution": together}
         model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), **form)
         if recipe.learning_rate is None and isinstance(recipe.optimizer, (str, type(None))):
