@@ -152,6 +152,12 @@ def test_any_separator_and_line_ending(read: Any, mark: str, end: str) -> None:
     assert skipped == []
 
 
+def test_a_question_mark_is_no_name(read: Any) -> None:
+    """A first row of texts that holds one is a row, though its other cells do not recur below."""
+    table = read(["?,first,a", "5,second,b", "?,third,c"])[0]
+    assert (table.names, len(table)) == (("c0", "c1", "c2"), 3)
+
+
 def test_a_decimal_comma_does_not_separate(read: Any) -> None:
     """Semicolons do, with a header or without one; the cells then have a point."""
     lines = ["Müller;1,5;2,25", "Maier;0,5;1,75"]

@@ -201,6 +201,8 @@ def _is_header(first: list[str], body: list[list[str]], known: Sequence[str]) ->
     if known and abs(len(first) - len(known)) <= 1 and all(re.fullmatch(r"c\d+", name) for name in known):
         # The model's table had no header. One here would stand above numbers.
         return any(_are_numbers(cells) for cells in below.values())
+    if "?" in first:  # no column is called that, and a missing cell often is
+        return False
     return 2 * sum(first[i] in cells for i, cells in below.items()) < len(told)
 
 
