@@ -367,3 +367,12 @@ def test_every_row_is_kept_or_listed(
         assert set(found.labels.ravel()) <= {0, 1}
     if classes is None and found.task != "regression":
         assert len(np.unique(found.labels.reshape(len(found.labels), -1), axis=0)) > 1
+
+
+def test_a_label_that_no_row_has_is_left_out() -> None:
+    """Of 0/1 columns, one that is the same in every row is named and left out; two such are nothing to tell apart."""
+    columns = (np.array([0.0, 1, 0, 1]), np.array([0.0, 0, 1, 1]), np.zeros(4))
+    found = find_target(Table(("sea", "sun", "snow"), columns), "sea,sun,snow")
+    assert (found.classes, found.labels.tolist()) == (("sea", "sun"), [[0, 0], [1, 0], [0, 1], [1, 1]])
+    assert found.reason.endswith("left out, the same in every row: snow")
+    assert found.names == ("sea", "sun", "snow")  # none of them is a feature

@@ -104,18 +104,31 @@ def find_target(
     found = LABELS[chosen](columns, classes)
     kept = np.flatnonzero(found.faults == "")
     labels = found.labels[kept]
+    told = found.classes
     if classes is None:
         _check_variety(chosen, columns, labels)
+        if chosen == "multilabel":
+            told, labels, what = _without_constants(told, labels, what)
     rows = table.row_numbers()
     return Target(
         names=tuple(column.name for column in columns),
         task=chosen,
         reason=f"{how}{what}",
-        classes=found.classes,
+        classes=told,
         labels=labels,
         kept=kept,
         skipped=[Skipped(f"row {rows[i]}", found.faults[i]) for i in np.flatnonzero(found.faults != "")],
     )
+
+
+def _without_constants(names: tuple[str, ...], labels: Array, what: str) -> tuple[tuple[str, ...], Array, str]:
+    """Labels that some rows have and others have not; of the rest there is nothing to learn, which is told."""
+    varies = (labels != labels[:1]).any(axis=0)
+    if varies.all():
+        return names, labels, what
+    constant = listed([name for name, is_one in zip(names, varies, strict=True) if not is_one])
+    kept = tuple(name for name, is_one in zip(names, varies, strict=True) if is_one)
+    return kept, labels[:, varies], f"{what}; left out, the same in every row: {constant}"
 
 
 # Which columns
