@@ -5,8 +5,8 @@ Usage: python benchmarks/tables.py FOLDER [NAME ...] [--out FOLDER]
 FOLDER holds the tables of ``SETS``; a name stands for one of them. Each is fitted by ``headstart fit FILE`` with no flag but
 ``--target`` (and ``--task`` where numbers look like classes). Sets below 500 rows are judged by the out-of-fold answers of
 five folds, larger ones by the test split; the chosen network is the DNN, or the ensemble where the test split judges and its
-``val_loss`` is lower. Exit status 1: on less than 10 of 14 parts of the sets the chosen network is ahead of the trees or within their
-interval.
+``val_loss`` is lower. Exit status 1: on less than 10 of 14 parts of the sets the chosen network is ahead of the trees or
+within their interval.
 """
 
 from __future__ import annotations

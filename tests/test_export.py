@@ -541,8 +541,8 @@ def test_years_are_not_equal_because_they_are_large() -> None:
     expected = np.array([[2001.0], [1.7e9]])
     scaling = {"log1p": [False], "mean": [2000.0], "deviation": [8.0]}
     judge = verify_export._Judge(expected, {"task": "regression", "labels": ["year"], "scaling_of_targets": scaling})
-    assert judge.difference(expected + [[0.125], [0.0]], [0, 1]) > 1e-2
-    assert judge.difference(expected + [[0.0], [128.0]], [0, 1]) <= 1e-4
+    assert judge.difference(expected + np.array([[0.125], [0.0]]), [0, 1]) > 1e-2
+    assert judge.difference(expected + np.array([[0.0], [128.0]]), [0, 1]) <= 1e-4
 
 
 def test_import_is_light() -> None:
