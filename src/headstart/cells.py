@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,10 +144,12 @@ def _unreadable(received: str, advice: str = "open it in a spreadsheet and save 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
     """Names of columns: c0, c1 and so on for blanks, and a number behind a name that is taken."""
     taken: dict[str, None] = {}
+    given_names, numbers_of = set(names), Counter[str]()
     for place, given in enumerate(names):
-        name, number = given or f"c{place}", 2
-        while name in taken or (name != given and name in names):
-            name, number = f"{given or f'c{place}'}_{number}", number + 1
+        name = stem = given or f"c{place}"
+        while name in taken or (name != given and name in given_names):
+            numbers_of[stem] += 1
+            name = f"{stem}_{numbers_of[stem] + 1}"
         taken[name] = None
     return tuple(taken)
 

@@ -29,7 +29,7 @@ class Row:
         part_b_seconds: Training.
         total_seconds: Both: the execution time.
         num_params: Parameters of both parts.
-        ms_per_sample: Decoding, Part A and Part B for one image among many.
+        ms_per_sample: Decoding, Part A and Part B for one image or row among many.
         file_mb: The weights of both parts in float32, in 10^6 bytes.
         fold_loss: Mean score over the held-out folds of a cross-validation, where there was one.
         fold_loss_deviation: Standard deviation of that over the folds.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headstart.encoding import as_days, as_numbers, as_text, to_single, transformed
+from headstart.scaling import skewness
 
 __all__ = ["Column", "Note", "read_column"]
 
@@ -156,10 +157,10 @@ def _learn_scale(values: Array) -> dict[str, Any]:
 
 def _transform(values: Array) -> dict[str, Any]:
     """The mildest transform that leaves the values without a long tail."""
-    if abs(_skew(values)) <= _MOST_SKEW:
+    if abs(skewness(values)) <= _MOST_SKEW:
         return {"transform": "none"}
     logarithms = transformed(values, {"transform": "log"})
-    if abs(_skew(logarithms)) < _MOST_SKEW and logarithms.std() >= _LEAST_SCALE_OF_LOG:
+    if abs(skewness(logarithms)) < _MOST_SKEW and logarithms.std() >= _LEAST_SCALE_OF_LOG:
         return {"transform": "log"}
     if len(distinct := np.unique(values)) < _LEAST_FOR_QUANTILES:
         return {"transform": "none"}
@@ -168,12 +169,6 @@ def _transform(values: Array) -> dict[str, Any]:
     ranks = (np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")) / (2 * len(values))
     scores = [min(max(NormalDist().inv_cdf(rank), -_MOST_SCORE), _MOST_SCORE) for rank in ranks.tolist()]
     return {"transform": "quantile", "knots": knots.tolist(), "values": scores}
-
-
-def _skew(values: Array) -> float:
-    centred = values - values.mean()
-    deviation = float(centred.std())
-    return float(np.power(centred / deviation, 3).mean()) if deviation > 0 else 0.0
 
 
 def _learn_category(column: Column) -> dict[str, Any]:
