@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.cell_values import dates, is_day_first, is_missing, numbers
 from headstart.csv_files import read_csv_table
+from headstart.encoding import as_numbers
 from headstart.errors import DatasetError
 from headstart.skipping import Skipped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "dates", "is_day_first", "is_missing", "numbers", "read_cells", "table_of_array", "table_of_frame"]
+__all__ = ["Table", "read_cells", "table_of_array", "table_of_frame"]
 
 Array = np.ndarray[Any, Any]
 
@@ -177,7 +177,7 @@ def _cells(values: pd.Series[Any]) -> Array:
     if types.is_numeric_dtype(values.dtype) and kind in ("integer", "floating"):
         return values.to_numpy(np.float64, na_value=np.nan)
     texts = np.array([_text(value) for value in values] + [""], object)[:-1]
-    return numbers(texts) if kind in ("integer", "floating", "mixed-integer-float", "decimal") else texts
+    return as_numbers(texts) if kind in ("integer", "floating", "mixed-integer-float", "decimal") else texts
 
 
 def _date_cells(values: pd.Series[Any]) -> Array:

@@ -13,17 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.cell_values import MISSING, dates, is_missing, numbers
+from headstart.encoding import as_days, as_numbers, is_missing
 from headstart.skipping import Skipped
 
 __all__ = ["CsvTable", "read_csv_table"]
 
 _SEPARATORS = "\t;,|"  # of two that fit alike, the earlier one
 _SAMPLE = 50  # rows that the separator is told from
+_COMMA_NUMBER = re.compile(r"([-+]?\d+),(\d+(?:[eE][-+]?\d+)?)", re.ASCII)
 _NUMBER_LIKE = re.compile(r"\s*[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
-
-
-_COMMA_NUMBER = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 
 
 class CsvTable(NamedTuple):
@@ -88,6 +86,10 @@ def _rows(text: str) -> list[list[str]]:
             rows = [[cell.strip(quote).strip() for cell in row] for row in plain]
     if not rows:
         raise ValueError("it is empty")
+    if separator != ",":  # a comma within a number is a point then, as much of Europe writes it
+        rows = [
+            [_COMMA_NUMBER.sub(r"\1.\2", cell) if _COMMA_NUMBER.fullmatch(cell) else cell for cell in row] for row in rows
+        ]
     return rows
 
 
@@ -169,20 +171,8 @@ def _table_of_rows(rows: list[list[str]], known: Sequence[str]) -> CsvTable:
         for number, row in enumerate(rows, 1)
         if len(row) != width
     ]
-    columns = [_with_points([row[i] for _, row in kept]) for i in range(width)]
+    columns = [[row[i] for _, row in kept] for i in range(width)]
     return CsvTable(names, columns, [number for number, _ in kept], skipped)
-
-
-def _with_points(cells: list[str]) -> list[str]:
-    """Numbers with a decimal comma, as much of Europe writes them, with a point; other columns as they are.
-
-    A column is one where each cell that says anything is such a number, and one at least has a comma. Where a comma parts
-    the cells there is none.
-    """
-    told = [cell for cell in cells if cell.lower() not in MISSING]
-    if not any("," in cell for cell in told) or not all(_COMMA_NUMBER.fullmatch(cell) for cell in told):
-        return cells
-    return [cell.replace(",", ".") for cell in cells]
 
 
 def _is_header(first: list[str], body: list[list[str]], known: Sequence[str]) -> bool:
@@ -210,10 +200,10 @@ def _are_numbers(cells: set[str]) -> bool:
     """Whether all of the cells are numbers, or missing."""
     values = np.array([*cells], object)
     missing = is_missing(values)
-    return bool((missing | ~np.isnan(numbers(values))).all() and not missing.all())
+    return bool((missing | ~np.isnan(as_numbers(values))).all() and not missing.all())
 
 
 def _are_dates(cells: list[str]) -> bool:
     """Whether most of the cells are dates."""
-    found = dates(np.array(cells[:_SAMPLE], object))
-    return 2 * int((~np.isnat(found)).sum()) > len(found)
+    found = as_days(np.array(cells[:_SAMPLE], object))
+    return 2 * int((~np.isnan(found)).sum()) > len(found)

@@ -1,4 +1,4 @@
-"""Part A: the raw cells of a table -> rows of numbers, by a plain JSON encoding, with NumPy and the standard library alone.
+"""Data: the raw cells of a table -> rows of numbers, by a plain JSON encoding, with NumPy and the standard library alone.
 
 This file imports nothing of Headstart: a copy lies as ``preprocess.py`` beside every exported model of a table.
 ``typed(columns, encoding)`` gives what the shipped graph takes, ``encode(columns, encoding)`` the rows that it makes of it.
@@ -38,6 +38,7 @@ __all__ = [
     "code_sizes",
     "dense_width",
     "encode",
+    "is_missing",
     "lookup",
     "segments",
     "to_single",
@@ -122,8 +123,15 @@ def dense_width(spec: Spec) -> int:
 
 
 def as_numbers(cells: Any) -> Array:
-    """Cells as float64: NaN for what is missing or no number; infinities stay."""
+    """Cells as float64: NaN for what is missing or no number; infinities stay; of dates, the days since 1970-01-01.
+
+    Example:
+        >>> as_numbers(["1e3", " 5 ", "1_000", "", "-inf"])
+        array([1000.,    5.,   nan,   nan,  -inf])
+    """
     values = _cells(cells)
+    if values.dtype.kind == "M":
+        return as_days(values)
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
     return np.array([_number(cell) for cell in values], np.float64)
@@ -143,6 +151,19 @@ def as_days(cells: Any, day_first: bool = True) -> Array:
     if values.dtype.kind in "fiu":
         return values.astype(np.float64)
     return np.array([_day(cell, day_first) for cell in values], np.float64)
+
+
+def is_missing(cells: Any) -> Array:
+    """Which cells say nothing: NaN, NaT, blank, or a marker such as ``?`` or ``n/a``.
+
+    Example:
+        >>> is_missing(np.array(["5", " ?", "NaN", "0"], object)).tolist()
+        [False, True, True, False]
+    """
+    values = _cells(cells)
+    if values.dtype.kind in "fM":
+        return np.isnan(values) if values.dtype.kind == "f" else np.isnat(values)
+    return np.fromiter((str(cell).strip().lower() in MISSING for cell in values), bool, len(values))
 
 
 def as_text(cells: Any) -> Array:
@@ -229,7 +250,7 @@ def _cells(column: Any) -> Array:
 
 
 def _number(cell: Any) -> float:
-    if isinstance(cell, str) and "_" in cell:  # Python's own spelling, not a number in anyone's table
+    if isinstance(cell, str) and ("_" in cell or not cell.isascii()):  # Python would take these, and no other tool
         return math.nan
     try:
         return float(cell)
@@ -248,7 +269,7 @@ def _day(cell: Any, day_first: bool) -> float:
         cell = datetime.datetime(cell.year, cell.month, cell.day)
     if not isinstance(cell, datetime.datetime) or str(cell) == "NaT":
         return math.nan
-    since = cell.replace(tzinfo=None) - (cell.utcoffset() or datetime.timedelta()) - _EPOCH
+    since = cell.replace(tzinfo=None) - _EPOCH - (cell.utcoffset() or datetime.timedelta())  # no moment before the year 1
     return since.total_seconds() / 86400
 
 

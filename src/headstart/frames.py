@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.cell_values import numbers
 from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
+from headstart.encoding import as_numbers
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest, file_digests
 from headstart.skipping import Skipped
@@ -176,7 +176,7 @@ def _names_rows(cells: Array) -> bool:
     """Whether a column has another text in each row, or counts them."""
     if len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
         return False
-    values = numbers(cells)
+    values = as_numbers(cells)
     if np.isnan(values).all():
         return True
     return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)

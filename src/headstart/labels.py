@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.cells import is_missing, numbers
 from headstart.dataset import natural_key
+from headstart.encoding import as_numbers, is_missing
 from headstart.errors import DatasetError, printable
 
 __all__ = ["LABELS", "Labels", "TargetColumn", "are_classes", "list_parts", "listed", "no_column"]
@@ -28,7 +28,7 @@ class TargetColumn:
 
     def __init__(self, name: str, cells: Array) -> None:
         self.name = name
-        self.values = np.full(len(cells), np.nan) if cells.dtype.kind == "M" else numbers(cells)
+        self.values = np.full(len(cells), np.nan) if cells.dtype.kind == "M" else as_numbers(cells)
         self.texts = _texts(cells, self.values)
         self.missing = is_missing(self.texts)
         is_value = ~np.isnan(self.values)
@@ -134,7 +134,7 @@ def _class_labels(columns: list[TargetColumn], classes: Sequence[str] | None) ->
 def _in_order(names: set[str]) -> list[str]:
     """Numbers by size, other names naturally."""
     listed = sorted(names, key=lambda name: (natural_key(name), name))
-    values = numbers(np.array(listed, object))
+    values = as_numbers(np.array(listed, object))
     return listed if np.isnan(values).any() else [listed[i] for i in np.argsort(values, kind="stable")]
 
 
