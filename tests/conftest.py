@@ -33,6 +33,22 @@ def headstart_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process: its exit status, stdout and stderr."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # else fit would redirect this process's own file descriptors
+
+    from headstart.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
 def networks() -> Iterator[None]:
     """The table of networks is left as it was found."""
     from headstart.networks import NETWORKS

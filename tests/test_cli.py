@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headstart
-from headstart.cli import app, main, spread
+from headstart.cli import app, spread
 
 COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "stack")
 CLASSES = ["circle", "square", "triangle"]
@@ -47,20 +47,6 @@ EVALUATION_KEYS |= {"baseline_accuracy", "roc_auc", "confusion_matrix", "classes
 
 Ended = tuple[int, str, str]
 Call = Callable[..., Ended]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Run a command in this process: its exit status, stdout and stderr."""
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # else fit would redirect this process's own file descriptors
-
-    def run(*arguments: object) -> Ended:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def _process(*arguments: object, code: str = "from headstart.cli import main; main()") -> list[str]:

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 
 import headstart
-from headstart.cli import main
 from headstart.runfolder import read_csv
 
 FEATURES = ["size", "since", "colour", "town"]
@@ -23,20 +22,6 @@ CLASSES = ["ash", "elm", "oak"]
 
 Ended = tuple[int, str, str]
 Call = Callable[..., Ended]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Run a command in this process: its exit status, stdout and stderr."""
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # else fit would redirect this process's own file descriptors
-
-    def run(*arguments: object) -> Ended:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def process(*arguments: object, code: str = "from headstart.cli import main; main()") -> subprocess.CompletedProcess[str]:

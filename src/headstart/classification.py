@@ -11,7 +11,7 @@ import numpy as np
 from headstart.evaluation import Evaluation, Headline, check_names, check_thresholds
 from headstart.intervals import wilson_interval
 from headstart.roc import roc_areas
-from headstart.tasks import cross_entropy
+from headstart.scores import cross_entropy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ from headstart.outputs import in_units
 from headstart.runfolder import replacing
 from headstart.signature import Signed, sign
 from headstart.table_features import AnyFeatures
-from headstart.thresholds import best_thresholds
+from headstart.thresholds import best_thresholds, has_thresholds
 
 if TYPE_CHECKING:
     import keras
@@ -120,6 +120,8 @@ class Ensemble:
 
     def tune(self, features: Sequence[AnyFeatures]) -> None:
         """Choose the thresholds on the validation split, where the task has any."""
+        if not has_thresholds(self.dataset.task):
+            return
         validation = self.dataset.indices("validation")
         labels, answers = self.dataset.labels[validation], self.held_out
         told = self.answers(features, validation) if answers is None else answers

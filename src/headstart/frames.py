@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,10 @@ from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
 from headstart.encoding import as_numbers
 from headstart.errors import DatasetError, printable
-from headstart.fingerprint import bytes_digest, file_digests
+from headstart.fingerprint import bytes_digest
+from headstart.image_lists import Labelled, find_images
 from headstart.skipping import Skipped
-from headstart.targets import Target, find_target, position
+from headstart.targets import Target, find_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,6 @@ __all__ = ["Known", "cells_of", "read_table", "row_digests"]
 Array = np.ndarray[Any, Any]
 
 _LEAST_FOR_ID = 20  # rows
-_LOOKED_AT = 20  # cells of a column, to tell whether they are paths
 
 
 @dataclass(frozen=True)
@@ -84,28 +83,30 @@ def read_table(
     name, folder, cells, skipped = cells_of(table, known)
     if known is not None:
         target, image, task = ",".join(known.targets) or None, known.image, known.task
-    classes = None if known is None else known.classes
     if folder is None and image is not None:
         folder = Path()  # of a frame: paths are relative to where we are
-    is_file = folder is not None and not (known is not None and known.columns)
-    image_column = _image_column(cells, image, folder) if is_file and folder is not None else ""
-    if image_column and folder is not None:
-        cells = _with_first_row(cells, folder)
-        image_column = image_column if image_column in cells.names else cells.names[0]
-    split_column = next((column for column in cells.names if column.lower() == "split" and _is_split(cells, column)), "")
-    aside = [column for column in (image_column, split_column) if column]
-    rest = cells if image_column else cells.select([column for column in cells.names if column not in aside])
-    whole = rest if target is None else cells  # a position counts all columns of the file
-    found = find_target(whole, target, task=task, classes=classes, leave_out=aside if image_column else ())
-    found, split, others = _with_split(cells, split_column, found)
-    kept, skipped = cells.take(found.kept), [*skipped, *found.skipped, *others]
-    if image_column and folder is not None:
-        place = _image_folder(cells.column(image_column), folder)
-        paths = [str(place / str(cell)) for cell in cells.column(image_column)]
-        of_row = {f"row {number}": path for number, path in zip(cells.row_numbers(), paths, strict=True)}
-        named = [Skipped(of_row.get(row, row), f"{row}: {reason}" if row in of_row else reason) for row, reason in skipped]
-        return _of_images(name, [paths[i] for i in found.kept], kept, found, split, named)
-    features = kept.select([column for column in rest.names if column not in found.names])
+    is_of_features = known is not None and known.columns
+    images = None if folder is None or is_of_features else find_images(cells, image, folder)
+    aside = [] if images is None else [images.column]
+    cells = cells if images is None else images.cells
+    split = next((column for column in cells.names if column.lower() == "split" and _is_split(cells, column)), "")
+    features = cells if images is not None else cells.select([column for column in cells.names if column != split])
+    found = find_target(
+        features if target is None else cells,  # a position counts all columns of the file
+        target,
+        task=task,
+        classes=None if known is None else known.classes,
+        leave_out=[*aside, split] if images is not None else (),
+    )
+    found, splits, others = _with_split(cells, split, found)
+    labelled = Labelled(name, found, splits, [*skipped, *found.skipped, *others])
+    return _of_features(cells, split, labelled) if images is None else images.dataset(labelled)
+
+
+def _of_features(cells: Table, split: str, labelled: Labelled) -> Dataset:
+    """The rows that have a label, without the columns that say which, and in which split."""
+    found = labelled.target
+    features = cells.take(found.kept).select([name for name in cells.names if name not in (*found.names, split)])
     if not features.names:
         raise DatasetError(
             "H114",
@@ -115,15 +116,15 @@ def read_table(
             advice="add columns that describe the samples",
         )
     return Dataset(
-        name=name,
+        name=labelled.name,
         task=found.task,
         task_reason=found.reason,
         classes=found.classes,
-        paths=tuple(str(number) for number in kept.row_numbers()),
+        paths=tuple(str(number) for number in features.row_numbers()),
         labels=found.labels,
         digests=tuple(row_digests(features)),
-        split=split,
-        skipped=tuple(skipped),
+        split=labelled.split,
+        skipped=tuple(labelled.skipped),
         table=features,
         target=found.names,
         columns=cells.names,
@@ -182,35 +183,6 @@ def _names_rows(cells: Array) -> bool:
     return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)
 
 
-def _of_images(
-    name: str, paths: list[str], kept: Table, found: Target, split: tuple[str, ...], skipped: list[Skipped]
-) -> Dataset:
-    """The images of these paths; those that are not there, or cannot be read, are listed."""
-    reasons: dict[int, str] = {i: "no such file" for i, path in enumerate(paths) if not _is_file(Path(path))}
-    there = [i for i in range(len(paths)) if i not in reasons]
-    digests: dict[int, str] = {}
-    for i, digest in zip(there, file_digests(paths[i] for i in there), strict=True):
-        if isinstance(digest, OSError):
-            reasons[i] = f"cannot be read: {digest.strerror}"
-        else:
-            digests[i] = digest
-    rows = kept.row_numbers()
-    listed = [Skipped(paths[i], f"row {rows[i]}: {reason}") for i, reason in sorted(reasons.items())]
-    used = list(digests)
-    return Dataset(
-        name=name,
-        task=found.task,
-        task_reason=found.reason,
-        classes=found.classes,
-        paths=tuple(paths[i] for i in used),
-        labels=found.labels[used],
-        digests=tuple(digests[i] for i in used),
-        split=tuple(split[i] for i in used),
-        skipped=(*skipped, *listed),
-        target=found.names,
-    )
-
-
 def _is_split(table: Table, column: str) -> bool:
     """Whether most cells name a split."""
     cells = [str(cell).lower() for cell in table.column(column)]
@@ -231,71 +203,3 @@ def _with_split(table: Table, column: str, found: Target) -> tuple[Target, tuple
     ]
     kept = replace(found, kept=found.kept[fine], labels=found.labels[fine])
     return kept, tuple(SPLIT_NAMES.get(cells[i], "") for i in fine), others
-
-
-def _image_column(table: Table, wanted: str | None, folder: Path) -> str:
-    """The column of paths; empty where there is none, and none was asked for."""
-    if wanted is not None:
-        return _column(table, wanted)
-    places = _places(folder)
-    columns = zip(table.names, table.columns, strict=True)
-    return next((name for name, cells in columns if _are_files([name, *map(str, cells[:_LOOKED_AT])], places)), "")
-
-
-def _are_files(cells: list[str], places: Sequence[Path]) -> bool:
-    """Whether most of the cells are files; a column that cannot be one of paths is soon left."""
-    num_missing = 0
-    for cell in cells:
-        num_missing += _found_in(places, cell) is None
-        if 2 * num_missing > len(cells):
-            return False
-    return len(cells) > 1
-
-
-def _column(table: Table, wanted: str) -> str:
-    if (place := position(table, wanted)) is not None:
-        return table.names[place]
-    raise DatasetError(
-        "H108",
-        "a column cannot be found",
-        received=f"--image {printable(wanted)}; the columns are {', '.join(table.names)}",
-        expected="the name of a column, or its position (0 is the first, -1 the last)",
-        advice="name it: --image COLUMN",
-    )
-
-
-def _with_first_row(table: Table, folder: Path) -> Table:
-    """The table with its names as a first row, where one of them is a file: what was taken for a header was a sample."""
-    places = _places(folder)
-    if all(_found_in(places, name) is None for name in table.names):
-        return table
-    columns = [np.array([name, *cells], object) for name, cells in zip(table.names, table.columns, strict=True)]
-    return Table(tuple(f"c{i}" for i in range(len(columns))), tuple(columns))
-
-
-def _image_folder(cells: Array, folder: Path) -> Path:
-    places = _places(folder)
-    return next((place for cell in cells[:_LOOKED_AT] if (place := _found_in(places, str(cell)))), folder)
-
-
-def _places(folder: Path) -> list[Path]:
-    """What paths may be relative to: the table's own folder, or one beside it."""
-    try:
-        return [folder, *sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())]
-    except OSError:
-        return [folder]
-
-
-def _found_in(places: Sequence[Path], name: str) -> Path | None:
-    """The first of the places that holds the file, if any."""
-    try:
-        return next((place for place in places if name and (place / name).is_file()), None)
-    except (OSError, ValueError):
-        return None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name longer than any file's
-        return False

@@ -12,7 +12,7 @@ from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset, Skipped
 from headstart.ensemble import FOLDS_NAME, NAME, Ensemble
-from headstart.errors import RunError
+from headstart.errors import RunError, UsageError
 from headstart.fingerprint import file_digest
 from headstart.images import usable_cores
 from headstart.leaderboard import Row, ranked, write_leaderboard
@@ -21,6 +21,7 @@ from headstart.planfile import is_plan_file
 from headstart.planning import Speeds
 from headstart.progress import Progress
 from headstart.runfolder import RunFolder
+from headstart.splits import check_share
 from headstart.stack import backend_name, machine, versions
 from headstart.stopwatch import Stopwatch
 from headstart.table_features import AnyFeatures
@@ -46,6 +47,31 @@ class Request:
     out: Path | None = None
     seed: int = 0
     started: float | None = None  # ``perf_counter`` value from which the budget counts; now if None
+
+    def check(self) -> None:
+        """Refuse early what would only fail after Part A.
+
+        Raises:
+            UsageError: A number is out of its range (H007, H009).
+            DatasetError: The share of validation is (H105).
+        """
+        check_share(self.validation)
+        if self.folds is not None and (self.folds < 0 or self.folds == 1):
+            raise UsageError(
+                "H009",
+                "there is no such number of folds",
+                received=f"--folds {self.folds}",
+                expected="2 or more, or 0 for none",
+                advice="--folds 5",
+            )
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(
+                "H007",
+                "the seed is out of range",
+                received=f"--seed {self.seed}",
+                expected="a whole number from 0 to 4294967295",
+                advice="--seed 0",
+            )
 
     def to_json(self) -> dict[str, object] | None:
         """What another process needs to ask the same again; None where the data are only in this one."""

@@ -33,9 +33,10 @@ from headstart.signature import Signed, sign, thresholds_of
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store
 from headstart.table_features import AnyFeatures, TableFeatures, encode_table, row_contents
-from headstart.thresholds import best_thresholds
+from headstart.thresholds import best_thresholds, has_thresholds
 from headstart.trainer import Examples, Trained, train
-from headstart.trials import Trial, check_kind, check_task, check_trial, check_used, parse_trial
+from headstart.trials import Trial, check_kind, check_task, check_trial, parse_trial
+from headstart.unused import check_used
 from headstart.yardsticks import YARDSTICKS
 
 if TYPE_CHECKING:
@@ -218,6 +219,8 @@ class Model:
     def tune(self, features: Sequence[AnyFeatures]) -> None:
         """Choose the thresholds on the validation split, where the task has any."""
         _, dataset = self._fitted()
+        if not has_thresholds(dataset.task):  # nor is anything predicted for nothing
+            return
         validation = dataset.indices("validation")
         self.thresholds = best_thresholds(dataset.task, dataset.labels[validation], self.answers(features, validation))
 

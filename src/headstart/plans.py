@@ -11,7 +11,8 @@ from typing import Any
 from headstart.augmentation import find_augmentation
 from headstart.errors import UsageError
 from headstart.planfile import Entry, check_names, in_plan, is_plan_file, read_plan
-from headstart.trials import Trial, check_trial, check_used, parse_trial
+from headstart.trials import Trial, check_trial, parse_trial
+from headstart.unused import check_used
 
 __all__ = [
     "ENSEMBLED",

@@ -28,7 +28,6 @@ from headstart.run import Run
 from headstart.runfolder import RunFolder
 from headstart.ship import Cargo, ship
 from headstart.sides import typical_side
-from headstart.splits import check_share
 from headstart.stopwatch import Stopwatch
 from headstart.tasks import TASKS
 from headstart.trials import Trial, check_kind, check_task
@@ -49,7 +48,7 @@ def search(request: Request, progress: Progress | None = None) -> Run:
         HeadstartError: The request, the data or the budget does not allow a single trial.
         KeyboardInterrupt: There was nothing to keep yet.
     """
-    _check(request)
+    request.check()
     return _search(request, None, progress or Silent())
 
 
@@ -140,27 +139,6 @@ def _read(request: Request) -> Dataset:
     if any(data.split):  # the user made a split: what it says nothing of is for training
         data = replace(data, split=tuple(name or "train" for name in data.split))
     return data
-
-
-def _check(request: Request) -> None:
-    """Refuse early what would only fail after Part A."""
-    check_share(request.validation)
-    if request.folds is not None and (request.folds < 0 or request.folds == 1):
-        raise UsageError(
-            "H009",
-            "there is no such number of folds",
-            received=f"--folds {request.folds}",
-            expected="2 or more, or 0 for none",
-            advice="--folds 5",
-        )
-    if not 0 <= request.seed < 2**32:
-        raise UsageError(
-            "H007",
-            "the seed is out of range",
-            received=f"--seed {request.seed}",
-            expected="a whole number from 0 to 4294967295",
-            advice="--seed 0",
-        )
 
 
 def _other_data(data: Path) -> RunError:

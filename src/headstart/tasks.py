@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError, UsageError
+from headstart.scores import accuracy, binary_cross_entropy, cross_entropy, macro_auc, r2, squared_error
 
-__all__ = ["ONE_VS_REST", "TASKS", "Task", "check_loss", "cross_entropy", "infer_task", "integer_labels"]
+__all__ = ["ONE_VS_REST", "TASKS", "Task", "check_loss", "infer_task", "integer_labels"]
 
 Array = np.ndarray[Any, Any]
-
-_LEAST = 1e-7  # of a probability whose logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -53,62 +52,6 @@ class Task:
     def has_classes(self) -> bool:
         """Whether each sample belongs to exactly one of several classes."""
         return self.name in ("binary", "multiclass", "one_vs_rest")
-
-
-def cross_entropy(labels: Array, probabilities: Array) -> float:
-    """Mean cross-entropy in nats of the true class, unweighted; probabilities are clipped at 1e-7 and sum to one.
-
-    Args:
-        labels: Label numbers, ``(n,)``.
-        probabilities: ``(n, classes)``.
-    """
-    clipped = np.clip(np.asarray(probabilities, np.float64), _LEAST, 1.0)
-    clipped /= clipped.sum(axis=1, keepdims=True)
-    return float(-np.log(clipped[np.arange(len(labels)), labels]).mean())
-
-
-def _binary_cross_entropy(labels: Array, probabilities: Array) -> float:
-    """Mean over samples and labels, in nats, unweighted; both are ``(n, labels)``."""
-    of_truth = np.where(labels == 1, probabilities, 1 - np.asarray(probabilities, np.float64))
-    return float(-np.log(np.clip(of_truth, _LEAST, 1.0)).mean())
-
-
-def _squared_error(labels: Array, values: Array) -> float:
-    """Mean over samples and targets; both are ``(n, targets)``."""
-    return float(np.square(np.asarray(values, np.float64) - labels).mean())
-
-
-def _accuracy(labels: Array, probabilities: Array) -> float:
-    return float((probabilities.argmax(axis=1) == labels).mean())
-
-
-def _macro_auc(labels: Array, probabilities: Array) -> float:
-    """Mean area under the ROC curve of the labels that occur and are absent; 0.5 where none is both.
-
-    The area is the share of pairs in the right order, by ranks (Mann and Whitney, 1947).
-    """
-    areas = []
-    for truth, scores in zip(labels.T == 1, np.asarray(probabilities).T, strict=True):
-        num_positive, num_negative = int(truth.sum()), int((~truth).sum())
-        if num_positive and num_negative:
-            above = _ranks(scores)[truth].sum() - num_positive * (num_positive + 1) / 2
-            areas.append(above / (num_positive * num_negative))
-    return float(np.mean(areas)) if areas else 0.5
-
-
-def _ranks(values: Array) -> Array:
-    """Ranks from 1; equal values share the mean of theirs."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    shared: Array = (last - (counts - 1) / 2)[places]
-    return shared
-
-
-def _r2(labels: Array, values: Array) -> float:
-    """Coefficient of determination, the mean over targets; 0 for a target that does not vary."""
-    residual = np.square(np.asarray(values, np.float64) - labels).sum(axis=0)
-    total = np.square(labels - labels.mean(axis=0)).sum(axis=0)
-    return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1.0), 0.0).mean())
 
 
 def _metrics(*kinds: str, **settings: Any) -> Callable[[], list[Any]]:
@@ -165,7 +108,7 @@ TASKS: dict[str, Task] = {
             metrics=_metrics("BinaryAccuracy", "AUC", "Precision", "Recall"),
             score=cross_entropy,
             metric="accuracy",
-            measure=_accuracy,
+            measure=accuracy,
             to_answers=_both_columns,
             to_targets=_numbers,
         ),
@@ -179,7 +122,7 @@ TASKS: dict[str, Task] = {
             metrics=lambda: ["accuracy"],  # of integers or one-hot rows, as Keras finds by the loss
             score=cross_entropy,
             metric="accuracy",
-            measure=_accuracy,
+            measure=accuracy,
             to_answers=_as_they_are,
             to_targets=_classes,
         ),
@@ -191,9 +134,9 @@ TASKS: dict[str, Task] = {
             loss="binary_crossentropy",
             losses=("binary_crossentropy", "binary_focal_crossentropy"),
             metrics=_metrics("BinaryAccuracy", "AUC", AUC={"multi_label": True}),
-            score=_binary_cross_entropy,
+            score=binary_cross_entropy,
             metric="macro_auc",
-            measure=_macro_auc,
+            measure=macro_auc,
             to_answers=_as_they_are,
             to_targets=_numbers,
         ),
@@ -205,9 +148,9 @@ TASKS: dict[str, Task] = {
             loss="mean_squared_error",
             losses=("mean_squared_error", "mean_absolute_error", "huber", "log_cosh"),
             metrics=_metrics("MeanAbsoluteError", "RootMeanSquaredError"),
-            score=_squared_error,
+            score=squared_error,
             metric="r2",
-            measure=_r2,
+            measure=r2,
             to_answers=_as_they_are,
             to_targets=_numbers,
         ),

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["best_threshold", "best_thresholds"]
+__all__ = ["best_threshold", "best_thresholds", "has_thresholds"]
 
 _USUAL = 0.5
 # At one standard error, chance moves the threshold of a calibrated model more often than not, and for the worse.
@@ -15,6 +15,11 @@ _LEAST_F1_GAIN, _LEAST_POSITIVES = 0.01, 10
 
 Array = np.ndarray[Any, Any]
 Measure = Literal["accuracy", "f1"]
+
+
+def has_thresholds(task: str) -> bool:
+    """Whether answers of a task are decided by thresholds."""
+    return task in ("binary", "multilabel")
 
 
 def best_thresholds(task: str, labels: Array, answers: Array) -> tuple[float, ...]:

@@ -1,0 +1,70 @@
+"""Data: scores of answers beside the truth, one number each: losses in ``val_loss``, and the metrics that people ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["accuracy", "binary_cross_entropy", "cross_entropy", "macro_auc", "r2", "squared_error"]
+
+Array = np.ndarray[Any, Any]
+
+_LEAST = 1e-7  # of a probability whose logarithm is taken
+
+
+def cross_entropy(labels: Array, probabilities: Array) -> float:
+    """Mean cross-entropy in nats of the true class, unweighted; probabilities are clipped at 1e-7 and sum to one.
+
+    Args:
+        labels: Label numbers, ``(n,)``.
+        probabilities: ``(n, classes)``.
+    """
+    clipped = np.clip(np.asarray(probabilities, np.float64), _LEAST, 1.0)
+    clipped /= clipped.sum(axis=1, keepdims=True)
+    return float(-np.log(clipped[np.arange(len(labels)), labels]).mean())
+
+
+def binary_cross_entropy(labels: Array, probabilities: Array) -> float:
+    """Mean over samples and labels, in nats, unweighted; both are ``(n, labels)``."""
+    of_truth = np.where(labels == 1, probabilities, 1 - np.asarray(probabilities, np.float64))
+    return float(-np.log(np.clip(of_truth, _LEAST, 1.0)).mean())
+
+
+def squared_error(labels: Array, values: Array) -> float:
+    """Mean over samples and targets; both are ``(n, targets)``."""
+    return float(np.square(np.asarray(values, np.float64) - labels).mean())
+
+
+def accuracy(labels: Array, probabilities: Array) -> float:
+    """Share of the samples ``(n,)`` whose most probable class, of ``(n, classes)``, is the true one."""
+    return float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def macro_auc(labels: Array, probabilities: Array) -> float:
+    """Mean area under the ROC curve of the labels that occur and are absent; 0.5 where none is both.
+
+    The area is the share of pairs in the right order, by ranks (Mann and Whitney, 1947).
+    """
+    areas = []
+    for truth, scores in zip(labels.T == 1, np.asarray(probabilities).T, strict=True):
+        num_positive, num_negative = int(truth.sum()), int((~truth).sum())
+        if num_positive and num_negative:
+            above = _ranks(scores)[truth].sum() - num_positive * (num_positive + 1) / 2
+            areas.append(above / (num_positive * num_negative))
+    return float(np.mean(areas)) if areas else 0.5
+
+
+def _ranks(values: Array) -> Array:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    shared: Array = (last - (counts - 1) / 2)[places]
+    return shared
+
+
+def r2(labels: Array, values: Array) -> float:
+    """Coefficient of determination, the mean over targets; 0 for a target that does not vary."""
+    residual = np.square(np.asarray(values, np.float64) - labels).sum(axis=0)
+    total = np.square(labels - labels.mean(axis=0)).sum(axis=0)
+    return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1.0), 0.0).mean())
