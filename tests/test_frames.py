@@ -82,7 +82,7 @@ def test_numbers_beside_paths_are_values(shop: Path) -> None:
     rows = ["0.jpg,1.5,10", "1.jpg,2.5,20", "2.jpg,dear,30", "3.jpg,0.25,40", "4.jpg,inf,50", "5.jpg,4,60"]
     path = write(shop / "t.csv", "image,price,heat", [f"{row}" for row in rows])
     dataset = read_table(path, target="price", task="regression")
-    assert (dataset.task, dataset.classes, dataset.target) == ("regression", ("price",), ("price",))
+    assert (dataset.task, dataset.classes, dataset.target_columns) == ("regression", ("price",), ("price",))
     assert dataset.labels.tolist() == [[1.5], [2.5], [0.25], [4.0]]
     assert names(dataset) == ["0.jpg", "1.jpg", "3.jpg", "5.jpg"]
     assert [(Path(row.path).name, row.reason.split(":")[0]) for row in dataset.skipped] == [
@@ -129,7 +129,7 @@ def test_rows_of_features_from_everywhere(tmp_path: Path, kind: str) -> None:
     given: Any = {"csv": as_csv(tmp_path), "frame": frame, "parquet": tmp_path / "t.parquet"}[kind]
     dataset = read_table(given)
     assert (dataset.task, dataset.classes) == ("multiclass", ("blue", "green", "red"))
-    assert dataset.target == ("colour",)
+    assert dataset.target_columns == ("colour",)
     assert table_of(dataset).names == ("size", "kind")
     assert dataset.paths == ("1", "2", "3", "4", "5", "6")
     assert [float(cell) for cell in table_of(dataset).column("size")] == SIZES
@@ -142,7 +142,7 @@ def test_rows_of_an_array() -> None:
     """Columns have numbers for names; the last is the target, or whichever is asked for."""
     rows = np.stack([SIZES, np.arange(6) % 2, np.arange(6) % 2], axis=1)
     dataset = read_table(rows)
-    assert (dataset.name, dataset.task, dataset.target) == ("array", "binary", ("c2",))
+    assert (dataset.name, dataset.task, dataset.target_columns) == ("array", "binary", ("c2",))
     assert table_of(dataset).names == ("c0", "c1")
     other = read_table(rows, target="0")
     assert (other.task, other.labels[:, 0].tolist()) == ("regression", SIZES)
@@ -241,8 +241,8 @@ def test_a_model_knows_its_targets_though_their_names_hold_commas(tmp_path: Path
     rows = [f"{i},{i}.5,{i}.25" for i in range(6)]
     path = write(tmp_path / "t.csv", 'size,"price, EUR",heat', rows)
     dataset = read(path, target="1,2")
-    assert dataset.target == ("price, EUR", "heat")
-    again = read(path, known=Known(dataset.classes, "regression", dataset.target, None, ("size",)))
+    assert dataset.target_columns == ("price, EUR", "heat")
+    again = read(path, known=Known(dataset.classes, "regression", dataset.target_columns, None, ("size",)))
     np.testing.assert_array_equal(again.labels, dataset.labels)
 
 
@@ -260,7 +260,7 @@ def test_rows_to_predict_need_no_target(tmp_path: Path) -> None:
     """As a file, a frame or an array; all columns are kept, and the model looks for its own."""
     like = read_table(as_frame())
     for rows in (as_csv(tmp_path), as_frame()[["kind", "size"]], as_frame()[["size", "kind"]].to_numpy()):
-        dataset = unlabelled_rows(rows, like, Known(like.classes, like.task, like.target, None, like.columns))
+        dataset = unlabelled_rows(rows, like, Known(like.classes, like.task, like.target_columns, None, like.columns))
         table = table_of(dataset)
         assert {"size", "kind"} <= set(table.names)
         assert [float(cell) for cell in table.column("size")] == SIZES
@@ -294,6 +294,8 @@ def test_rows_are_used_or_listed(rows: list[list[str]], target: str | None) -> N
     listed = {row.path for row in dataset.skipped}
     assert not used & listed
     blank = sum(all(not cell.strip() for cell in row) for row in rows)
-    is_header = int("size" in dataset.table.names or "size" in dataset.target)  # else the table is as wide as other rows
+    is_header = int(
+        "size" in dataset.table.names or "size" in dataset.target_columns
+    )  # else: as wide as other rows
     assert len(rows) - blank <= len(used) + len(listed) <= len(rows) + (not is_header)
     assert np.isfinite(dataset.labels).all()

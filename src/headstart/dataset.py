@@ -44,7 +44,7 @@ class Dataset:
         made_splits: Names of the splits that Headstart made; the others are the user's own.
         groups: Group number of each sample, ``(n,)``; samples of one group stay on one side of a split. Empty until known.
         scaling: Regression: the scale that the targets are learned in, once the training split is known.
-        target: The columns of a table that labels were read from.
+        target_columns: The columns of a table that labels were read from.
         columns: All columns of a table of features, in their order.
     """
 
@@ -62,7 +62,7 @@ class Dataset:
     made_splits: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     scaling: Scaling | None = None
-    target: tuple[str, ...] = ()
+    target_columns: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:

@@ -126,7 +126,7 @@ def _of_features(cells: Table, split: str, labelled: Labelled) -> Dataset:
         split=labelled.split,
         skipped=tuple(labelled.skipped),
         table=features,
-        target=found.names,
+        target_columns=found.names,
         columns=cells.names,
     )
 

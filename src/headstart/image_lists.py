@@ -79,7 +79,7 @@ class ImageList(NamedTuple):
             digests=tuple(contents[i][0] for i in used),
             split=tuple(labelled.split[i] for i in used),
             skipped=tuple(skipped),
-            target=found.names,
+            target_columns=found.names,
         )
 
 

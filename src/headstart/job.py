@@ -210,7 +210,7 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "task_reason": dataset.task_reason,
         "classes": list(dataset.classes),
         "seed": request.seed,
-        "targets": list(dataset.target),
+        "targets": list(dataset.target_columns),
         "image": request.image,
         "plan": "trials" if request.trials else request.plan,
         "budget_seconds": request.budget_seconds,

@@ -182,12 +182,12 @@ class Model:
         views = [i for i in range(len(dataset), len(features)) if i not in gone]
         source = np.tile(train_indices, max(1, self.recipe.views - 1))  # which sample each view is of
         targets = dataset.targets
-        rows = features.rows([*train_indices, *views])
+        rows, val_rows = features.rows([*train_indices, *views]), features.rows(val_indices)
         part_b = self._begin(dataset, features, rows.shape[1:])
         examples = Examples(
             rows=rows,
             labels=targets[[*train_indices, *(source[i - len(dataset)] for i in views)]],
-            val_rows=features.rows(val_indices),
+            val_rows=val_rows,
             val_labels=targets[val_indices],
             task=part_b.task,
             num_classes=dataset.num_classes,
@@ -196,7 +196,7 @@ class Model:
         self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
         part_b.set_weights(self.trained.weights)
         if part_b.is_one_vs_rest:
-            self._calibrate(features.rows(val_indices), targets[val_indices])
+            self._calibrate(val_rows, targets[val_indices])
             part_b.save(folder, anew=True)
         return self._fitted()[0]
 
@@ -337,7 +337,7 @@ class Model:
     def _known(self) -> Known:
         _, fitted = self._fitted()
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
-        return Known(fitted.classes, fitted.task, fitted.target, None, fitted.table_columns, reads)
+        return Known(fitted.classes, fitted.task, fitted.target_columns, None, fitted.table_columns, reads)
 
     def _features_of(self, dataset: Dataset) -> AnyFeatures:
         if self.encoding is None:
@@ -413,7 +413,7 @@ class Model:
         nothing = np.zeros(0, np.int64)
         dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
         targets, columns = (tuple(signature.get(key, ())) for key in ("target", "table_columns"))
-        model.dataset = replace(dataset, target=targets, columns=columns)
+        model.dataset = replace(dataset, target_columns=targets, columns=columns)
         model.encoding = signature.get("encoding")
         model.thresholds = thresholds_of(signature)
         sizes = code_sizes(model.encoding) if model.encoding else []

@@ -54,6 +54,7 @@ class PartB:
         self.shape, self.num_samples, self.code_sizes = tuple(shape), num_samples, tuple(code_sizes)
         self._weights: list[Array] = []
         self._joined: Joined | None = None
+        self._shared: Joined | None = None
         self._network: keras.Model | None = None
         self._head_alone: keras.Model | None = None  # without a backbone's tail
 
@@ -74,6 +75,7 @@ class PartB:
 
     def build(self) -> Built:
         """A fresh network, and the layers in it that come from the backbone."""
+        self._shared = None
         if not self.part.is_inner:
             self._network = self._head(self.shape)
             return self._network, []
@@ -113,12 +115,11 @@ class PartB:
     def _sharing(self, *, load: bool = True) -> Joined:
         """One-vs-rest networks that answer in shares, on the layers of the head; those of a backbone's tail are copied."""
         network = self.network
-        head = shared_out(cast("keras.Model", self._head_alone))
-        if self.part.is_table:
-            return Joined(head, head, [])
-        joined = join(self.part, lambda _: head, load=load)
-        joined.part_b.set_weights(network.get_weights())
-        return joined
+        if self._shared is None:
+            head = shared_out(cast("keras.Model", self._head_alone))
+            self._shared = Joined(head, head, []) if self.part.is_table else join(self.part, lambda _: head, load=load)
+        self._shared.part_b.set_weights(network.get_weights())
+        return self._shared
 
     def answers(self, rows: Array) -> Array:
         """Answers to rows at the cut, ``(n, columns)``, in the scale that ``Dataset.targets`` has."""

@@ -123,13 +123,14 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
 
 def _check_names(asked: Callable[..., list[Trial]]) -> None:
     """Tell before any data is read what is wrong with the plan or its trials, whether they are for images or for tables."""
-    try:
-        asked()
-    except UsageError:
+    errors = []
+    for is_table in (False, True):
         try:
-            asked(is_table=True)
-        except UsageError:
-            asked()  # of the two errors, the one about images
+            asked(is_table=is_table)
+        except UsageError as error:
+            errors.append(error)
+    if len(errors) == 2:
+        raise errors[0]
 
 
 def _read(request: Request) -> Dataset:
