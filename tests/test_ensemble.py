@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headstart as hs
+from headstart.dataset import Dataset
 from headstart.ensemble import NAME, Ensemble, mixing_weights
 from headstart.errors import RunError
 from headstart.model import Model, gather
@@ -165,3 +166,15 @@ def test_one_model_of_several_on_a_table(
     with np.load(tmp_path / "saved" / "golden.npz") as golden:
         again = keras.models.load_model(tmp_path / "saved" / "model.keras", compile=False, safe_mode=True)
         np.testing.assert_allclose(again.predict(golden["inputs"], verbose=0), golden["answers"], rtol=1e-5, atol=1e-6)
+
+
+def test_thresholds_of_models_that_saw_the_validation_split_come_from_others() -> None:
+    """Where members were trained on it, the held-out answers choose, and no member is asked."""
+    dataset = Dataset(
+        "t", "binary", "", ("no", "yes"), tuple("abcdef"), np.array([0, 0, 0, 1, 1, 1]), tuple("abcdef"), ("validation",) * 6
+    )
+    dataset = dataset.take(np.repeat(np.arange(6), 10))
+    likely = np.repeat([0.1, 0.1, 0.1, 0.3, 0.3, 0.3], 10)
+    ensemble = Ensemble([], [], dataset, held_out=np.stack([1 - likely, likely], axis=1))
+    ensemble.tune([])
+    assert ensemble.thresholds == (pytest.approx(0.2),)

@@ -294,8 +294,15 @@ def test_rows_are_used_or_listed(rows: list[list[str]], target: str | None) -> N
     listed = {row.path for row in dataset.skipped}
     assert not used & listed
     blank = sum(all(not cell.strip() for cell in row) for row in rows)
-    is_header = int(
-        "size" in dataset.table.names or "size" in dataset.target_columns
-    )  # else: as wide as other rows
+    is_header = int("size" in dataset.table.names or "size" in dataset.target_columns)  # else: as wide as other rows
     assert len(rows) - blank <= len(used) + len(listed) <= len(rows) + (not is_header)
     assert np.isfinite(dataset.labels).all()
+
+
+def test_a_copy_with_another_id_is_a_copy() -> None:
+    """Columns that number or name the rows tell no row from its copy; a column of measurements does."""
+    values = np.tile(np.random.default_rng(0).normal(size=30), 2)
+    frame = pd.DataFrame({"id": range(60), "name": [f"no. {i}" for i in range(60)], "x": values, "kind": ["a", "b"] * 30})
+    digests = read_table(frame, target="kind").digests
+    assert digests[:30] == digests[30:]
+    assert len(set(digests)) == 30

@@ -16,7 +16,7 @@ from headstart.dataset import Dataset
 from headstart.encoding import code_sizes, encode
 from headstart.errors import DatasetError, UsageError
 from headstart.metrics import Classification, MultiLabel, Regression
-from headstart.model import Model
+from headstart.model import Model, gather
 from headstart.readers import read, read_folder, read_table
 from headstart.tasks import TASKS
 
@@ -300,3 +300,29 @@ def test_a_table_has_no_pixels(settings: dict[str, Any]) -> None:
     """H008, told when the model is made."""
     with pytest.raises(UsageError, match="H008"):
         Model("table", head="mlp", **settings)
+
+
+def test_a_calibration_comes_back_with_the_weights(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """What lies in a trial's folder, from which an ensemble or a resumed run takes the model, answers as it was judged."""
+    model = Model("table", "ovr_mlp")
+    model.compile("adam", epochs=3, learning_rate=0.01)
+    dataset, features = gather(read_table(make_table(tmp_path / "t.csv", "multiclass")), model.part, validation=0.2, seed=0)
+    trained = model.train(dataset, features, tmp_path)
+    validation = dataset.indices("validation")
+    expected = model.scaled_answers(features, validation)
+    again = Model("table", "ovr_mlp").restore(dataset, features, tmp_path)
+    np.testing.assert_allclose(again.scaled_answers(features, validation), expected, atol=1e-6)
+    assert TASKS["multiclass"].score(dataset.labels[validation], expected) == pytest.approx(trained.val_loss, rel=1e-5)
+
+
+def test_columns_without_names_are_those_that_were_learned() -> None:
+    """The target first, a constant last: an array without the target, and one of what the model reads, mean the same."""
+    random = np.random.default_rng(0)
+    features = random.normal(size=(200, 3))
+    rows = np.column_stack([features[:, 0] > 0, features, np.ones(200)]).astype(float)
+    model = Model("table", "linear")
+    model.fit(read_table(rows, target="0"))
+    expected = model.predict(rows)
+    assert (expected["predicted"].astype(float) == rows[:, 0]).mean() > 0.9
+    for fewer in (rows[:, 1:], rows[:, 1:4]):
+        pd.testing.assert_frame_equal(model.predict(fewer), expected)

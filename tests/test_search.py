@@ -261,3 +261,14 @@ def test_copies_that_were_left_out_are_left_out_again(monkeypatch: pytest.Monkey
     assert gathering.views_of(job, trial).unreached == (3, 5)
     made.unreached, made.failures = (), {}
     assert gathering.views_of(job, trial).unreached == (3, 5)
+
+
+def test_a_table_ends_with_a_model_however_little_time_there_is(
+    make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A constant answer is none: where nothing is said to fit into the budget, the linear model runs all the same."""
+    monkeypatch.setattr("headstart.budget.Budget.has_time_for", lambda *_: False)
+    run = hs.fit(make_table(tmp_path / "t.csv", "binary"), budget="10m", out=tmp_path / "run")
+    rows = {row["trial"]: row["status"] for row in run.to_json()["trials"]}
+    assert rows.pop("table-linear") == "done"
+    assert set(rows.values()) == {"skipped"}
