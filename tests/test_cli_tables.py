@@ -103,6 +103,20 @@ def test_predict_answers_in_rows(run: Path, table: Path, call: Call, tmp_path: P
     assert (status, nothing, (tmp_path / "answers.csv").read_text("utf-8")) == (0, "", out)
 
 
+def test_cells_that_count_as_missing_are_told(run: Path, table: Path, call: Call, tmp_path: Path) -> None:
+    """A word and an infinity where the model reads numbers: answers on stdout, a line about each on stderr, every time."""
+    rows = features_of(table).head(3).astype(object)
+    rows.loc[1:, FEATURES[0]] = ["much", "inf"]
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    for _ in range(2):
+        status, out, err = call("predict", run, tmp_path / "new.csv")
+        assert (status, len(out.splitlines())) == (0, 4)
+        assert err.splitlines() == [
+            f"cells that do not fit their column count as missing: {FEATURES[0]}: 1 of 3 cells (much)",
+            f"infinite cells count as missing: {FEATURES[0]}: 1 of 3 cells (inf)",
+        ]
+
+
 def test_predict_lists_rows_that_do_not_fit_and_names_one_file_of_several(
     run: Path, table: Path, call: Call, tmp_path: Path
 ) -> None:

@@ -27,7 +27,10 @@ from headstart.targets import find_target
 from headstart.trials import parse_trial
 from hostile import HostileTable, hostile_table, hostile_tables
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::headstart.errors.DataWarning"),
+]
 
 Array = np.ndarray[Any, Any]
 

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_a
 
 from headstart.dataset import Dataset
 from headstart.encoding import code_sizes, encode
-from headstart.errors import DatasetError, UsageError
+from headstart.errors import DatasetError, DataWarning, UsageError
 from headstart.metrics import Classification, MultiLabel, Regression
 from headstart.model import Model, gather
 from headstart.readers import read, read_folder, read_table
@@ -153,7 +153,12 @@ def test_rows_may_be_in_any_order_and_hold_anything(fitted: Fitted) -> None:
         {"size": ["much", None, "1e30"], "since": ["31.12.1999", "soon", None], "colour": ["mauve", "", "red"]}
     )
     odd = odd.assign(town=["Town 3 <é>", "elsewhere", None])
-    assert np.isfinite(answers(model.predict(odd), dataset.task)).all()
+    with pytest.warns(DataWarning) as told:
+        assert np.isfinite(answers(model.predict(odd), dataset.task)).all()
+    assert {str(warning.message).split(": ", 1)[1] for warning in told} == {
+        "size: 1 of 3 cells (much)",
+        "since: 1 of 3 cells (soon)",
+    }
     with pytest.raises(DatasetError, match="colour") as caught:
         model.predict(frame.drop(columns="colour"))
     assert caught.value.code == "H115"

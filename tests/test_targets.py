@@ -369,6 +369,15 @@ def test_every_row_is_kept_or_listed(
         assert len(np.unique(found.labels.reshape(len(found.labels), -1), axis=0)) > 1
 
 
+def test_a_label_with_a_semicolon_is_refused() -> None:
+    """In an answer it would look like two."""
+    columns = (np.array([0.0, 1, 0, 1]), np.array([0.0, 0, 1, 1]))
+    with pytest.raises(DatasetError, match="H116") as caught:
+        find_target(Table(("sea", "sun; sand"), columns), "0,1")
+    assert caught.value.received == "sun; sand"
+    assert last("a|b;c", "a", "b;c", "a").classes == ("a", "a|b", "b", "c")
+
+
 def test_a_label_that_no_row_has_is_left_out() -> None:
     """Of 0/1 columns, one that is the same in every row is named and left out; two such are nothing to tell apart."""
     columns = (np.array([0.0, 1, 0, 1]), np.array([0.0, 0, 1, 1]), np.zeros(4))

@@ -7,13 +7,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.errors import HeadstartError, UsageError, printable
+from headstart.errors import DataWarning, HeadstartError, UsageError, printable
 
 if TYPE_CHECKING:
     from headstart.run import Run
@@ -225,7 +227,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_guarded(spread(sys.argv[1:] if arguments is None else arguments) or ["--help"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
+        code = _guarded(spread(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+    sys.exit(code)
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
@@ -276,6 +282,16 @@ def _guarded(arguments: list[str]) -> int:
     if result == 130:
         print("Interrupted: the best so far is kept. Fit again for what is left.", file=sys.stderr)  # noqa: T201
     return int(result or 0)
+
+
+def _show_warning(
+    otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any, **more: Any
+) -> None:
+    """A warning about the user's data in a line of its own, without the place in our code; others as ever."""
+    if issubclass(category, DataWarning):
+        print(printable(message), file=sys.stderr)  # noqa: T201
+    else:
+        otherwise(message, category, *place, **more)
 
 
 def _commands() -> set[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 __all__ = [
     "BackboneError",
+    "DataWarning",
     "DatasetError",
     "ExportError",
     "HeadstartError",
@@ -105,6 +106,10 @@ class RunError(HeadstartError):
 
 class StackError(HeadstartError):
     """A package, a device or the disk stands in the way."""
+
+
+class DataWarning(UserWarning):
+    """Something in the data was read otherwise than it stands; the answers stand all the same."""
 
 
 def printable(text: object) -> str:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,8 +42,6 @@ from headstart.yardsticks import YARDSTICKS
 if TYPE_CHECKING:
     import keras
     import pandas as pd
-
-    from headstart.cells import Table
 
 __all__ = ["Model", "gather", "open_store", "prepare"]
 
@@ -305,12 +303,11 @@ class Model:
         An array ``(height, width, 3)`` is one colour image. A model of rows of features takes the path of a table, a data
         frame or an array ``(n, columns)``, and the first column is ``row``.
         """
-        from headstart.predictor import Prediction, as_frame, require_columns, verdicts, with_errors
+        from headstart.predictor import Prediction, as_frame, verdicts, with_errors
 
         _, fitted = self._fitted()
         if self.part.is_table:
             dataset = unlabelled_rows(samples, fitted, self._known())
-            require_columns(cast("Table", dataset.table), self.encoding or {})
         else:
             if isinstance(samples, np.ndarray) and samples.ndim == 3 and samples.shape[2] in (3, 4):
                 samples = samples[None]

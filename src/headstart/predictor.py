@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from headstart import encoding
 from headstart.cells import Table
 from headstart.dataset import Skipped, natural_key
 from headstart.engines import OpenVINOEngine, read_graph
-from headstart.errors import DatasetError
 from headstart.frames import Known
 from headstart.images import DecodePool, Geometry, usable_cores
 from headstart.runfolder import read_json
 from headstart.signature import add_graph, thresholds_of
+from headstart.table_features import cells_to_read
 from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ __all__ = [
     "Predictor",
     "as_frame",
     "prediction_table",
-    "require_columns",
     "truth_columns",
     "verdicts",
     "with_errors",
@@ -186,11 +184,9 @@ class Predictor:
             DatasetError: A column that the model reads is not there (H115).
         """
         spec = self.encoding or {}
-        require_columns(table, spec)
-        cells = encoding.typed(dict(zip(table.names, table.columns, strict=True)), spec)
         feeds = {
             name: column.reshape(-1, 1).astype(object if column.dtype.kind == "U" else column.dtype)
-            for name, column in cells.items()
+            for name, column in cells_to_read(table, spec).items()
         }
         output = (
             self._session.run(None, feeds)[0] if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
@@ -207,23 +203,6 @@ def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> li
     """The answers for the rows of a table, and an error for each row that does not fit, in their order."""
     errors = [Prediction(row.removeprefix("row "), None, None, reason) for row, reason in skipped]
     return sorted([*answers, *errors], key=lambda answer: natural_key(answer.path))
-
-
-def require_columns(table: Table, spec: dict[str, Any]) -> None:
-    """Refuse a table without a column that an encoding reads.
-
-    Raises:
-        DatasetError: There is one (H115).
-    """
-    wanted = [column["name"] for column in spec["columns"]]
-    if missing := [name for name in wanted if name not in table.names]:
-        raise DatasetError(
-            "H115",
-            "the table lacks columns that the model reads",
-            received=f"no {', '.join(missing[:5])} among {', '.join(table.names[:12])}",
-            expected=", ".join(wanted[:12]) + (" …" if len(wanted) > 12 else ""),
-            advice="name the columns as they were named for fit; a missing value is an empty cell",
-        )
 
 
 def as_frame(predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str) -> pd.DataFrame:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.encoding import as_days, as_numbers, as_text, to_single, transformed
+from headstart.encoding import as_days, as_numbers, as_text, is_missing, to_single, transformed
 from headstart.scaling import skewness
 
-__all__ = ["Column", "Note", "read_column"]
+__all__ = ["Column", "Note", "odd_cells", "read_column"]
 
 Array = np.ndarray[Any, Any]
 
@@ -85,8 +85,8 @@ class Column:
         return {"name": self.name, "kind": self.kind} | _LEARN[self.kind](self)
 
 
-def read_column(name: str, cells: Array) -> tuple[Column, list[Note]]:
-    """The column as what it is, and notes of what in it does not fit.
+def read_column(name: str, cells: Array) -> Column:
+    """The column as what it is.
 
     Args:
         name: Its name.
@@ -94,43 +94,43 @@ def read_column(name: str, cells: Array) -> tuple[Column, list[Note]]:
             dates, where 95 of 100 cells that are there can be read so.
     """
     if cells.dtype.kind == "M":
-        return Column(name, "date", to_single(as_days(cells))), []
+        return Column(name, "date", to_single(as_days(cells)))
     if cells.dtype.kind == "f":
-        return _number_column(name, as_numbers(cells), np.zeros(len(cells), bool), cells)
+        return Column(name, "number", to_single(as_numbers(cells)))
     texts = as_text(cells)
-    is_there = texts != ""
-    least = _OF_ONE_KIND * max(is_there.sum(), 1)
+    least = _OF_ONE_KIND * max((texts != "").sum(), 1)
     numbers = as_numbers(texts)
     if (~np.isnan(numbers)).sum() >= least:
-        return _number_column(name, numbers, is_there & np.isnan(numbers), texts)
+        return Column(name, "number", to_single(numbers))
     distinct, places = np.unique(texts, return_inverse=True)  # dates are slow to read, and categories have few texts
     ways = [(day_first, as_days(distinct, day_first)[places]) for day_first in (True, False)]
     day_first, days = max(ways, key=lambda way: np.isfinite(way[1]).sum())
     if np.isfinite(days).sum() >= least:
-        return Column(name, "date", to_single(days), day_first), _odd_cells(name, "D206", is_there & np.isnan(days), texts)
-    return Column(name, "category", texts), []
+        return Column(name, "date", to_single(days), day_first)
+    return Column(name, "category", texts)
 
 
-def _number_column(name: str, numbers: Array, is_text: Array, cells: Array) -> tuple[Column, list[Note]]:
-    single = to_single(numbers)
-    is_infinite = ~np.isnan(numbers) & np.isnan(single)
-    return (
-        Column(name, "number", single),
-        _odd_cells(name, "D206", is_text, cells) + _odd_cells(name, "D207", is_infinite, cells),
-    )
+def odd_cells(name: str, cells: Array, read: Array) -> list[Note]:
+    """Notes of the cells that hold something and count as missing all the same.
 
-
-_ODD = {
-    "D206": "cells that do not fit their column count as missing",
-    "D207": "infinite cells count as missing",
-}
-
-
-def _odd_cells(name: str, code: str, where: Array, cells: Array) -> list[Note]:
-    if not where.any():
+    Args:
+        name: The column's.
+        cells: As they stood.
+        read: The same as the graphs take them (``encoding.typed``).
+    """
+    if read.dtype.kind == "U":  # any text is a category
         return []
-    examples = ", ".join(map(str, np.unique(cells[where])[:3]))
-    return [Note(code, _ODD[code], f"{name}: {where.sum()} of {len(cells)} cells ({examples})")]
+    unread = cells[np.isnan(read)]
+    odd = unread[~is_missing(unread)]
+    is_infinite = np.abs(as_numbers(odd)) > np.finfo(np.float32).max
+    return [
+        Note(code, title, f"{name}: {len(found)} of {len(cells)} cells ({', '.join(map(str, np.unique(found)[:3]))})")
+        for code, title, found in (
+            ("D206", "cells that do not fit their column count as missing", odd[~is_infinite]),
+            ("D207", "infinite cells count as missing", odd[is_infinite]),
+        )
+        if len(found)
+    ]
 
 
 def _learn_number(column: Column) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from headstart.encoding import dense_width
 from headstart.errors import DatasetError
-from headstart.table_columns import Column, Note, read_column
+from headstart.table_columns import Column, Note, odd_cells, read_column
 
 if TYPE_CHECKING:
     from headstart.cells import Table
@@ -58,8 +58,8 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     notes: list[Note] = []
     specs: list[dict[str, Any]] = []
     for name, cells in zip(table.names, table.columns, strict=True):
-        column, odd = read_column(name, cells)
-        notes += odd
+        column = read_column(name, cells)
+        notes += odd_cells(name, cells, column.cells)
         reason = next(((check, text) for check in _CHECKS if (text := check.measure(column, rows))), None)
         if reason is None:
             specs.append(column.spec)

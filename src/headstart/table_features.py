@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,12 +13,14 @@ import numpy as np
 from headstart.cells import Table
 from headstart.dataset import Dataset, Skipped
 from headstart.encoding import code_sizes, encode, typed
+from headstart.errors import DatasetError, DataWarning
 from headstart.extractor import PartA
 from headstart.features import Features
 from headstart.fingerprint import bytes_digest
+from headstart.table_columns import odd_cells
 from headstart.table_encoder import Note, learn_encoding
 
-__all__ = ["AnyFeatures", "TableFeatures", "encode_table", "row_contents"]
+__all__ = ["AnyFeatures", "TableFeatures", "cells_to_read", "encode_table", "row_contents"]
 
 Array = np.ndarray[Any, Any]
 
@@ -66,9 +69,13 @@ class TableFeatures:
         return replace(self, encoded=np.concatenate([self.encoded, other.encoded]), seconds=self.seconds + other.seconds)
 
     def of(self, dataset: Dataset) -> TableFeatures:
-        """Other samples by the same encoder."""
+        """Other samples by the same encoder.
+
+        Raises:
+            DatasetError: A column that it reads is not there (H115).
+        """
         start = time.perf_counter()
-        encoded = encode(_cells(dataset), self.encoding)
+        encoded = encode(cells_to_read(_table(dataset), self.encoding), self.encoding)
         return replace(self, encoded=encoded, seconds=time.perf_counter() - start)
 
     def learned_on(self, dataset: Dataset) -> TableFeatures:
@@ -89,21 +96,48 @@ def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
     Raises:
         DatasetError: No column tells anything (H114).
     """
-    if dataset.table is None:
-        raise ValueError("a table is encoded, and these samples are images")
     start = time.perf_counter()
-    training = dataset.indices("train")
-    encoding, notes = learn_encoding(dataset.table.take(training), dataset.labels[training], dataset.task)
-    encoded = encode(_cells(dataset), encoding)
+    table, training = _table(dataset), dataset.indices("train")
+    encoding, notes = learn_encoding(table.take(training), dataset.labels[training], dataset.task)
+    encoded = encode(_columns(table), encoding)
     return TableFeatures(part, encoding, notes, encoded, time.perf_counter() - start)
+
+
+def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
+    """The columns that a model reads, as its graph takes them (``encoding.typed``).
+
+    Cells that hold something and count as missing all the same are told by a ``DataWarning``.
+
+    Raises:
+        DatasetError: A column is not there (H115).
+    """
+    wanted = [spec["name"] for spec in encoding["columns"]]
+    if missing := [name for name in wanted if name not in table.names]:
+        raise DatasetError(
+            "H115",
+            "the table lacks columns that the model reads",
+            received=f"no {', '.join(missing[:5])} among {', '.join(table.names[:12])}",
+            expected=", ".join(wanted[:12]) + (" …" if len(wanted) > 12 else ""),
+            advice="name the columns as they were named for fit; a missing value is an empty cell",
+        )
+    cells = typed(_columns(table), encoding)
+    for name in wanted:
+        for note in odd_cells(name, table.column(name), cells[name]):
+            warnings.warn(f"{note.title}: {note.measured}", DataWarning, stacklevel=2)
+    return cells
 
 
 def row_contents(table: Table, encoding: Mapping[str, Any]) -> list[str]:
     """SHA-256 of what a model reads of each row, as its graph takes it, however the table was written."""
-    cells = [column.tolist() for column in typed(dict(zip(table.names, table.columns, strict=True)), encoding).values()]
+    cells = [column.tolist() for column in typed(_columns(table), encoding).values()]
     return [bytes_digest(repr(row).encode("utf-8", "backslashreplace")) for row in zip(*cells, strict=True)]
 
 
-def _cells(dataset: Dataset) -> dict[str, Array]:
-    table = dataset.table
-    return {} if table is None else dict(zip(table.names, table.columns, strict=True))
+def _table(dataset: Dataset) -> Table:
+    if dataset.table is None:
+        raise ValueError("a table is encoded, and these samples are images")
+    return dataset.table
+
+
+def _columns(table: Table) -> dict[str, Array]:
+    return dict(zip(table.names, table.columns, strict=True))

@@ -66,7 +66,7 @@ def find_target(
 
     Raises:
         DatasetError: A column cannot be found (H108), or not told apart from an id or free text (H113); the task does not
-            fit (H102); or there are not two different values (H101).
+            fit (H102); there are not two different values (H101); or the name of a label holds a semicolon (H116).
 
     Example:
         >>> table = Table(("size", "class"), (np.arange(4.0), np.array(["no", "yes", "no", ""], object)))
@@ -109,6 +109,7 @@ def find_target(
         _check_variety(chosen, columns, labels)
         if chosen == "multilabel":
             told, labels, what = _without_constants(told, labels, what)
+            _check_names(told)
     rows = table.row_numbers()
     return Target(
         names=tuple(column.name for column in columns),
@@ -129,6 +130,18 @@ def _without_constants(names: tuple[str, ...], labels: Array, what: str) -> tupl
     constant = listed([name for name, is_one in zip(names, varies, strict=True) if not is_one])
     kept = tuple(name for name, is_one in zip(names, varies, strict=True) if is_one)
     return kept, labels[:, varies], f"{what}; left out, the same in every row: {constant}"
+
+
+def _check_names(labels: Sequence[str]) -> None:
+    """Refuse labels that an answer, which is labels joined by semicolons, could not be parted into again."""
+    if joined := [name for name in labels if ";" in name]:
+        raise DatasetError(
+            "H116",
+            "the name of a label holds a semicolon",
+            received=listed(list(map(printable, joined))),
+            expected="names without it: an answer is the labels that apply, joined by semicolons",
+            advice="name these labels otherwise",
+        )
 
 
 # Which columns
