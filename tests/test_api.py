@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import headstart as hs
 from headstart.api import _trial_names
-from headstart.errors import RunError, UsageError
+from headstart.classification import Classification
+from headstart.errors import DatasetError, RunError, UsageError
 from headstart.networks import NETWORKS
 
 pytestmark = [
@@ -71,17 +74,48 @@ def test_a_network_defined_again_takes_its_own_place() -> None:
 
 
 def test_networks_need_names_that_tell_them_apart() -> None:
-    """Neither a lambda, nor two of one name, nor the name of a network that comes with Headstart."""
-
-    def mlp(rows: Any) -> Any:
-        return rows
-
+    """Neither a lambda, nor two of one name, nor a word that means something in the name of a trial."""
     ours = NETWORKS["mlp"]
-    for networks in ([lambda rows: rows], [_tiny(24, "tiny"), _tiny(32, "tiny")], [mlp]):
+    taken = [[_tiny(24, name)] for name in ("mlp", "baseline", "trees", "ensemble", "fold_ensemble", "table", "pixels")]
+    for networks in ([lambda rows: rows], [_tiny(24, "tiny"), _tiny(32, "tiny")], *taken):
         with pytest.raises(UsageError) as caught:
             _trial_names(networks)  # type: ignore[arg-type]
         assert caught.value.code == "H029"
     assert NETWORKS["mlp"] is ours
+
+
+def test_fit_takes_a_frame_and_the_run_a_dataset(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """A data frame is a table; a Dataset has said its target and its task; what is no data is told."""
+    path = make_table(tmp_path / "rows.csv", "multiclass", split=True)
+    frame = pd.read_csv(path)
+    run = hs.fit(frame, target=-1, trial="table-linear", folds=0, out=tmp_path / "run")
+    dataset = hs.read_table(frame, target="kind")
+    found = run.evaluate(dataset)
+    assert (found.split, len(found), found.to_json()) == ("test", 40, run.evaluate(path).to_json())
+    new = run.evaluate(frame.drop(columns="split").assign(size=range(200)))
+    assert (new.split, len(new)) == ("test", 200)
+    with pytest.raises(DatasetError, match="H107"):
+        run.predict({"size": 3})
+    wrong: list[tuple[Any, dict[str, str], str]] = [
+        (dataset, {"task": "regression"}, "H044"),
+        (dataset, {"target": "x"}, "H044"),
+    ]
+    for data, words, code in [*wrong, ([], {}, "H045")]:
+        with pytest.raises(UsageError) as caught:
+            hs.fit(data, **words, out=tmp_path / "other")  # type: ignore[arg-type]
+        assert caught.value.code == code
+
+
+def test_a_run_is_evaluated_on_images_in_memory(tmp_path: Path) -> None:
+    """As on files; what the model has seen is counted."""
+    are_light = (np.arange(40) % 2)[:, None, None, None].astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 60, (40, 16, 16, 3), np.uint8) + 180 * are_light
+    dataset = hs.read_arrays(images, np.arange(40) % 2)
+    run = hs.fit(dataset, trial="efficientnet_lite0-avg-32px-linear", folds=0, out=tmp_path / "run")
+    found = run.evaluate(hs.read_arrays(images[:20], np.arange(20) % 2))
+    assert (len(found), found.num_seen > 0) == (20, True)
+    assert isinstance(found, Classification)
+    assert found.accuracy == 1
 
 
 def test_resume_refuses_another_backend(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ EVALUATION_KEYS = {
     "optimistic",
     "n",
     "num_skipped",
+    "num_seen",
     "loss",
     "accuracy",
     "accuracy_interval",

@@ -85,6 +85,19 @@ def test_evaluate_counts_the_test_rows(run: Path, table: Path, call: Call) -> No
     assert "row 202" in err
 
 
+def test_new_rows_are_new_though_some_are_equal_to_known_ones(run: Path, table: Path, call: Call, tmp_path: Path) -> None:
+    """A third of the rows are copies of training rows: they are counted, and neither called train nor a look at the test."""
+    looks = json.loads((run / "run.json").read_text()).get("test_looks", 0)
+    rows = pd.read_csv(table, nrows=60).drop(columns="split")
+    rows["size"] = rows["size"].where(rows.index < 20, 1.0 + rows.index / 1000)
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    status, out, _ = call("evaluate", run, tmp_path / "new.csv", "--json")
+    value = json.loads(out)
+    assert (status, value["split"], value["optimistic"], value["num_seen"]) == (0, "test", False, 16)
+    assert json.loads((run / "run.json").read_text()).get("test_looks", 0) == looks
+    assert "16 of 60 rows are equal to some" in call("evaluate", run, tmp_path / "new.csv")[1]
+
+
 def test_predict_answers_in_rows(run: Path, table: Path, call: Call, tmp_path: Path) -> None:
     """The first column is the number of the row; columns may stand in any order, the target need not be there."""
     features_of(table)[FEATURES[::-1]].to_csv(tmp_path / "new.csv", index=False)
@@ -112,8 +125,8 @@ def test_cells_that_count_as_missing_are_told(run: Path, table: Path, call: Call
         status, out, err = call("predict", run, tmp_path / "new.csv")
         assert (status, len(out.splitlines())) == (0, 4)
         assert err.splitlines() == [
-            f"cells that do not fit their column count as missing: {FEATURES[0]}: 1 of 3 cells (much)",
-            f"infinite cells count as missing: {FEATURES[0]}: 1 of 3 cells (inf)",
+            f"{FEATURES[0]}: 1 of 3 cells are no numbers and count as missing (much)",
+            f"{FEATURES[0]}: 1 of 3 cells are infinite and count as missing (inf)",
         ]
 
 

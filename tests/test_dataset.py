@@ -137,7 +137,7 @@ def test_rows_of_a_table_keep_their_cells_and_numbers(indices: list[int]) -> Non
 
 def test_classes_are_numbered_as_a_model_has_them() -> None:
     """Samples of others are listed; found is used plus listed."""
-    found = make().relabelled(("dog", "cow"))
+    found = make().relabelled(("dog", "cow"), "binary")
     assert (found.labels.tolist(), found.paths) == ([0, 0], ("b", "d"))
     assert [row.path for row in found.skipped] == ["x", "a", "c", "e"]
     assert "cat is none of the model's" in found.skipped[1].reason
@@ -148,14 +148,17 @@ def test_labels_and_targets_are_put_in_the_order_of_a_model(make_some: Any) -> N
     """Columns move with their names, others are left out, and one that is not there is H110."""
     dataset = make_some()
     first, second = dataset.classes
-    turned = dataset.relabelled((second, first))
+    turned = dataset.relabelled((second, first), dataset.task)
     assert turned.classes == (second, first)
     np.testing.assert_array_equal(turned.labels, dataset.labels[:, ::-1])
-    np.testing.assert_array_equal(dataset.relabelled((second,)).labels, dataset.labels[:, 1:])
+    np.testing.assert_array_equal(dataset.relabelled((second,), dataset.task).labels, dataset.labels[:, 1:])
     with pytest.raises(DatasetError) as caught:
-        dataset.relabelled((first, "colour"))
+        dataset.relabelled((first, "colour"), dataset.task)
     assert caught.value.code == "H110"
     assert "colour" in caught.value.received
+    for task in {"multiclass", "multilabel", "regression"} - {dataset.task}:
+        with pytest.raises(DatasetError, match="H110"):
+            dataset.relabelled((first, second), task)
 
 
 def test_samples_that_leave_are_listed() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headstart.cells import Table
 from headstart.dataset import Dataset, Skipped
 from headstart.doctor import Finding, check_data
 from headstart.doctor.data import CHECKS
@@ -116,6 +117,32 @@ def test_a_picture_with_two_labels() -> None:
     assert "D105" not in found(same)
 
 
+def as_table(dataset: Dataset) -> Dataset:
+    """The same samples as rows of a table."""
+    return replace(dataset, table=Table(("a",), (np.array(dataset.digests, object),)))
+
+
+def test_rows_that_are_alike_are_not_called_copies() -> None:
+    """D110 where they are on one side, D111 where not, D112 where their labels differ; no label is called wrong."""
+    together = found(as_table(first(first(make(), 2, "0", "digests"), 2, 0, "groups")))
+    assert set(together) == {"D110"}
+    assert together["D110"].measured.startswith("1 of 1300 rows are like another")
+    across = found(as_table(first(make(), 1298, "0", "digests")))
+    assert set(across) == {"D111"}
+    assert (across["D111"].title[:6], across["D111"].severity) == ("2 rows", "warning")
+    assert across["D111"].measured.endswith("for example row 0.jpg (cat)")
+    differing = found(as_table(first(first(make(), 1, "0", "digests"), 1, 0, "groups")))
+    assert set(differing) == {"D110", "D112"}
+    assert (differing["D112"].title[:6], differing["D112"].severity) == ("2 rows", "info")
+
+
+def test_where_most_rows_recur_only_what_cannot_be_told_apart_is_a_finding() -> None:
+    """Few discrete columns make rows that are alike on all sides."""
+    dataset = make()
+    few = replace(dataset, digests=tuple(str(i % 7) for i in range(len(dataset))))
+    assert set(found(as_table(few))) == {"D112"}
+
+
 @pytest.mark.parametrize(("number", "speaks"), [(499, True), (500, False)])
 def test_a_small_test_split(number: int, speaks: bool) -> None:
     """D106 below 500 samples, with the width that they allow: 1.96 · sqrt(0.25 / n)."""
@@ -169,6 +196,8 @@ def test_every_check_of_the_table_speaks_in_full() -> None:
     without_test = sick.take(range(8))
     findings = [check(data, facts(data)) for check in CHECKS for data in (sick, without_test)]
     findings += check_data(make(), facts(make(), "GIF"))
+    rows = as_table(first(first(make(), 1, "0", "digests"), 1298, "2", "digests"))
+    findings += check_data(rows, {})
     codes = {finding.code for finding in findings if finding is not None}
     assert codes == {f"D{number}" for number in range(101, 101 + len(CHECKS))}
     for finding in findings:

@@ -17,7 +17,7 @@ from headstart.table_encoder import learn_encoding
 @pytest.mark.parametrize("code", CHECKS)
 def test_every_note_is_one_finding(code: str) -> None:
     """Whole, with the columns that were noted, however many; and only where there is a note."""
-    (finding,) = check_columns([Note(code, "odd", f"column {i}: 3 of 9 cells") for i in range(10)])
+    (finding,) = check_columns([Note(code, f"column {i}: 3 of 9 cells") for i in range(10)])
     assert finding.code == code
     assert all([finding.title, finding.severity, finding.measured, finding.why, finding.advice])
     assert "column 0: 3 of 9 cells" in finding.measured
@@ -29,7 +29,7 @@ def test_every_note_is_one_finding(code: str) -> None:
 
 def test_findings_come_in_the_order_of_their_codes() -> None:
     """Whatever the order of the columns was."""
-    notes = [Note(code, "odd", "a column") for code in reversed(CHECKS)]
+    notes = [Note(code, "a column") for code in reversed(CHECKS)]
     assert [finding.code for finding in check_columns(notes)] == sorted(CHECKS)
 
 
@@ -49,9 +49,13 @@ def test_a_table_with_everything_wrong_has_every_finding() -> None:
             ["what" if i % 50 == 7 else f"{value:.3f}" for i, value in enumerate(random.normal(size=200))], object
         ),
         "endless": np.where(np.arange(200) % 40 == 3, np.inf, random.normal(size=200)),
+        "moment": 202401310000.0 + 1000 * random.permutation(200),
+        "day": np.array([f"{1 + i % 12}/{1 + i // 7 % 12}/2024" for i in range(200)], object),
+        "priced": np.array([f"{value:.2f} €" for value in random.normal(size=200)], object),
     }
     _, notes = learn_encoding(Table(tuple(columns), tuple(columns.values())), labels, "binary")
     found = {finding.code: finding.measured for finding in check_columns(notes)}
     assert set(found) == set(CHECKS)
-    for code, name in zip(sorted(CHECKS), ("none", "same", "number", "again", "answer", "odd", "endless"), strict=True):
+    columns_of = ("none", "same", "number", "again", "answer", "odd", "endless", "moment", "day", "priced")
+    for code, name in zip(sorted(CHECKS), columns_of, strict=True):
         assert name in found[code], code

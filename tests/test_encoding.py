@@ -35,8 +35,8 @@ def one(spec: dict[str, Any], cells: Any) -> list[list[float]]:
 
 def test_number() -> None:
     """A number is standardised and clipped; a missing one is filled and flagged."""
-    assert one(NUMBER, ["5", "x", None, "1e9"]) == [[2, 0], [1, 1], [1, 1], [8, 0]]
-    assert one(NUMBER | {"flag": False}, [-1e9, math.inf]) == [[-8], [1]]
+    assert one(NUMBER, ["5", "?", None, "1e9"]) == [[2, 0], [1, 1], [1, 1], [8, 0]]
+    assert one(NUMBER | {"flag": False}, [-1e9, math.nan]) == [[-8], [1]]
 
 
 def test_logarithm() -> None:
@@ -124,6 +124,9 @@ def test_dates_in_arrays() -> None:
         (2.5, "2.5"),
         (np.float32(3.3), "3.3"),
         (True, "True"),
+        ("TRUE", "True"),
+        (" false", "False"),
+        (np.bool_(False), "False"),
         ("3.0", "3.0"),
         ("x" * 999, "x" * 128),
     ]
@@ -168,6 +171,48 @@ def test_no_rows() -> None:
     assert encode({"n": [], "c": []}, whole | {"width": 6, "num_dense": 6}).shape == (0, 6)
 
 
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [("1,5", 1.5), (" -1.234.567,25 ", -1234567.25), ("1.234", 1234), ("1.5", 1.5), ("0.125", 0.125), ("2", 2), (2.5, 2.5)]
+    + [(cell, math.nan) for cell in ("1,234.5", "1,2,3", "1.23.456", "", "a,b")],
+)
+def test_decimal_comma(cell: Any, number: float) -> None:
+    """Asked for, a comma is the point and points part groups of three digits; what fits neither way is no number."""
+    assert as_numbers([cell], decimal=",").tolist() == pytest.approx([number], nan_ok=True)
+    with pytest.raises(ValueError, match="decimal ';'"):
+        as_numbers([cell], decimal=";")
+
+
+def test_decimal_comma_is_for_all_numbers() -> None:
+    """Rows are those of the same numbers with points; categories stay as they are."""
+    whole = {"format": 1, "width": 6, "num_dense": 6, "columns": [NUMBER, CATEGORY | {"levels": ["1,5", "2,5", "x"]}]}
+    rows = encode({"n": ["1,5", "3,0"], "c": ["1,5", "2,5"]}, whole, decimal=",")
+    assert rows.tolist() == encode({"n": [1.5, 3.0], "c": ["1,5", "2,5"]}, whole).tolist()
+    assert rows[:, 2:4].tolist() == [[1, 0], [0, 1]]
+
+
+def test_cells_that_count_as_missing_are_told() -> None:
+    """How many, and some of them, where the function was called; once only, and never of cells that are empty."""
+    columns = {
+        "n": ["1,5", "2,5", "?", math.inf, pd.NA, "1\n" + "1" * 99],
+        "d": ["soon", "", None, pd.NaT, "1.1.2024", "N/A"],
+    }
+    whole = {"format": 1, "width": 7, "num_dense": 7, "columns": [NUMBER, DATE]}
+    with pytest.warns(UserWarning, match="count as missing") as told:
+        once = typed(columns, whole)
+    assert [str(warning.message) for warning in told] == [
+        f"n: 3 of 6 cells are no numbers and count as missing (1 {'1' * 38}, 1,5, 2,5)",
+        "n: 1 of 6 cells are infinite and count as missing (inf)",
+        "d: 1 of 6 cells are no dates and count as missing (soon)",
+    ]
+    assert {warning.filename for warning in told} == {__file__}
+    with pytest.warns(UserWarning, match="count as missing") as told:
+        encode(columns, whole)
+    assert len(told) == 3
+    assert {warning.filename for warning in told} == {__file__}
+    encode(once, whole)  # warnings are errors
+
+
 CELLS = st.one_of(
     st.text(max_size=9), st.floats(), st.integers(), st.none(), st.booleans(), st.datetimes(), st.binary(max_size=3)
 )
@@ -180,7 +225,7 @@ def test_any_cells_become_finite_rows(cells: list[Any]) -> None:
     whole = {"format": 1, "width": 12, "num_dense": 11, "columns": columns}
     given_cells = {spec["name"]: cells for spec in columns}
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".*count as missing", UserWarning)
         rows, once = encode(given_cells, whole), typed(given_cells, whole)
     assert np.isfinite(rows).all()
     twice = typed(once, whole)
@@ -192,4 +237,4 @@ def test_file_stands_alone() -> None:
     tree = ast.parse(Path(str(encoding.__file__)).read_text("utf-8"))
     roots = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     roots |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert roots == {"__future__", "collections", "datetime", "itertools", "math", "numpy", "re", "typing"}
+    assert roots == {"__future__", "collections", "datetime", "itertools", "math", "numpy", "re", "typing", "warnings"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import headstart as hs
 from headstart.cells import Table
 from headstart.dataset import Dataset
 from headstart.errors import DatasetError
@@ -176,6 +178,17 @@ def test_several_targets_are_joined_by_commas(tmp_path: Path, target: str) -> No
     assert table_of(dataset).names == ("size",)
 
 
+def test_targets_as_python_names_them() -> None:
+    """A position is a number, several targets are a list, and names of columns may be numbers."""
+    frame = pd.DataFrame({0: SIZES, "heat": [0.5, 1.5, 2.5, 3.5, 4.5, 5.5], 7: list("xyxyxy")})
+    assert read_table(frame, target=-1).target_columns == ("7",)
+    assert read_table(frame, target=7).task == "binary"
+    assert read_table(frame, target=["heat", 0]).target_columns == ("heat", "0")
+    for wrong in ({"size": [1, 2]}, [1, 2], None):
+        with pytest.raises(DatasetError, match="H107"):
+            read_table(wrong)  # type: ignore[arg-type]
+
+
 def test_a_split_column_of_a_table_is_honoured_and_no_feature(tmp_path: Path) -> None:
     """Under all the names of a split; an unknown one is listed with its row; positions count it as a column."""
     words = ["train", "VAL", "test", "", "Train", "holdout", "valid"]
@@ -220,6 +233,11 @@ def test_equal_rows_have_equal_digests_and_others_do_not() -> None:
 
 
 # What a model knows
+
+
+def test_what_a_model_knows_is_no_word_of_the_public_reader() -> None:
+    """``Known`` is not offered, so nothing that is takes one."""
+    assert list(inspect.signature(hs.read_table).parameters) == ["table", "target", "image", "task"]
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -306,3 +324,36 @@ def test_a_copy_with_another_id_is_a_copy() -> None:
     digests = read_table(frame, target="kind").digests
     assert digests[:30] == digests[30:]
     assert len(set(digests)) == 30
+
+
+@pytest.mark.parametrize("form", ["dates", "%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y"])
+def test_a_column_of_days_tells_rows_apart(form: str) -> None:
+    """One in each row, one after the other: it is no id, and rows of different days are no copies."""
+    days = pd.date_range("2024-01-25", periods=40)
+    frame = pd.DataFrame(
+        {"day": days if form == "dates" else days.strftime(form), "x": [1, 2] * 20, "kind": ["a", "b"] * 20}
+    )
+    assert len(set(read_table(frame, target="kind").digests)) == 40
+    assert len(set(read_table(frame.assign(day=[f"no. {i}" for i in range(40)]), target="kind").digests)) == 2
+
+
+def test_one_hot_columns_are_read_again(tmp_path: Path) -> None:
+    """What a model was fitted on, it is evaluated on: its classes are columns; one that is 1 in no row is none."""
+    rows = [f"{i % 3}.{i},{int(i % 3 == 0)},{int(i % 3 == 1)},{int(i % 3 == 2)},0" for i in range(30)]
+    path = write(tmp_path / "t.csv", 'size,"cat, small",dog,cow,eel', rows)
+    dataset = read(path, target="1,2,3,4", task="multiclass")
+    assert (dataset.classes, table_of(dataset).names) == (("cat, small", "dog", "cow"), ("size",))
+    known = Known(dataset.classes, dataset.task, dataset.target_columns, None, dataset.table_columns, ("size",))
+    later = write(tmp_path / "later.csv", 'size,"cat, small",dog,cow,eel', ["1.5,0,1,0,0", "2.5,0,0,0,1", "0.5,1,0,0,0"])
+    again = read(later, known=known)
+    assert [again.classes[label] for label in again.labels] == ["dog", "cat, small"]
+    assert [(row.path, row.reason) for row in again.skipped] == [("row 2", "its class eel is none of the model's")]
+
+
+def test_one_hot_columns_beside_paths_are_classes(shop: Path) -> None:
+    """As lists of lesions are published: one column a class."""
+    rows = [f"{i}.jpg,{int(i % 3 == 0)}.0,{int(i % 3 == 1)}.0,{int(i % 3 == 2)}.0" for i in range(6)]
+    dataset = read_table(write(shop / "t.csv", "image,cat,dog,cow", rows))
+    assert (dataset.task, dataset.classes, dataset.labels.tolist()) == ("multiclass", ("cat", "dog", "cow"), [0, 1, 2] * 2)
+    again = read(shop / "t.csv", known=Known(dataset.classes, dataset.task, dataset.target_columns, "image"))
+    assert again.labels.tolist() == dataset.labels.tolist()

@@ -138,7 +138,7 @@ def test_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
     assert json.loads(json.dumps(value, allow_nan=False)) == value
     fields = "task n loss accuracy accuracy_interval balanced_accuracy baseline_accuracy roc_auc confusion_matrix classes"
     binary = {"precision", "recall", "f1", "threshold"} if num_classes == 2 else set()
-    assert set(value) == {*fields.split(), "report", "split", "optimistic", "num_skipped"} | binary
+    assert set(value) == {*fields.split(), "report", "split", "optimistic", "num_skipped", "num_seen"} | binary
 
 
 def test_the_threshold_decides_the_second_class() -> None:
@@ -154,6 +154,18 @@ def test_the_baseline_answers_with_the_commonest_class() -> None:
     """The baseline is the best constant answer on the split."""
     labels, rows = np.array([0, 0, 0, 1]), np.full((4, 3), 1 / 3)
     assert evaluate(3, labels, rows).baseline_accuracy == 0.75
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel", "regression"])
+def test_an_evaluation_is_told_in_a_line(task: str) -> None:
+    """In a notebook, where it stands last, it fills no screen."""
+    answers = np.random.default_rng(0).random((200, 2))
+    answers = answers / answers.sum(axis=1, keepdims=True) if task == "binary" else answers
+    labels: Any = np.arange(200) % 2 if task == "binary" else (answers > 0.4).astype(float)
+    told = repr(evaluate_predictions(task, ("a", "b"), labels, answers, split="test"))
+    assert len(told) < 120
+    assert "test, n=200" in told
+    assert {"binary": "accuracy", "multilabel": "macro AUC", "regression": "mae"}[task] in told
 
 
 @pytest.mark.parametrize("split", ["test", "validation", "train"])
@@ -230,7 +242,7 @@ def test_json_of_labels_and_values_is_finite_and_complete(result: Evaluation) ->
     """The object passes through strict JSON unchanged and has the fields of the contract."""
     value = result.to_json()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
-    shared = {"task", "split", "optimistic", "n", "num_skipped", "loss"}
+    shared = {"task", "split", "optimistic", "n", "num_skipped", "num_seen", "loss"}
     if isinstance(result, MultiLabel):
         fields = "accuracy accuracy_interval hamming_accuracy baseline_accuracy roc_auc macro_auc_interval f1 classes report"
         assert set(value) == shared | {*fields.split(), "confusion_matrices", "thresholds"}

@@ -216,6 +216,7 @@ def test_an_unknown_key_is_told_with_the_nearest(text: str, key: str, meant: str
         ("name", '"../up"', "letters"),
         ("name", '".hidden"', "letters"),
         ("name", '"Ensemble"', "ensemble"),
+        ("name", '"fold_ensemble"', "fold_ensemble"),
         ("name", '"' + "x" * 81 + '"', "80 letters"),
         ("gain", "-0.1", "0 to"),
         ("gain", "nan", "a number"),

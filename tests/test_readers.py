@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from headstart import dataset as dataset_module
 from headstart.dataset import Dataset, Skipped, natural_key
 from headstart.errors import DatasetError
 from headstart.fingerprint import array_digest, bytes_digest, file_digest
+from headstart.model import Model
 from headstart.readers import Known, read, read_arrays, read_folder, read_table, unlabelled
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names of any bytes, links and pipes")
@@ -632,6 +634,79 @@ def test_names_of_text_labels_keep_their_meaning() -> None:
     assert [dataset.classes[i] for i in dataset.labels] == ["dog", "cat", "dog", "cat"]
 
 
+BITS = [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 1]]
+PRICES = [0.5, 20.25, -7.0, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "task", "classes", "reason"),
+    [
+        (BITS, {}, "multilabel", ("0", "1", "2"), "3 columns of 0 and 1 → multilabel"),
+        (np.array(BITS, bool), {"classes": ["a", "b", "c"]}, "multilabel", ("a", "b", "c"), "3 columns of 0 and 1"),
+        (np.eye(4), {"task": "multilabel"}, "multilabel", ("0", "1", "2", "3"), "multilabel, as asked"),
+        (np.eye(4), {}, "multiclass", ("0", "1", "2", "3"), "4 classes → multiclass"),
+        (PRICES, {}, "regression", ("target",), "number column with 4 values → regression"),
+        (np.array(PRICES, np.float32)[:, None], {"classes": ["price"]}, "regression", ("price",), "number column"),
+        (np.array([PRICES, PRICES[::-1]]).T, {}, "regression", ("0", "1"), "2 number columns → regression"),
+        ([3, 5, 3, 4], {"task": "regression"}, "regression", ("target",), "regression, as asked"),
+        ([3.0, 5.0, 3.0, 4.0], {}, "multiclass", ("3", "4", "5"), "3 classes → multiclass"),
+    ],
+)
+def test_arrays_of_any_task(labels: Any, options: dict[str, Any], task: str, classes: tuple[str, ...], reason: str) -> None:
+    """What the numbers are decides, and the reason is told; labels have the shape and the type of their task."""
+    dataset = read_arrays(IMAGES, labels, **options)
+    assert (dataset.task, dataset.classes) == (task, classes)
+    assert reason in dataset.task_reason
+    numbers = np.asarray(labels, float).reshape(4, -1)
+    if task == "multiclass":
+        assert [dataset.classes[i] for i in dataset.labels] == (
+            ["0", "1", "2", "3"] if len(classes) == 4 else ["3", "5", "3", "4"]
+        )
+    else:
+        np.testing.assert_array_equal(dataset.labels, numbers)
+        assert dataset.labels.dtype == (np.int64 if task == "multilabel" else np.float64)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        ([1.5, np.nan, 2.5, np.inf], [0, 2]),
+        ([1.5, None, 2.5, 3.5], [0, 2, 3]),
+        ([[1, 0], [np.nan, 1], [0, 0], [1, 1]], [0, 2, 3]),
+        ([[1, 0], [0, 1], [1, np.nan], [0, 1]], [0, 1, 3]),
+        (["cat", None, "dog", "cat"], [0, 2, 3]),
+        ([1, None, 0, pd.NA], [0, 2]),
+    ],
+    ids=["values", "objects", "labels", "one-hot", "words", "numbers"],
+)
+def test_arrays_with_gaps_in_their_labels(labels: Any, kept: list[int]) -> None:
+    """A sample without a label is listed; the others keep their places and their pictures."""
+    dataset = read_arrays(IMAGES, labels, split=["train", "train", "validation", "test"])
+    assert dataset.paths == tuple(f"[{i}]" for i in kept)
+    assert [row.path for row in dataset.skipped] == [f"[{i}]" for i in range(4) if i not in kept]
+    assert all(row.reason for row in dataset.skipped)
+    assert dataset.digests == tuple(array_digest(IMAGES[i]) for i in kept)
+    assert dataset.split == tuple(("train", "train", "validation", "test")[i] for i in kept)
+    np.testing.assert_array_equal(dataset.arrays, IMAGES[kept])
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression"])
+def test_a_model_learns_from_arrays_of_labels_and_of_values(task: str) -> None:
+    """Which colours are bright, and how bright they are: both are told better than by a constant answer."""
+    random = np.random.default_rng(0)
+    bright = random.uniform(0.2, 1, (60, 2))
+    images = (random.integers(0, 256, (60, 24, 24, 3)) * np.insert(bright, 2, 0.5, axis=1)[:, None, None]).astype(np.uint8)
+    dataset = read_arrays(images, (bright > 0.6).astype(int) if task == "multilabel" else bright, classes=["red", "green"])
+    model = Model(head="linear")
+    model.fit(dataset)
+    found = model.evaluate()
+    assert (found.task, found.classes) == (task, ("red", "green"))
+    value, baseline = found.headline.value, found.headline.baseline
+    assert value is not None
+    assert baseline is not None
+    assert value > baseline if task == "multilabel" else value < baseline
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "options", "code"),
     [
@@ -641,7 +716,12 @@ def test_names_of_text_labels_keep_their_meaning() -> None:
         (IMAGES, [0, 1, 0, 1], {"classes": ["a", "b", "c"]}, "H109"),
         (IMAGES, [0, 1, 0, 1], {"split": ["train"] * 3}, "H109"),
         (IMAGES, [0, 1, 0, 1], {"split": ["training"] * 4}, "H109"),
-        (IMAGES, [0.5, 1.5, 0.5, 1.5], {}, "H103"),
+        (IMAGES, [0, 1, 0, 1], {"classes": ["a", "a"]}, "H109"),
+        (IMAGES, np.eye(4), {"classes": ["a", "b"], "task": "multilabel"}, "H109"),
+        (IMAGES, [0.5, 1.5, 0.5, 1.5], {"task": "binary"}, "H103"),
+        (IMAGES, [[1, 1], [0, 0], [1, 0], [0, 1]], {"task": "multiclass"}, "H103"),
+        (IMAGES, ["a", "b", "a", "b"], {"task": "regression"}, "H102"),
+        (IMAGES, [0.5, 0.5, 0.5, np.nan], {}, "H101"),
         (IMAGES, [1, 1, 1, 1], {}, "H101"),
     ],
     ids=[
@@ -651,7 +731,12 @@ def test_names_of_text_labels_keep_their_meaning() -> None:
         "three names",
         "split short",
         "unknown split",
+        "a name twice",
+        "names for columns",
         "fractions",
+        "two at once",
+        "no numbers",
+        "one value",
         "one class",
     ],
 )

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from headstart.convert import tensorrt_command
-from headstart.metrics import Evaluation, evaluate_predictions
+from headstart.metrics import Evaluation, MultiLabel, evaluate_predictions
 from headstart.report import SECTIONS, sections, write_report
 from headstart.report.contents import Contents
-from headstart.runfolder import RunFolder, append_json_line, write_csv, write_json
+from headstart.runfolder import RunFolder, append_json_line, read_csv, write_csv, write_json
+from headstart.saliency import most_unsure
 
 CLASSES = ("ankle boot", "bag", "coat", "한국어 <script>alert(1)</script>", "dress", "$x$ & co", "shirt", "t-shirt")
 TRIALS = ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-linear", "efficientnet_lite0-mlp", "lite1-grid2-mlp")
@@ -352,6 +353,18 @@ def test_the_answers_are_read_back(other: tuple[str, bool, RunFolder, Page]) -> 
         assert again[name] == pytest.approx(stored[name], rel=1e-6), name
 
 
+def test_unsure_labels_are_told_with_their_threshold(tmp_path: Path) -> None:
+    """Of each sample the label nearest to its threshold, not the one that was answered worst."""
+    page = read(make_run_of(tmp_path, "multilabel", is_table=True))
+    result, *_ = make_answers("multilabel", 150)
+    assert isinstance(result, MultiLabel)
+    (first, *_) = most_unsure(result, 1)
+    label = int(np.abs(result.answers[first] - 0.45).argmin())
+    told = f"{LABELS[label]} {100 * result.answers[first, label]:.1f}%, threshold 45.0%"
+    assert "Nearest to its threshold" in page.words
+    assert told in page.words
+
+
 def test_samples_of_a_split_are_counted_by_label(tmp_path: Path) -> None:
     """A sample with two labels counts for both and once in all; values have no classes to count."""
     page = read(make_run_of(tmp_path, "multilabel", is_table=True))
@@ -423,6 +436,23 @@ def test_an_unfinished_run_says_so(tmp_path: Path, status: str, words: str) -> N
     assert words in page.words
     assert "83.0% accuracy on 341 validation images (95% interval 78.6 to 86.6%)" in page.words
     assert "There is no evaluation yet." in page.words
+
+
+def test_folds_are_shown_where_there_were_any(tmp_path: Path) -> None:
+    """In the table, in its legend and in the verdict about the best trial; an incomplete pair says nothing."""
+    folder = RunFolder.create(tmp_path / "run", "x")
+    make_state(folder, status="done")
+    make_trials(folder, TRIALS[:2])
+    make_evaluation(folder.path, ("cat", "dog"), 20, "test")
+    assert "cross-validation" not in read(folder).words
+    rows = read_csv(folder.path / "leaderboard.csv")
+    columns = [*rows[0], "fold_accuracy", "fold_accuracy_deviation"]
+    cells = [[*row.values(), *folds] for row, folds in zip(rows, [[0.812, 0.034], ["", 0.1], ["", ""]], strict=True)]
+    write_csv(folder.path / "leaderboard.csv", columns, cells)
+    words = read(folder).words
+    assert words.count("81.2% ± 3.4%") == 2
+    assert "In cross-validation: accuracy 81.2% ± 3.4% over the folds." in words
+    assert words.count("Folds: mean and standard deviation") == 1
 
 
 def test_a_validation_score_is_called_optimistic(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_a_constant_target_is_not_divided_by_nought() -> None:
     scaling = fit_scaling(np.full((5, 1), 42.0))
     assert scaling.deviations == (1.0,)
     np.testing.assert_array_equal(scaling.invert(np.zeros((2, 1))), [[42.0], [42.0]])
+    assert fit_scaling(np.full((10, 1), 0.1)).deviations == (1.0,)  # whose mean is no longer 0.1
 
 
 def test_answers_beyond_what_was_learned_stay_numbers() -> None:
@@ -114,5 +115,5 @@ def test_the_graph_inverts_as_the_formula_does(scaling: Scaling, seed: int) -> N
 def test_skewness_by_hand() -> None:
     """Nought for a symmetric column and for a constant one; 0, 0, 0, 1 has 2 / sqrt(3)."""
     assert skewness(EVEN) == pytest.approx(0, abs=1e-12)
-    assert skewness(np.ones(4)) == 0
+    assert skewness(np.ones(4)) == skewness(np.full(10, 0.1)) == 0
     assert skewness(np.array([0.0, 0, 0, 1])) == pytest.approx(2 / np.sqrt(3))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headstart import pixels
+from headstart.cells import Table
 from headstart.dataset import SPLITS, Dataset
 from headstart.decode_worker import thumbnail
 from headstart.errors import DatasetError
@@ -220,6 +221,24 @@ def test_a_class_of_nothing_but_copies_is_refused() -> None:
         make_split(make([0] * 10 + [1] * 10, groups=[0] * 10 + list(range(1, 11))))
     assert caught.value.code == "H104"
     assert "class 0" in caught.value.advice
+
+
+@pytest.mark.parametrize("contents", [["x"] * 5, ["x"] * 10 + ["y"] * 10], ids=["all alike", "two kinds"])
+@pytest.mark.parametrize("others", ["", "x"], ids=["apart", "one like them"])
+def test_of_a_table_a_class_of_rows_that_are_alike_is_parted(contents: list[str], others: str) -> None:
+    """Rows may be alike and no copies: where a class has no others they are on both sides; other rows stay together."""
+    digests = [f"{i // 2}" for i in range(100)] + contents
+    digests[0] = others or digests[0]
+    labels = [0] * 100 + [1] * len(contents)
+    table = Table(("a",), (np.array(digests, object),))
+    dataset = make_split(replace(make(labels, digests=digests), table=table), seed=3)
+    assert all(dataset.counts(split)["class 1"] for split in SPLITS)
+    assert dataset.split[2:100:2] == dataset.split[3:100:2]
+    with pytest.raises(DatasetError, match="H104"):
+        make_split(make(labels, digests=digests))
+    with pytest.raises(DatasetError, match=r"H104: .* have no validation") as caught:
+        make_split(replace(make([*labels, 2], digests=[*digests, "z"]), table=table))
+    assert f"{len(set(digests)) + 1} of them different" in caught.value.received
 
 
 # The user's own splits

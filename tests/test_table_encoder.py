@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.cells import Table
-from headstart.encoding import encode
+from headstart.encoding import encode, typed
 from headstart.errors import DatasetError
 from headstart.table_encoder import Note, learn_encoding
 
@@ -68,6 +68,7 @@ def test_what_a_column_is() -> None:
     assert [(note.code, note.measured) for note in notes] == [("D204", "real_date: says the same as date in all 100 rows")]
 
 
+@pytest.mark.filterwarnings("ignore:.*count as missing:UserWarning")
 def test_cells_that_do_not_fit() -> None:
     """A few words among numbers, and infinities, count as missing and are told."""
     cells = texts(NOISE[:100].round(3))
@@ -75,17 +76,53 @@ def test_cells_that_do_not_fit() -> None:
     specs, notes = learn(cells=cells)
     assert specs["cells"]["flag"]
     assert [(note.code, note.measured) for note in notes] == [
-        ("D206", "cells: 2 of 100 cells (low, n.s.)"),
-        ("D207", "cells: 1 of 100 cells (inf)"),
+        ("D206", "cells: 2 of 100 cells are no numbers and count as missing (low, n.s.)"),
+        ("D207", "cells: 1 of 100 cells are infinite and count as missing (inf)"),
     ]
-    cells[:10] = "word"
-    assert learn(cells=cells)[0]["cells"]["kind"] == "category"
+    cells[:30] = "unknown"  # a word that says that there is no value
+    specs, notes = learn(cells=cells)
+    assert (specs["cells"]["kind"], specs["cells"]["flag"]) == ("number", True)
+    assert [note.code for note in notes] == ["D206"]
+
+
+def test_numbers_that_are_read_as_text_are_told() -> None:
+    """Among too many words to be marks of missing values, or with a unit; names that hold a digit are no numbers."""
+    numbers = texts(NOISE[:100].round(3))
+    numbers[:10] = [f"word {i % 5}" for i in range(10)]
+    units = texts([f"{cell:.1f} kg" for cell in 70 + 9 * NOISE[:100]])
+    dollars = texts([f"$1,{cell:03.0f}" for cell in 500 + 90 * NOISE[:100]])
+    cabins = texts([f"{'ABCDEFG'[i % 7]}{i % 40}" for i in range(100)])
+    _, notes = learn(numbers=numbers, units=units, dollars=dollars, cabins=cabins)
+    told = {note.measured.split(" (")[0] for note in notes if note.code == "D210"}
+    assert told == {
+        "numbers: 90 of 100 cells are numbers",
+        "units: 100 of 100 cells are numbers with kg beside them",
+        "dollars: 100 of 100 cells are numbers with $ beside them",
+    }
 
 
 def test_month_first() -> None:
     """The month comes first where more cells can only be read so."""
-    specs, _ = learn(day=texts(["1/2/2024", "1/31/2024", "2/15/2024", "3/1/2024"] * 10))
+    specs, notes = learn(day=texts(["1/2/2024", "1/31/2024", "2/15/2024", "3/1/2024"] * 10))
     assert specs["day"]["day_first"] is False
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("days", "day_first", "told"),
+    [
+        ([f"{month}/1/2011" for month in range(1, 13)], False, "month first: 10/1/2011 is 2011-10-01, and not 2011-01-10"),
+        ([f"1/{month}/2011" for month in range(1, 13)], True, "day first: 1/10/2011 is 2011-10-01, and not 2011-01-10"),
+        (["1/2/2011", "2/1/2011"], True, "2 of 2 different texts, day first"),
+        ([f"{day}.1.2011" for day in range(1, 13)], True, ""),
+        (["1/1/2011", "2/2/2011", "2011-03-04"], True, ""),
+    ],
+)
+def test_dates_that_can_be_read_in_two_ways(days: list[str], day_first: bool, told: str) -> None:
+    """The order with fewer days of the month is taken, else the day first, and told; with points there is no doubt."""
+    specs, notes = learn(day=texts(days * 10))
+    assert specs["day"]["day_first"] is day_first
+    assert [(note.code, told in note.measured) for note in notes] == ([("D209", True)] if told else [])
 
 
 def test_number() -> None:
@@ -145,6 +182,20 @@ def test_level_below_two_in_a_thousand() -> None:
     assert encoding["columns"][0]["levels"] == ["a", "b"]  # 3.01 rows at least
 
 
+def test_booleans_are_spelt_in_one_way() -> None:
+    """TRUE and FALSE, as R and Excel write them, are the booleans that a data frame brings."""
+    flags = np.arange(40) % 3 == 0
+    spec = learn(c=np.where(flags, "TRUE", "false").astype(object))[0]["c"]
+    assert spec["levels"] == ["False", "True"]
+    assert typed({"c": flags}, {"columns": [spec]})["c"].tolist() == [str(flag) for flag in flags.tolist()]
+
+
+def test_one_value_of_which_some_are_missing() -> None:
+    """The mean of equal numbers may be a hair beside them: another number stays a small one."""
+    encoding, _ = learn_encoding(table(c=np.array([np.nan] * 30 + [0.1] * 10)), LABELS[:40], "multiclass")
+    assert encode({"c": [0.1, 0.2]}, encoding)[:, 0] == pytest.approx([0, 0.1])
+
+
 def test_large_category() -> None:
     """Many levels: the most frequent have columns of their own, all that occur twice a code."""
     cells = texts([f"town {number // 2}" for number in range(98)] + ["city"] * 5 + ["single"])
@@ -177,6 +228,19 @@ def test_ids() -> None:
     assert list(learn(week=order + 1.0)[0]) == ["week"]  # a name of its own, which may mean something
     for name in ("id", "ID", "PassengerId", "user_id", "Unnamed: 0", "index", "Row ID"):
         refused("D203", "from 7 to 700", **{name: texts((order + 1) * 7)})
+
+
+def test_large_whole_numbers() -> None:
+    """Ids are known by all their digits; where float32 merges numbers of a column that is used, that is told."""
+    order = np.random.default_rng(1).permutation(100)
+    refused("D203", "from 1000000000 to 1000000297", customer_id=1e9 + 3 * order)
+    moments = 202401310000.0 + 1000 * order  # float32 is 2^14 apart there
+    other = moments + order % 2
+    specs, notes = learn(moment=moments, other=other, exact=2.0**24 - order)
+    assert list(specs) == ["moment", "other", "exact"]  # the second does not repeat the first
+    told = f"100 different whole numbers become {len(set(np.float32(moments).tolist()))}"
+    assert notes == [Note("D208", f"moment: {told}"), Note("D208", f"other: {told}")]
+    refused("D202", "the same value in float32, 1e+09, in 100 of 100", c=1e9 + np.arange(100) % 3)
 
 
 def test_numbers_that_are_no_ids() -> None:
@@ -215,7 +279,7 @@ def test_recoded_column() -> None:
     }
     specs, notes = learn(**columns)
     assert list(specs) == ["grade"]
-    assert notes == [Note("D204", "a column repeats another", "name: says the same as grade in all 100 rows")]
+    assert notes == [Note("D204", "name: says the same as grade in all 100 rows")]
 
 
 def test_continuous_columns_are_not_recodings() -> None:
@@ -242,13 +306,15 @@ def test_target_that_is_not_disguised() -> None:
 
 
 def test_target_in_disguise_of_other_tasks() -> None:
-    """All labels, or a value: by going along with it, or by one value for each level."""
+    """A label, or a value: by going along with it, or by one value for each level."""
     random = np.random.default_rng(2)
     labels = np.stack([random.integers(0, 2, 100), np.arange(100) % 2], axis=1)
-    assert list(learn(labels=labels, task="multilabel", c=texts(labels[:, 1]))[0]) == ["c"]  # it may tell of the other
+    refused("D205", "one class", labels=labels, task="multilabel", c=texts(labels[:, 1]))
     refused("D205", "one class", labels=labels, task="multilabel", c=texts(2 * labels[:, 0] + labels[:, 1]))
     levels = np.arange(100) % 4
     refused("D205", "one target", labels=levels[:, None] * 1.5, task="regression", c=texts([f"town {k}" for k in levels]))
+    both = np.stack([levels * 1.5, random.normal(size=100)], axis=1)
+    refused("D205", "one target", labels=both, task="regression", c=texts([f"town {k}" for k in levels]))
     values = random.normal(size=(100, 2))
     refused("D205", "correlation -1.000000", labels=values, task="regression", c=7 - 3 * values[:, 1])
     noisy = values[:, 1] + random.normal(size=100) / 50
@@ -259,8 +325,8 @@ def test_nothing_left() -> None:
     """Without a column to learn from there is an error that says what became of each."""
     with pytest.raises(DatasetError, match="H114: no column is left") as caught:
         learn_encoding(table(a=texts(["x"] * 9), id=np.arange(9.0)), np.arange(9) % 2, "binary")
-    assert "a column is constant: a: the same value, x" in caught.value.received
-    assert "says only which row it is: id" in caught.value.received
+    assert "D202 a: the same value, x" in caught.value.received
+    assert "D203 id: 9 different whole numbers" in caught.value.received
     with pytest.raises(DatasetError, match="no columns beside the target"):
         learn_encoding(Table((), ()), np.zeros(0, int), "binary")
 
@@ -268,6 +334,7 @@ def test_nothing_left() -> None:
 CELLS = st.sampled_from(["", "?", "1", "2", "3.5", "-1e30", "inf", "a", "b", "ß", "2024-01-31", "1/2/2024", "1e-40", "x y"])
 
 
+@pytest.mark.filterwarnings("ignore:.*count as missing:UserWarning")
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS, st.integers(0, 2)), min_size=1, max_size=60))
 def test_any_table(rows: list[tuple[str, str, str, int]]) -> None:
     """Any table gives an encoding with finite rows, or an error that names the reason; always the same."""

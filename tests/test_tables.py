@@ -42,6 +42,7 @@ def test_the_leaderboard_names_its_metric(
     assert head in shown.splitlines()[0]
     assert "0.875" in shown
     assert "failed: too slow" in shown
+    assert "different data" not in shown
 
 
 def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,6 +54,7 @@ def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path, capsys: pyte
     assert "accuracy / r2" in shown
     assert "0.860 ± 0.010" in shown
     assert "–" in shown
+    assert "These runs are of different data" in shown
     assert {"val_accuracy", "val_r2", "fold_accuracy"} <= set(as_csv(both).splitlines()[0].split(","))
 
 

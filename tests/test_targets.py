@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cells import Table
+from headstart.cells import Table, table_of_frame
 from headstart.errors import DatasetError
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target
@@ -136,6 +137,33 @@ def test_numbers_of_a_frame_decide_alike() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cells", "classes"),
+    [
+        (["007", "7", "08", "8"], ("007", "7", "08", "8")),
+        (["1e2", "100", "1.0", "1"], ("1", "100", "1e2")),
+        (["007", "7", "A"], ("007", "7", "A")),
+        (["+1", "-1.0", "-1"], ("-1", "+1")),
+    ],
+)
+def test_names_that_are_equal_numbers_are_different_classes(cells: list[str], classes: tuple[str, ...]) -> None:
+    """Codes begin with zeros; only a decimal point with nothing but zeros behind it says nothing."""
+    found = last(*cells * 4)
+    assert set(found.classes) == set(classes)
+    assert f" {len(classes)} values" in found.reason
+
+
+@pytest.mark.parametrize("kind", ["int64", "Int64", "uint64", "object", "text"])
+def test_large_integers_are_told_apart(kind: str) -> None:
+    """Ids beyond what float64 can hold, of a frame or of a file, as targets and as features."""
+    ids = [2**62, 2**62 + 1, 2**62 + 2] * 3
+    cells = [str(number) for number in ids] if kind == "text" else ids
+    frame = pd.DataFrame({"x": range(9), "t": pd.Series(cells, dtype="object" if kind == "text" else kind)})
+    found = find_target(table_of_frame(frame), None)
+    assert words(found) == [str(number) for number in ids]
+    assert found.reason == "t is the last column; integer column with 3 values → multiclass"
+
+
+@pytest.mark.parametrize(
     ("names", "classes"),
     [
         (["10", "9", "1"] * 3, ("1", "9", "10")),
@@ -182,7 +210,6 @@ def test_a_task_that_is_asked_for_is_done_where_it_fits(cells: Sequence[object],
         (["a", "b"] * 3, "regression"),
         (["a", "b", "c"] * 3, "binary"),
         ([1, 2, 3] * 3, "multilabel"),
-        ([1, 2, 3] * 3, "ranking"),
     ],
 )
 def test_a_task_that_does_not_fit_is_an_error(cells: list[object], task: str) -> None:
@@ -249,18 +276,91 @@ def test_several_columns_of_text_are_an_error(task: str | None) -> None:
         find_target(table(a=["u", "v"], b=["p", "q"]), "a,b", task=task)
 
 
+ONE_HOT = {"x": range(6), "cat": [1, 0, 0] * 2, "dog": [0, 1, 0] * 2, "cow": [0, 0, 1] * 2}
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "reason"),
+    [
+        ("cat,dog,cow", None, "--target cat,dog,cow: 3 columns of 0 and 1, one of them 1 in each row → multiclass"),
+        ("cat,dog,cow", "multiclass", "--target cat,dog,cow: multiclass, as asked"),
+        (("cat", "dog", "cow"), "multiclass", "multiclass, as asked"),
+    ],
+)
+def test_columns_of_which_one_is_1_are_classes(target: str, task: str | None, reason: str) -> None:
+    """The class is the name of that column, in the order of the columns."""
+    found = find_target(table(**ONE_HOT), target, task=task)
+    assert (found.task, found.classes, found.names) == ("multiclass", ("cat", "dog", "cow"), ("cat", "dog", "cow"))
+    assert found.labels.tolist() == [0, 1, 2] * 2
+    assert found.reason == reason
+
+
+def test_two_columns_of_which_one_is_1_are_labels_unless_asked() -> None:
+    """As binary, the second is the positive one; three such columns are no binary task."""
+    two = {"x": range(4), "no": [1, 0, 1, 0], "yes": [0, 1, 0, 1]}
+    assert find_target(table(**two), "no,yes").task == "multilabel"
+    found = find_target(table(**two), "no,yes", task="binary")
+    assert (found.classes, found.labels.tolist()) == (("no", "yes"), [0, 1, 0, 1])
+    with pytest.raises(DatasetError, match="H102"):
+        find_target(table(**ONE_HOT), "cat,dog,cow", task="binary")
+
+
+def test_rows_of_no_class_or_of_several_are_listed() -> None:
+    """And a column that is 1 in no row is no class, which is told."""
+    columns = table(cat=[1, 0, 1, 0, ""], dog=[0, 1, 1, 0, 1], eel=[0] * 5)
+    found = find_target(columns, "cat,dog,eel", task="multiclass")
+    assert (found.classes, found.labels.tolist(), found.kept.tolist()) == (("cat", "dog"), [0, 1], [0, 1])
+    assert found.reason.endswith("as asked; left out, 1 in no row: eel")
+    assert found.skipped == [
+        Skipped("row 3", "2 of 3 target columns are 1, and one has to be"),
+        Skipped("row 4", "0 of 3 target columns are 1, and one has to be"),
+        Skipped("row 5", "no value in the target column 'cat'"),
+    ]
+
+
+@pytest.mark.parametrize("target", [("cat", "dog", "eel"), "cat,dog,eel"])
+def test_a_model_finds_its_classes_among_columns(target: Any) -> None:
+    """In its order, though its classes are not all there; a class that it has not learned is named."""
+    columns = table(cat=[1, 0, 0], dog=[0, 1, 0], eel=[0, 0, 1])
+    found = find_target(columns, target, classes=["dog", "cat"], task="multiclass")
+    assert (found.classes, found.labels.tolist()) == (("dog", "cat"), [1, 0])
+    assert found.skipped == [Skipped("row 3", "its class eel is none of the model's")]
+    with pytest.raises(DatasetError, match="H108"):
+        find_target(columns, target, classes=["dog", "cow"], task="multiclass")
+
+
 # The label of each row
 
 
 def test_lists_become_columns_of_0_and_1() -> None:
-    """Blanks around a label, a label twice and a separator too many do no harm; no label at all is no target."""
+    """Blanks around a label, a label twice and a separator too many do no harm; a separator alone says that none applies."""
     found = last("b; a", "a", "c;;a;", "", "b;b", ";")
     assert (found.task, found.classes) == ("multilabel", ("a", "b", "c"))
-    assert found.labels.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 1, 0]]
-    assert found.skipped == [
-        Skipped("row 4", "no value in the target column 't'"),
-        Skipped("row 6", "; in the target column 't' lists no label"),
-    ]
+    assert found.labels.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert found.skipped == [Skipped("row 4", "no value in the target column 't'; a single ; says that no label applies")]
+
+
+def test_a_separator_alone_is_no_label_whatever_parts_the_others() -> None:
+    """Bars beside it, single labels, labels of a model; where the other cells are marks too, it is a class."""
+    bars = last("a|b", "a", ";", "b|a", "b", "|")
+    assert (bars.classes, bars.labels.sum(axis=1).tolist()) == (("a", "b"), [2, 1, 0, 2, 1, 0])
+    single = last("sea", ";", "sun", ";")
+    assert (single.task, single.labels.tolist()) == ("multilabel", [[1, 0], [0, 0], [0, 1], [0, 0]])
+    assert single.reason.endswith("lists such as ; → multilabel")
+    again = last("sea", ";", "snow", classes=["sea", "sun"], task="multilabel")
+    assert (again.labels.tolist(), again.skipped) == (
+        [[1, 0], [0, 0]],
+        [Skipped("row 3", "its class snow is none of the model's")],
+    )
+    assert set(last(",", ";", "!", ";").classes) == {",", "!", ";"}
+
+
+def test_lists_in_cells_of_a_frame_keep_their_negatives() -> None:
+    """An empty list is a row without labels, and not a gap."""
+    frame = pd.DataFrame({"x": range(9), "t": [["a", "b"], ["a"], []] * 3})
+    found = find_target(table_of_frame(frame), None)
+    assert (found.task, found.classes, found.skipped) == ("multilabel", ("a", "b"), [])
+    assert found.labels.tolist() == [[1, 1], [1, 0], [0, 0]] * 3
 
 
 def test_rows_without_a_target_are_listed_by_their_number_in_the_file() -> None:
@@ -367,6 +467,13 @@ def test_every_row_is_kept_or_listed(
         assert set(found.labels.ravel()) <= {0, 1}
     if classes is None and found.task != "regression":
         assert len(np.unique(found.labels.reshape(len(found.labels), -1), axis=0)) > 1
+
+
+def test_a_task_that_there_is_not_is_told() -> None:
+    """The four that there are."""
+    with pytest.raises(DatasetError, match="H102") as caught:
+        last("a", "b", "a", task="regresion")
+    assert caught.value.expected == "regression, multilabel, binary, multiclass"
 
 
 def test_a_label_with_a_semicolon_is_refused() -> None:

@@ -153,6 +153,8 @@ def test_r2_of_a_target_that_does_not_vary_is_nought() -> None:
     labels = np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0]])
     assert TASKS["regression"].measure(labels, labels) == 0.5
     assert TASKS["regression"].measure(labels[:, 1:], labels[:, 1:] + 1) == 0.0
+    tenths = np.full((10, 1), 0.1)  # whose mean is no longer 0.1
+    assert TASKS["regression"].measure(tenths, tenths + 1) == 0.0
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)

@@ -275,7 +275,14 @@ def test_table_leaderboard_has_yardsticks_networks_and_folds(table_walk: tuple[h
     assert board["val_loss"].idxmax() == "table-baseline"
     assert run.to_json()["best"]["trial"] in {*trials[1:], "ensemble"}
     for trial in trials:
-        assert (run.path / "trials" / trial / "folds.json").is_file()
+        answers = read_csv(run.path / "trials" / trial / "folds.csv")
+        splits = read_csv(run.path / "splits.csv")
+        assert [row["row"] for row in answers] == [row["row"] for row in splits if row["split"] != "test"]
+        evaluation = json.loads((run.path / "trials" / trial / "folds.json").read_text())
+        assert evaluation["n"] == len(answers)
+        if evaluation["task"] == "binary":
+            right = np.mean([row["label"] == row["predicted"] for row in answers])
+            assert right == pytest.approx(evaluation["accuracy"])
         assert (run.path / "trials" / trial / ("model.npz" if trial in trials[:2] else "model.keras")).is_file()
 
 

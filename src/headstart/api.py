@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
 
 from headstart.budget import parse_seconds
 from headstart.dataset import Dataset
@@ -14,6 +16,7 @@ from headstart.errors import UsageError
 from headstart.extractor import PIXELS
 from headstart.networks import NETWORKS, adopt
 from headstart.progress import Progress
+from headstart.readers import read_table
 from headstart.run import Run
 from headstart.runfolder import RunFolder
 from headstart.search import Request, search
@@ -22,16 +25,18 @@ from headstart.stack import choose_backend
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
 __all__ = ["fit", "resume"]
 
+Array = np.ndarray[Any, Any]
 OwnNetwork = Union["keras.Model", Callable[..., "keras.KerasTensor"]]
 
 
 def fit(  # noqa: PLR0913 - the options of the command line, by the same names
-    data: str | os.PathLike[str] | Dataset,
+    data: str | os.PathLike[str] | Dataset | pd.DataFrame | Array,
     *,
-    target: str | None = None,
+    target: str | int | Sequence[str | int] | None = None,
     image: str | None = None,
     task: str | None = None,
     plan: str | os.PathLike[str] = "quick",
@@ -49,8 +54,9 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
 
     Args:
         data: A folder of class folders; a CSV or Parquet file, of image paths if a column holds some, else of features;
-            ``"demo"``; or a ``Dataset``, as ``read_table`` makes one of a data frame.
-        target: Name or position of the target column of a table, or several joined by commas; found if None.
+            ``"demo"``; a data frame or an array ``(rows, columns)``; or a ``Dataset``, as the readers make one.
+        target: Name or position of the target column of a table, or several, in a sequence or joined by commas; found if
+            None.
         image: Name or position of its column of image paths.
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; inferred if None.
         plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
@@ -78,9 +84,13 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         run = hs.fit("flowers/", budget="2m")
         run.leaderboard()
     """
+    if not isinstance(data, str | os.PathLike | Dataset) and hasattr(data, "__array__"):
+        data, target, image, task = read_table(data, target=target, image=image, task=task), None, None, None
+    if target is not None and not isinstance(target, str):
+        target = str(target) if isinstance(target, int) else ",".join(map(str, target))
     trials = _trial_names([trial] if isinstance(trial, str) or callable(trial) else trial)
     request = Request(
-        data=data if isinstance(data, Dataset) else str(demo_folder()) if data == "demo" else os.fspath(data),
+        data=data if isinstance(data, Dataset) else str(demo_folder()) if data == "demo" else _path(data),
         target=target,
         image=image,
         task=task,
@@ -127,6 +137,18 @@ def resume(
     for network in networks:
         adopt(network)
     return resume_search(folder.path, progress, started=started)
+
+
+def _path(data: object) -> str:
+    if isinstance(data, str | os.PathLike):
+        return os.fspath(data)
+    raise UsageError(
+        "H045",
+        "this is no data to fit on",
+        received=type(data).__name__,
+        expected="the path of a folder or a table, a data frame, an array (rows, columns), or a Dataset",
+        advice="hs.read_table for rows, hs.read_arrays for images in memory",
+    )
 
 
 def _trial_names(trials: Sequence[str | OwnNetwork]) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from headstart.conversion import Child
 from headstart.determinism import be_deterministic
 from headstart.errors import HeadstartError, OutOfMemoryError
@@ -17,7 +19,7 @@ from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model
 from headstart.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLDS
-from headstart.runfolder import write_json
+from headstart.runfolder import read_json, write_csv, write_json
 from headstart.session import clear_session
 from headstart.table_features import AnyFeatures
 from headstart.tasks import TASKS
@@ -40,12 +42,15 @@ def attempt(job: Job, trial: Trial) -> None:
         features = features.plus(views_of(job, trial))
     model, trained = _train(job, trial, features)
     job.interrupted = trained.interrupted
-    if weights := trained.weights_of_classes:
-        ratio = max(weights) / min(weights)
+    if trained.weights_of_classes:
+        counts = np.bincount(job.learning.labels[job.learning.indices("train")])
         job.progress.say(
-            f"{trial.name}: the largest class is {ratio:.0f} times as large as the smallest: trained with class weights; "
-            "the probabilities are corrected for them"
+            f"{trial.name}: the largest class is {counts.max() / counts.min():.0f} times as large as the smallest: trained "
+            "with class weights; the probabilities are corrected for them"
         )
+        path = job.folder.trial(trial.name) / "recipe.json"
+        weights = dict(zip(job.learning.classes, trained.weights_of_classes, strict=True))
+        write_json(path, read_json(path) | {"class_weights": weights})
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
     num_folds = _num_folds(job, trial)
@@ -93,7 +98,9 @@ def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
         job.progress.say(f"{name}: {reason}")
         return replace(row, reason=reason)
     row = replace(row, **scores.summary())  # type: ignore[arg-type]
-    write_json(job.folder.trial(name) / "folds.json", scores.evaluation(job.learning).to_json())
+    folder = job.folder.trial(name)
+    write_json(folder / "folds.json", scores.evaluation(job.learning).to_json())
+    write_csv(folder / "folds.csv", *scores.predictions(job.learning))
     spread = f"{row.metric} {row.fold_metric:.3f} ± {row.fold_metric_deviation:.3f}"
     job.progress.say(f"{name}: {len(scores.losses)} folds, {spread}")
     return row

@@ -76,7 +76,7 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
 
     A CSV file may be UTF-8, UTF-16 with its mark, or of a Western code page; separated by commas, semicolons, tabs, bars
     or spaces; quoted or not; with a header or without one, where columns are called c0, c1 and so on. Blank lines are
-    no rows.
+    no rows; a cell in quotes may hold lines. In columns of numbers, decimal commas become points and marks of thousands go.
 
     Args:
         path: The file.
@@ -105,30 +105,31 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
 def table_of_frame(frame: pd.DataFrame) -> Table:
     """The columns of a data frame as raw cells; its index is left out.
 
-    Booleans become the texts True and False, time spans become seconds, lists in cells are joined by ``;``.
+    Booleans become the texts True and False, time spans become seconds, lists in cells are joined by ``;``, and an empty
+    list is ``;`` alone. Integers that float64 would round, 2**53 and larger, are text.
     """
     columns = tuple(_cells(frame.iloc[:, i]) for i in range(frame.shape[1]))
     return Table(_unique(["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns]), columns)
 
 
-def table_of_array(array: Array, names: Sequence[str] | None = None) -> Table:
-    """The columns of an array ``(rows, columns)`` as raw cells, called c0, c1 and so on where they have no names.
+def table_of_array(array: Array) -> Table:
+    """The columns of an array ``(rows, columns)`` as raw cells, called c0, c1 and so on.
 
     Raises:
-        DatasetError: It is no such array, or there are more or fewer names than columns (H107).
+        DatasetError: It is no such array (H107).
     """
     import pandas as pd
 
     array = np.asanyarray(array)
-    if array.ndim != 2 or (names is not None and len(names) != array.shape[1]):
+    if array.ndim != 2:
         raise DatasetError(
             "H107",
             "the table cannot be read",
-            received=f"an array of shape {array.shape}" + ("" if names is None else f" and {len(names)} names"),
-            expected="an array of shape (rows, columns), and a name a column or none at all",
+            received=f"an array of shape {array.shape}",
+            expected="an array of shape (rows, columns)",
             advice="reshape it: array.reshape(len(array), -1)",
         )
-    return table_of_frame(pd.DataFrame(array, columns=list(names or [f"c{i}" for i in range(array.shape[1])])))
+    return table_of_frame(pd.DataFrame(array, columns=[f"c{i}" for i in range(array.shape[1])]))
 
 
 def _unreadable(received: str, advice: str = "open it in a spreadsheet and save it again as CSV (UTF-8)") -> DatasetError:
@@ -175,9 +176,19 @@ def _cells(values: pd.Series[Any]) -> Array:
         seconds: Array = values.astype("timedelta64[s]").dt.total_seconds().to_numpy(np.float64)
         return seconds
     if types.is_numeric_dtype(values.dtype) and kind in ("integer", "floating"):
-        return values.to_numpy(np.float64, na_value=np.nan)
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        if kind == "floating" or _are_exact(numbers):
+            return numbers
     texts = np.array([_text(value) for value in values] + [""], object)[:-1]
-    return as_numbers(texts) if kind in ("integer", "floating", "mixed-integer-float", "decimal") else texts
+    if kind not in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return texts
+    numbers = as_numbers(texts)
+    return numbers if kind == "floating" or _are_exact(numbers) else texts
+
+
+def _are_exact(integers: Array) -> bool:
+    """Whether float64 tells these from their neighbours: larger ones, ids say, stay as text."""
+    return not ((np.abs(integers) >= 2**53) & np.isfinite(integers)).any()
 
 
 def _date_cells(values: pd.Series[Any]) -> Array:
@@ -191,7 +202,7 @@ def _text(value: Any) -> str:
     import pandas as pd
 
     if isinstance(value, (list, tuple, set, np.ndarray)):
-        return ";".join(_text(part) for part in value)
+        return ";".join(_text(part) for part in value) if len(value) else ";"  # an empty list is no missing one
     if pd.isna(value):
         return ""
     if isinstance(value, bytes):

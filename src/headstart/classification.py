@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 
 
 @final
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Classification(Evaluation):
     """What a classifier answered on one split, beside the truth; the task is ``binary`` or ``multiclass``.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.errors import DataWarning, HeadstartError, UsageError, printable
+from headstart.errors import HeadstartError, UsageError, printable
 
 if TYPE_CHECKING:
     from headstart.run import Run
@@ -228,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
-        warnings.simplefilter("always", DataWarning)
+        warnings.filterwarnings("always", category=UserWarning, module=r"headstart\.")
         warnings.showwarning = partial(_show_warning, warnings.showwarning)
         code = _guarded(spread(sys.argv[1:] if arguments is None else arguments) or ["--help"])
     sys.exit(code)
@@ -285,13 +285,13 @@ def _guarded(arguments: list[str]) -> int:
 
 
 def _show_warning(
-    otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any, **more: Any
+    otherwise: Callable[..., None], message: Warning | str, category: type[Warning], filename: str, *place: Any
 ) -> None:
-    """A warning about the user's data in a line of its own, without the place in our code; others as ever."""
-    if issubclass(category, DataWarning):
+    """A warning of ours in a line of its own, without the place in our code; others as ever."""
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent):
         print(printable(message), file=sys.stderr)  # noqa: T201
     else:
-        otherwise(message, category, *place, **more)
+        otherwise(message, category, filename, *place)
 
 
 def _commands() -> set[str]:

@@ -161,14 +161,17 @@ class Dataset:
             groups=(),
         )
 
-    def relabelled(self, classes: Sequence[str]) -> Dataset:
+    def relabelled(self, classes: Sequence[str], task: str) -> Dataset:
         """The samples of these classes, numbered in this order; samples of other classes are listed as skipped.
 
         Labels and targets are put in that order.
 
         Raises:
-            DatasetError: A label or a target is not there (H110).
+            DatasetError: A label or a target is not there, or these are no samples for the task (H110).
         """
+        has_classes = TASKS[task].has_classes  # of three, data may hold two
+        if TASKS[self.task].has_classes != has_classes or not (has_classes or self.task == task):
+            raise nothing_to_evaluate(f"{self.name}, which is for {self.task}", classes)
         if not TASKS[self.task].has_classes:
             if missing := [name for name in classes if name not in self.classes]:
                 raise nothing_to_evaluate(f"{self.name} without {', '.join(missing[:5])}", classes)

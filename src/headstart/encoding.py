@@ -3,7 +3,8 @@
 This file imports nothing of Headstart: a copy lies as ``preprocess.py`` beside every exported model of a table.
 ``typed(columns, encoding)`` gives what the shipped graph takes, ``encode(columns, encoding)`` the rows that it makes of it.
 The same encoding is carried out as ONNX nodes and as TensorFlow operations by ``table_graph``. All three compute in
-float64 and round once, at the end. What an encoding holds::
+float64 and round once, at the end. Cells that hold something and count as missing are told by a ``UserWarning``. What an
+encoding holds::
 
     {"format": 1, "width": W, "num_dense": D, "columns": [one spec a column]}
 
@@ -21,6 +22,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -38,8 +40,11 @@ __all__ = [
     "code_sizes",
     "dense_width",
     "encode",
+    "encode_typed",
     "is_missing",
     "lookup",
+    "odd_cells",
+    "read_cells",
     "segments",
     "to_single",
     "transformed",
@@ -53,25 +58,31 @@ MISSING = frozenset(("", "?", "-", ".", "na", "n/a", "nan", "null", "none"))  # 
 CLIP = 8.0  # standard deviations
 DAYS_OF_YEAR, DAYS_OF_WEEK = 365.2425, 7.0
 
+_BOOLEANS = {"true": "True", "false": "False"}  # files of R, Excel and databases spell them otherwise
 _LONGEST = 128  # characters of a category: arrays of text give each cell the room of the longest
+_MOST_SHOWN, _WIDEST_SHOWN = 3, 40  # examples of odd cells, and characters of one
+_GROUPED = re.compile(r"([+-]?[1-9]\d{0,2}(?:\.\d{3})+)(,\d*)?", re.ASCII)  # 1.234.567,8
 _EPOCH = datetime.datetime(1970, 1, 1)
 _TIME = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?"
 _YEAR_LAST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})" + _TIME, re.ASCII)
 _YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 
 
-def typed(columns: Mapping[str, Any], encoding: Mapping[str, Any]) -> dict[str, Array]:
+def typed(columns: Mapping[str, Any], encoding: Mapping[str, Any], decimal: str = ".") -> dict[str, Array]:
     """The cells of each column as the graphs take them; columns that the encoding does not name are left aside.
+
+    A ``UserWarning`` tells of each column with cells that hold something and count as missing all the same.
 
     Args:
         columns: Raw cells (text, numbers, dates, None) by the name of the column, all of one length ``n``.
         encoding: What was learned.
+        decimal: What stands before the decimals in text that is a number, ``.`` or ``,``.
 
     Returns:
         Arrays ``(n,)``: float32 with NaN for missing (numbers; days since 1970-01-01), or text with "" for missing.
 
     Raises:
-        ValueError: A column is not there, or is of another length.
+        ValueError: A column is not there, or is of another length, or ``decimal`` is another character.
 
     Example:
         >>> spec = {"name": "age", "kind": "number", "fill": 30.0, "flag": True}
@@ -80,24 +91,26 @@ def typed(columns: Mapping[str, Any], encoding: Mapping[str, Any]) -> dict[str, 
         >>> encode({"age": ["25", "?", 40]}, encoding).tolist()
         [[-1.0, 0.0], [0.0, 1.0], [2.0, 0.0]]
     """
-    found = {}
-    for spec in encoding["columns"]:
-        name = spec["name"]
-        if name not in columns:
-            raise ValueError(f"no column {name!r}: the columns are {', '.join(map(repr, columns)) or 'none'}")
-        found[name] = _TYPES[spec["kind"]](_cells(columns[name]), spec)
-    if len(lengths := {len(cells) for cells in found.values()}) > 1:
-        raise ValueError(f"columns of different lengths: {', '.join(map(str, sorted(lengths)))}")
-    return found
+    cells, odd = read_cells(columns, encoding, decimal)
+    _warn(odd)
+    return cells
 
 
-def encode(columns: Mapping[str, Any], encoding: Mapping[str, Any]) -> Array:
+def encode(columns: Mapping[str, Any], encoding: Mapping[str, Any], decimal: str = ".") -> Array:
     """Rows of numbers, float32 ``(n, width)``: the dense columns of all specs in their order, then the codes.
+
+    The arguments are those of ``typed``, and so are the warnings: cells that were typed before give none.
 
     Raises:
         ValueError: As ``typed`` does.
     """
-    cells = typed(columns, encoding)
+    cells, odd = read_cells(columns, encoding, decimal)
+    _warn(odd)
+    return encode_typed(cells, encoding)
+
+
+def encode_typed(cells: Mapping[str, Array], encoding: Mapping[str, Any]) -> Array:
+    """The same of what ``typed`` gave."""
     rows = np.empty((len(next(iter(cells.values()), ())), encoding["width"]), np.float32)
     place, code_place = 0, encoding["num_dense"]
     for spec in encoding["columns"]:
@@ -108,6 +121,59 @@ def encode(columns: Mapping[str, Any], encoding: Mapping[str, Any]) -> Array:
             rows[:, code_place] = lookup(values, spec["codes"], range(1, len(spec["codes"]) + 1), 0)
             code_place += 1
     return rows
+
+
+def read_cells(
+    columns: Mapping[str, Any], encoding: Mapping[str, Any], decimal: str = "."
+) -> tuple[dict[str, Array], list[str]]:
+    """What ``typed`` gives, and the lines that it would warn with.
+
+    Raises:
+        ValueError: As ``typed`` does.
+    """
+    found: dict[str, Array] = {}
+    odd: list[str] = []
+    for spec in encoding["columns"]:
+        name = spec["name"]
+        if name not in columns:
+            raise ValueError(f"no column {name!r}: the columns are {', '.join(map(repr, columns)) or 'none'}")
+        cells = _cells(columns[name])
+        found[name] = _TYPES[spec["kind"]](cells, spec, decimal)
+        odd += filter(None, odd_cells(name, cells, found[name], spec["kind"]))
+    if len(lengths := {len(cells) for cells in found.values()}) > 1:
+        raise ValueError(f"columns of different lengths: {', '.join(map(str, sorted(lengths)))}")
+    return found, odd
+
+
+def odd_cells(name: str, cells: Any, read: Array, kind: str) -> tuple[str, str]:
+    """What there is to tell of cells that hold something and count as missing; "" for nothing.
+
+    Args:
+        name: The column's.
+        cells: As they stood.
+        read: The same as numbers or days, NaN for missing; or as text, of which there is nothing to tell.
+        kind: What the column is.
+
+    Returns:
+        A line about those that are no numbers or no dates, and one about those that are infinite.
+
+    Example:
+        >>> odd_cells("age", ["25", "?", "old", "inf"], np.array([25, np.nan, np.nan, np.nan]), "number")[0]
+        'age: 1 of 4 cells are no numbers and count as missing (old)'
+    """
+    if kind == "category":
+        return "", ""
+    unread = _cells(cells)[np.isnan(read)]
+    odd = unread[~is_missing(unread)]
+    is_infinite = np.abs(as_numbers(odd)) > np.finfo(np.float32).max
+    told = {f"no {kind}s": odd[~is_infinite], "infinite": odd[is_infinite]}
+    unreadable, infinite = (
+        f"{_in_line(name)}: {len(found)} of {len(read)} cells are {what} and count as missing ({_examples(found)})"
+        if len(found)
+        else ""
+        for what, found in told.items()
+    )
+    return unreadable, infinite
 
 
 def code_sizes(encoding: Mapping[str, Any]) -> list[int]:
@@ -122,18 +188,32 @@ def dense_width(spec: Spec) -> int:
     return (5 if spec["kind"] == "date" else 1) + int(spec["flag"])
 
 
-def as_numbers(cells: Any) -> Array:
+def as_numbers(cells: Any, decimal: str = ".") -> Array:
     """Cells as float64: NaN for what is missing or no number; infinities stay; of dates, the days since 1970-01-01.
+
+    Args:
+        cells: Text, numbers or dates.
+        decimal: What stands before the decimals in text. With a comma there, points before groups of three digits are
+            dropped.
+
+    Raises:
+        ValueError: ``decimal`` is neither a point nor a comma.
 
     Example:
         >>> as_numbers(["1e3", " 5 ", "1_000", "", "-inf"])
         array([1000.,    5.,   nan,   nan,  -inf])
+        >>> as_numbers(["1,5", "1.234.567", "-1.234,5"], decimal=",")
+        array([ 1.500000e+00,  1.234567e+06, -1.234500e+03])
     """
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal {decimal!r}: it is '.' or ','")
     values = _cells(cells)
     if values.dtype.kind == "M":
         return as_days(values)
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
+    if decimal == ",":
+        return np.array([_number(_with_point(cell) if isinstance(cell, str) else cell) for cell in values], np.float64)
     return np.array([_number(cell) for cell in values], np.float64)
 
 
@@ -163,11 +243,14 @@ def is_missing(cells: Any) -> Array:
     values = _cells(cells)
     if values.dtype.kind in "fM":
         return np.isnan(values) if values.dtype.kind == "f" else np.isnat(values)
-    return np.fromiter((str(cell).strip().lower() in MISSING for cell in values), bool, len(values))
+    return np.fromiter((not _text(cell) for cell in values), bool, len(values))
 
 
 def as_text(cells: Any) -> Array:
-    """Cells as stripped text of at most 128 characters, "" for missing; a whole number has no decimal point."""
+    """Cells as stripped text of at most 128 characters, "" for missing; a whole number has no decimal point.
+
+    True and false in any case are ``True`` and ``False``.
+    """
     return np.array([_text(cell) for cell in _cells(cells)], np.str_)
 
 
@@ -239,6 +322,20 @@ def _side_by_side(columns: list[Array], missing: Array, spec: Spec) -> Array:
     return np.stack([*columns, missing] if spec["flag"] else columns, axis=1)
 
 
+def _warn(lines: Sequence[str]) -> None:
+    """Of whoever called the function that calls this."""
+    for line in lines:
+        warnings.warn(line, stacklevel=3)
+
+
+def _examples(cells: Array) -> str:
+    return ", ".join(sorted({_in_line(cell)[:_WIDEST_SHOWN] for cell in cells.tolist()})[:_MOST_SHOWN])
+
+
+def _in_line(text: Any) -> str:
+    return " ".join(str(text).split())
+
+
 def _cells(column: Any) -> Array:
     """One column as an array, without making text of what stands beside text."""
     if hasattr(column, "__array__"):
@@ -247,6 +344,14 @@ def _cells(column: Any) -> Array:
         values = np.empty(len(column), object)
         values[:] = list(column)
     return values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def _with_point(text: str) -> str:
+    """A number with a decimal comma as one with a point."""
+    text = text.strip()
+    if grouped := _GROUPED.fullmatch(text):
+        text = grouped[1].replace(".", "") + (grouped[2] or "")
+    return text.replace(",", ".")
 
 
 def _number(cell: Any) -> float:
@@ -300,13 +405,14 @@ def _text(cell: Any) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair fits into no graph
     text = text.replace("\0", "").strip()[:_LONGEST]  # NumPy drops zeros at the end of a text
-    return "" if text.lower() in MISSING else text
+    lower = text.lower()
+    return "" if lower in MISSING else _BOOLEANS.get(lower, text)
 
 
-_TYPES: dict[str, Callable[[Array, Spec], Array]] = {
-    "number": lambda cells, _: to_single(as_numbers(cells)),
-    "date": lambda cells, spec: to_single(as_days(cells, spec["day_first"])),
-    "category": lambda cells, _: as_text(cells),
+_TYPES: dict[str, Callable[[Array, Spec, str], Array]] = {
+    "number": lambda cells, _, decimal: to_single(as_numbers(cells, decimal)),
+    "date": lambda cells, spec, _: to_single(as_days(cells, spec["day_first"])),
+    "category": lambda cells, _, __: as_text(cells),
 }
 _BLOCKS: dict[str, Callable[[Array, Spec], Array]] = {
     "number": _number_block,

@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart.extractor import PartA
 from headstart.model import Model
+from headstart.networks import ENSEMBLES
 from headstart.outputs import in_units
 from headstart.runfolder import replacing
 from headstart.signature import Signed, sign
@@ -26,7 +27,7 @@ __all__ = ["FOLDS_NAME", "NAME", "Ensemble", "mixing_weights"]
 
 Array = np.ndarray[Any, Any]
 
-NAME, FOLDS_NAME = "ensemble", "fold_ensemble"
+NAME, FOLDS_NAME = ENSEMBLES
 _ROUNDS = 500
 _LEAST_WEIGHT = 0.02  # a member with less says hardly anything, and costs as much as the others
 

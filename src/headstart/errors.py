@@ -18,7 +18,6 @@ from typing import Any
 
 __all__ = [
     "BackboneError",
-    "DataWarning",
     "DatasetError",
     "ExportError",
     "HeadstartError",
@@ -106,10 +105,6 @@ class RunError(HeadstartError):
 
 class StackError(HeadstartError):
     """A package, a device or the disk stands in the way."""
-
-
-class DataWarning(UserWarning):
-    """Something in the data was read otherwise than it stands; the answers stand all the same."""
 
 
 def printable(text: object) -> str:

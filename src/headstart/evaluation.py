@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart.dataset import SPLITS
 from headstart.skipping import Skipped
 
-__all__ = ["Evaluation", "Headline", "check_names", "check_thresholds", "finite"]
+__all__ = ["Evaluation", "Headline", "Origin", "check_names", "check_thresholds", "finite", "origin_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +35,37 @@ class Headline(NamedTuple):
     baseline: float | None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+class Origin(NamedTuple):
+    """Where the samples of an evaluation come from.
+
+    Attributes:
+        split: The split of the fit, ``test`` for new ones.
+        num_seen: How many are equal to samples that the model was fitted on or chosen by.
+    """
+
+    split: str
+    num_seen: int
+
+
+def origin_of(splits: Sequence[str], *, are_rows: bool) -> Origin:
+    """Tell where samples come from. One image that is known is a copy; rows of a table may be equal by chance.
+
+    Args:
+        splits: For each sample the split of the fit that holds one equal to it; empty if none does.
+        are_rows: They are rows of a table, which come from a split only where most of them are known, a tenth from there.
+
+    Example:
+        >>> origin_of(["train", "", "", ""], are_rows=False), origin_of(["train", "", "", ""], are_rows=True)
+        (Origin(split='train', num_seen=1), Origin(split='test', num_seen=1))
+    """
+    counts = Counter(filter(None, splits))
+    is_known = 2 * counts.total() > len(splits) if are_rows else counts.total() > 0
+    least = counts.total() / 10 if are_rows else 1
+    found = next((name for name in SPLITS if is_known and counts[name] >= least), "test")
+    return Origin(found, counts["train"] + counts["validation"])
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Evaluation(ABC):
     """What a model answered on one split, beside the truth.
 
@@ -47,6 +80,8 @@ class Evaluation(ABC):
         predicted: The answers that follow from them, in the shape of ``labels``.
         loss: Cross-entropy in nats, unweighted and without penalties; for values the mean squared error.
         skipped: Samples that were found and not evaluated, with their reasons.
+        num_seen: Of data that were brought to a fitted model, how many are equal to samples that it was fitted on or chosen
+            by.
     """
 
     task: str
@@ -57,9 +92,16 @@ class Evaluation(ABC):
     predicted: Array
     loss: float
     skipped: tuple[Skipped, ...] = ()
+    num_seen: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        name, value, bounds, _ = self.headline
+        shown = "not defined" if value is None else f"{value:.4g}"
+        interval = "" if bounds is None else f" [{bounds[0]:.4g}, {bounds[1]:.4g}]"
+        return f"{type(self).__name__}({self.split}, n={len(self)}, {name} {shown}{interval}, loss {self.loss:.4g})"
 
     @property
     def optimistic(self) -> bool:
@@ -82,6 +124,7 @@ class Evaluation(ABC):
             "optimistic": self.optimistic,
             "n": len(self),
             "num_skipped": len(self.skipped),
+            "num_seen": self.num_seen,
             "loss": finite(self.loss),
         }
 

@@ -14,6 +14,7 @@ from headstart.dataset import Dataset
 from headstart.features import Features
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.model import Model
+from headstart.predictor import beside_truth
 from headstart.progress import Progress
 from headstart.session import clear_session
 from headstart.splits import carve_validation, make_folds
@@ -58,6 +59,11 @@ class FoldScores(NamedTuple):
         """All answers as one: each sample was judged once."""
         labels = dataset.labels[self.positions]
         return evaluate_predictions(dataset.task, dataset.classes, labels, np.concatenate(self.answers), split=OUT_OF_FOLD)
+
+    def predictions(self, dataset: Dataset) -> tuple[list[str], list[list[object]]]:
+        """The answers beside the truth, in the order of the samples, as ``predictions.csv`` has them."""
+        order = np.argsort(self.positions)
+        return beside_truth(dataset, np.array(self.positions)[order], np.concatenate(self.answers)[order], ())
 
 
 def cross_validate(
@@ -108,16 +114,17 @@ def cross_validate(
             raise KeyboardInterrupt
         if trained.cut_short or time.perf_counter() > deadline:
             return None
-        _judge(model, others, learned, held_out, scores)
+        _judge(model, dataset, learned, held_out, scores)
         progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")
     return scores
 
 
-def _judge(model: Model, others: Dataset, features: AnyFeatures, held_out: Array, scores: FoldScores) -> None:
-    """Add the fold that a model has not seen."""
-    task, targets = others.scored_task, others.targets[held_out]
-    answers = model.scaled_answers(features, held_out)
-    scores.losses.append(task.score(targets, answers))
-    scores.metrics.append(task.measure(targets, answers))
+def _judge(model: Model, dataset: Dataset, features: AnyFeatures, held_out: Array, scores: FoldScores) -> None:
+    """Add the fold that a model has not seen; values are scored in the data set's scale, whatever that of the model is."""
+    task, targets = dataset.scored_task, dataset.targets[held_out]
+    answers = model.answers([features], held_out)
+    scaled = answers if dataset.scaling is None else dataset.scaling.apply(answers)
+    scores.losses.append(task.score(targets, scaled))
+    scores.metrics.append(task.measure(targets, scaled))
     scores.positions.extend(int(i) for i in held_out)
-    scores.answers.append(others.in_units(answers))
+    scores.answers.append(answers)

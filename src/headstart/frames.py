@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
-from headstart.encoding import as_numbers
+from headstart.encoding import as_days, as_numbers
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images
@@ -21,11 +22,12 @@ from headstart.targets import Target, find_target
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Known", "cells_of", "read_table", "row_digests"]
+__all__ = ["Known", "cells_of", "dataset_of_table", "read_table", "row_digests"]
 
 Array = np.ndarray[Any, Any]
 
 _LEAST_FOR_ID = 20  # rows
+_OF_DATES = 0.95  # share of different texts that make dates of a column
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,9 @@ class Known:
 def read_table(
     table: str | os.PathLike[str] | pd.DataFrame | Array,
     *,
-    target: str | None = None,
+    target: str | int | Sequence[str | int] | None = None,
     image: str | None = None,
     task: str | None = None,
-    known: Known | None = None,
 ) -> Dataset:
     """Read a CSV or Parquet file, a data frame, or an array of rows.
 
@@ -65,10 +66,10 @@ def read_table(
 
     Args:
         table: The file, the frame, or the array ``(n, columns)``.
-        target: Name or position of the target column, or several joined by commas; found if None, with the reason.
+        target: Name or position of the target column, or several, in a sequence or joined by commas; found if None, with
+            the reason.
         image: Name or position of the column of paths; the one whose cells are files if None.
         task: A key of ``TASKS`` to overrule what the labels say.
-        known: What a model that is there knows already.
 
     Raises:
         DatasetError: The file cannot be read (H107), a column cannot be found (H108), the target cannot be one (H101, H102,
@@ -80,9 +81,22 @@ def read_table(
         >>> dataset.task, dataset.labels.tolist()
         ('binary', [0, 1, 0, 1, 0, 1])
     """
+    asked = [str(column) for column in target] if isinstance(target, Sequence) and not isinstance(target, str) else target
+    return dataset_of_table(table, target=str(asked) if isinstance(asked, int) else asked, image=image, task=task)
+
+
+def dataset_of_table(
+    table: str | os.PathLike[str] | pd.DataFrame | Array,
+    *,
+    target: str | Sequence[str] | None = None,
+    image: str | None = None,
+    task: str | None = None,
+    known: Known | None = None,
+) -> Dataset:
+    """What ``read_table`` gives; also for a model that is there, which knows the target and the classes."""
     name, folder, cells, skipped = cells_of(table, known)
     if known is not None:
-        target, image, task = ",".join(known.targets) or None, known.image, known.task
+        target, image, task = known.targets or None, known.image, known.task
     if folder is None and image is not None:
         folder = Path()  # of a frame: paths are relative to where we are
     is_of_features = known is not None and known.columns
@@ -144,8 +158,16 @@ def cells_of(
     """
     if isinstance(table, np.ndarray):
         return "array", None, _called(table_of_array(table), known), []
-    if not isinstance(table, (str, os.PathLike)):
-        return "table", None, table_of_frame(table), []
+    if not isinstance(table, str | os.PathLike):
+        if hasattr(table, "columns"):
+            return "table", None, table_of_frame(table), []
+        raise DatasetError(
+            "H107",
+            "the table cannot be read",
+            received=f"a {type(table).__name__}",
+            expected="the path of a CSV or Parquet file, a data frame, or an array (rows, columns)",
+            advice="make a data frame of it: pandas.DataFrame([{'age': 31, 'town': 'Ulm'}])",
+        )
     path = Path(table)
     cells, skipped = read_cells(path, names=None if known is None else known.columns)
     return path.stem, path.parent, _called(cells, known), skipped
@@ -174,12 +196,12 @@ def row_digests(table: Table) -> list[str]:
 
 
 def _names_rows(cells: Array) -> bool:
-    """Whether a column has another text in each row, or counts them."""
-    if len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
+    """Whether a column has another text in each row, or counts them; one of dates does neither."""
+    if cells.dtype.kind == "M" or len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
         return False
     values = as_numbers(cells)
     if np.isnan(values).all():
-        return True
+        return all(np.isfinite(as_days(cells, day_first)).mean() < _OF_DATES for day_first in (True, False))
     return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)
 
 

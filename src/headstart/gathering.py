@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 from headstart.determinism import be_deterministic
+from headstart.doctor import check_columns
 from headstart.errors import OutOfTimeError, TrainingError
 from headstart.extractor import PartA
 from headstart.features import Extraction, Features, extract
@@ -80,8 +81,8 @@ def _encode(job: Job, part: PartA) -> TableFeatures:
     job.save(split_part=part.name)
     job.features[part.name] = features
     _start_importing_keras()
-    for note in features.notes:
-        job.progress.say(f"{note.title}: {note.measured}")
+    for finding in check_columns(features.notes):
+        job.progress.say(f"{finding.title}: {finding.measured}")
     return features
 
 

@@ -52,9 +52,18 @@ class Request:
         """Refuse early what would only fail after Part A.
 
         Raises:
-            UsageError: A number is out of its range (H007, H009).
+            UsageError: A number is out of its range (H007, H009), or it is said anew what a Dataset says (H044).
             DatasetError: The share of validation is (H105).
         """
+        said = [name for name in ("target", "image", "task") if getattr(self, name) is not None]
+        if isinstance(self.data, Dataset) and said:
+            raise UsageError(
+                "H044",
+                "a Dataset says this itself",
+                received=f"{', '.join(said)} beside a Dataset, whose task is {self.data.task}",
+                expected="these words for data that are yet to be read",
+                advice="give them to read_table",
+            )
         check_share(self.validation)
         if self.folds is not None and (self.folds < 0 or self.folds == 1):
             raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -13,13 +14,15 @@ from headstart.dataset import natural_key
 from headstart.encoding import as_numbers, is_missing
 from headstart.errors import DatasetError, printable
 
-__all__ = ["LABELS", "Labels", "TargetColumn", "are_classes", "list_parts", "listed", "no_column"]
+__all__ = ["LABELS", "SEPARATORS", "Labels", "TargetColumn", "is_no_label", "list_parts", "listed", "no_column"]
 
 Array = np.ndarray[Any, Any]
 
 _MOST_INTEGERS = 20  # different ones that are still taken for classes
 _LEAST_ROWS = 3  # a class, on average, where classes are integers
 _LARGEST = 1e30  # value of a regression: networks answer in float32, where a square has to fit as well
+_WHOLE = re.compile(r"([-+]?(?:0|[1-9]\d*))\.0+", re.ASCII)  # 1.0 is 1; but 007, 1e2 and the like are texts of their own
+SEPARATORS = ";|"  # of the labels in a cell
 _CLASSES_TOO = ("none", "-")  # markers of missing cells that are classes where the others are text: none and mild, + and -
 
 
@@ -33,7 +36,7 @@ class TargetColumn:
         self.missing = is_missing(self.texts)
         is_value = ~np.isnan(self.values)
         self.is_number = bool(is_value.any()) and 20 * int(is_value.sum()) >= 19 * int((~self.missing).sum())
-        if not (is_value | self.missing).all() and are_classes(self.values[is_value]):
+        if not (is_value | self.missing).all() and self.are_classes:
             self.is_number = False  # words among numbers are faults, but not where the numbers are classes
         if not self.is_number:
             self.missing &= ~np.isin([text.lower() for text in self.texts], _CLASSES_TOO)
@@ -59,14 +62,27 @@ class TargetColumn:
         """Its finite numbers."""
         return self.values[np.isfinite(self.values)]
 
-    def faults(self, are_usable: Array, fault: Callable[[str, str], str]) -> Array:
-        """Why each row cannot be used: it has no value, or the fault of its text; ``""`` for those that can."""
+    @cached_property
+    def are_classes(self) -> bool:
+        """Whether its numbers are classes: whole, few as they are written, and each of several rows on average."""
+        num_different = len(set(self.texts[np.isfinite(self.values)]))
+        is_whole = bool((self.finite == np.rint(self.finite)).all())
+        return is_whole and num_different <= min(_MOST_INTEGERS, len(self.finite) / _LEAST_ROWS)
+
+    def faults(self, are_usable: Array, fault: Callable[[str, str], str], *, hint: str = "") -> Array:
+        """Why each row cannot be used: it has no value, or the fault of its text; ``""`` for those that can.
+
+        Args:
+            are_usable: Rows whose value will do.
+            fault: Of a text, and of where it stands.
+            hint: What to tell of rows without a value.
+        """
         found = np.full(len(self.texts), "", object)
         for place in np.flatnonzero(~are_usable | self.missing):
             where = f"the target column {self.name!r}"
             is_missing = self.missing[place]
             text = printable(self.texts[place])[:40]
-            found[place] = f"no value in {where}" if is_missing else fault(text, where)
+            found[place] = f"no value in {where}{hint}" if is_missing else fault(text, where)
         return found
 
 
@@ -78,17 +94,14 @@ class Labels(NamedTuple):
     faults: Array
 
 
-def are_classes(values: Array) -> bool:
-    """Whether numbers are classes: whole, few, and each of several rows on average."""
-    values = values[np.isfinite(values)]
-    num_different = len(np.unique(values))
-    is_whole = bool((values == np.rint(values)).all())
-    return is_whole and num_different <= min(_MOST_INTEGERS, len(values) / _LEAST_ROWS)
-
-
 def list_parts(text: str, separator: str) -> list[str]:
     """What a cell lists."""
-    return [part.strip() for part in text.split(separator) if part.strip()]
+    return [] if is_no_label(text) else [part.strip() for part in text.split(separator) if part.strip()]
+
+
+def is_no_label(text: str) -> bool:
+    """Whether a cell says that no label applies: it is nothing but separators."""
+    return bool(text) and not text.strip(SEPARATORS + " ")
 
 
 def no_column(received: str, *, is_new: bool = True) -> DatasetError:
@@ -116,11 +129,16 @@ def _texts(cells: Array, values: Array) -> Array:
     """Cells as text; whole numbers without a decimal point, so that 1 and 1.0 are one class."""
     if cells.dtype.kind == "M":
         return np.array(["" if np.isnat(cell) else str(cell) for cell in cells], object)
+    if cells.dtype.kind == "O":
+        return np.array([whole[1] if (whole := _WHOLE.fullmatch(cell)) else cell for cell in cells], object)
     is_whole = (np.abs(values) < 2**53) & (values == np.rint(values))
     return np.array([str(int(v)) if w else str(c) for c, v, w in zip(cells, values, is_whole, strict=True)], object)
 
 
 def _class_labels(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
+    """Labels of one column of classes, or of several of 0 and 1."""
+    if len(columns) > 1:
+        return _one_hot(columns, classes)
     column = columns[0]
     names = np.array([*map(printable, column.texts)], object)
     found = set(names[~column.missing & ~(column.is_number & np.isinf(column.values))])
@@ -129,6 +147,23 @@ def _class_labels(columns: list[TargetColumn], classes: Sequence[str] | None) ->
     labels = np.array([numbered.get(name, -1) for name in names], np.int64)
     faults = column.faults(labels >= 0, _of_no_model if classes else lambda text, where: f"{text} in {where} is no class")
     return Labels(names_in_order, labels, faults)
+
+
+def _one_hot(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
+    """The class of a row is the name of the one column that is 1 there."""
+    names = tuple(column.name for column in columns)
+    names_in_order = names if classes is None else tuple(column.name for column in _by_name(columns, classes))
+    numbered = {name: number for number, name in enumerate(names_in_order)}
+    are_on = np.stack([column.bits == 1 for column in columns], axis=1)
+    named = [names[place] for place in are_on.argmax(axis=1)]
+    found = [c.faults(c.bits >= 0, _neither_0_nor_1) for c in columns]
+    found.append(np.array([_unless_one(number, len(names)) for number in are_on.sum(axis=1)], object))
+    found.append(np.array(["" if name in numbered else _of_no_model(name, "") for name in named], object))
+    return Labels(names_in_order, np.array([numbered.get(name, -1) for name in named], np.int64), _first_faults(found))
+
+
+def _unless_one(number: int, num_columns: int) -> str:
+    return "" if number == 1 else f"{number} of {num_columns} target columns are 1, and one has to be"
 
 
 def _in_order(names: set[str]) -> list[str]:
@@ -142,10 +177,10 @@ def _label_lists(columns: list[TargetColumn], classes: Sequence[str] | None) -> 
     """Labels of one or several columns of 0 and 1, or of one column of lists."""
     if len(columns) > 1 or columns[0].is_bits or tuple(classes or ()) == (columns[0].name,):
         columns = _by_name(columns, classes)
-        found = [c.faults(c.bits >= 0, lambda text, where: f"{text} in {where} is neither 0 nor 1") for c in columns]
+        found = [c.faults(c.bits >= 0, _neither_0_nor_1) for c in columns]
         return Labels(tuple(c.name for c in columns), np.stack([c.bits for c in columns], axis=1), _first_faults(found))
     column = columns[0]
-    separator = max(";|", key=lambda mark: sum(mark in text for text in column.texts))
+    separator = max(SEPARATORS, key=lambda mark: sum(mark in text and not is_no_label(text) for text in column.texts))
     lists = [[printable(part) for part in list_parts(text, separator)] for text in column.texts]
     used = {part for parts, gone in zip(lists, column.missing, strict=True) if not gone for part in parts}
     names = tuple(_in_order(used) if classes is None else classes)
@@ -153,10 +188,13 @@ def _label_lists(columns: list[TargetColumn], classes: Sequence[str] | None) -> 
     labels = np.zeros((len(lists), len(names)), np.int64)
     are_known = np.zeros(len(lists), bool)
     for row, parts in enumerate(lists):
-        are_known[row] = bool(parts) and all(part in numbered for part in parts)
+        are_known[row] = all(part in numbered for part in parts)
         labels[row, [numbered[part] for part in parts if part in numbered]] = 1
-    faults = column.faults(are_known, _of_no_model if classes else lambda text, where: f"{text} in {where} lists no label")
-    return Labels(names, labels, faults)
+    return Labels(names, labels, column.faults(are_known, _of_no_model, hint="; a single ; says that no label applies"))
+
+
+def _neither_0_nor_1(text: str, where: str) -> str:
+    return f"{text} in {where} is neither 0 nor 1"
 
 
 def _of_no_model(text: str, _: str) -> str:

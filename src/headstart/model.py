@@ -13,10 +13,11 @@ import numpy as np
 
 from headstart.augmentation import find_augmentation
 from headstart.cachefolder import cache_folder
-from headstart.dataset import SPLITS, Dataset, nothing_to_evaluate
+from headstart.dataset import Dataset, nothing_to_evaluate
 from headstart.determinism import be_deterministic
 from headstart.encoding import code_sizes
 from headstart.errors import RunError, TrainingError
+from headstart.evaluation import origin_of
 from headstart.export import FORMATS, Exported, export_model
 from headstart.extractor import PIXELS, TABLE, PartA
 from headstart.features import Extraction, Features, Views, extract
@@ -27,7 +28,7 @@ from headstart.part_b import PartB
 from headstart.planfile import check_settings
 from headstart.readers import Known, read, unlabelled, unlabelled_rows
 from headstart.recipe import Recipe
-from headstart.runfolder import read_json, read_json_lines, replacing, write_bytes
+from headstart.runfolder import read_csv, read_json, read_json_lines, replacing, write_bytes, write_csv
 from headstart.scaling import Scaling
 from headstart.signature import Signed, sign, thresholds_of
 from headstart.splits import group_duplicates, make_split
@@ -125,7 +126,7 @@ class Model:
         check_used(trial, settings)
         self.recipe = recipe
 
-    def fit(self, data: Dataset | str | os.PathLike[str], *, validation: float = 0.2) -> list[dict[str, Any]]:
+    def fit(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame, *, validation: float = 0.2) -> list[dict[str, Any]]:
         """Extract features, train Part B and tune its thresholds; a split that is missing is made.
 
         Returns:
@@ -262,40 +263,42 @@ class Model:
         """The same in the scale that ``Dataset.targets`` has."""
         return self.part_b.answers(features.rows(indices))
 
-    def evaluate(self, data: Dataset | str | os.PathLike[str] | None = None) -> Evaluation:
+    def evaluate(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
         """Measure on a data set, or on the split of the fitted one that is most honest: test, else validation.
 
         A data set with a test split is measured on that; any other as a whole. Samples that the model was fitted or chosen
         on are known by their content, and the evaluation then names that split.
 
         Raises:
-            DatasetError: No sample of the model's classes can be read (H110).
+            DatasetError: No sample of the model's classes can be read, or a loaded model is given no data (H110).
         """
         _, fitted = self._fitted()
         if data is None:
+            if not len(fitted):
+                raise nothing_to_evaluate("a model that was loaded, which brings no samples", fitted.classes)
             chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
         else:
             dataset = data if isinstance(data, Dataset) else read(data, known=self._known())
             if (dataset.table is not None) != self.part.is_table:
                 raise nothing_to_evaluate(f"{dataset.name}, which holds {dataset.sample_noun}s", fitted.classes)
-            dataset = dataset.relabelled(fitted.classes)
+            dataset = dataset.relabelled(fitted.classes, fitted.task)
             chosen = dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
         features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if not len(usable):
             raise nothing_to_evaluate(chosen.name, fitted.classes)
-        split_of = dict(zip(self._contents(fitted), fitted.split, strict=True))
-        contents = self._contents(chosen)
-        seen = {split_of.get(contents[i], "") for i in usable}
+        contents, split_of = self._contents(chosen), self._splits_of_contents()
+        origin = origin_of([split_of.get(contents[i], "") for i in usable], are_rows=self.part.is_table)
         evaluation = evaluate_predictions(
             fitted.task,
             fitted.classes,
             chosen.labels[usable],
             self.answers([features], usable),
-            split=next((name for name in SPLITS if name in seen), "test"),
+            split=chosen.split[0] if data is None else origin.split,
             thresholds=self.thresholds,
         )
-        return replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
+        skipped = (*chosen.skipped, *features.skipped(chosen)[0])
+        return replace(evaluation, skipped=skipped, num_seen=0 if data is None else origin.num_seen)
 
     def predict(self, samples: str | os.PathLike[str] | Sequence[str] | Array | pd.DataFrame) -> pd.DataFrame:
         """A table ``path, predicted, p_<class>…`` for image files, or for arrays ``(n, height, width[, channels])``.
@@ -331,6 +334,14 @@ class Model:
             return dataset.digests
         return row_contents(dataset.table, self.encoding)
 
+    def _splits_of_contents(self) -> dict[str, str]:
+        """What tells a sample from others, and its split, of all that the model was fitted with."""
+        _, fitted = self._fitted()
+        if self._source is None:
+            return dict(zip(self._contents(fitted), fitted.split, strict=True))
+        path = self._source / "contents.csv"
+        return {row["digest"]: row["split"] for row in read_csv(path)} if path.exists() else {}
+
     def _known(self) -> Known:
         _, fitted = self._fitted()
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
@@ -344,12 +355,15 @@ class Model:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write model.keras, signature.json, golden.npz and preprocess.py: all that ``export`` and ``load`` need.
 
-        Boosted trees of a table are no network, and lie in model.npz.
+        Boosted trees of a table are no network, and lie in model.npz. By contents.csv, which holds no samples but their
+        digests, a loaded model knows what it was fitted on.
         """
         _, dataset = self._fitted()
         out, part_b = Path(folder), self.part_b
         if self._source is not None:
-            for name in (part_b.file, "golden.npz", "preprocess.py", "signature.json"):
+            has_contents = (self._source / "contents.csv").exists()  # an export has none
+            names = (part_b.file, "golden.npz", "preprocess.py", "signature.json", *["contents.csv"] * has_contents)
+            for name in names:
                 write_bytes(out / name, (self._source / name).read_bytes())
             return
         if part_b.is_yardstick:
@@ -357,6 +371,7 @@ class Model:
         else:
             with replacing(out / "model.keras") as temporary:
                 self.keras().save(temporary)
+        write_csv(out / "contents.csv", ["digest", "split"], self._splits_of_contents().items())
         made = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": part_b.num_samples}
         sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding))
 

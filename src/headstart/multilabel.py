@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 
 
 @final
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class MultiLabel(Evaluation):
     """Which labels a model gave each sample of one split, beside the truth; the task is ``multilabel``.
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headstart.blocks import cnn, dense_block, dnn
 from headstart.errors import UsageError
-from headstart.extractor import PartA
+from headstart.extractor import PIXELS, TABLE, PartA
 from headstart.outputs import checked, one_vs_rest, output_layer
 from headstart.tasks import TASKS
+from headstart.yardsticks import YARDSTICKS
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "join"]
+__all__ = ["ENSEMBLES", "NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "join"]
 
 HIDDEN_UNITS = 256
 DROPOUT = 0.5
@@ -105,7 +106,8 @@ NETWORKS: dict[str, Network] = {
     "ovr_linear": Network(_linear, embeds=False, is_one_vs_rest=True),
     "ovr_mlp": Network(_small_mlp, is_one_vs_rest=True),
 }
-_OURS = frozenset(NETWORKS)
+ENSEMBLES = ("ensemble", "fold_ensemble")  # trials that are made of others
+_OURS = frozenset((*NETWORKS, *YARDSTICKS, *ENSEMBLES, PIXELS, TABLE))
 
 
 def find_network(name: str, options: Mapping[str, Any]) -> Network:
@@ -181,7 +183,7 @@ def adopt(network: str | keras.Model | Callable[..., keras.KerasTensor]) -> str:
             reads. A function that begins at the pixels is told by an attribute ``takes_images = True``.
 
     Raises:
-        UsageError: Its name cannot be part of a trial's name, or is that of a network of Headstart's (H029).
+        UsageError: Its name cannot be part of a trial's name, or means something else there (H029).
     """
     if isinstance(network, str):
         return network

@@ -101,7 +101,9 @@ class PartB:
         if self.is_one_vs_rest:
             return self._sharing().whole
         if self.part.is_table:
-            return self.network
+            import keras
+
+            return keras.Model(self.network.input, self.network.output)  # without the state of an optimizer
         if self._joined is None:
             network = self.network
             self._joined = join(self.part, lambda _: network)

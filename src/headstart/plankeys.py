@@ -16,7 +16,7 @@ from headstart.backbones import find_backbone
 from headstart.errors import BackboneError, UsageError
 from headstart.extractor import PIXELS, POOLINGS, TABLE
 from headstart.layer_choices import check_choices, read_regularizer
-from headstart.networks import NETWORKS
+from headstart.networks import ENSEMBLES, NETWORKS
 from headstart.rates import SCHEDULES
 from headstart.recipe import Recipe
 from headstart.tasks import TASKS
@@ -217,8 +217,8 @@ KEYS: dict[str, Key] = {
     "options": Key(_is(Mapping, "a table"), "options = { dropout = 0.3 }"),
     "name": Key(
         _text(
-            r"(?!(?i:ensemble)$)([^\W_][\w.+=-]{0,78}\w|[^\W_])",  # the mean of several trials has that name
-            "up to 80 letters, digits and . _ + = -, a letter or digit first, and not the word ensemble",
+            rf"(?!(?i:{'|'.join(ENSEMBLES)})$)([^\W_][\w.+=-]{{0,78}}\w|[^\W_])",
+            f"up to 80 letters, digits and . _ + = -, a letter or digit first, and not {' or '.join(ENSEMBLES)}",
         ),
         'name = "wide"',
     ),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from headstart.cells import Table
-from headstart.dataset import Skipped, natural_key
+from headstart.dataset import Dataset, Skipped, natural_key
 from headstart.engines import OpenVINOEngine, read_graph
 from headstart.frames import Known
-from headstart.images import DecodePool, Geometry, usable_cores
+from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
 from headstart.runfolder import read_json
 from headstart.signature import add_graph, thresholds_of
 from headstart.table_features import cells_to_read
@@ -25,6 +25,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "as_frame",
+    "beside_truth",
     "prediction_table",
     "truth_columns",
     "verdicts",
@@ -104,6 +105,29 @@ def prediction_table(
     return columns, rows
 
 
+def beside_truth(
+    dataset: Dataset, indices: Sequence[int] | Array, answers: Array, thresholds: Sequence[float]
+) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of a table of predictions with the true labels behind what names a sample.
+
+    Args:
+        dataset: Labelled samples.
+        indices: Those that were answered.
+        answers: To each of them, ``(n, columns)``, in the user's units.
+        thresholds: As ``verdicts`` takes them.
+    """
+    texts = dataset.label_texts()
+    told = verdicts(dataset.task, dataset.classes, answers, thresholds)
+    predictions = [
+        Prediction(dataset.paths[i], verdict, answer, "") for i, verdict, answer in zip(indices, told, answers, strict=True)
+    ]
+    columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key)
+    truths = truth_columns(dataset.task, dataset.classes)
+    labels = [texts[i].split(";") if len(truths) > 1 else [texts[i]] for i in indices]
+    beside = [[row[0], *truth, *row[1:]] for row, truth in zip(rows, labels, strict=True)]
+    return [columns[0], *truths, *columns[1:]], beside
+
+
 class Predictor:
     """A run's model, ready to answer.
 
@@ -154,21 +178,34 @@ class Predictor:
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         return Known(self.classes, self.task, self._targets or tuple(targets), image, self._columns, reads)
 
+    def answer(self, dataset: Dataset) -> list[Prediction]:
+        """Answers for the samples of a data set, of the kind that the model knows."""
+        if dataset.table is not None:
+            return self.predict_rows(dataset.table)
+        return self.predict(dataset.paths) if dataset.arrays is None else self.predict_arrays(dataset.arrays)
+
     def predict(self, paths: Sequence[str]) -> list[Prediction]:
         """Answers in the order of ``paths``, one each; a file that cannot be read has an error in place of an answer."""
-        errors: dict[int, str] = {}
-        outputs: dict[int, Array] = {}
         workers = max(1, min(usable_cores(), len(paths)))
         with DecodePool(self.geometry, workers) as pool:
+            return self._answered(paths, pool.decode(paths))
 
-            def images() -> Iterator[tuple[int, Array]]:
-                for decoded in pool.decode(paths):
-                    if decoded.pixels is None:
-                        errors[decoded.index] = decoded.reason
-                    else:
-                        yield decoded.index, decoded.pixels
+    def predict_arrays(self, images: Sequence[Array] | Array) -> list[Prediction]:
+        """The same for images in memory, as ``pixels.from_array`` takes them; their numbers stand for paths."""
+        decoded = (decode_array(i, image, self.geometry) for i, image in enumerate(images))
+        return self._answered([f"[{i}]" for i in range(len(images))], decoded)
 
-            outputs.update(self._engine.run(images()))
+    def _answered(self, paths: Sequence[str], samples: Iterable[Decoded]) -> list[Prediction]:
+        errors: dict[int, str] = {}
+
+        def images() -> Iterator[tuple[int, Array]]:
+            for decoded in samples:
+                if decoded.pixels is None:
+                    errors[decoded.index] = decoded.reason
+                else:
+                    yield decoded.index, decoded.pixels
+
+        outputs = dict(self._engine.run(images()))
         known = list(outputs)
         answers = self._told(np.stack([outputs[i] for i in known])) if known else []
         found = dict(zip(known, answers, strict=True))

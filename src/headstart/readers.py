@@ -5,42 +5,54 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.cells import Table
 from headstart.dataset import SPLITS, Dataset
+from headstart.encoding import as_numbers
 from headstart.errors import DatasetError
 from headstart.fingerprint import array_digest, bytes_digest, file_digests
 from headstart.folders import read_folder
-from headstart.frames import Known, cells_of, read_table, row_digests
+from headstart.frames import Known, cells_of, dataset_of_table, read_table, row_digests
+from headstart.skipping import Skipped
+from headstart.targets import Target, find_target
 from headstart.tasks import infer_task, integer_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Known", "read", "read_arrays", "read_folder", "read_table", "unlabelled", "unlabelled_rows"]
 
+Array = np.ndarray[Any, Any]
+
+_NUMBERS = ("integer", "floating", "mixed-integer-float")
 _TABLES = {".csv", ".tsv", ".txt", ".data", ".parquet", ".pq"}
 
 
 def read(
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | pd.DataFrame | Array,
     *,
     target: str | None = None,
     image: str | None = None,
     task: str | None = None,
     known: Known | None = None,
 ) -> Dataset:
-    """Read whatever ``data`` names: a folder of class folders, or a table of image paths or of features.
+    """Read whatever ``data`` names: a folder of class folders, or a table of image paths or of features; or a table itself.
 
     With ``known``, classes are those of a model, and samples of any other are listed as skipped.
 
     Raises:
         DatasetError: There is nothing there, or it is neither (H106).
     """
+    if not isinstance(data, str | os.PathLike):
+        return dataset_of_table(data, target=target, image=image, task=task, known=known)
     path = Path(data)
     if path.is_dir():
         return read_folder(path, task=task, classes=None if known is None else known.classes)
     if path.is_file() and path.suffix.lower() in _TABLES:
-        return read_table(path, target=target, image=image, task=task, known=known)
+        return dataset_of_table(path, target=target, image=image, task=task, known=known)
     raise DatasetError(
         "H106",
         "there is no data here",
@@ -63,48 +75,111 @@ def read_arrays(
     Args:
         images: ``(n, height, width)`` or ``(n, height, width, channels)`` with 1, 3 or 4 channels; uint8, or float in
             0..1 or 0..255.
-        labels: Integers or strings ``(n,)``, or one-hot ``(n, classes)``.
-        classes: Names of the classes in the order of the label numbers.
+        labels: Classes: whole numbers or strings ``(n,)``, or one-hot ``(n, classes)``. Labels of a multilabel task: other
+            0 and 1, ``(n, labels)``. Values of a regression: other numbers, ``(n,)`` or ``(n, targets)``. Samples of which
+            one is missing are listed as skipped.
+        classes: Names of the classes in the order of the label numbers; names of the labels or the targets.
         split: ``train``, ``validation``, ``test`` or ``""`` for each sample; made later if None.
         task: A key of ``TASKS`` to overrule what the labels say.
 
     Raises:
-        DatasetError: Shapes do not fit one another (H109) or labels are not labels (H103).
+        DatasetError: Shapes do not fit one another (H109), labels are not labels (H103), are all alike (H101) or not those
+            of the task (H102).
+
+    Example:
+        >>> images = np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
+        >>> dataset = read_arrays(images, [[1, 0], [1, 1], [0, 0], [0, 1]], classes=["sea", "sun"])
+        >>> dataset.task, dataset.label_texts()
+        ('multilabel', ['sea', 'sea;sun', '', 'sun'])
     """
     images = _as_levels(np.asarray(images))
-    labels = np.asarray(labels)
-    numbers, names = integer_labels(labels)
-    if classes is not None and labels.dtype.kind in "SUO" and set(names) <= set(classes):  # text names its class itself
-        numbers = np.array([list(classes).index(name) for name in names], np.int64)[numbers]
-        names = tuple(classes)
-    splits = ("",) * len(numbers) if split is None else tuple(split)
+    labels = _plain(np.asarray(labels))
+    splits = ("",) * labels.size if split is None else tuple(split)
     if (
         images.ndim not in (3, 4)
-        or not len(images) == len(numbers) == len(splits)
-        or (classes is not None and len(classes) != len(names))
+        or labels.shape[:1] != images.shape[:1]
+        or (split is not None and len(splits) != len(images))
         or not set(splits) <= {*SPLITS, ""}
     ):
-        raise DatasetError(
-            "H109",
-            "images and labels do not fit together",
-            received=f"images of shape {images.shape}, {len(numbers)} labels of {len(names)} classes"
-            + (f", {len(classes)} class names" if classes is not None else "")
-            + (f", {len(splits)} splits of {', '.join(sorted(set(splits)))}" if split is not None else ""),
-            expected=f"images (n, height, width[, channels]), n labels, a name a class, splits of {', '.join(SPLITS)}",
-            advice="check the first axis of each",
-        )
-    class_names = tuple(classes or names)
-    inferred, reason = infer_task(class_names, task)
+        told = "" if split is None else f", {len(splits)} splits of {', '.join(sorted(set(splits)))}"
+        raise _unfit(f"images of shape {images.shape}, labels of shape {labels.shape}{told}")
+    found = (_amounts if _are_amounts(labels, task) else _classes)(labels, classes, task)
+    missed = np.setdiff1d(np.arange(len(labels)), found.kept)
     return Dataset(
         name="arrays",
-        task=inferred,
-        task_reason=reason,
-        classes=class_names,
-        paths=tuple(f"[{i}]" for i in range(len(images))),
-        labels=numbers,
-        digests=tuple(array_digest(image) for image in images),
-        split=splits,
-        arrays=images,
+        task=found.task,
+        task_reason=found.reason,
+        classes=found.classes,
+        paths=tuple(f"[{i}]" for i in found.kept),
+        labels=found.labels,
+        digests=tuple(array_digest(images[i]) for i in found.kept),
+        split=tuple(splits[i] for i in found.kept),
+        skipped=tuple(Skipped(f"[{i}]", row.reason) for i, row in zip(missed, found.skipped, strict=True)),
+        arrays=images[found.kept] if len(missed) else images,
+    )
+
+
+def _plain(labels: Array) -> Array:
+    """Labels without an axis of one; numbers among objects, with gaps say, as floats."""
+    from pandas.api.types import infer_dtype
+
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.dtype.kind == "O" and infer_dtype(labels.ravel(), skipna=True) in _NUMBERS:
+        values = as_numbers(labels.ravel()).reshape(labels.shape)
+        return labels if (np.abs(values) >= 2**53).any() else values
+    return labels
+
+
+def _are_amounts(labels: Array, task: str | None) -> bool:
+    """Whether the columns of an array are labels of a multilabel task or values of a regression, and no classes."""
+    if labels.dtype.kind not in "biuf" or labels.ndim not in (1, 2) or task in ("binary", "multiclass"):
+        return False
+    if task in ("multilabel", "regression"):
+        return True
+    there = labels[np.isfinite(labels.reshape(len(labels), -1)).all(axis=1)]
+    if labels.ndim == 1:
+        return bool((there != np.rint(there)).any())
+    return not (np.isin(there, (0, 1)).all() and (there.sum(axis=1) == 1).all())
+
+
+def _amounts(labels: Array, names: Sequence[str] | None, task: str | None) -> Target:
+    """Labels and values, each a column of the array."""
+    columns = tuple(labels.reshape(len(labels), -1).astype(np.float64).T)
+    _check_names(names, len(columns), "columns")
+    names = names or ([str(i) for i in range(len(columns))] if len(columns) > 1 else ["target"])
+    return find_target(Table(tuple(names), columns), names, task=task)
+
+
+def _classes(labels: Array, classes: Sequence[str] | None, task: str | None) -> Target:
+    """Classes by number, by name or one-hot."""
+    import pandas as pd
+
+    is_there = np.isfinite(labels) if labels.dtype.kind == "f" else ~pd.isna(labels)
+    kept = np.flatnonzero(is_there.reshape(len(labels), -1).all(axis=1))
+    there = labels[kept]
+    is_whole = there.ndim == 1 and there.dtype.kind == "f" and bool((there == np.rint(there)).all())
+    numbers, names = integer_labels(there.astype(np.int64) if is_whole else there)
+    if classes is not None and there.dtype.kind in "SUO" and set(names) <= set(classes):  # text names its class itself
+        numbers = np.array([list(classes).index(name) for name in names], np.int64)[numbers]
+        names = tuple(classes)
+    _check_names(classes, len(names), "classes")
+    chosen, reason = infer_task(classes or names, task)
+    skipped = [Skipped(f"[{i}]", "it has no label") for i in np.setdiff1d(np.arange(len(labels)), kept)]
+    return Target((), chosen, reason, tuple(classes or names), numbers, kept, skipped)
+
+
+def _check_names(names: Sequence[str] | None, number: int, what: str) -> None:
+    if names is not None and not len(set(names)) == len(names) == number:
+        raise _unfit(f"labels of {number} {what}, and {len(names)} names: {', '.join(names[:5])}")
+
+
+def _unfit(received: str) -> DatasetError:
+    return DatasetError(
+        "H109",
+        "images and labels do not fit together",
+        received=received,
+        expected=f"images (n, height, width[, channels]), n labels, a name a class, splits of {', '.join(SPLITS)}",
+        advice="check the first axis of each",
     )
 
 

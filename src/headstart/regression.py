@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 @final
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Regression(Evaluation):
     """What values a model answered on one split, beside the truth; the task is ``regression``.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from headstart.dataset import Dataset, Skipped, nothing_to_evaluate
 from headstart.errors import RunError
+from headstart.evaluation import Origin, origin_of
 from headstart.export import Exported, export_model, formats_of
 from headstart.frames import cells_of
 from headstart.leaderboard import read_leaderboard
@@ -76,11 +77,12 @@ class Run:
 
         return pd.DataFrame([row.to_json() for row in read_leaderboard(self.path / "leaderboard.csv")])
 
-    def evaluate(self, data: str | os.PathLike[str]) -> Evaluation:
+    def evaluate(self, data: str | os.PathLike[str] | Dataset | pd.DataFrame) -> Evaluation:
         """Measure the run's model on labelled samples that it may never have seen.
 
         Args:
-            data: A folder of class folders, or a table. Its test split is used if it has one, else all of it.
+            data: A folder of class folders, a table or a data frame, or a Dataset. Its test split is used if it has one, else
+                all of it.
 
         Raises:
             DatasetError: No sample of the run's classes can be read there (H110).
@@ -88,27 +90,29 @@ class Run:
         predictor = self.predictor()
         state = self.folder.state
         known = predictor.known(state.get("targets", ()), state.get("image"))
-        dataset = read(data, known=known)
+        dataset = data if isinstance(data, Dataset) else read(data, known=known)
         if (dataset.table is None) != (predictor.encoding is None):
-            raise nothing_to_evaluate(f"{data}, which holds {dataset.sample_noun}s", predictor.classes)
-        dataset = dataset.relabelled(predictor.classes)
+            raise nothing_to_evaluate(f"{dataset.name}, which holds {dataset.sample_noun}s", predictor.classes)
+        dataset = dataset.relabelled(predictor.classes, predictor.task)
         if "test" in dataset.split:
             dataset = dataset.take(dataset.indices("test"))
-        answers = predictor.predict(dataset.paths) if dataset.table is None else predictor.predict_rows(dataset.table)
+        answers = predictor.answer(dataset)
         found = {i: answer.answers for i, answer in enumerate(answers) if answer.answers is not None}
         usable = list(found)
         if not usable:
-            raise nothing_to_evaluate(str(data), predictor.classes)
+            raise nothing_to_evaluate(dataset.name, predictor.classes)
         unread = [Skipped(answer.path, answer.error) for answer in answers if answer.error]
+        contents = _contents(dataset, predictor, usable)
+        origin = self._note_look(contents, are_rows=dataset.table is not None)
         evaluation = evaluate_predictions(
             predictor.task,
             dataset.classes,
             dataset.labels[usable],
             np.stack(list(found.values())),
-            split=self._note_look(_contents(dataset, predictor, usable)) or "test",
+            split=origin.split,
             thresholds=predictor.thresholds,
         )
-        return replace(evaluation, skipped=(*dataset.skipped, *unread))
+        return replace(evaluation, skipped=(*dataset.skipped, *unread), num_seen=origin.num_seen)
 
     def predict(self, samples: Any) -> pd.DataFrame:
         """A table ``path, predicted, p_<class>…`` in the order given; a file that cannot be read has an ``error``.
@@ -173,13 +177,14 @@ class Run:
                 advice=f"headstart resume {self.path}, where it was killed; or fit again",
             )
 
-    def _note_look(self, digests: Sequence[str]) -> str:
-        """The split of the run that these contents come from, if any; a look at its test split is counted."""
+    def _note_look(self, digests: Sequence[str], *, are_rows: bool) -> Origin:
+        """Where these contents come from; a look at the run's test split is counted."""
         split_of = {row["digest"]: row["split"] for row in read_csv(self.path / "contents.csv")}
-        splits = {split_of.get(digest, "") for digest in digests}
-        if "test" in splits:
+        splits = [split_of.get(digest, "") for digest in digests]
+        looks = splits.count("test")
+        if (2 * looks > len(splits)) if are_rows else looks:
             self.folder.update(test_looks=self.folder.state.get("test_looks", 0) + 1)
-        return next((name for name in ("train", "validation", "test") if name in splits), "")
+        return origin_of(splits, are_rows=are_rows)
 
 
 def _contents(dataset: Dataset, predictor: Predictor, usable: Sequence[int]) -> list[str]:

@@ -65,19 +65,20 @@ def fit_scaling(values: Array) -> Scaling:
     values = np.asarray(values, np.float64)
     logs = tuple(_wants_log(column) for column in values.T)
     logged = np.where(logs, np.log1p(np.maximum(values, 0.0)), values)
-    deviations = logged.std(axis=0)
-    return Scaling(
-        logs,
-        tuple(float(mean) for mean in logged.mean(axis=0)),
-        tuple(float(deviation) if deviation > 0 else 1.0 for deviation in deviations),
-    )
+    deviations = [float(column.std()) or 1.0 if _varies(column) else 1.0 for column in logged.T]
+    return Scaling(logs, tuple(float(mean) for mean in logged.mean(axis=0)), tuple(deviations))
 
 
 def skewness(values: Array) -> float:
     """Fisher's coefficient of skewness of ``(n,)``; 0 where they do not vary."""
     centred = values - values.mean()
     deviation = float(np.sqrt(np.square(centred).mean()))
-    return float(((centred / deviation) ** 3).mean()) if deviation > 0 else 0.0
+    return float(((centred / deviation) ** 3).mean()) if _varies(values) and deviation > 0 else 0.0
+
+
+def _varies(values: Array) -> bool:
+    """By the values themselves: the mean of equal numbers may be a hair beside them."""
+    return bool(values.min() < values.max())
 
 
 def _wants_log(column: Array) -> bool:

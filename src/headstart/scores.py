@@ -67,4 +67,5 @@ def r2(labels: Array, values: Array) -> float:
     """Coefficient of determination, the mean over targets; 0 for a target that does not vary."""
     residual = np.square(np.asarray(values, np.float64) - labels).sum(axis=0)
     total = np.square(labels - labels.mean(axis=0)).sum(axis=0)
-    return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1.0), 0.0).mean())
+    varies = (labels.min(axis=0) < labels.max(axis=0)) & (total > 0)  # the mean of equal numbers may be a hair beside them
+    return float(np.where(varies, 1 - residual / np.where(varies, total, 1.0), 0.0).mean())

@@ -16,7 +16,7 @@ from headstart.ensemble import Ensemble
 from headstart.errors import ExportError
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.model import Model
-from headstart.predictor import Prediction, prediction_table, truth_columns, verdicts
+from headstart.predictor import beside_truth
 from headstart.progress import Progress
 from headstart.report import write_report
 from headstart.runfolder import RunFolder, write_csv, write_json
@@ -123,16 +123,8 @@ def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
     texts = dataset.label_texts()
     write_json(path / "evaluation.json", evaluation.to_json())
     indices = dataset.indices(evaluation.split)
-    told = verdicts(dataset.task, dataset.classes, evaluation.answers, cargo.model.thresholds)
-    predictions = [
-        Prediction(dataset.paths[i], verdict, answer, "")
-        for i, verdict, answer in zip(indices, told, evaluation.answers, strict=True)
-    ]
-    columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key)
-    truths = truth_columns(dataset.task, dataset.classes)
-    labels = [texts[i].split(";") if len(truths) > 1 else [texts[i]] for i in indices]
-    beside = [[row[0], *truth, *row[1:]] for row, truth in zip(rows, labels, strict=True)]
-    write_csv(path / "predictions.csv", [columns[0], *truths, *columns[1:]], beside)
+    answers = beside_truth(dataset, indices, evaluation.answers, cargo.model.thresholds)
+    write_csv(path / "predictions.csv", *answers)
     write_csv(path / "splits.csv", [dataset.key, "label", "split"], zip(dataset.paths, texts, dataset.split, strict=True))
     encoding = features.encoding if isinstance(features := cargo.features[0], TableFeatures) else None
     contents = dataset.digests if dataset.table is None or not encoding else row_contents(dataset.table, encoding)

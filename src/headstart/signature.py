@@ -23,6 +23,7 @@ from headstart.fingerprint import file_digest
 from headstart.images import Geometry, decode_array
 from headstart.runfolder import read_json, replacing, write_bytes, write_json
 from headstart.splits import strata
+from headstart.table_features import training_cells
 from headstart.tasks import TASKS
 
 __all__ = ["Signed", "add_graph", "sign", "thresholds_of"]
@@ -120,7 +121,7 @@ def _arguments(names: Sequence[str]) -> list[str]:
 _COLUMNS: dict[str, dict[str, str]] = {
     "number": {"dtype": "float32", "missing": "NaN"},
     "date": {"dtype": "float32", "missing": "NaN", "unit": "days since 1970-01-01"},
-    "category": {"dtype": "string", "missing": "an empty text"},
+    "category": {"dtype": "string", "missing": "an empty text", "booleans": "True or False"},
 }
 
 
@@ -201,7 +202,7 @@ def _golden_rows(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]
         raise ValueError("golden rows are those of a table")
     chosen = _chosen(dataset, lambda i: i)
     table = dataset.table.take(chosen)
-    columns = encoding.typed(dict(zip(table.names, table.columns, strict=True)), spec)
+    columns = training_cells(table, spec)
     rows = encoding.encode(columns, spec)
     answers = signed.output(rows)
     listed: list[dict[str, Any]] = [

@@ -69,12 +69,23 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
 
     Where the user made no split at all, ``validation`` of the samples go to validation and as many to test. Where the
     user made a test split or a validation split, only a missing validation split is carved out of training.
-    Whole groups move together, so that a copy never sits on the other side.
+    Whole groups move together, so that a copy never sits on the other side. Only of a table, whose rows may be alike
+    without being copies, are the groups of a class parted that would else have no training or no validation rows.
 
     Raises:
         DatasetError: ``validation`` is not a share (H105), or a class is left without training or validation samples (H104).
     """
     check_share(validation)
+    groups = dataset.groups or duplicate_groups(dataset.digests)
+    result = _split(replace(dataset, groups=groups), validation, seed)
+    if dataset.table is not None and (lacking := _lacking(result)):
+        parted = _split(replace(dataset, groups=_parted(dataset, groups, lacking)), validation, seed)
+        result = result if _lacking(parted) else parted
+    _require_every_class(result, validation)
+    return _scaled(result)
+
+
+def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
     given = {name for name in dataset.split if name}
     split = ["train" if name == "" else name for name in dataset.split]
     made: list[str] = []
@@ -82,17 +93,28 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
         made = ["test", "validation"]
     elif "validation" not in given and (given & {"train", "test"}):
         made = ["validation"]
-    groups = dataset.groups or duplicate_groups(dataset.digests)
     layers = strata(dataset)
     for step, name in enumerate(made):
         movable = [i for i, where in enumerate(split) if where == "train"]
         # The second cut takes the same number of samples as the first, out of what is left.
         share = validation / (1 - validation * step)
-        for i in _choose(movable, layers, groups, share, np.random.default_rng([seed, step])):
+        for i in _choose(movable, layers, dataset.groups, share, np.random.default_rng([seed, step])):
             split[i] = name
-    result = replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made), groups=groups)
-    _require_every_class(result, validation)
-    return _scaled(result)
+    return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
+
+
+def _lacking(dataset: Dataset) -> list[int]:
+    """Classes without training rows or without validation rows."""
+    if not TASKS[dataset.task].has_classes:
+        return []
+    return [c for c, name in enumerate(dataset.classes) if not all(dataset.counts(s)[name] for s in ("train", "validation"))]
+
+
+def _parted(dataset: Dataset, groups: Sequence[int], classes: Sequence[int]) -> tuple[int, ...]:
+    """The groups, where each row that is alike to one of these classes is a group of its own."""
+    alike = {group for group, label in zip(groups, dataset.labels, strict=True) if label in classes}
+    first = max(groups) + 1
+    return tuple(first + i if group in alike else group for i, group in enumerate(groups))
 
 
 def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:

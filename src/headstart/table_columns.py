@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,14 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.encoding import as_days, as_numbers, as_text, is_missing, to_single, transformed
+from headstart.encoding import as_days, as_numbers, as_text, to_single, transformed
 from headstart.scaling import skewness
 
-__all__ = ["Column", "Note", "odd_cells", "read_column"]
+__all__ = ["Column", "Note", "read_column"]
 
 Array = np.ndarray[Any, Any]
 
 _OF_ONE_KIND = 0.95  # share of a text column's cells that make numbers or dates of it
+_MOST_MARKERS, _LEAST_BESIDE_MARKERS, _LEAST_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words
 _MOST_ONE_HOT, _MOST_CODES = 32, 10_000
 _RARE_SHARE, _RARE_ROWS = 0.002, 2  # a level below either is one of the others
 _FLAG_SHARE, _FLAG_ROWS = 0.01, 2  # missing cells from which on a column says which they are
@@ -27,21 +29,29 @@ _LEAST_FOR_QUANTILES, _MOST_KNOTS, _MOST_SCORE = 10, 32, 2.5
 
 
 class Note(NamedTuple):
-    """What is odd about a column: a stable code, what it means, and what was counted."""
+    """What is odd about a column: the code of a finding, whose meaning ``doctor.table`` tells, and what was counted."""
 
     code: str
-    title: str
     measured: str
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column, its cells as the graphs take them (``encoding.typed``)."""
+    """One column of training rows.
+
+    Attributes:
+        name: Its name.
+        kind: ``number``, ``date`` or ``category``.
+        cells: Text, "" for missing; numbers and days in float64, NaN for missing: graphs take them in float32.
+        day_first: Of a date, whether 1/2/2024 is in February.
+        doubt: Of a date, why it may also be the other way round.
+    """
 
     name: str
     kind: str
     cells: Array
     day_first: bool = True
+    doubt: str = ""
 
     @cached_property
     def missing(self) -> Array:
@@ -51,9 +61,13 @@ class Column:
 
     @cached_property
     def present(self) -> Array:
-        """The values that are there; numbers as float64."""
-        values = self.cells[~self.missing]
-        return values if self.kind == "category" else values.astype(np.float64)
+        """The values that are there."""
+        return self.cells[~self.missing]
+
+    @cached_property
+    def rounded(self) -> Array:
+        """The same as graphs read them: numbers and days rounded to float32."""
+        return self.present if self.kind == "category" else to_single(self.present).astype(np.float64)
 
     @cached_property
     def distinct(self) -> Array:
@@ -91,67 +105,96 @@ def read_column(name: str, cells: Array) -> Column:
     Args:
         name: Its name.
         cells: Training rows as ``cells.Table`` holds them: float64, datetime64 or text. Text is taken for numbers, or for
-            dates, where 95 of 100 cells that are there can be read so.
+            dates, where 95 of 100 cells that are there can be read so; or half of them, if these have more than 20 different
+            values, and the others are no more than three different words, which say that there is none.
     """
     if cells.dtype.kind == "M":
-        return Column(name, "date", to_single(as_days(cells)))
+        return Column(name, "date", as_days(cells))
     if cells.dtype.kind == "f":
-        return Column(name, "number", to_single(as_numbers(cells)))
+        return Column(name, "number", _finite(cells))
     texts = as_text(cells)
-    least = _OF_ONE_KIND * max((texts != "").sum(), 1)
-    numbers = as_numbers(texts)
-    if (~np.isnan(numbers)).sum() >= least:
-        return Column(name, "number", to_single(numbers))
-    distinct, places = np.unique(texts, return_inverse=True)  # dates are slow to read, and categories have few texts
-    ways = [(day_first, as_days(distinct, day_first)[places]) for day_first in (True, False)]
-    day_first, days = max(ways, key=lambda way: np.isfinite(way[1]).sum())
-    if np.isfinite(days).sum() >= least:
-        return Column(name, "date", to_single(days), day_first)
-    return Column(name, "category", texts)
+    distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)  # dates are slow to read
+    counts = np.where(distinct == "", 0, counts)
+    numbers = as_numbers(distinct)
+    if _are_of_one_kind(numbers, counts):
+        return Column(name, "number", _finite(numbers[places]))
+    ways = {day_first: as_days(distinct, day_first) for day_first in (True, False)}
+    num_read = {day_first: counts[~np.isnan(days)].sum() for day_first, days in ways.items()}
+    if not any(_are_of_one_kind(days, counts) for days in ways.values()):
+        return Column(name, "category", texts)
+    day_first, doubt = bool(num_read[True] > num_read[False]), ""
+    if num_read[True] == num_read[False]:
+        day_first, doubt = _likelier_order(distinct, ways)
+    return Column(name, "date", ways[day_first][places], day_first, doubt)
 
 
-def odd_cells(name: str, cells: Array, read: Array) -> list[Note]:
-    """Notes of the cells that hold something and count as missing all the same.
+def _are_of_one_kind(read: Array, counts: Array) -> bool:
+    """Whether different texts are numbers, or dates, but for a few errors or words for a missing value.
 
     Args:
-        name: The column's.
-        cells: As they stood.
-        read: The same as the graphs take them (``encoding.typed``).
+        read: What each text is read as, NaN where it is no such thing.
+        counts: The cells of each; none of a blank.
     """
-    if read.dtype.kind == "U":  # any text is a category
-        return []
-    unread = cells[np.isnan(read)]
-    odd = unread[~is_missing(unread)]
-    is_infinite = np.abs(as_numbers(odd)) > np.finfo(np.float32).max
-    return [
-        Note(code, title, f"{name}: {len(found)} of {len(cells)} cells ({', '.join(map(str, np.unique(found)[:3]))})")
-        for code, title, found in (
-            ("D206", "cells that do not fit their column count as missing", odd[~is_infinite]),
-            ("D207", "infinite cells count as missing", odd[is_infinite]),
-        )
-        if len(found)
-    ]
+    is_read, num_cells = ~np.isnan(read), max(counts.sum(), 1)
+    share = counts[is_read].sum() / num_cells
+    num_markers = ((counts > 0) & ~is_read).sum()
+    is_marked = num_markers <= _MOST_MARKERS and is_read.sum() > _LEAST_VALUES
+    return bool(share >= _OF_ONE_KIND or (share >= _LEAST_BESIDE_MARKERS and is_marked))
+
+
+def _finite(values: Array) -> Array:
+    """Numbers in float64, NaN for those that float32 cannot hold."""
+    return np.where(np.isnan(to_single(values)), np.nan, values)
+
+
+def _likelier_order(texts: Array, ways: dict[bool, Array]) -> tuple[bool, str]:
+    """Of dates of which either order reads as many: whether the day comes first, and those that may be others, if any.
+
+    Where no day is above the 12th, dates tend to be those of fixed days, as the first of each month is: the order is taken
+    that has fewer different days of the month. Dates with points have the day first.
+    """
+    both = np.flatnonzero(np.abs(ways[True] - ways[False]) > 0)
+    if not len(both) or all(re.match(r"\d+\.", text) for text in texts[both]):
+        return True, ""
+    days_of_month = {day_first: len(np.unique(_day_of_month(days[both]))) for day_first, days in ways.items()}
+    day_first = days_of_month[True] <= days_of_month[False]
+    taken, other = (_iso(ways[order][both[0]]) for order in (day_first, not day_first))
+    first = "day" if day_first else "month"
+    doubt = f"{len(both)} of {len(texts)} different texts, {first} first: {texts[both[0]]} is {taken}, and not {other}"
+    return day_first, doubt
+
+
+def _day_of_month(days: Array) -> Array:
+    dates = np.floor(days).astype("datetime64[D]")
+    days_before: Array = dates - dates.astype("datetime64[M]")
+    return days_before
+
+
+def _iso(day: float) -> str:
+    return str(np.datetime64(int(day // 1), "D"))
 
 
 def _learn_number(column: Column) -> dict[str, Any]:
-    values = column.present
+    values = column.rounded
     transform = _transform(values) if len(values) else {"transform": "none"}
     return _learn_missing(column) | transform | _learn_scale(transformed(values, transform))
 
 
 def _learn_date(column: Column) -> dict[str, Any]:
-    return _learn_missing(column) | {"day_first": column.day_first} | _learn_scale(column.present)
+    return _learn_missing(column) | {"day_first": column.day_first} | _learn_scale(column.rounded)
 
 
 def _learn_missing(column: Column) -> dict[str, Any]:
     least = max(_FLAG_ROWS, _FLAG_SHARE * len(column.cells))
-    fill = float(np.median(column.present)) if len(column.present) else 0.0
+    fill = float(np.median(column.rounded)) if len(column.rounded) else 0.0
     return {"fill": fill, "flag": bool(column.missing.sum() >= least)}
 
 
 def _learn_scale(values: Array) -> dict[str, Any]:
     if not len(values):
         return {"offset": 0.0, "scale": 1.0}
+    if values.min() == values.max():  # the mean of equal numbers may be a hair beside them
+        return {"offset": float(values[0]), "scale": 1.0}
     return {"offset": float(values.mean()), "scale": float(values.std()) or 1.0}
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.encoding import dense_width
+from headstart.encoding import dense_width, odd_cells
 from headstart.errors import DatasetError
-from headstart.table_columns import Column, Note, odd_cells, read_column
+from headstart.table_columns import Column, Note, read_column
 
 if TYPE_CHECKING:
     from headstart.cells import Table
@@ -25,6 +26,9 @@ _LEAST_FOR_ID, _UNIQUE = 20, 0.95
 _LEAST_ORDERED = 200  # rows from which on counting upwards from anywhere looks like a row number
 _ROWS_A_VALUE = 5
 _PEARSON = 0.99999
+_LEAST_AMOUNTS = 20
+_AMOUNT = re.compile(r"(\D{0,4}?)[-+]?\d[\d.,' ]*?(\s?\D{0,4})")
+_ALL_WHOLE = 2.0**24  # float32 holds all whole numbers up to it
 _ID_NAME = re.compile(r"(.*[_\s.-])?(id|ids|index|idx|uuid|guid|rownames|row)|\w*[a-z](Id|ID)|unnamed: \d+", re.ASCII)
 
 
@@ -59,12 +63,16 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     specs: list[dict[str, Any]] = []
     for name, cells in zip(table.names, table.columns, strict=True):
         column = read_column(name, cells)
-        notes += odd_cells(name, cells, column.cells)
-        reason = next(((check, text) for check in _CHECKS if (text := check.measure(column, rows))), None)
+        odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind), strict=True)
+        notes += [Note(code, told) for code, told in odd if told]
+        if told := _numbers_as_text(column):
+            notes.append(Note("D210", f"{name}: {told}"))
+        reason = next((Note(code, f"{name}: {told}") for code, check in _CHECKS if (told := check(column, rows))), None)
         if reason is None:
             specs.append(column.spec)
+            notes += [Note(code, f"{name}: {told}") for code, check in _REMARKS if (told := check(column))]
         else:
-            notes.append(Note(reason[0].code, reason[0].title, f"{name}: {reason[1]}"))
+            notes.append(reason)
     if not specs:
         raise _nothing_left(notes)
     num_dense = sum(map(dense_width, specs))
@@ -76,7 +84,7 @@ def _nothing_left(notes: Sequence[Note]) -> DatasetError:
     return DatasetError(
         "H114",
         "no column is left to learn from",
-        received="; ".join(f"{note.title}: {note.measured}" for note in notes) or "no columns beside the target",
+        received="; ".join(f"{note.code} {note.measured}" for note in notes) or "no columns beside the target",
         expected="a column that differs from row to row, and says more than which row it is",
         advice="add columns that describe the samples; one that decides the target needs no model, and can be looked up",
     )
@@ -88,9 +96,10 @@ def _all_missing(column: Column, _: _Rows) -> str:
 
 def _constant(column: Column, _: _Rows) -> str:
     says_missing = "" in column.spec["levels"] if column.kind == "category" else column.spec["flag"]
-    if len(column.distinct) > 1 or says_missing:
+    if says_missing or (column.rounded != column.rounded[0]).any():
         return ""
-    return f"the same value, {_shown(column.distinct[0])}, in {len(column.present)} of {len(column.cells)} rows"
+    same = "the same value" if len(column.distinct) == 1 else "the same value in float32"
+    return f"{same}, {_shown(column.rounded[0])}, in {len(column.present)} of {len(column.cells)} rows"
 
 
 def _all_rare(column: Column, _: _Rows) -> str:
@@ -130,12 +139,12 @@ def _counts(values: Array) -> bool:
 def _target_in_disguise(column: Column, rows: _Rows) -> str:
     if rows.task == "regression":
         targets = rows.labels.reshape(len(rows.labels), -1)
-        return _follows_target(column, targets) if column.kind == "number" else _decides_value(column, targets)
+        check = _follows_target if column.kind == "number" else _decides_value
+        return next(filter(None, (check(column, target) for target in targets.T)), "")
     if column.kind == "date":
         return ""
     of_labels = rows.labels.T if rows.task == "multilabel" else [rows.labels]
-    decided = [_decides_class(column, labels) for labels in of_labels]
-    return decided[0] if all(decided) else ""  # of several labels, one that it decides may tell of the others
+    return next(filter(None, (_decides_class(column, labels) for labels in of_labels)), "")
 
 
 def _decides_class(column: Column, labels: Array) -> str:
@@ -146,21 +155,21 @@ def _decides_class(column: Column, labels: Array) -> str:
     return f"each of its {num_values} values has one class in all {len(labels)} rows" if pairs.shape[1] == num_values else ""
 
 
-def _decides_value(column: Column, targets: Array) -> str:
+def _decides_value(column: Column, target: Array) -> str:
     """Of a category: that all rows of a level have one value, and not all levels the same."""
-    if column.kind != "category" or len(targets) < _ROWS_A_VALUE * column.num_groups:
+    if column.kind != "category" or len(target) < _ROWS_A_VALUE * column.num_groups:
         return ""
-    pairs = np.unique(np.column_stack([column.groups, targets]), axis=0)
-    is_decided = len(pairs) == column.num_groups and len(np.unique(targets, axis=0)) > 1
-    return f"each of its {column.num_groups} values has one target in all {len(targets)} rows" if is_decided else ""
+    pairs = np.unique(np.column_stack([column.groups, target]), axis=0)
+    is_decided = len(pairs) == column.num_groups and len(np.unique(target)) > 1
+    return f"each of its {column.num_groups} values has one target in all {len(target)} rows" if is_decided else ""
 
 
-def _follows_target(column: Column, targets: Array) -> str:
+def _follows_target(column: Column, target: Array) -> str:
     if len(column.present) < max(10, len(column.cells) / 2) or len(column.distinct) < 3:
         return ""
-    for target in targets[~column.missing].T:
-        if np.ptp(target) > 0 and abs(r := float(np.corrcoef(column.present, target)[0, 1])) > _PEARSON:
-            return f"correlation {r:.6f} with the target in {len(target)} rows"
+    target = target[~column.missing]
+    if np.ptp(target) > 0 and abs(r := float(np.corrcoef(column.present, target)[0, 1])) > _PEARSON:
+        return f"correlation {r:.6f} with the target in {len(target)} rows"
     return ""
 
 
@@ -176,29 +185,45 @@ def _duplicate(column: Column, rows: _Rows) -> str:
     return f"says the same as {earlier} in all {len(column.cells)} rows" if earlier else ""
 
 
-@dataclass(frozen=True)
-class _Check:
-    """One reason to leave a column out.
-
-    Attributes:
-        code: Stable code.
-        title: What is wrong, one line.
-        measure: What was counted; empty where nothing is wrong.
-    """
-
-    code: str
-    title: str
-    measure: Callable[[Column, _Rows], str]
+def _merged(column: Column) -> str:
+    """How many different whole numbers become how many, where some are the same in float32."""
+    if column.kind != "number" or np.abs(column.present).max(initial=0.0) <= _ALL_WHOLE or (column.present % 1 != 0).any():
+        return ""
+    num_exact, num_rounded = len(column.distinct), len(np.unique(column.rounded))
+    return f"{num_exact} different whole numbers become {num_rounded}" if num_rounded < num_exact else ""
 
 
-_CHECKS = (
-    _Check("D201", "a column is empty", _all_missing),
-    _Check("D202", "a column is constant", _constant),
-    _Check("D205", "a column gives the target away", _target_in_disguise),
-    _Check("D203", "a column says only which row it is", _all_rare),
-    _Check("D203", "a column says only which row it is", _id),
-    _Check("D204", "a column repeats another", _duplicate),
+def _numbers_as_text(column: Column) -> str:
+    """How many texts are numbers, alone or all with the same beside them, such as a unit."""
+    if column.kind != "category" or len(column.distinct) < _LEAST_AMOUNTS:
+        return ""
+    found = [(text, amount.group(1) + amount.group(2)) for text in column.distinct if (amount := _AMOUNT.fullmatch(text))]
+    affixes = Counter[str]()
+    for text, affix in found:
+        affixes[affix] += column.levels[text]
+    affix, num_cells = affixes.most_common(1)[0] if affixes else ("", 0)
+    if 2 * num_cells < len(column.present):
+        return ""
+    beside = f" with {affix.strip()} beside them" if affix.strip() else ""
+    example = next(text for text, found_affix in found if found_affix == affix)
+    return f"{num_cells} of {len(column.present)} cells are numbers{beside} ({example})"
+
+
+def _doubtful(column: Column) -> str:
+    return column.doubt
+
+
+# Why a column is left out: the code of the finding, and what was counted, empty where nothing is wrong.
+_CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
+    ("D201", _all_missing),
+    ("D202", _constant),
+    ("D205", _target_in_disguise),
+    ("D203", _all_rare),
+    ("D203", _id),
+    ("D204", _duplicate),
 )
+# What is told of a column that is used, likewise.
+_REMARKS: tuple[tuple[str, Callable[[Column], str]], ...] = (("D208", _merged), ("D209", _doubtful))
 
 
 def _shown(value: Any) -> str:

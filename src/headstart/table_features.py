@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,15 +11,14 @@ import numpy as np
 
 from headstart.cells import Table
 from headstart.dataset import Dataset, Skipped
-from headstart.encoding import code_sizes, encode, typed
-from headstart.errors import DatasetError, DataWarning
+from headstart.encoding import code_sizes, encode_typed, read_cells, typed
+from headstart.errors import DatasetError
 from headstart.extractor import PartA
 from headstart.features import Features
 from headstart.fingerprint import bytes_digest
-from headstart.table_columns import odd_cells
 from headstart.table_encoder import Note, learn_encoding
 
-__all__ = ["AnyFeatures", "TableFeatures", "cells_to_read", "encode_table", "row_contents"]
+__all__ = ["AnyFeatures", "TableFeatures", "cells_to_read", "encode_table", "row_contents", "training_cells"]
 
 Array = np.ndarray[Any, Any]
 
@@ -75,7 +73,7 @@ class TableFeatures:
             DatasetError: A column that it reads is not there (H115).
         """
         start = time.perf_counter()
-        encoded = encode(cells_to_read(_table(dataset), self.encoding), self.encoding)
+        encoded = encode_typed(cells_to_read(_table(dataset), self.encoding), self.encoding)
         return replace(self, encoded=encoded, seconds=time.perf_counter() - start)
 
     def learned_on(self, dataset: Dataset) -> TableFeatures:
@@ -99,14 +97,14 @@ def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
     start = time.perf_counter()
     table, training = _table(dataset), dataset.indices("train")
     encoding, notes = learn_encoding(table.take(training), dataset.labels[training], dataset.task)
-    encoded = encode(_columns(table), encoding)
+    encoded = encode_typed(training_cells(table, encoding), encoding)
     return TableFeatures(part, encoding, notes, encoded, time.perf_counter() - start)
 
 
 def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
     """The columns that a model reads, as its graph takes them (``encoding.typed``).
 
-    Cells that hold something and count as missing all the same are told by a ``DataWarning``.
+    A ``UserWarning`` tells of cells that hold something and count as missing all the same.
 
     Raises:
         DatasetError: A column is not there (H115).
@@ -120,16 +118,17 @@ def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]
             expected=", ".join(wanted[:12]) + (" …" if len(wanted) > 12 else ""),
             advice="name the columns as they were named for fit; a missing value is an empty cell",
         )
-    cells = typed(_columns(table), encoding)
-    for name in wanted:
-        for note in odd_cells(name, table.column(name), cells[name]):
-            warnings.warn(f"{note.title}: {note.measured}", DataWarning, stacklevel=2)
-    return cells
+    return typed(_columns(table), encoding)
+
+
+def training_cells(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
+    """The same of rows that were fitted on, without a warning: findings tell of their cells (D206, D207)."""
+    return read_cells(_columns(table), encoding)[0]
 
 
 def row_contents(table: Table, encoding: Mapping[str, Any]) -> list[str]:
     """SHA-256 of what a model reads of each row, as its graph takes it, however the table was written."""
-    cells = [column.tolist() for column in typed(_columns(table), encoding).values()]
+    cells = [column.tolist() for column in training_cells(table, encoding).values()]
     return [bytes_digest(repr(row).encode("utf-8", "backslashreplace")) for row in zip(*cells, strict=True)]
 
 

@@ -89,7 +89,15 @@ def show_leaderboard(rows: Sequence[Entry]) -> None:
             table.add_row(*map(_plain, cells), Text(f"{row['status']}: {row['reason']}", style="dim"))
         else:
             table.add_row(*map(_plain, [*cells, *_numbers(row)]))
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    if len({_data_of(Path(row["run"])) for row in rows}) > 1:
+        console.print("These runs are of different data: neither their losses nor their places can be compared.")
+
+
+def _data_of(run: Path) -> tuple[object, ...]:
+    state = RunFolder.open(run).state
+    return state.get("data_digest"), state.get("task")
 
 
 _METRICS = {"macro_auc": "macro AUC"}  # as they stand above a column
@@ -161,6 +169,9 @@ def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
         console.print(_plain(line))
     if value.get("num_skipped"):
         console.print(_plain(f"Found and not evaluated: {value['num_skipped']}"))
+    if value.get("num_seen"):
+        told = f"{value['num_seen']} of {value['n']} {nouns} are equal to some that the model was fitted on or chosen by."
+        console.print(_plain(told))
     if value["optimistic"]:
         console.print(_plain(f"The model has seen samples of the {value['split']} split before: this number is optimistic."))
 
@@ -223,9 +234,9 @@ def expand(paths: Sequence[str]) -> list[str]:
         raise UsageError(
             "H006",
             "nothing to predict",
-            received=" ".join(paths),
-            expected="image files, or folders that hold some",
-            advice="name at least one image",
+            received=f"{' '.join(paths)}: no file in it",
+            expected="image files, or folders that hold some; for a model of features, tables",
+            advice="name at least one file",
         )
     return files
 

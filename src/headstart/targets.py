@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.cells import Table
 from headstart.errors import DatasetError, printable
-from headstart.labels import LABELS, TargetColumn, are_classes, list_parts, listed, no_column
+from headstart.labels import LABELS, SEPARATORS, TargetColumn, is_no_label, list_parts, listed, no_column
 from headstart.skipping import Skipped
 
 __all__ = ["Target", "find_target", "position"]
@@ -19,6 +19,7 @@ __all__ = ["Target", "find_target", "position"]
 Array = np.ndarray[Any, Any]
 
 _NAMES = ("label", "labels", "class", "target", "category", "species", "y")
+_LEAST_ONE_HOT = 3  # columns: of two labels, one may well apply to each row without their being classes
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Target:
 
 def find_target(
     table: Table,
-    target: str | None,
+    target: str | Sequence[str] | None,
     *,
     task: str | None = None,
     classes: Sequence[str] | None = None,
@@ -57,8 +58,8 @@ def find_target(
 
     Args:
         table: Raw cells.
-        target: Name or position of the target column, or several of them joined by commas. If None: the one column that
-            is called label, class, target or such; else the last.
+        target: Name or position of the target column, or several of them joined by commas, or a sequence of names. If
+            None: the one column that is called label, class, target or such; else the last.
         task: A key of ``TASKS``, where the labels shall not decide.
         classes: Classes, labels or targets of a trained model; rows of others are skipped.
         leave_out: Columns of a table of images that are no targets: those of paths and splits. If all others hold 0 and 1,
@@ -82,13 +83,11 @@ def find_target(
             expected="rows with at least two different values in the target column",
             advice="check that the file is a table, and that all of it is there",
         )
-    if (
-        task in ("multilabel", "regression")
-        and classes
-        and target in (None, ",".join(classes))
-        and all(name in table.names for name in classes)
-    ):
-        columns, how = [TargetColumn(name, table.column(name)) for name in classes], ""  # also where a name holds a comma
+    if task is not None and classes and target is None and all(name in table.names for name in classes):
+        columns, how = (
+            [TargetColumn(name, table.column(name)) for name in classes],
+            "",
+        )  # of a model that is not told its targets
     elif target is not None:
         columns, how = _asked_columns(table, target, is_new=classes is None)
     else:
@@ -110,6 +109,8 @@ def find_target(
         if chosen == "multilabel":
             told, labels, what = _without_constants(told, labels, what)
             _check_names(told)
+        elif len(columns) > 1 and chosen != "regression":
+            told, labels, what = _without_empty(told, labels, what)
     rows = table.row_numbers()
     return Target(
         names=tuple(column.name for column in columns),
@@ -132,6 +133,14 @@ def _without_constants(names: tuple[str, ...], labels: Array, what: str) -> tupl
     return kept, labels[:, varies], f"{what}; left out, the same in every row: {constant}"
 
 
+def _without_empty(names: tuple[str, ...], labels: Array, what: str) -> tuple[tuple[str, ...], Array, str]:
+    """Classes that some row has; columns that are 1 in no row are told."""
+    used, numbers = np.unique(labels, return_inverse=True)
+    empty = listed([name for number, name in enumerate(names) if number not in used])
+    what = f"{what}; left out, 1 in no row: {empty}" if empty else what
+    return tuple(names[i] for i in used), numbers.astype(np.int64), what
+
+
 def _check_names(labels: Sequence[str]) -> None:
     """Refuse labels that an answer, which is labels joined by semicolons, could not be parted into again."""
     if joined := [name for name in labels if ";" in name]:
@@ -147,15 +156,18 @@ def _check_names(labels: Sequence[str]) -> None:
 # Which columns
 
 
-def _asked_columns(table: Table, target: str, *, is_new: bool) -> tuple[list[TargetColumn], str]:
-    whole = position(table, target)
-    parts = [part.strip() for part in target.split(",")] if whole is None else [target]
+def _asked_columns(table: Table, target: str | Sequence[str], *, is_new: bool) -> tuple[list[TargetColumn], str]:
+    if not isinstance(target, str):
+        parts, how = list(target), ""
+    else:
+        whole, how = position(table, target), f"--target {target}: "
+        parts = [part.strip() for part in target.split(",")] if whole is None else [target]
     places = [position(table, part) for part in parts]
     if None in places:
         absent = f"{'--target' if is_new else 'no target column'} {parts[places.index(None)]}"
         raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new)
     found = [place for place in dict.fromkeys(places) if place is not None]
-    return [TargetColumn(table.names[place], table.columns[place]) for place in found], f"--target {target}: "
+    return [TargetColumn(table.names[place], table.columns[place]) for place in found], how
 
 
 def position(table: Table, wanted: str) -> int | None:
@@ -193,18 +205,20 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
 def _inferred_task(columns: list[TargetColumn]) -> tuple[str, str]:
     if len(columns) > 1:
         if all(column.is_bits for column in columns):
-            return "multilabel", f"{len(columns)} columns of 0 and 1 → multilabel"
+            task, how = ("multiclass", ", one of them 1 in each row") if _are_one_hot(columns) else ("multilabel", "")
+            return task, f"{len(columns)} columns of 0 and 1{how} → {task}"
         return "regression", f"{len(columns)} number columns → regression"
     column = columns[0]
     if separator := _list_separator(column):
-        example = min((text for text in column.counts if separator in text), key=len)
+        cells = (text for text in column.counts if separator in text)
+        example = min(cells, key=lambda text: (is_no_label(text), len(text)))
         _check_recurrence(column, len({part for text in column.counts for part in list_parts(text, separator)}), "labels")
         return "multilabel", f"lists such as {printable(example[:40])} → multilabel"
-    count = len(np.unique(column.finite)) if column.is_number else len(column.counts)
+    count = len(set(column.texts[np.isfinite(column.values)])) if column.is_number else len(column.counts)
     task = "binary" if count == 2 else "multiclass"
     if column.is_number:
         is_whole = bool((column.finite == np.rint(column.finite)).all())
-        task = task if are_classes(column.finite) else "regression"
+        task, count = (task, count) if column.are_classes else ("regression", len(np.unique(column.finite)))
         return task, f"{'integer' if is_whole else 'number'} column with {count} values → {task}"
     _check_recurrence(column, count, "texts")
     return task, f"text with {count} values → {task}"
@@ -222,16 +236,28 @@ def _check_recurrence(column: TargetColumn, count: int, what: str) -> None:
         )
 
 
+def _are_one_hot(columns: list[TargetColumn]) -> bool:
+    """Whether one of at least three columns of 0 and 1 is 1 in each row without a gap."""
+    bits = np.stack([column.bits for column in columns], axis=1)
+    bits = bits[(bits >= 0).all(axis=1)]
+    return bool((bits.sum(axis=1) == 1).all() and bits.any(axis=0).sum() >= _LEAST_ONE_HOT)
+
+
 def _list_separator(column: TargetColumn) -> str:
-    """What joins the labels of a cell, where the cells are lists: their parts recur, within other cells too."""
-    for separator in ";|":
+    """What joins the labels of a cell, where the cells are lists.
+
+    Their parts recur, within other cells too; or some cells are a separator alone, among words.
+    """
+    for separator in SEPARATORS:
         lists = {text: list_parts(text, separator) for text in column.counts}
         num_parts = len({part for parts in lists.values() for part in parts})
         num_rows = sum(len(parts) * column.counts[text] for text, parts in lists.items())
         num_cells = sum(map(len, lists.values()))
         if any(separator in text for text in lists) and num_cells > num_parts > 1 and num_rows >= 2 * num_parts:
             return separator
-    return ""
+    blank = [text for text in column.counts if is_no_label(text)]
+    words = [text for text in column.counts if any(map(str.isalnum, text)) and not set(text) & set(SEPARATORS)]
+    return blank[0][0] if blank and words and len(blank) + len(words) == len(column.counts) else ""
 
 
 def _task_of_model(columns: list[TargetColumn], classes: Sequence[str]) -> str:
@@ -246,21 +272,31 @@ def _task_of_model(columns: list[TargetColumn], classes: Sequence[str]) -> str:
 def _check_task(task: str, columns: list[TargetColumn], *, is_new: bool) -> None:
     """Refuse a task that the columns do not allow; of a trained model's, single rows may be at fault."""
     one = columns[0] if len(columns) == 1 else None
+    are_bits = all(c.is_bits for c in columns)
     fits = {
         "regression": not is_new or all(2 * len(c.finite) > c.counts.total() or not c.counts for c in columns),
-        "multilabel": not is_new or all(c.is_bits for c in columns) or (one is not None and not one.is_number),
-        "binary": one is not None and (not is_new or len(one.counts) <= 2),
-        "multiclass": one is not None,
+        "multilabel": not is_new or are_bits or (one is not None and not one.is_number),
+        "binary": not is_new or (len(columns) == 2 and are_bits) or (one is not None and len(one.counts) <= 2),
+        "multiclass": not is_new or one is not None or are_bits,
     }
     if fits.get(task):
         return
+    if task not in fits:
+        raise DatasetError(
+            "H102",
+            "the task does not fit the labels",
+            received=f"a task called {task}",
+            expected=", ".join(fits),
+            advice="leave --task out: the labels say which it is",
+        )
     kinds = [f"{c.name} ({'numbers' if c.is_number else 'text'}, {len(c.counts)} values)" for c in columns]
     raise DatasetError(
         "H102",
         "the task does not fit the labels",
         received=f"{task} of {listed(kinds)}",
-        expected="regression: numbers; multilabel: 0/1 columns or lists such as a;b; binary: a column of two values",
-        advice="leave --task out, or name other columns: --target COLUMN",
+        expected="regression: numbers; multilabel: 0/1 columns or lists such as a;b; multiclass: a column, or 0/1 columns "
+        "of which one is 1 in each row; binary: a column of two values, or two such columns",
+        advice="name another --task, or other columns: --target COLUMN",
     )
 
 

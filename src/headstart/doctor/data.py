@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from headstart.balance import IMBALANCE
 from headstart.dataset import Dataset
 from headstart.doctor.findings import Finding
 
@@ -15,7 +16,6 @@ Facts = Mapping[int, Mapping[str, Any]]
 
 _SMALL_TEST = 500
 _SMALL_CLASS = 20
-_IMBALANCE = 5.0
 
 
 def check_data(dataset: Dataset, facts: Facts) -> list[Finding]:
@@ -64,6 +64,8 @@ def _odd_formats(dataset: Dataset, facts: Facts) -> Finding | None:
 
 
 def _copies(dataset: Dataset, _: Facts) -> Finding | None:
+    if dataset.table is not None:
+        return None
     num_exact = len(dataset) - len(set(dataset.digests))
     num_near = len(set(dataset.digests)) - len(set(dataset.groups))
     if num_exact + num_near == 0 or not dataset.made_splits:
@@ -80,6 +82,8 @@ def _copies(dataset: Dataset, _: Facts) -> Finding | None:
 
 
 def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
+    if dataset.table is not None:
+        return None
     where: dict[int, set[str]] = defaultdict(set)
     for group, split in zip(dataset.groups, dataset.split, strict=True):
         where[group].add(split)
@@ -91,29 +95,36 @@ def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
         "D104",
         f"{len(across)} {'samples are' if len(across) > 1 else 'sample is'} on both sides of your split",
         "warning",
-        f"{len(files)} {dataset.sample_noun}s with their copies, for example {files[0]}",
+        f"{len(files)} images with their copies, for example {files[0]}",
         "The model is asked about a sample that it was trained on, so the score flatters it.",
         "Take the copies out of one side. Headstart never moves samples between splits that you made.",
     )
 
 
 def _conflicts(dataset: Dataset, _: Facts) -> Finding | None:
+    files, num_different = _of_several_labels(dataset)
+    if not files or dataset.table is not None:
+        return None
+    return Finding(
+        "D105",
+        f"{num_different} {'samples carry' if num_different > 1 else 'sample carries'} two labels",
+        "warning",
+        f"{len(files)} images of equal content and different labels, for example {files[0]}",
+        "No model can be right about both.",
+        "Decide which label is right and delete the other copy.",
+    )
+
+
+def _of_several_labels(dataset: Dataset) -> tuple[list[str], int]:
+    """Samples whose content occurs with another label too, and how many contents these are."""
     if dataset.task == "regression":
-        return None  # of values some difference is no contradiction
+        return [], 0  # of values some difference is no contradiction
     labels: dict[str, set[str]] = defaultdict(set)
     for digest, label in zip(dataset.digests, dataset.label_texts(), strict=True):
         labels[digest].add(label)
     conflicting = {digest for digest, found in labels.items() if len(found) > 1}
-    if not conflicting:
-        return None
-    files = [path for path, digest in zip(dataset.paths, dataset.digests, strict=True) if digest in conflicting]
-    return Finding(
-        "D105",
-        f"{len(conflicting)} {'samples carry' if len(conflicting) > 1 else 'sample carries'} two labels",
-        "warning",
-        f"{len(files)} {dataset.sample_noun}s of equal content and different labels, for example {files[0]}",
-        "No model can be right about both.",
-        "Decide which label is right and delete the other copy.",
+    return [path for path, digest in zip(dataset.paths, dataset.digests, strict=True) if digest in conflicting], len(
+        conflicting
     )
 
 
@@ -139,14 +150,15 @@ def _imbalance(dataset: Dataset, _: Facts) -> Finding | None:
     if not counts:
         return None
     most, least = max(counts, key=lambda c: counts[c]), min(counts, key=lambda c: counts[c])
-    if counts[most] < _IMBALANCE * max(1, counts[least]):
+    if counts[most] < IMBALANCE * max(1, counts[least]):
         return None
     return Finding(
         "D107",
         "the classes are of very different size",
         "warning",
         f"{counts[most]} training samples of {most}, {counts[least]} of {least}",
-        "Accuracy then says little about the small classes.",
+        "Accuracy then says little about the small classes. Where each sample has one class, what Keras trains weighs the "
+        "small ones more and is corrected for it in the end: recipe.json of a trial holds the weights.",
         "Read balanced accuracy and the per-class table, and collect more of the small classes.",
     )
 
@@ -179,6 +191,62 @@ def _no_test(dataset: Dataset, _: Facts) -> Finding | None:
     )
 
 
+def _alike(dataset: Dataset, _: Facts) -> Finding | None:
+    splits = _splits_of_rows(dataset)
+    number = sum(len(of_rows) - 1 for of_rows in splits.values() if len(set(of_rows)) == 1)
+    if not number or not dataset.made_splits:
+        return None
+    return Finding(
+        "D110",
+        "rows that are alike stay on one side of the split",
+        "info",
+        f"{number} of {len(dataset)} rows are like another in all columns but those that only number or name the rows",
+        "Whether rows that are alike are copies, a table does not say. Copies on both sides of a split would make the score "
+        "look better than it is, so Headstart keeps such rows on one side.",
+        "Nothing; delete rows that are copies, if they were not meant.",
+    )
+
+
+def _alike_across(dataset: Dataset, _: Facts) -> Finding | None:
+    splits = _splits_of_rows(dataset)
+    across = [i for i, digest in enumerate(dataset.digests) if len(set(splits.get(digest, ()))) > 1]
+    if not across:
+        return None
+    example = f"row {dataset.paths[across[0]]} ({dataset.label_texts()[across[0]]})"
+    return Finding(
+        "D111",
+        f"{len(across)} rows have one like them in another split",
+        "warning",
+        f"alike in all columns but those that only number or name the rows, for example {example}",
+        "If they are copies, the model is asked about rows that it was trained on, and the score flatters it. Headstart "
+        "parts rows that are alike only where a class has too few others for training and validation.",
+        "Take copies out of one side, or add rows of that class. Headstart never moves rows between splits that you made.",
+    )
+
+
+def _not_told_apart(dataset: Dataset, _: Facts) -> Finding | None:
+    rows, num_different = _of_several_labels(dataset)
+    if not rows or dataset.table is None:
+        return None
+    return Finding(
+        "D112",
+        f"{len(rows)} rows are like one of another label",
+        "info",
+        f"{num_different} different rows in all columns but those that only number or name them, for example row {rows[0]}",
+        "The columns cannot tell these rows apart, so that no model can be right about all of them.",
+        "Nothing; if they are many, add columns that tell them apart.",
+    )
+
+
+def _splits_of_rows(dataset: Dataset) -> dict[str, list[str]]:
+    """The splits of the rows of a table that are alike, by their content; of a table where most recur, that says nothing."""
+    splits: dict[str, list[str]] = defaultdict(list)
+    if dataset.table is not None and 2 * len(set(dataset.digests)) >= len(dataset):
+        for digest, split in zip(dataset.digests, dataset.split, strict=True):
+            splits[digest].append(split)
+    return splits
+
+
 CHECKS: tuple[Callable[[Dataset, Facts], Finding | None], ...] = (
     _skipped,
     _odd_formats,
@@ -189,4 +257,7 @@ CHECKS: tuple[Callable[[Dataset, Facts], Finding | None], ...] = (
     _imbalance,
     _small_classes,
     _no_test,
+    _alike,
+    _alike_across,
+    _not_told_apart,
 )

@@ -105,6 +105,41 @@ def _infinite(measured: str) -> Finding:
     )
 
 
+def _merged(measured: str) -> Finding:
+    return Finding(
+        "D208",
+        "whole numbers are too large to tell apart",
+        "warning",
+        measured,
+        "Models compute in float32, which holds every whole number up to 16,777,216 (2^24) and only some of those above.",
+        "Write moments as dates (2024-01-31 12:00), take a large constant off, or leave the column out if it is a number "
+        "that only names something.",
+    )
+
+
+def _doubtful_dates(measured: str) -> Finding:
+    return Finding(
+        "D209",
+        "dates can be read in two ways",
+        "warning",
+        measured,
+        "Nothing in the training rows says whether the day or the month comes first. That order is taken which gives fewer "
+        "different days of the month, the day first where both give as many; it is used in all rows, now and later.",
+        "If it is the other one, or to leave no doubt, write dates as 2024-01-31: year, month, day.",
+    )
+
+
+def _numbers_as_text(measured: str) -> Finding:
+    return Finding(
+        "D210",
+        "numbers are read as text",
+        "warning",
+        measured,
+        "Each different text is a value of its own then, and how large it is counts for nothing.",
+        "Take units, currencies and signs for thousands out of the cells, and leave a cell without a number empty.",
+    )
+
+
 CHECKS: dict[str, Callable[[str], Finding]] = {
     "D201": _empty,
     "D202": _constant,
@@ -113,4 +148,7 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "D205": _disguises,
     "D206": _odd_cells,
     "D207": _infinite,
+    "D208": _merged,
+    "D209": _doubtful_dates,
+    "D210": _numbers_as_text,
 }

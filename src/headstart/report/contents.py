@@ -65,7 +65,8 @@ def val_metric(row: Mapping[str, object]) -> tuple[str, float | None]:
 class Trial:
     """A row of leaderboard.csv; numbers that are missing or malformed are None.
 
-    ``metric`` is the name of what ``metric_value`` is; the other numbers go by the names of their columns.
+    ``metric`` is the name of what ``metric_value`` is, and ``folds`` its mean and standard deviation over the folds of a
+    cross-validation; the other numbers go by the names of their columns.
     """
 
     rank: str
@@ -77,12 +78,14 @@ class Trial:
     on_front: bool
     metric: str
     metric_value: float | None
+    folds: tuple[float, float] | None
     numbers: Mapping[str, float | None]
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Trial:
         """Take the cells of one CSV row."""
         metric, value = val_metric(row)
+        mean, deviation = number(row.get(f"fold_{metric}")), number(row.get(f"fold_{metric}_deviation"))
         return cls(
             rank=text(row.get("rank")),
             name=text(row.get("trial")),
@@ -93,6 +96,7 @@ class Trial:
             on_front=_truth(row.get("on_front")),
             metric=metric,
             metric_value=value,
+            folds=None if mean is None or deviation is None else (mean, deviation),
             numbers={column: number(row.get(column)) for column in _NUMBERS},
         )
 

@@ -52,18 +52,22 @@ def most_unsure_samples(contents: Contents) -> Markup:
         contents.predictions,
         positions,
         f"{lead} More labelled {contents.noun}s like these teach the model the most.",
+        is_unsure=True,
     )
 
 
-def _shown(contents: Contents, evaluation: Evaluation, positions: list[int], lead: str) -> Markup:
-    samples = [(contents.paths[position], said(evaluation, position)) for position in positions]
+def _shown(
+    contents: Contents, evaluation: Evaluation, positions: list[int], lead: str, *, is_unsure: bool = False
+) -> Markup:
+    samples = [(contents.paths[position], said(evaluation, position, is_unsure=is_unsure)) for position in positions]
     if contents.is_table:
-        return Markup(paragraph(lead) + _rows(evaluation, samples))
+        return Markup(paragraph(lead) + _rows(evaluation, samples, is_unsure=is_unsure))
     return Markup(f'{paragraph(lead)}<div class="gallery">{"".join(_tile(*sample) for sample in samples)}</div>')
 
 
-def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]]) -> Markup:
-    beside = {"multilabel": "Answered worst", "regression": "Error"}.get(evaluation.task, "Probability")
+def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]], *, is_unsure: bool) -> Markup:
+    of_labels = "Nearest to its threshold" if is_unsure else "Answered worst"
+    beside = {"multilabel": of_labels, "regression": "Error"}.get(evaluation.task, "Probability")
     words = 1 if evaluation.task == "regression" else 3
     rows = [(f"Row {path}", one.truth, one.answer, one.beside) for path, one in samples]
     return table(("", "Truth", "Answer", beside), rows, words=words)

@@ -30,23 +30,30 @@ class Said(NamedTuple):
     is_right: bool
 
 
-def said(evaluation: Evaluation, position: int) -> Said:
-    """What was answered for one sample, in words."""
+def said(evaluation: Evaluation, position: int, *, is_unsure: bool = False) -> Said:
+    """What was answered for one sample, in words.
+
+    Args:
+        evaluation: All answers.
+        position: Which sample.
+        is_unsure: Of several labels, tell of the one nearest to its threshold; of the one that was answered worst if not.
+    """
     if isinstance(evaluation, Classification):
         truth, answer = int(evaluation.labels[position]), int(evaluation.predicted[position])
         chance = percent(float(evaluation.probabilities[position, answer]))
         return Said(evaluation.classes[truth], evaluation.classes[answer], chance, truth == answer)
     if isinstance(evaluation, MultiLabel):
-        return _said_labels(evaluation, position)
+        return _said_labels(evaluation, position, is_unsure=is_unsure)
     return _said_values(evaluation, position)
 
 
-def _said_labels(evaluation: MultiLabel, position: int) -> Said:
+def _said_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> Said:
     truth, answer, chances = (
         table[position] for table in (evaluation.labels, evaluation.predicted, evaluation.probabilities)
     )
-    # The label that was answered worst is the one to look at.
-    worst = int(np.argmax(np.abs(truth - chances)))
+    thresholds = np.array([evaluation.thresholds[name] for name in evaluation.classes])
+    label = int(np.argmin(np.abs(chances - thresholds)) if is_unsure else np.argmax(np.abs(truth - chances)))
+    beside = f"{evaluation.classes[label]} {percent(float(chances[label]))}"
 
     def words(given: Array) -> str:
         return ", ".join(evaluation.classes[k] for k in np.flatnonzero(given)) or "none"
@@ -54,7 +61,7 @@ def _said_labels(evaluation: MultiLabel, position: int) -> Said:
     return Said(
         words(truth),
         words(answer),
-        f"{evaluation.classes[worst]} {percent(float(chances[worst]))}",
+        beside + (f", threshold {percent(float(thresholds[label]))}" if is_unsure else ""),
         bool((truth == answer).all()),
     )
 

@@ -8,7 +8,7 @@ from headstart.metrics import wilson_interval
 from headstart.plots import TrialPoint, draw_leaderboard, draw_loss
 from headstart.report.contents import Contents, Trial, mapping, text
 from headstart.report.page import Markup, escape, figure, note, paragraph, table
-from headstart.report.verdict import METRICS
+from headstart.report.verdict import METRICS, spread
 from headstart.report.words import count, decimal, duration, interval, percent, plural
 
 __all__ = ["curves", "leaderboard"]
@@ -67,28 +67,34 @@ def _row(trial: Trial, n: int | None) -> list[object]:
         duration(values["total_seconds"]),
         count(values["num_params"]),
         "–" if milliseconds is None else f"{milliseconds:.3g} ms",
-        "–" if megabytes is None else f"{megabytes:.1f} MB",
+        "–" if megabytes is None else f"{megabytes:.1f} MB" if megabytes >= 1 else f"{1000 * megabytes:.1f} kB",
     ]
 
 
 def _metric(trial: Trial, n: int | None) -> object:
     value = trial.metric_value
-    if trial.metric != "accuracy":
-        return decimal(value)
-    if value is None or not n or not 0 <= value <= 1:
-        return percent(value)
-    bounds = interval(wilson_interval(round(value * n), n))
-    return Markup(f"{percent(value)}<small>{bounds}</small>")
+    is_share = trial.metric == "accuracy"
+    below = [] if trial.folds is None else [f"folds {spread(trial.metric, *trial.folds)}"]
+    if is_share and value is not None and n and 0 <= value <= 1:
+        below.insert(0, interval(wilson_interval(round(value * n), n)))
+    return Markup(
+        escape((percent if is_share else decimal)(value)) + "".join(f"<small>{escape(text)}</small>" for text in below)
+    )
 
 
 def _legend(contents: Contents, metric: str) -> Markup:
     n = contents.num_samples("validation")
     samples = "" if n is None else f" on {plural(n, f'validation {contents.noun}')}"
     below = ", below it the 95% interval" if samples and metric == "accuracy" else ""
+    is_of_values = contents.task == "regression"
+    of_values = " Loss is the mean squared error of the targets as they are learned: standardised." if is_of_values else ""
+    has_folds = any(trial.folds for trial in contents.trials)
+    folds = " Folds: mean and standard deviation over the held-out folds of a cross-validation." if has_folds else ""
     return Markup(
         f"<b class=front>◆</b> on the Pareto front: no other trial is faster and better. Loss and {escape(metric)}{samples}"
-        f"{below}. Execution time = Part A (features, once per {contents.noun}; what they cost when they were computed, even"
-        " where they came from the cache now) + Part B (training). Imports, conversion and reporting are not in it."
+        f"{below}.{of_values}{folds} Execution time = Part A (features, once per {contents.noun}; what they cost when they "
+        "were computed, even where they came from the cache now) + Part B (training). Imports, conversion and reporting are "
+        "not in it."
     )
 
 

@@ -9,7 +9,7 @@ from headstart.report.contents import Contents, mapping, number, text, val_metri
 from headstart.report.page import Markup, escape
 from headstart.report.words import decimal, interval, measured, percent, plural
 
-__all__ = ["METRICS", "headline", "scale", "verdict"]
+__all__ = ["METRICS", "headline", "scale", "spread", "verdict"]
 
 METRICS = {"accuracy": "accuracy", "macro_auc": "macro AUC", "r2": "R²"}  # as they are called in a sentence
 _SHOWN: dict[str, Callable[[float | None], str]] = {"accuracy": percent, "macro AUC": decimal, "mae": measured}
@@ -76,7 +76,7 @@ def _evaluated(contents: Contents, name: str, found: Headline, n: int) -> str:
     inner = [f"95% interval {interval(bounds, show)}"] if bounds else []
     inner += [_constant(contents, found)] if baseline is not None else []
     beside = f" ({'; '.join(inner)})" if inner else ""
-    sentence = f"{name} {_achievement(contents, found)} on {samples}{beside}.{_more(contents)}"
+    sentence = f"{name} {_achievement(contents, found)} on {samples}{beside}.{_more(contents)}{_folds(contents, name)}"
     if bounds and baseline is not None and (bounds[1] >= baseline if found.name == "mae" else bounds[0] <= baseline):
         sentence += " That is not clearly better than the constant answer."
     return sentence + (f" The {split} split also chose the model, so this is optimistic." if split != "test" else "")
@@ -121,6 +121,20 @@ def _more(contents: Contents) -> str:
     if evaluation.get("task") == "regression" and (r2 := number(evaluation.get("r2"))) is not None:
         return f" R² is {decimal(r2)}."
     return ""
+
+
+def _folds(contents: Contents, name: str) -> str:
+    trial = next((trial for trial in contents.trials if trial.name == name and trial.folds), None)
+    if trial is None or trial.folds is None:
+        return ""
+    metric = METRICS.get(trial.metric, trial.metric)
+    return f" In cross-validation: {metric} {spread(trial.metric, *trial.folds)} over the folds."
+
+
+def spread(metric: str, mean: float, deviation: float) -> str:
+    """A mean and its standard deviation in the words of a metric."""
+    show = percent if metric == "accuracy" else decimal
+    return f"{show(mean)} ± {show(deviation)}"
 
 
 def scale(contents: Contents) -> Markup:
