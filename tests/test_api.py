@@ -96,11 +96,9 @@ def test_fit_takes_a_frame_and_the_run_a_dataset(make_table: Callable[..., Path]
     assert (new.split, len(new)) == ("test", 200)
     with pytest.raises(DatasetError, match="H107"):
         run.predict({"size": 3})
-    wrong: list[tuple[Any, dict[str, str], str]] = [
-        (dataset, {"task": "regression"}, "H044"),
-        (dataset, {"target": "x"}, "H044"),
-    ]
-    for data, words, code in [*wrong, ([], {}, "H045")]:
+    wrong: list[tuple[Any, dict[str, Any], str]] = [([], {}, "H045")]
+    wrong += [(dataset, words, "H044") for words in ({"task": "regression"}, {"target": "x"})]
+    for data, words, code in wrong:
         with pytest.raises(UsageError) as caught:
             hs.fit(data, **words, out=tmp_path / "other")  # type: ignore[arg-type]
         assert caught.value.code == code

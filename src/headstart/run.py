@@ -81,7 +81,8 @@ class Run:
         """Measure the run's model on labelled samples that it may never have seen.
 
         Args:
-            data: A folder of class folders, a table or a data frame, or a Dataset. Its test split is used if it has one, else
+            data: A folder of class folders, a table or a data frame, or a Dataset. Its test split is used if it has one,
+                else all of it.
                 all of it.
 
         Raises:
