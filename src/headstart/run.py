@@ -83,7 +83,6 @@ class Run:
         Args:
             data: A folder of class folders, a table or a data frame, or a Dataset. Its test split is used if it has one,
                 else all of it.
-                all of it.
 
         Raises:
             DatasetError: No sample of the run's classes can be read there (H110).
