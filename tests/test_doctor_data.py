@@ -188,6 +188,18 @@ def test_a_class_of_few_samples(dogs: int, speaks: bool) -> None:
         assert findings["D108"].measured == "dog 19"
 
 
+def test_a_group_on_both_sides_of_a_split() -> None:
+    """D113 names it; samples that belong to no other are no group."""
+    dataset = make()
+    train, test = dataset.indices("train")[0], dataset.indices("test")[0]
+    together = [f"p{i}" if i % 2 else "" for i in range(len(dataset))]
+    assert "D113" not in found(replace(dataset, together=tuple(together)))
+    together[train] = together[test] = "Ada"
+    finding = found(replace(dataset, together=tuple(together)))["D113"]
+    assert (finding.title, finding.severity) == ("1 group is on both sides of your split", "warning")
+    assert "Ada" in finding.measured
+
+
 def test_every_check_of_the_table_speaks_in_full() -> None:
     """The contract of a row: its own code, a known severity, every field filled, plain JSON."""
     sick = make(skipped=(Skipped("x", "damaged"),))
@@ -197,7 +209,7 @@ def test_every_check_of_the_table_speaks_in_full() -> None:
     findings = [check(data, facts(data)) for check in CHECKS for data in (sick, without_test)]
     findings += check_data(make(), facts(make(), "GIF"))
     rows = as_table(first(first(make(), 1, "0", "digests"), 1298, "2", "digests"))
-    findings += check_data(rows, {})
+    findings += check_data(replace(rows, together=("a patient",) * len(rows)), {})
     codes = {finding.code for finding in findings if finding is not None}
     assert codes == {f"D{number}" for number in range(101, 101 + len(CHECKS))}
     for finding in findings:

@@ -178,6 +178,24 @@ def test_several_targets_are_joined_by_commas(tmp_path: Path, target: str) -> No
     assert table_of(dataset).names == ("size",)
 
 
+def test_a_column_of_groups_is_no_feature(shop: Path) -> None:
+    """Its rows belong together, of features and of images; a blank says nothing, and a wrong name is told."""
+    rows = [f"{i}.5,{'' if i == 3 else f'p{i // 2}'},{'xy'[i % 2]}" for i in range(8)]
+    path = write(shop / "rows.csv", "size,patient,kind", rows)
+    for group in ("patient", "1"):
+        dataset = read_table(path, group=group)
+        assert table_of(dataset).names == ("size",)
+        assert dataset.together == ("p0", "p0", "p1", "", "p2", "p2", "p3", "p3")
+        assert dataset.take([2, 3]).together == ("p1", "")
+    assert read_table(path).together == ()
+    with pytest.raises(DatasetError, match="H108") as caught:
+        read_table(path, group="pateint")
+    assert caught.value.advice == "name it: --group COLUMN"
+    write(shop / "t.csv", "photo,place,kind", [f"images/{i}.jpg,{i // 2},{'xy'[i % 2]}" for i in range(4)])
+    dataset = read_table(shop / "t.csv", group="place")
+    assert (dataset.classes, dataset.together) == (("x", "y"), ("0", "0", "1", "1"))
+
+
 def test_targets_as_python_names_them() -> None:
     """A position is a number, several targets are a list, and names of columns may be numbers."""
     frame = pd.DataFrame({0: SIZES, "heat": [0.5, 1.5, 2.5, 3.5, 4.5, 5.5], 7: list("xyxyxy")})
@@ -237,7 +255,7 @@ def test_equal_rows_have_equal_digests_and_others_do_not() -> None:
 
 def test_what_a_model_knows_is_no_word_of_the_public_reader() -> None:
     """``Known`` is not offered, so nothing that is takes one."""
-    assert list(inspect.signature(hs.read_table).parameters) == ["table", "target", "image", "task"]
+    assert list(inspect.signature(hs.read_table).parameters) == ["table", "target", "image", "group", "task"]
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

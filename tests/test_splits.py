@@ -467,6 +467,38 @@ def test_folds_of_values_and_labels_hold_everything_once(kind: str) -> None:
         assert np.std(means) < 0.2 * values.std()  # by chance alone about 0.4
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(0, 3), st.integers(2, 4))
+def test_what_belongs_together_is_never_cut(numbers: int, seed: int, num_folds: int) -> None:
+    """Neither a patient, nor copies, nor what these join; patient 0 says that a sample belongs to no other."""
+    random = np.random.default_rng(numbers)
+    patients, labels, contents = (random.integers(0, most, 150).tolist() for most in (40, 2, 600))
+    dataset = make(labels, digests=[f"content {content}" for content in contents])
+    found = make_split(replace(dataset, together=tuple(f"patient {p}" if p else "" for p in patients)), seed=seed)
+    folds = make_folds(found, num_folds, seed=seed)
+    assert set(found.split) == set(SPLITS)
+    assert set(folds) == {-1, *range(num_folds)}
+    for sides in (found.split, folds):
+        for names, alone in ((patients, 0), (contents, -1)):
+            where = {(name, side) for name, side in zip(names, sides, strict=True) if name != alone}
+            assert len(where) == len({name for name, _ in where})
+
+
+def test_groups_of_the_user_are_dealt_out_evenly() -> None:
+    """Thirty patients with up to forty samples each, of both classes: every side has about its share of both."""
+    random = np.random.default_rng(0)
+    sizes = random.integers(4, 40, 30)
+    patients = np.repeat(np.arange(30), sizes)
+    labels = (random.random(len(patients)) < np.repeat(random.uniform(0.2, 0.8, 30), sizes)).astype(int)
+    dataset = replace(make(labels.tolist()), together=tuple(map(str, patients)))
+    found = make_split(dataset)
+    counts = {side: found.counts(side) for side in SPLITS}
+    for side, share in (("validation", 0.2), ("test", 0.2)):
+        for name, number in counts[side].items():
+            assert 0.1 < number / sum(of_side[name] for of_side in counts.values()) < 0.3, (side, share)
+    folds = make_folds(found, 4)
+    assert np.bincount(folds[folds >= 0]).min() > 0.7 * np.bincount(folds[folds >= 0]).max()
+
+
 def test_more_folds_than_samples_are_told() -> None:
     """H112 for values too, with the number that was asked for."""
     with pytest.raises(DatasetError) as caught:

@@ -38,6 +38,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     *,
     target: str | int | Sequence[str | int] | None = None,
     image: str | None = None,
+    group: str | None = None,
     task: str | None = None,
     plan: str | os.PathLike[str] = "quick",
     trial: str | OwnNetwork | Sequence[str | OwnNetwork] = (),
@@ -58,6 +59,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         target: Name or position of the target column of a table, or several, in a sequence or joined by commas; found if
             None.
         image: Name or position of its column of image paths.
+        group: Name or position of its column of what belongs together, such as a patient; see ``read_table``.
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; inferred if None.
         plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
         trial: Only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``, or ``table-network``. A
@@ -85,7 +87,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         run.leaderboard()
     """
     if not isinstance(data, str | os.PathLike | Dataset) and hasattr(data, "__array__"):
-        data, target, image, task = read_table(data, target=target, image=image, task=task), None, None, None
+        data = read_table(data, target=target, image=image, group=group, task=task)
+        target = image = group = task = None
     if target is not None and not isinstance(target, str):
         target = str(target) if isinstance(target, int) else ",".join(map(str, target))
     trials = _trial_names([trial] if isinstance(trial, str) or callable(trial) else trial)
@@ -93,6 +96,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         data=data if isinstance(data, Dataset) else str(demo_folder()) if data == "demo" else _path(data),
         target=target,
         image=image,
+        group=group,
         task=task,
         plan=os.fspath(plan),
         trials=trials,

@@ -45,6 +45,10 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
         str | None, typer.Option(help="The column to predict, by name or position; several, joined by commas.")
     ] = None,
     image: Annotated[str | None, typer.Option(help="The column of image paths, by name or position.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="The column of what belongs together, such as a patient: it stays on one side of each split."),
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="binary, multiclass, multilabel or regression; inferred if left out.")
     ] = None,
@@ -84,6 +88,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
         data,
         target=target,
         image=image,
+        group=group,
         task=task,
         plan=plan,
         trial=trial or (),

@@ -42,7 +42,10 @@ class Dataset:
         arrays: The samples themselves, ``(n, height, width, channels)``, where they are images and not files.
         table: The samples themselves, raw, where they are rows of features.
         made_splits: Names of the splits that Headstart made; the others are the user's own.
-        groups: Group number of each sample, ``(n,)``; samples of one group stay on one side of a split. Empty until known.
+        groups: Group number of each sample, ``(n,)``: samples of one group are copies, and stay on one side of a split.
+            Empty until known.
+        together: What each sample belongs to by the user's own word, such as a patient; these stay on one side too. ``""``
+            for a sample that belongs to no other; empty if the user said nothing.
         scaling: Regression: the scale that the targets are learned in, once the training split is known.
         target_columns: The columns of a table that labels were read from.
         columns: All columns of a table of features, in their order.
@@ -61,6 +64,7 @@ class Dataset:
     table: Table | None = field(default=None, repr=False)
     made_splits: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
+    together: tuple[str, ...] = ()
     scaling: Scaling | None = None
     target_columns: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -137,6 +141,7 @@ class Dataset:
             arrays=None if self.arrays is None else self.arrays[chosen],
             table=None if self.table is None else self.table.take(chosen),
             groups=tuple(self.groups[i] for i in chosen) if self.groups else (),
+            together=tuple(self.together[i] for i in chosen) if self.together else (),
         )
 
     def without(self, skipped: Sequence[Skipped], positions: Sequence[int]) -> Dataset:
@@ -159,6 +164,7 @@ class Dataset:
             arrays=arrays,
             table=table,
             groups=(),
+            together=self.together + other.together,
         )
 
     def relabelled(self, classes: Sequence[str], task: str) -> Dataset:
@@ -188,7 +194,7 @@ class Dataset:
         """SHA-256 of what there is to learn from: the samples with their contents, labels and splits."""
         paths = [os.fsencode(path).hex() for path in self.paths]
         samples = [*zip(paths, self.digests, self.label_texts(), self.split, strict=True)]
-        return settings_digest(task=self.task, samples=samples)
+        return settings_digest(task=self.task, samples=samples, together=list(self.together))
 
     def file(self, index: int) -> Path:
         """The path of one sample's file."""

@@ -12,12 +12,13 @@ import numpy as np
 
 from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
-from headstart.encoding import as_days, as_numbers
+from headstart.encoding import as_days, as_numbers, as_text
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images
+from headstart.labels import listed, no_column
 from headstart.skipping import Skipped
-from headstart.targets import Target, find_target
+from headstart.targets import Target, find_target, position
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ def read_table(
     *,
     target: str | int | Sequence[str | int] | None = None,
     image: str | None = None,
+    group: str | None = None,
     task: str | None = None,
 ) -> Dataset:
     """Read a CSV or Parquet file, a data frame, or an array of rows.
@@ -69,6 +71,8 @@ def read_table(
         target: Name or position of the target column, or several, in a sequence or joined by commas; found if None, with
             the reason.
         image: Name or position of the column of paths; the one whose cells are files if None.
+        group: Name or position of a column that says what belongs together, such as a patient: its rows stay on one side of
+            each split and in one fold, and it is no feature.
         task: A key of ``TASKS`` to overrule what the labels say.
 
     Raises:
@@ -82,7 +86,8 @@ def read_table(
         ('binary', [0, 1, 0, 1, 0, 1])
     """
     asked = [str(column) for column in target] if isinstance(target, Sequence) and not isinstance(target, str) else target
-    return dataset_of_table(table, target=str(asked) if isinstance(asked, int) else asked, image=image, task=task)
+    asked = str(asked) if isinstance(asked, int) else asked
+    return dataset_of_table(table, target=asked, image=image, group=group, task=task)
 
 
 def dataset_of_table(
@@ -90,6 +95,7 @@ def dataset_of_table(
     *,
     target: str | Sequence[str] | None = None,
     image: str | None = None,
+    group: str | None = None,
     task: str | None = None,
     known: Known | None = None,
 ) -> Dataset:
@@ -103,24 +109,33 @@ def dataset_of_table(
     images = None if folder is None or is_of_features else find_images(cells, image, folder)
     aside = [] if images is None else [images.column]
     cells = cells if images is None else images.cells
+    grouping = "" if group is None else _grouping(cells, group)
     split = next((column for column in cells.names if column.lower() == "split" and _is_split(cells, column)), "")
-    features = cells if images is not None else cells.select([column for column in cells.names if column != split])
+    features = cells.select([column for column in cells.names if images is not None or column not in (split, grouping)])
     found = find_target(
         features if target is None else cells,  # a position counts all columns of the file
         target,
         task=task,
         classes=None if known is None else known.classes,
-        leave_out=[*aside, split] if images is not None else (),
+        leave_out=[*aside, split, grouping] if images is not None else (),
     )
     found, splits, others = _with_split(cells, split, found)
-    labelled = Labelled(name, found, splits, [*skipped, *found.skipped, *others])
-    return _of_features(cells, split, labelled) if images is None else images.dataset(labelled)
+    together = tuple(as_text(cells.column(grouping)[found.kept]).tolist()) if grouping else ()
+    labelled = Labelled(name, found, splits, together, [*skipped, *found.skipped, *others])
+    return _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
 
 
-def _of_features(cells: Table, split: str, labelled: Labelled) -> Dataset:
-    """The rows that have a label, without the columns that say which, and in which split."""
+def _grouping(cells: Table, group: str) -> str:
+    """The column that says what belongs together."""
+    if (place := position(cells, group)) is not None:
+        return cells.names[place]
+    raise no_column(f"--group {printable(group)}; the columns are {listed(cells.names)}", option="--group")
+
+
+def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Dataset:
+    """The rows that have a label, without the columns that say which, in which split, and what belongs together."""
     found = labelled.target
-    features = cells.take(found.kept).select([name for name in cells.names if name not in (*found.names, split)])
+    features = cells.take(found.kept).select([name for name in cells.names if name not in (*found.names, *aside)])
     if not features.names:
         raise DatasetError(
             "H114",
@@ -138,6 +153,7 @@ def _of_features(cells: Table, split: str, labelled: Labelled) -> Dataset:
         labels=found.labels,
         digests=tuple(row_digests(features)),
         split=labelled.split,
+        together=labelled.together,
         skipped=tuple(labelled.skipped),
         table=features,
         target_columns=found.names,

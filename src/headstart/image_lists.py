@@ -11,8 +11,9 @@ import numpy as np
 
 from headstart.cells import Table
 from headstart.dataset import Dataset
-from headstart.errors import DatasetError, printable
+from headstart.errors import printable
 from headstart.fingerprint import file_digests
+from headstart.labels import listed, no_column
 from headstart.skipping import Skipped
 from headstart.targets import Target, position
 
@@ -30,12 +31,14 @@ class Labelled(NamedTuple):
         name: The table's.
         target: Labels, and which rows have one.
         split: Of each row that has.
+        together: What each of these belongs to, as ``Dataset.together`` has it.
         skipped: The others, and rows that do not fit.
     """
 
     name: str
     target: Target
     split: tuple[str, ...]
+    together: tuple[str, ...]
     skipped: Sequence[Skipped]
 
 
@@ -78,6 +81,7 @@ class ImageList(NamedTuple):
             labels=found.labels[used],
             digests=tuple(contents[i][0] for i in used),
             split=tuple(labelled.split[i] for i in used),
+            together=tuple(labelled.together[i] for i in used) if labelled.together else (),
             skipped=tuple(skipped),
             target_columns=found.names,
         )
@@ -109,13 +113,7 @@ def find_images(table: Table, wanted: str | None, folder: Path) -> ImageList | N
 def _wanted(table: Table, wanted: str) -> int:
     if (place := position(table, wanted)) is not None:
         return place
-    raise DatasetError(
-        "H108",
-        "a column cannot be found",
-        received=f"--image {printable(wanted)}; the columns are {', '.join(table.names)}",
-        expected="the name of a column, or its position (0 is the first, -1 the last)",
-        advice="name it: --image COLUMN",
-    )
+    raise no_column(f"--image {printable(wanted)}; the columns are {listed(table.names)}", option="--image")
 
 
 def _likely(table: Table, places: Sequence[Path]) -> int | None:

@@ -37,6 +37,7 @@ class Request:
     data: str | Dataset
     target: str | None = None
     image: str | None = None
+    group: str | None = None
     task: str | None = None
     plan: str = "quick"
     trials: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class Request:
             UsageError: A number is out of its range (H007, H009), or it is said anew what a Dataset says (H044).
             DatasetError: The share of validation is (H105).
         """
-        said = [name for name in ("target", "image", "task") if getattr(self, name) is not None]
+        said = [name for name in ("target", "image", "group", "task") if getattr(self, name) is not None]
         if isinstance(self.data, Dataset) and said:
             raise UsageError(
                 "H044",

@@ -104,8 +104,8 @@ def is_no_label(text: str) -> bool:
     return bool(text) and not text.strip(SEPARATORS + " ")
 
 
-def no_column(received: str, *, is_new: bool = True) -> DatasetError:
-    """The error for target columns that are not there, or not told from others (H108)."""
+def no_column(received: str, *, is_new: bool = True, option: str = "--target") -> DatasetError:
+    """The error for columns that are not there, or not told from others (H108); ``option`` names the kind of column."""
     return DatasetError(
         "H108",
         "a column cannot be found",
@@ -113,7 +113,7 @@ def no_column(received: str, *, is_new: bool = True) -> DatasetError:
         expected="the name of a column, or its position (0 is the first, -1 the last)"
         if is_new
         else "the columns of the fit",
-        advice="name it: --target COLUMN" if is_new else "name the columns as they were named for fit",
+        advice=f"name it: {option} COLUMN" if is_new else "name the columns as they were named for fit",
     )
 
 

@@ -36,6 +36,7 @@ def read(
     *,
     target: str | None = None,
     image: str | None = None,
+    group: str | None = None,
     task: str | None = None,
     known: Known | None = None,
 ) -> Dataset:
@@ -47,12 +48,12 @@ def read(
         DatasetError: There is nothing there, or it is neither (H106).
     """
     if not isinstance(data, str | os.PathLike):
-        return dataset_of_table(data, target=target, image=image, task=task, known=known)
+        return dataset_of_table(data, target=target, image=image, group=group, task=task, known=known)
     path = Path(data)
     if path.is_dir():
         return read_folder(path, task=task, classes=None if known is None else known.classes)
     if path.is_file() and path.suffix.lower() in _TABLES:
-        return dataset_of_table(path, target=target, image=image, task=task, known=known)
+        return dataset_of_table(path, target=target, image=image, group=group, task=task, known=known)
     raise DatasetError(
         "H106",
         "there is no data here",

@@ -99,6 +99,8 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         job.take_up(earlier)
     job.save(**({"status": "running"} if earlier else first_state(job, dataset)))
     job.progress.say(f"{len(dataset)} {dataset.sample_noun}s, {dataset.task_reason}")
+    if dataset.together:
+        job.progress.say(f"{len(set(dataset.together))} groups, each on one side of every split that is made here")
     try:
         if earlier:
             _split_again(job, trials)
@@ -136,7 +138,7 @@ def _check_names(asked: Callable[..., list[Trial]]) -> None:
 def _read(request: Request) -> Dataset:
     data = request.data
     if not isinstance(data, Dataset):
-        data = read(data, target=request.target, image=request.image, task=request.task)
+        data = read(data, target=request.target, image=request.image, group=request.group, task=request.task)
     if any(data.split):  # the user made a split: what it says nothing of is for training
         data = replace(data, split=tuple(name or "train" for name in data.split))
     return data

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -69,8 +70,9 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
 
     Where the user made no split at all, ``validation`` of the samples go to validation and as many to test. Where the
     user made a test split or a validation split, only a missing validation split is carved out of training.
-    Whole groups move together, so that a copy never sits on the other side. Only of a table, whose rows may be alike
-    without being copies, are the groups of a class parted that would else have no training or no validation rows.
+    Whole groups move together, so that neither a copy sits on the other side nor what the user says belongs together. Only
+    of a table, whose rows may be alike without being copies, are the groups of a class parted that would else have no
+    training or no validation rows.
 
     Raises:
         DatasetError: ``validation`` is not a share (H105), or a class is left without training or validation samples (H104).
@@ -93,14 +95,32 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
         made = ["test", "validation"]
     elif "validation" not in given and (given & {"train", "test"}):
         made = ["validation"]
-    layers = strata(dataset)
+    layers, sides = strata(dataset), _sides(dataset)
     for step, name in enumerate(made):
         movable = [i for i, where in enumerate(split) if where == "train"]
         # The second cut takes the same number of samples as the first, out of what is left.
         share = validation / (1 - validation * step)
-        for i in _choose(movable, layers, dataset.groups, share, np.random.default_rng([seed, step])):
+        for i in _chosen(dataset, movable, layers, sides, share, seed, step):
             split[i] = name
     return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
+
+
+def _sides(dataset: Dataset) -> tuple[int, ...]:
+    """The number of what moves as one, for each sample: copies, and what the user says belongs together."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    groups = dataset.groups or duplicate_groups(dataset.digests)
+    if not dataset.together:
+        return groups
+    names, places = np.unique(np.array(dataset.together, np.str_), return_inverse=True)
+    alone = np.array(dataset.together, np.str_) == ""
+    places = np.where(alone, len(names) + np.arange(len(places)), places)
+    first = max(groups) + 1  # behind the groups of copies stand those of the user
+    size = first + len(names) + len(places)
+    links = coo_array((np.ones(len(groups)), (np.array(groups), first + places)), shape=(size, size))
+    _, numbers = connected_components(links, directed=False)
+    return tuple(int(numbers[group]) for group in groups)
 
 
 def _lacking(dataset: Dataset) -> list[int]:
@@ -119,12 +139,12 @@ def _parted(dataset: Dataset, groups: Sequence[int], classes: Sequence[int]) -> 
 
 def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
     """Move a share of each class from training to validation, whole groups together; other splits stay as they are."""
-    groups = dataset.groups or duplicate_groups(dataset.digests)
+    groups = _sides(dataset)
     split = list(dataset.split)
     movable = [i for i, where in enumerate(split) if where == "train"]
     layers = np.zeros(len(dataset), np.int64)
     layers[movable] = strata(dataset.take(movable))  # of these alone: a fold that is held out says nothing here
-    for i in _choose(movable, layers, groups, share, np.random.default_rng([seed, 1])):
+    for i in _chosen(dataset, movable, layers, groups, share, seed, 1):
         split[i] = "validation"
     return _scaled(replace(dataset, split=tuple(split)))
 
@@ -164,19 +184,21 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     Raises:
         DatasetError: A class has no more groups than there are folds (H112).
     """
-    groups = dataset.groups or duplicate_groups(dataset.digests)
+    groups = _sides(dataset)
     members: dict[int, list[int]] = defaultdict(list)
     for i in range(len(dataset)):
         if dataset.split[i] != "test":
             members[groups[i]].append(i)
     layers = strata(dataset)
     by_class: dict[int, list[list[int]]] = defaultdict(list)
+    holders = Counter[int]()
     for group in members.values():
         by_class[int(layers[group[0]])].append(group)
+        holders.update({int(layers[i]) for i in group})
     few: list[str] = []
     if TASKS[dataset.task].has_classes:
         # In each fold the others give validation samples too, so that a class needs one group more than there are folds.
-        few = [dataset.classes[c] for c, own in by_class.items() if len(own) <= num_folds]
+        few = [dataset.classes[c] for c, number in sorted(holders.items()) if number <= num_folds]
     if num_folds < 2 or few or len(members) <= num_folds:
         raise DatasetError(
             "H112",
@@ -186,6 +208,10 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
             advice="use fewer folds, or add samples",
         )
     folds = np.full(len(dataset), -1)
+    if dataset.together:
+        dealt_out = np.array([i for group in members.values() for i in group])
+        folds[dealt_out] = _dealt(layers[dealt_out], np.array(groups)[dealt_out], num_folds, seed)
+        return folds
     random = np.random.default_rng([seed, num_folds])
     dealt = 0  # from class to class, so that the folds are of one size
     for label in sorted(by_class):
@@ -206,6 +232,34 @@ def check_share(validation: float) -> None:
             expected="a share above 0 and below 0.5",
             advice="--validation 0.2",
         )
+
+
+def _chosen(
+    dataset: Dataset, movable: Sequence[int], layers: Array, sides: Sequence[int], share: float, seed: int, step: int
+) -> list[int]:
+    """A share of the samples, whole sides. Copies are few and alike; the user's groups may be of any size and mixture."""
+    if not dataset.together:
+        return _choose(movable, layers, sides, share, np.random.default_rng([seed, step]))
+    num_parts = min(round(1 / share), len({sides[i] for i in movable}))
+    if num_parts < 2:
+        return []
+    parts = _dealt(layers[list(movable)], np.array(sides)[list(movable)], num_parts, seed + step)
+    return [i for i, part in zip(movable, parts, strict=True) if part == 0]
+
+
+def _dealt(layers: Array, sides: Array, num_parts: int, seed: int) -> Array:
+    """A part for each sample, ``(n,)``: whole sides, with the layers as alike as they allow."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if np.unique(layers, return_counts=True)[1].max() < num_parts:  # too few of each to deal them out
+        layers = np.zeros_like(layers)
+    dealer = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed % 2**32)
+    parts = np.empty(len(layers), np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # it lies in one part then
+        for part, (_, held_out) in enumerate(dealer.split(sides, layers, sides)):
+            parts[held_out] = part
+    return parts
 
 
 def _choose(
@@ -244,7 +298,7 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         is_theirs = name == "validation" and name not in dataset.made_splits
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
-        num_different = len(set(dataset.groups))
+        num_different = len(set(_sides(dataset)))
         received = f"{len(dataset)} samples, {num_different} of them different, with a validation share of {validation:g}"
         if dataset.skipped:
             received += f", {len(dataset.skipped)} left out ({dataset.skipped[0].path}: {dataset.skipped[0].reason})"

@@ -68,11 +68,12 @@ def _copies(dataset: Dataset, _: Facts) -> Finding | None:
         return None
     num_exact = len(dataset) - len(set(dataset.digests))
     num_near = len(set(dataset.digests)) - len(set(dataset.groups))
-    if num_exact + num_near == 0 or not dataset.made_splits:
+    number = num_exact + num_near
+    if not number or not dataset.made_splits:
         return None
     return Finding(
         "D103",
-        f"{num_exact + num_near} copies stay with their original in the split",
+        f"{number} {'copy stays' if number == 1 else 'copies stay'} with the original in the split",
         "info",
         f"{num_exact} exact and {num_near} near duplicates among {len(dataset)} samples",
         "A sample on both sides of a split makes the score look better than it is. Where Headstart made the split, each "
@@ -238,6 +239,23 @@ def _not_told_apart(dataset: Dataset, _: Facts) -> Finding | None:
     )
 
 
+def _groups_across(dataset: Dataset, _: Facts) -> Finding | None:
+    splits: dict[str, set[str]] = defaultdict(set)
+    for group, split in zip(dataset.together, dataset.split, strict=False):  # there may be no groups
+        splits[group].add(split)
+    across = sorted(group for group, of_group in splits.items() if group and len(of_group) > 1)
+    if not across:
+        return None
+    return Finding(
+        "D113",
+        f"{len(across)} {'group is' if len(across) == 1 else 'groups are'} on both sides of your split",
+        "warning",
+        f"of {len(splits)} groups, for example {across[0]}",
+        "The model is asked about a group that it knows from training, and of a new one it may know less.",
+        "Split by groups, or leave the split to Headstart. Headstart never moves samples between splits that you made.",
+    )
+
+
 def _splits_of_rows(dataset: Dataset) -> dict[str, list[str]]:
     """The splits of the rows of a table that are alike, by their content; of a table where most recur, that says nothing."""
     splits: dict[str, list[str]] = defaultdict(list)
@@ -260,4 +278,5 @@ CHECKS: tuple[Callable[[Dataset, Facts], Finding | None], ...] = (
     _alike,
     _alike_across,
     _not_told_apart,
+    _groups_across,
 )
