@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cells import Table, table_of_frame
+from headstart.cells import Table, read_cells, table_of_frame
 from headstart.errors import DatasetError
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target
@@ -255,7 +256,7 @@ def test_several_columns_of_numbers_are_a_regression() -> None:
     assert found.skipped == [
         Skipped("row 2", "no value in the target column 'a'"),
         Skipped("row 3", "inf in the target column 'b' is no finite number"),
-        Skipped("row 5", "no value in the target column 'a'"),
+        Skipped("row 5", "? stands for no value in the target column 'a'"),
     ]
     with pytest.raises(DatasetError, match="H101"):
         find_target(table(a=[1, 2], b=[3, 3]), "a,b", task="regression")
@@ -467,6 +468,26 @@ def test_every_row_is_kept_or_listed(
         assert set(found.labels.ravel()) <= {0, 1}
     if classes is None and found.task != "regression":
         assert len(np.unique(found.labels.reshape(len(found.labels), -1), axis=0)) > 1
+
+
+def test_a_name_that_several_columns_have_is_no_target(tmp_path: Path) -> None:
+    """Their positions are told, and one of them can be named."""
+    (tmp_path / "t.csv").write_text("y,x,y\n" + "".join(f"{i % 3},{i},{'ab'[i % 2]}\n" for i in range(9)))
+    table, _ = read_cells(tmp_path / "t.csv")
+    with pytest.raises(DatasetError, match="H108") as caught:
+        find_target(table, "y")
+    assert caught.value.received == "--target y: columns 0, 2 have that name"
+    assert find_target(table, "2").classes == ("a", "b")
+    assert find_target(table.take(range(8)), "0").names == ("y",)
+
+
+def test_a_word_for_a_missing_value_is_told_as_it_stands() -> None:
+    """So that it is seen where it was a class, as NA of Namibia is."""
+    found = last("DE", "NA", "FR", "DE", "FR", "")
+    assert [row.reason for row in found.skipped] == [
+        "NA stands for no value in the target column 't'",
+        "no value in the target column 't'",
+    ]
 
 
 def test_a_task_that_there_is_not_is_told() -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Table:
         columns: Each ``(n,)``: float64 (NaN is missing), datetime64[s] (NaT is missing), or object of str (text as it
             stood, stripped; ``""`` is missing). A CSV file has text alone.
         numbering: The number of each row in what it was read from, ``(n,)``; 1 to n if None.
+        recurring: Names that several columns had; all but the first have a number behind it now.
 
     Example:
         >>> table = Table(("a", "b"), (np.array([1.0, 2.0]), np.array(["x", ""], object)))
@@ -44,6 +45,7 @@ class Table:
     names: tuple[str, ...]
     columns: tuple[Array, ...]
     numbering: Array | None = None
+    recurring: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -51,7 +53,8 @@ class Table:
     def take(self, rows: Sequence[int] | Array) -> Table:
         """These rows only, in this order."""
         chosen = np.asarray(rows, np.int64)
-        return Table(self.names, tuple(column[chosen] for column in self.columns), self.row_numbers()[chosen])
+        columns = tuple(column[chosen] for column in self.columns)
+        return replace(self, columns=columns, numbering=self.row_numbers()[chosen])
 
     def column(self, name: str) -> Array:
         """The cells of one column."""
@@ -59,12 +62,13 @@ class Table:
 
     def select(self, names: Sequence[str]) -> Table:
         """These columns only, in this order."""
-        return Table(tuple(names), tuple(self.column(name) for name in names), self.numbering)
+        return replace(self, names=tuple(names), columns=tuple(self.column(name) for name in names))
 
     def plus(self, other: Table) -> Table:
         """The rows of both, these first; the columns are the same."""
         columns = [np.concatenate([self.column(name), other.column(name)]) for name in self.names]
-        return Table(self.names, tuple(columns), np.concatenate([self.row_numbers(), other.row_numbers()]))
+        numbering = np.concatenate([self.row_numbers(), other.row_numbers()])
+        return replace(self, columns=tuple(columns), numbering=numbering)
 
     def row_numbers(self) -> Array:
         """What each row is called in messages: its number in the file, from 1."""
@@ -99,7 +103,7 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
     except (ValueError, ImportError, csv.Error) as error:
         raise _unreadable(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
     columns = tuple(np.array(column, object) for column in found.columns)
-    return Table(_unique(found.names), columns, np.array(found.numbering, np.int64)), found.skipped
+    return _table(found.names, columns, np.array(found.numbering, np.int64)), found.skipped
 
 
 def table_of_frame(frame: pd.DataFrame) -> Table:
@@ -109,7 +113,7 @@ def table_of_frame(frame: pd.DataFrame) -> Table:
     list is ``;`` alone. Integers that float64 would round, 2**53 and larger, are text.
     """
     columns = tuple(_cells(frame.iloc[:, i]) for i in range(frame.shape[1]))
-    return Table(_unique(["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns]), columns)
+    return _table(["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns], columns)
 
 
 def table_of_array(array: Array) -> Table:
@@ -140,6 +144,11 @@ def _unreadable(received: str, advice: str = "open it in a spreadsheet and save 
         expected="a CSV, best in UTF-8, or a Parquet file",
         advice=advice,
     )
+
+
+def _table(names: Sequence[str], columns: tuple[Array, ...], numbering: Array | None = None) -> Table:
+    recurring = tuple(name for name, count in Counter(names).items() if name and count > 1)
+    return Table(_unique(names), columns, numbering, recurring)
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

@@ -82,7 +82,8 @@ class TargetColumn:
             where = f"the target column {self.name!r}"
             is_missing = self.missing[place]
             text = printable(self.texts[place])[:40]
-            found[place] = f"no value in {where}{hint}" if is_missing else fault(text, where)
+            stands = "" if text in ("", "nan") else f"{text} stands for "
+            found[place] = f"{stands}no value in {where}{hint}" if is_missing else fault(text, where)
         return found
 
 

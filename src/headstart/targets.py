@@ -163,6 +163,9 @@ def _asked_columns(table: Table, target: str | Sequence[str], *, is_new: bool) -
         whole, how = position(table, target), f"--target {target}: "
         parts = [part.strip() for part in target.split(",")] if whole is None else [target]
     places = [position(table, part) for part in parts]
+    if several := [part for part in parts if part in table.recurring and is_new]:
+        like = [i for i, name in enumerate(table.names) if re.fullmatch(rf"{re.escape(several[0])}(_\d+)?", name)]
+        raise no_column(f"--target {several[0]}: columns {listed([*map(str, like)])} have that name")
     if None in places:
         absent = f"{'--target' if is_new else 'no target column'} {parts[places.index(None)]}"
         raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new)
