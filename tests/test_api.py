@@ -98,10 +98,26 @@ def test_fit_takes_a_frame_and_the_run_a_dataset(make_table: Callable[..., Path]
         run.predict({"size": 3})
     wrong: list[tuple[Any, dict[str, Any], str]] = [([], {}, "H045")]
     wrong += [(dataset, words, "H044") for words in ({"task": "regression"}, {"target": "x"})]
+    wrong += [(tmp_path, {name: "x"}, "H046") for name in ("target", "image", "group")]
     for data, words, code in wrong:
         with pytest.raises(UsageError) as caught:
             hs.fit(data, **words, out=tmp_path / "other")  # type: ignore[arg-type]
         assert caught.value.code == code
+
+
+def test_a_run_with_groups_goes_all_the_way(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """Its groups lie on one side; it predicts and evaluates files with the column, without it, and rows without names."""
+    frame = pd.read_csv(make_table(tmp_path / "rows.csv", "binary"))
+    frame.insert(0, "patient", [f"p{i // 4}" for i in range(200)])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    run = hs.fit(tmp_path / "t.csv", target=-1, group="patient", trial="table-linear", folds=3, out=tmp_path / "run")
+    splits = pd.read_csv(run.path / "splits.csv").sort_values("row")
+    assert splits.groupby(frame["patient"].to_numpy())["split"].nunique().max() == 1
+    features = frame[["size", "since", "colour", "town"]]
+    expected = run.predict(frame)
+    for rows in (tmp_path / "t.csv", features, features.to_numpy(), frame.to_numpy()):
+        pd.testing.assert_frame_equal(run.predict(rows), expected, rtol=1e-5, atol=2e-6)
+    assert run.evaluate(tmp_path / "t.csv").num_seen == (splits["split"] != "test").sum()
 
 
 def test_a_run_is_evaluated_on_images_in_memory(tmp_path: Path) -> None:

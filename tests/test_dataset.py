@@ -161,6 +161,23 @@ def test_labels_and_targets_are_put_in_the_order_of_a_model(make_some: Any) -> N
             dataset.relabelled((first, second), task)
 
 
+def test_a_list_names_no_label_that_does_not_apply() -> None:
+    """So a label of a model that no list names is 0 there; of columns, one that is not there is told."""
+    lists = replace(make_labels(), target_columns=("labels",))
+    found = lists.relabelled(("wet", "rare"), "multilabel")
+    np.testing.assert_array_equal(found.labels[:, 0], lists.labels[:, 0])
+    assert found.labels[:, 1].tolist() == [0] * len(found)
+
+
+def test_joined_samples_keep_what_belongs_together() -> None:
+    """Those of which nothing was said belong to no other."""
+    dataset = make()
+    named = replace(dataset, together=("p",) * len(dataset))
+    assert dataset.plus(named).together == ("",) * len(dataset) + ("p",) * len(dataset)
+    assert dataset.plus(dataset).together == ()
+    assert named.digest() != dataset.digest()
+
+
 def test_samples_that_leave_are_listed() -> None:
     """Found is used plus skipped, still, after a file turned out to be unreadable."""
     before = make()

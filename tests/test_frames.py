@@ -18,7 +18,7 @@ import headstart as hs
 from headstart.cells import Table
 from headstart.dataset import Dataset
 from headstart.errors import DatasetError
-from headstart.frames import Known, read_table, row_digests
+from headstart.frames import Known, cells_of, read_table, row_digests
 from headstart.readers import read, unlabelled_rows
 
 Array = np.ndarray[Any, Any]
@@ -188,6 +188,12 @@ def test_a_column_of_groups_is_no_feature(shop: Path) -> None:
         assert dataset.together == ("p0", "p0", "p1", "", "p2", "p2", "p3", "p3")
         assert dataset.take([2, 3]).together == ("p1", "")
     assert read_table(path).together == ()
+    countries = pd.DataFrame({"size": SIZES, "land": ["NA", "NA", None, "DE", "", "-"], "kind": list("xyxyxy")})
+    assert read_table(countries, group=1).together == ("NA", "NA", "", "DE", "", "-")
+    for group, told in (("kind", "which is to be predicted"), (1.5, "float 1.5")):
+        with pytest.raises(DatasetError, match="H108") as caught:
+            read_table(countries, target="kind", group=group)  # type: ignore[arg-type]
+        assert told in caught.value.received
     with pytest.raises(DatasetError, match="H108") as caught:
         read_table(path, group="pateint")
     assert caught.value.advice == "name it: --group COLUMN"
@@ -202,6 +208,10 @@ def test_targets_as_python_names_them() -> None:
     assert read_table(frame, target=-1).target_columns == ("7",)
     assert read_table(frame, target=7).task == "binary"
     assert read_table(frame, target=["heat", 0]).target_columns == ("heat", "0")
+    assert read_table(frame, target=np.int64(2)).target_columns == ("7",)
+    for wrong_target in ([], 1.5, [None]):
+        with pytest.raises(DatasetError, match="H108"):
+            read_table(frame, target=wrong_target)  # type: ignore[arg-type]
     for wrong in ({"size": [1, 2]}, [1, 2], None):
         with pytest.raises(DatasetError, match="H107"):
             read_table(wrong)  # type: ignore[arg-type]
@@ -270,6 +280,29 @@ def test_a_model_finds_its_columns_by_name(tmp_path: Path, shuffled: bool) -> No
     assert (dataset.task, dataset.classes, dataset.labels.tolist()) == ("binary", ("red", "blue"), [0, 1, 0, 1])
     assert {"size", "kind"} <= set(table_of(dataset).names)
     assert [row.reason for row in dataset.skipped] == ["its class green is none of the model's"] * 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("split who a b kind", "split who a b kind"),
+        ("split who a b", "split who a b"),
+        ("a b", "a b"),
+        ("a", "a"),
+        ("a b kind", ""),
+    ],
+)
+def test_columns_without_names_are_those_of_the_fit(columns: str, expected: str) -> None:
+    """All of them, or without the target, without what was set aside too, or those that are read; other widths are told."""
+    known = Known(("x", "y"), "binary", ("kind",), None, ("split", "who", "a", "b", "kind"), ("a",), ("split", "who"))
+    rows = np.zeros((3, len(columns.split())))
+    if expected:
+        assert cells_of(rows, known)[2].names == tuple(expected.split())
+    else:  # as many as without what was set aside, and that is what they are taken for
+        assert cells_of(rows, known)[2].names == ("a", "b", "kind")
+    with pytest.raises(DatasetError, match="H115") as caught:
+        cells_of(np.zeros((3, 6)), known)
+    assert caught.value.expected == "2 of them: a, b"
 
 
 def test_a_model_knows_its_targets_though_their_names_hold_commas(tmp_path: Path) -> None:

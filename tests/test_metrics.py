@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from headstart.evaluation import origin_of
 from headstart.intervals import bootstrap_interval
 from headstart.metrics import (
     Classification,
@@ -154,6 +155,20 @@ def test_the_baseline_answers_with_the_commonest_class() -> None:
     """The baseline is the best constant answer on the split."""
     labels, rows = np.array([0, 0, 0, 1]), np.full((4, 3), 1 / 3)
     assert evaluate(3, labels, rows).baseline_accuracy == 0.75
+
+
+def test_where_rows_come_from() -> None:
+    """From a split if most lie in it alone: not by contents of several splits, nor where most contents recur."""
+    known = [(str(i), ("train", "train", "validation", "test")[i % 4]) for i in range(80)]
+    train, test = [str(i) for i in range(0, 80, 4)], [str(i) for i in range(3, 80, 4)]
+    assert origin_of(train, known, are_rows=True) == ("train", 20, False)
+    assert origin_of(test, known, are_rows=True) == ("test", 0, True)
+    assert origin_of([*test, train[0]], known, are_rows=True) == ("test", 1, True)
+    assert origin_of([*train[:9], *"abcdefghij"], known, are_rows=True) == ("test", 9, False)
+    assert origin_of([*test, train[0]], known, are_rows=False) == ("train", 1, True)
+    both = [*known, *((digest, "train") for digest in test)]
+    assert origin_of(test, both, are_rows=True) == ("test", 20, False)
+    assert origin_of(train, [*known, *known, *known], are_rows=True) == ("test", 20, False)
 
 
 @pytest.mark.parametrize("task", ["binary", "multilabel", "regression"])

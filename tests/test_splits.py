@@ -471,7 +471,7 @@ def test_folds_of_values_and_labels_hold_everything_once(kind: str) -> None:
 def test_what_belongs_together_is_never_cut(numbers: int, seed: int, num_folds: int) -> None:
     """Neither a patient, nor copies, nor what these join; patient 0 says that a sample belongs to no other."""
     random = np.random.default_rng(numbers)
-    patients, labels, contents = (random.integers(0, most, 150).tolist() for most in (40, 2, 600))
+    patients, labels, contents = (random.integers(0, most, 150).tolist() for most in (40, 2, 4000))
     dataset = make(labels, digests=[f"content {content}" for content in contents])
     found = make_split(replace(dataset, together=tuple(f"patient {p}" if p else "" for p in patients)), seed=seed)
     folds = make_folds(found, num_folds, seed=seed)
@@ -497,6 +497,44 @@ def test_groups_of_the_user_are_dealt_out_evenly() -> None:
             assert 0.1 < number / sum(of_side[name] for of_side in counts.values()) < 0.3, (side, share)
     folds = make_folds(found, 4)
     assert np.bincount(folds[folds >= 0]).min() > 0.7 * np.bincount(folds[folds >= 0]).max()
+
+
+@pytest.mark.parametrize(("num_classes", "per_class"), [(10, 4), (3, 3), (2, 3), (5, 4), (3, 30)])
+def test_few_groups_of_a_class_suffice(num_classes: int, per_class: int) -> None:
+    """With three groups a class each side has one, whatever the seed and the share; with two, test goes without."""
+    labels = np.repeat(np.arange(num_classes), 8 * per_class)
+    patients = np.arange(len(labels)) // 8
+    dataset = replace(make(labels.tolist()), together=tuple(map(str, patients)))
+    for seed in range(5):
+        for validation in (0.1, 0.2, 0.3, 0.4, 0.49):
+            found = make_split(dataset, validation=validation, seed=seed)
+            assert all(min(found.counts(side).values()) > 0 for side in SPLITS)
+            if per_class > 4 and validation < 0.45:
+                assert len(found.indices("test")) / len(found) == pytest.approx(validation, abs=0.04)
+                assert len(found.indices("validation")) / len(found) == pytest.approx(validation, abs=0.04)
+    two = dataset.take(np.flatnonzero(patients % per_class < 2))
+    found = make_split(two)
+    assert all(min(found.counts(side).values()) > 0 for side in ("train", "validation"))
+    with pytest.raises(DatasetError, match="H104") as caught:
+        make_split(dataset.take(np.flatnonzero(patients % per_class < 1)))
+    assert f"in {num_classes} groups" in caught.value.received
+
+
+def test_each_fold_learns_every_class() -> None:
+    """Of each class there is a group to train on and one to validate on outside each fold; else the folds are refused."""
+    labels = np.repeat([0, 1, 2], [400, 400, 50])
+    patients = np.arange(len(labels)) // 10
+    dataset = replace(make(labels.tolist(), split=["train"] * len(labels)), together=tuple(map(str, patients)))
+    for seed in range(12):
+        folds = make_folds(dataset, 3, seed=seed)
+        for fold in range(3):
+            others = replace(dataset, split=tuple("test" if number == fold else "train" for number in folds))
+            carved = carve_validation(others, share=1 / 3, seed=seed)
+            assert all(min(carved.counts(side).values()) > 0 for side in ("train", "validation"))
+    few = dataset.take(np.flatnonzero((labels < 2) | (patients >= 83)))  # two groups of the last class
+    with pytest.raises(DatasetError, match="H112") as caught:
+        make_folds(few, 2)
+    assert "too few groups of class 2" in caught.value.received
 
 
 def test_more_folds_than_samples_are_told() -> None:

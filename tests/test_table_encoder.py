@@ -91,6 +91,8 @@ def test_numbers_that_are_read_as_text_are_told() -> None:
     numbers[:10] = [f"word {i % 5}" for i in range(10)]
     units = texts([f"{cell:.1f} kg" for cell in 70 + 9 * NOISE[:100]])
     dollars = texts([f"$1,{cell:03.0f}" for cell in 500 + 90 * NOISE[:100]])
+    codes, addresses = (texts([form.format(i) for i in range(100)]) for form in ("P{:04d}", "10.0.0.{}"))
+    assert not [note for note in learn(codes=codes, addresses=addresses)[1] if note.code == "D210"]
     cabins = texts([f"{'ABCDEFG'[i % 7]}{i % 40}" for i in range(100)])
     _, notes = learn(numbers=numbers, units=units, dollars=dollars, cabins=cabins)
     told = {note.measured.split(" (")[0] for note in notes if note.code == "D210"}

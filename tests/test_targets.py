@@ -478,6 +478,8 @@ def test_a_name_that_several_columns_have_is_no_target(tmp_path: Path) -> None:
         find_target(table, "y")
     assert caught.value.received == "--target y: columns 0, 2 have that name"
     assert find_target(table, "2").classes == ("a", "b")
+    with pytest.raises(DatasetError, match="H108"):
+        find_target(table.select(["y", "x"]), None)  # by its name
     assert find_target(table.take(range(8)), "0").names == ("y",)
 
 

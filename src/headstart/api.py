@@ -14,6 +14,7 @@ from headstart.dataset import Dataset
 from headstart.demo import demo_folder
 from headstart.errors import UsageError
 from headstart.extractor import PIXELS
+from headstart.frames import column_of, columns_of
 from headstart.networks import NETWORKS, adopt
 from headstart.progress import Progress
 from headstart.readers import read_table
@@ -37,8 +38,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     data: str | os.PathLike[str] | Dataset | pd.DataFrame | Array,
     *,
     target: str | int | Sequence[str | int] | None = None,
-    image: str | None = None,
-    group: str | None = None,
+    image: str | int | None = None,
+    group: str | int | None = None,
     task: str | None = None,
     plan: str | os.PathLike[str] = "quick",
     trial: str | OwnNetwork | Sequence[str | OwnNetwork] = (),
@@ -89,14 +90,13 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     if not isinstance(data, str | os.PathLike | Dataset) and hasattr(data, "__array__"):
         data = read_table(data, target=target, image=image, group=group, task=task)
         target = image = group = task = None
-    if target is not None and not isinstance(target, str):
-        target = str(target) if isinstance(target, int) else ",".join(map(str, target))
+    asked = columns_of(target)
     trials = _trial_names([trial] if isinstance(trial, str) or callable(trial) else trial)
     request = Request(
         data=data if isinstance(data, Dataset) else str(demo_folder()) if data == "demo" else _path(data),
-        target=target,
-        image=image,
-        group=group,
+        target=",".join(asked) if isinstance(asked, list) else asked,
+        image=column_of(image),
+        group=column_of(group),
         task=task,
         plan=os.fspath(plan),
         trials=trials,

@@ -49,6 +49,7 @@ class Dataset:
         scaling: Regression: the scale that the targets are learned in, once the training split is known.
         target_columns: The columns of a table that labels were read from.
         columns: All columns of a table of features, in their order.
+        set_aside: Those that are neither target nor feature: of splits, and of what belongs together.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Dataset:
     scaling: Scaling | None = None
     target_columns: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -164,7 +166,7 @@ class Dataset:
             arrays=arrays,
             table=table,
             groups=(),
-            together=self.together + other.together,
+            together=_padded(self) + _padded(other) if self.together or other.together else (),
         )
 
     def relabelled(self, classes: Sequence[str], task: str) -> Dataset:
@@ -177,12 +179,23 @@ class Dataset:
         """
         has_classes = TASKS[task].has_classes  # of three, data may hold two
         if TASKS[self.task].has_classes != has_classes or not (has_classes or self.task == task):
-            raise nothing_to_evaluate(f"{self.name}, which is for {self.task}", classes)
+            raise DatasetError(
+                "H110",
+                "nothing to evaluate",
+                received=f"{self.name}, whose task is {self.task}, for a model of {task}",
+                expected=f"data for {task}",
+                advice=f'give evaluate the table itself, or say what it is: hs.read_table(..., task="{task}")',
+            )
         if not TASKS[self.task].has_classes:
-            if missing := [name for name in classes if name not in self.classes]:
+            missing = [name for name in classes if name not in self.classes]
+            are_lists = (
+                self.task == "multilabel" and len(self.target_columns) == 1
+            )  # that name no label which does not apply
+            if missing and not are_lists:
                 raise nothing_to_evaluate(f"{self.name} without {', '.join(missing[:5])}", classes)
-            columns = [self.classes.index(name) for name in classes]
-            return replace(self, classes=tuple(classes), labels=self.labels[:, columns])
+            labels = np.concatenate([self.labels, np.zeros_like(self.labels[:, :1])], axis=1)
+            columns = [self.classes.index(name) if name in self.classes else -1 for name in classes]
+            return replace(self, classes=tuple(classes), labels=labels[:, columns])
         names = [self.classes[label] for label in self.labels]
         others = [i for i, name in enumerate(names) if name not in classes]
         skipped = [Skipped(self.paths[i], f"its class {names[i]} is none of the model's") for i in others]
@@ -194,11 +207,16 @@ class Dataset:
         """SHA-256 of what there is to learn from: the samples with their contents, labels and splits."""
         paths = [os.fsencode(path).hex() for path in self.paths]
         samples = [*zip(paths, self.digests, self.label_texts(), self.split, strict=True)]
-        return settings_digest(task=self.task, samples=samples, together=list(self.together))
+        said = {"together": list(self.together)} if self.together else {}
+        return settings_digest(task=self.task, samples=samples, **said)
 
     def file(self, index: int) -> Path:
         """The path of one sample's file."""
         return Path(self.paths[index])
+
+
+def _padded(dataset: Dataset) -> tuple[str, ...]:
+    return dataset.together or ("",) * len(dataset)
 
 
 def nothing_to_evaluate(name: str, classes: Sequence[str]) -> DatasetError:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,13 @@ import numpy as np
 
 from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
-from headstart.encoding import as_days, as_numbers, as_text
+from headstart.encoding import as_days, as_numbers
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images
 from headstart.labels import listed, no_column
 from headstart.skipping import Skipped
-from headstart.targets import Target, find_target, position
+from headstart.targets import Target, find_target, place_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,7 @@ class Known:
         image: Its column of paths.
         columns: Of a table of features: all its columns, in their order.
         reads: Those that the model reads.
+        set_aside: Those that are neither target nor feature.
     """
 
     classes: tuple[str, ...]
@@ -50,14 +52,15 @@ class Known:
     image: str | None = None
     columns: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
 
 
 def read_table(
     table: str | os.PathLike[str] | pd.DataFrame | Array,
     *,
     target: str | int | Sequence[str | int] | None = None,
-    image: str | None = None,
-    group: str | None = None,
+    image: str | int | None = None,
+    group: str | int | None = None,
     task: str | None = None,
 ) -> Dataset:
     """Read a CSV or Parquet file, a data frame, or an array of rows.
@@ -85,9 +88,30 @@ def read_table(
         >>> dataset.task, dataset.labels.tolist()
         ('binary', [0, 1, 0, 1, 0, 1])
     """
-    asked = [str(column) for column in target] if isinstance(target, Sequence) and not isinstance(target, str) else target
-    asked = str(asked) if isinstance(asked, int) else asked
-    return dataset_of_table(table, target=asked, image=image, group=group, task=task)
+    return dataset_of_table(table, target=columns_of(target), image=column_of(image), group=column_of(group), task=task)
+
+
+def columns_of(asked: object) -> str | list[str] | None:
+    """Columns as a user of Python names them, by one name or position or several, as the command line does.
+
+    Raises:
+        DatasetError: That is neither (H108).
+    """
+    if isinstance(asked, str | Integral) or asked is None:
+        return column_of(asked)
+    names = [column_of(one) for one in asked] if isinstance(asked, Iterable) else []
+    if not names or None in names:
+        raise no_column(f"{type(asked).__name__} {printable(asked)[:80]}")
+    return [name for name in names if name is not None]
+
+
+def column_of(asked: object) -> str | None:
+    """The same of a single column."""
+    if asked is None or isinstance(asked, str):
+        return asked
+    if isinstance(asked, Integral):
+        return str(int(asked))
+    raise no_column(f"{type(asked).__name__} {printable(asked)[:80]}")
 
 
 def dataset_of_table(
@@ -109,7 +133,7 @@ def dataset_of_table(
     images = None if folder is None or is_of_features else find_images(cells, image, folder)
     aside = [] if images is None else [images.column]
     cells = cells if images is None else images.cells
-    grouping = "" if group is None else _grouping(cells, group)
+    grouping = "" if group is None else cells.names[place_of(cells, group, "--group")]
     split = next((column for column in cells.names if column.lower() == "split" and _is_split(cells, column)), "")
     features = cells.select([column for column in cells.names if images is not None or column not in (split, grouping)])
     found = find_target(
@@ -120,16 +144,16 @@ def dataset_of_table(
         leave_out=[*aside, split, grouping] if images is not None else (),
     )
     found, splits, others = _with_split(cells, split, found)
-    together = tuple(as_text(cells.column(grouping)[found.kept]).tolist()) if grouping else ()
+    if grouping in found.names:
+        raise no_column(f"--group {printable(grouping)}, which is to be predicted", option="--group")
+    together = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
     labelled = Labelled(name, found, splits, together, [*skipped, *found.skipped, *others])
     return _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
 
 
-def _grouping(cells: Table, group: str) -> str:
-    """The column that says what belongs together."""
-    if (place := position(cells, group)) is not None:
-        return cells.names[place]
-    raise no_column(f"--group {printable(group)}; the columns are {listed(cells.names)}", option="--group")
+def _name(cell: object) -> str:
+    """What a cell calls a group; empty for a missing one. A group may be called NA."""
+    return "" if cell is None or str(cell) in ("nan", "NaT") else str(cell)
 
 
 def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Dataset:
@@ -158,6 +182,7 @@ def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Data
         table=features,
         target_columns=found.names,
         columns=cells.names,
+        set_aside=tuple(filter(None, aside)),
     )
 
 
@@ -166,11 +191,11 @@ def cells_of(
 ) -> tuple[str, Path | None, Table, list[Skipped]]:
     """The name, the folder if it is a file, the raw cells, and the rows that do not fit.
 
-    Columns without names of their own are called as those that a model knows, where there are as many: with its target or
-    without, or those alone that it reads.
+    Columns without names of their own are called as those that a model knows, where there are as many: with its target and
+    what it set aside or without, or those alone that it reads.
 
     Raises:
-        DatasetError: It cannot be read (H107).
+        DatasetError: It cannot be read (H107), or a model cannot know which its columns are (H115).
     """
     if isinstance(table, np.ndarray):
         return "array", None, _called(table_of_array(table), known), []
@@ -192,12 +217,22 @@ def cells_of(
 def _called(table: Table, known: Known | None) -> Table:
     """A table without names of its own, by those that a model knows."""
     width = len(table.names)
-    if known is None or table.names != tuple(f"c{i}" for i in range(width)):
+    if known is None or not known.columns or table.names != tuple(f"c{i}" for i in range(width)):
         return table
-    features = [name for name in known.columns if name not in known.targets]
-    candidates = (known.columns, features, known.reads)
-    names = next((names for names in candidates if len(names) == width), table.names)
-    return replace(table, names=tuple(names))
+    without_targets, without_aside, features = (
+        [name for name in known.columns if name not in names]
+        for names in (known.targets, known.set_aside, (*known.targets, *known.set_aside))
+    )
+    candidates = (known.columns, without_targets, features, known.reads, without_aside)
+    if names := next((names for names in candidates if len(names) == width), None):
+        return replace(table, names=tuple(names))
+    raise DatasetError(
+        "H115",
+        "the table lacks columns that the model reads",
+        received=f"{width} columns without names",
+        expected=f"{len(features)} of them: {listed(features)}",
+        advice="give the columns the names that they had for fit, or bring those of the fit in their order",
+    )
 
 
 def row_digests(table: Table) -> list[str]:

@@ -11,11 +11,9 @@ import numpy as np
 
 from headstart.cells import Table
 from headstart.dataset import Dataset
-from headstart.errors import printable
 from headstart.fingerprint import file_digests
-from headstart.labels import listed, no_column
 from headstart.skipping import Skipped
-from headstart.targets import Target, position
+from headstart.targets import Target, place_of
 
 __all__ = ["ImageList", "Labelled", "find_images"]
 
@@ -99,7 +97,7 @@ def find_images(table: Table, wanted: str | None, folder: Path) -> ImageList | N
         DatasetError: The column that is wanted is not there (H108).
     """
     places = _places(folder)
-    place = _wanted(table, wanted) if wanted is not None else _likely(table, places)
+    place = place_of(table, wanted, "--image") if wanted is not None else _likely(table, places)
     if place is None:
         return None
     if any(_found_in(places, name) is not None for name in table.names):  # no header: a sample
@@ -108,12 +106,6 @@ def find_images(table: Table, wanted: str | None, folder: Path) -> ImageList | N
     cells = table.columns[place][:_LOOKED_AT]
     begin = next((found for cell in cells if (found := _found_in(places, str(cell)))), folder)
     return ImageList(table, table.names[place], begin)
-
-
-def _wanted(table: Table, wanted: str) -> int:
-    if (place := position(table, wanted)) is not None:
-        return place
-    raise no_column(f"--image {printable(wanted)}; the columns are {listed(table.names)}", option="--image")
 
 
 def _likely(table: Table, places: Sequence[Path]) -> int | None:

@@ -287,8 +287,8 @@ class Model:
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if not len(usable):
             raise nothing_to_evaluate(chosen.name, fitted.classes)
-        contents, split_of = self._contents(chosen), self._splits_of_contents()
-        origin = origin_of([split_of.get(contents[i], "") for i in usable], are_rows=self.part.is_table)
+        contents = self._contents(chosen)
+        origin = origin_of([contents[i] for i in usable], self._fitted_contents(), are_rows=self.part.is_table)
         evaluation = evaluate_predictions(
             fitted.task,
             fitted.classes,
@@ -334,18 +334,19 @@ class Model:
             return dataset.digests
         return row_contents(dataset.table, self.encoding)
 
-    def _splits_of_contents(self) -> dict[str, str]:
+    def _fitted_contents(self) -> list[tuple[str, str]]:
         """What tells a sample from others, and its split, of all that the model was fitted with."""
         _, fitted = self._fitted()
         if self._source is None:
-            return dict(zip(self._contents(fitted), fitted.split, strict=True))
+            return list(zip(self._contents(fitted), fitted.split, strict=True))
         path = self._source / "contents.csv"
-        return {row["digest"]: row["split"] for row in read_csv(path)} if path.exists() else {}
+        return [(row["digest"], row["split"]) for row in read_csv(path)] if path.exists() else []
 
     def _known(self) -> Known:
         _, fitted = self._fitted()
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
-        return Known(fitted.classes, fitted.task, fitted.target_columns, None, fitted.table_columns, reads)
+        columns, set_aside = fitted.table_columns, fitted.set_aside
+        return Known(fitted.classes, fitted.task, fitted.target_columns, None, columns, reads, set_aside)
 
     def _features_of(self, dataset: Dataset) -> AnyFeatures:
         if self.encoding is None:
@@ -361,17 +362,16 @@ class Model:
         _, dataset = self._fitted()
         out, part_b = Path(folder), self.part_b
         if self._source is not None:
-            has_contents = (self._source / "contents.csv").exists()  # an export has none
-            names = (part_b.file, "golden.npz", "preprocess.py", "signature.json", *["contents.csv"] * has_contents)
-            for name in names:
+            for name in (part_b.file, "golden.npz", "preprocess.py", "signature.json"):
                 write_bytes(out / name, (self._source / name).read_bytes())
+            write_csv(out / "contents.csv", ["digest", "split"], self._fitted_contents())
             return
         if part_b.is_yardstick:
             part_b.save(out)
         else:
             with replacing(out / "model.keras") as temporary:
                 self.keras().save(temporary)
-        write_csv(out / "contents.csv", ["digest", "split"], self._splits_of_contents().items())
+        write_csv(out / "contents.csv", ["digest", "split"], self._fitted_contents())
         made = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": part_b.num_samples}
         sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding))
 
@@ -424,8 +424,8 @@ class Model:
         scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
         nothing = np.zeros(0, np.int64)
         dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
-        targets, columns = (tuple(signature.get(key, ())) for key in ("target", "table_columns"))
-        model.dataset = replace(dataset, target_columns=targets, columns=columns)
+        targets, columns, aside = (tuple(signature.get(key, ())) for key in ("target", "table_columns", "set_aside"))
+        model.dataset = replace(dataset, target_columns=targets, columns=columns, set_aside=aside)
         model.encoding = signature.get("encoding")
         model.thresholds = thresholds_of(signature)
         sizes = code_sizes(model.encoding) if model.encoding else []

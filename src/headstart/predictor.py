@@ -153,6 +153,7 @@ class Predictor:
         self.encoding: dict[str, Any] | None = signature.get("encoding")
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
+        self._set_aside = tuple(signature.get("set_aside", ()))
         if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
             add_graph(folder)  # of a run that ended before its graph was made
         if self.encoding:
@@ -176,7 +177,8 @@ class Predictor:
             image: The column of its paths.
         """
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
-        return Known(self.classes, self.task, self._targets or tuple(targets), image, self._columns, reads)
+        targets = self._targets or tuple(targets)
+        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Answers for the samples of a data set, of the kind that the model knows."""

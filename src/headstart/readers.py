@@ -12,7 +12,7 @@ import numpy as np
 from headstart.cells import Table
 from headstart.dataset import SPLITS, Dataset
 from headstart.encoding import as_numbers
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, UsageError
 from headstart.fingerprint import array_digest, bytes_digest, file_digests
 from headstart.folders import read_folder
 from headstart.frames import Known, cells_of, dataset_of_table, read_table, row_digests
@@ -46,11 +46,20 @@ def read(
 
     Raises:
         DatasetError: There is nothing there, or it is neither (H106).
+        UsageError: A column of a folder is asked for (H046).
     """
     if not isinstance(data, str | os.PathLike):
         return dataset_of_table(data, target=target, image=image, group=group, task=task, known=known)
     path = Path(data)
     if path.is_dir():
+        if said := [name for name, value in (("target", target), ("image", image), ("group", group)) if value is not None]:
+            raise UsageError(
+                "H046",
+                "a folder has no columns",
+                received=f"{', '.join(f'--{name}' for name in said)} for {data}, a folder",
+                expected="a CSV or Parquet table, which may list images",
+                advice="name the table, or leave this out: the names of folders are the classes",
+            )
         return read_folder(path, task=task, classes=None if known is None else known.classes)
     if path.is_file() and path.suffix.lower() in _TABLES:
         return dataset_of_table(path, target=target, image=image, group=group, task=task, known=known)

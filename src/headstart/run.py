@@ -101,9 +101,8 @@ class Run:
         usable = list(found)
         if not usable:
             raise nothing_to_evaluate(dataset.name, predictor.classes)
-        unread = [Skipped(answer.path, answer.error) for answer in answers if answer.error]
-        contents = _contents(dataset, predictor, usable)
-        origin = self._note_look(contents, are_rows=dataset.table is not None)
+        unread = [Skipped(dataset.paths[i], answer.error) for i, answer in enumerate(answers) if answer.error]
+        origin = self._origin(_contents(dataset, predictor, usable), are_rows=dataset.table is not None)
         evaluation = evaluate_predictions(
             predictor.task,
             dataset.classes,
@@ -177,14 +176,13 @@ class Run:
                 advice=f"headstart resume {self.path}, where it was killed; or fit again",
             )
 
-    def _note_look(self, digests: Sequence[str], *, are_rows: bool) -> Origin:
+    def _origin(self, contents: Sequence[str], *, are_rows: bool) -> Origin:
         """Where these contents come from; a look at the run's test split is counted."""
-        split_of = {row["digest"]: row["split"] for row in read_csv(self.path / "contents.csv")}
-        splits = [split_of.get(digest, "") for digest in digests]
-        looks = splits.count("test")
-        if (2 * looks > len(splits)) if are_rows else looks:
+        fitted = ((row["digest"], row["split"]) for row in read_csv(self.path / "contents.csv"))
+        origin = origin_of(contents, fitted, are_rows=are_rows)
+        if origin.is_look:
             self.folder.update(test_looks=self.folder.state.get("test_looks", 0) + 1)
-        return origin_of(splits, are_rows=are_rows)
+        return origin
 
 
 def _contents(dataset: Dataset, predictor: Predictor, usable: Sequence[int]) -> list[str]:

@@ -100,7 +100,10 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     job.save(**({"status": "running"} if earlier else first_state(job, dataset)))
     job.progress.say(f"{len(dataset)} {dataset.sample_noun}s, {dataset.task_reason}")
     if dataset.together:
-        job.progress.say(f"{len(set(dataset.together))} groups, each on one side of every split that is made here")
+        num_alone = dataset.together.count("")
+        alone = f"; {num_alone} {dataset.sample_noun}s belong to none" if num_alone else ""
+        num_groups = len({*dataset.together} - {""})
+        job.progress.say(f"{num_groups} groups, each on one side of every split that is made here{alone}")
     try:
         if earlier:
             _split_again(job, trials)

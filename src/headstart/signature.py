@@ -98,6 +98,7 @@ def _input(signed: Signed) -> dict[str, object]:
             for spec, argument in zip(signed.encoding["columns"], _arguments(names), strict=True)
         ]
         read = {"table_columns": list(signed.dataset.table_columns), "target": list(signed.dataset.target_columns)}
+        read |= {"set_aside": list(signed.dataset.set_aside)}
         told = "onnx and saved_model take the columns, each (n, 1); other formats rows that preprocess.encode made of them"
         return {"input": width, "columns": columns, "encoding": signed.encoding, "feeding": told, **read}
     size = signed.part.geometry.size

@@ -6,6 +6,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _BLOCK = 2048
 _MIN_CORRELATION = 0.997  # of 16x16 thumbnails; a re-encoded or resized copy has more, another picture less
 _MAX_DIFFERENCE = 4.0  # mean absolute grey levels out of 255
 _MOST_BINS, _LEAST_IN_BIN = 10, 5  # of a regression's values, within which samples are dealt out
+_MOST_DEALS = 10  # of the user's groups into folds, until each class can be learned for each fold
 _MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail tells too little
 
 
@@ -100,7 +102,9 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
         movable = [i for i, where in enumerate(split) if where == "train"]
         # The second cut takes the same number of samples as the first, out of what is left.
         share = validation / (1 - validation * step)
-        for i in _chosen(dataset, movable, layers, sides, share, seed, step):
+        # A test split may lack a class; validation and training may not.
+        choose = partial(_choose_groups, least=len(made) - step) if dataset.together else _choose
+        for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])):
             split[i] = name
     return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
 
@@ -144,7 +148,8 @@ def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
     movable = [i for i, where in enumerate(split) if where == "train"]
     layers = np.zeros(len(dataset), np.int64)
     layers[movable] = strata(dataset.take(movable))  # of these alone: a fold that is held out says nothing here
-    for i in _chosen(dataset, movable, layers, groups, share, seed, 1):
+    choose = partial(_choose_groups, least=1) if dataset.together else _choose
+    for i in choose(movable, layers, groups, share, np.random.default_rng([seed, 1])):
         split[i] = "validation"
     return _scaled(replace(dataset, split=tuple(split)))
 
@@ -200,18 +205,16 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
         # In each fold the others give validation samples too, so that a class needs one group more than there are folds.
         few = [dataset.classes[c] for c, number in sorted(holders.items()) if number <= num_folds]
     if num_folds < 2 or few or len(members) <= num_folds:
-        raise DatasetError(
-            "H112",
-            "the data cannot be dealt out into so many folds",
-            received=f"--folds {num_folds}" + (f"; too few different samples of {', '.join(few[:5]) or dataset.name}"),
-            expected="at least 2 folds, and more different samples of each class than folds",
-            advice="use fewer folds, or add samples",
-        )
+        raise _too_many_folds(dataset, num_folds, few)
     folds = np.full(len(dataset), -1)
     if dataset.together:
         dealt_out = np.array([i for group in members.values() for i in group])
-        folds[dealt_out] = _dealt(layers[dealt_out], np.array(groups)[dealt_out], num_folds, seed)
-        return folds
+        sides = np.array(groups)[dealt_out]
+        for deal in range(_MOST_DEALS):
+            folds[dealt_out] = _dealt(layers[dealt_out], sides, num_folds, seed + deal)
+            if not (few := _unlearned(dataset, folds, groups, num_folds)):
+                return folds
+        raise _too_many_folds(dataset, num_folds, few)
     random = np.random.default_rng([seed, num_folds])
     dealt = 0  # from class to class, so that the folds are of one size
     for label in sorted(by_class):
@@ -220,6 +223,27 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
             folds[own[position]] = dealt % num_folds
             dealt += 1
     return folds
+
+
+def _unlearned(dataset: Dataset, folds: Array, groups: Sequence[int], num_folds: int) -> list[str]:
+    """Classes that lie in fewer than two groups outside a fold: one of them is to be trained on, one to validate on."""
+    if not TASKS[dataset.task].has_classes:
+        return []
+    held = {(dataset.labels[i], groups[i], folds[i]) for i in np.flatnonzero(folds >= 0).tolist()}
+    outside = Counter((label, fold) for label, _, own in held for fold in range(num_folds) if fold != own)
+    labels = sorted({label for label, _, _ in held})
+    return [dataset.classes[c] for c in labels if any(outside[c, fold] < 2 for fold in range(num_folds))]
+
+
+def _too_many_folds(dataset: Dataset, num_folds: int, few: Sequence[str]) -> DatasetError:
+    what = "groups" if dataset.together else "different samples"
+    return DatasetError(
+        "H112",
+        "the data cannot be dealt out into so many folds",
+        received=f"--folds {num_folds}" + f"; too few {what} of {', '.join(few[:5]) or dataset.name}",
+        expected=f"at least 2 folds, and more {what} of each class than folds",
+        advice=f"use fewer folds, or add {'groups' if dataset.together else 'samples'}",
+    )
 
 
 def check_share(validation: float) -> None:
@@ -234,17 +258,43 @@ def check_share(validation: float) -> None:
         )
 
 
-def _chosen(
-    dataset: Dataset, movable: Sequence[int], layers: Array, sides: Sequence[int], share: float, seed: int, step: int
+def _choose_groups(
+    movable: Sequence[int], labels: Array, groups: Sequence[int], share: float, random: np.random.Generator, *, least: int
 ) -> list[int]:
-    """A share of the samples, whole sides. Copies are few and alike; the user's groups may be of any size and mixture."""
-    if not dataset.together:
-        return _choose(movable, layers, sides, share, np.random.default_rng([seed, step]))
-    num_parts = min(round(1 / share), len({sides[i] for i in movable}))
-    if num_parts < 2:
-        return []
-    parts = _dealt(layers[list(movable)], np.array(sides)[list(movable)], num_parts, seed + step)
-    return [i for i, part in zip(movable, parts, strict=True) if part == 0]
+    """Whole groups of any size and mixture, with about ``share`` of each class; of each class ``least`` groups stay.
+
+    In an order of chance, a group is taken that brings the choice nearer to what is wanted; then, for a class that has none
+    yet, the one that takes it the least away from that.
+    """
+    samples = np.array(movable)
+    classes, numbers = np.unique(labels[samples], return_inverse=True)
+    names, places = np.unique(np.array(groups)[samples], return_inverse=True)
+    counts = np.zeros((len(names), len(classes)), np.int64)
+    np.add.at(counts, (places, numbers), 1)
+    total, staying = counts.sum(axis=0), (counts > 0).sum(axis=0)
+    taken, is_chosen = np.zeros(len(classes), np.int64), np.zeros(len(names), bool)
+
+    def distance(found: Array) -> float:
+        return float(np.abs(found / total - share).sum())
+
+    def fits(group: int) -> bool:
+        holds = counts[group] > 0
+        return not is_chosen[group] and bool((staying[holds] > least).all())
+
+    def take(group: int) -> None:
+        is_chosen[group] = True
+        taken[:] += counts[group]
+        staying[:] -= counts[group] > 0
+
+    order = random.permutation(len(names)).tolist()
+    for group in order:
+        if fits(group) and distance(taken + counts[group]) < distance(taken):
+            take(group)
+    for number in range(len(classes)):
+        holders = [group for group in order if counts[group, number] and fits(group)]
+        if not taken[number] and holders:
+            take(min(holders, key=lambda group: distance(taken + counts[group])))
+    return [int(sample) for sample in samples[is_chosen[places]]]
 
 
 def _dealt(layers: Array, sides: Array, num_parts: int, seed: int) -> Array:
@@ -299,7 +349,8 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
         num_different = len(set(_sides(dataset)))
-        received = f"{len(dataset)} samples, {num_different} of them different, with a validation share of {validation:g}"
+        told = f"in {num_different} groups" if dataset.together else f"{num_different} of them different"
+        received = f"{len(dataset)} samples, {told}, with a validation share of {validation:g}"
         if dataset.skipped:
             received += f", {len(dataset.skipped)} left out ({dataset.skipped[0].path}: {dataset.skipped[0].reason})"
         if dataset.task == "regression":
@@ -308,7 +359,8 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
             fewest_first = sorted(counts.items(), key=lambda count: count[1])
             received += f": {', '.join(f'{c} {number}' for c, number in fewest_first[:8])}"
             lacking = f"{len(empty)} of {dataset.num_classes} classes"
-            advice = f"add samples of {', '.join(empty[:5])}, or take that class away"
+            what = "groups" if dataset.together else "samples"
+            advice = f"add {what} of {', '.join(empty[:5])}, or take that class away"
         raise DatasetError(
             "H104",
             f"{lacking} have no {name} samples",

@@ -27,7 +27,9 @@ _LEAST_ORDERED = 200  # rows from which on counting upwards from anywhere looks 
 _ROWS_A_VALUE = 5
 _PEARSON = 0.99999
 _LEAST_AMOUNTS = 20
-_AMOUNT = re.compile(r"(\D{0,4}?)[-+]?\d[\d.,' ]*?(\s?\D{0,4})")
+_AMOUNT = re.compile(
+    r"([^\w\s+-]{0,3}\s?)[-+]?(?:\d{1,3}(?:[.,' ]\d{3})+|\d+)(?:[.,]\d+)?(\s?\D{0,4})"
+)  # $ 1,234.50, 70.1 kg
 _ALL_WHOLE = 2.0**24  # float32 holds all whole numbers up to it
 _ID_NAME = re.compile(r"(.*[_\s.-])?(id|ids|index|idx|uuid|guid|rownames|row)|\w*[a-z](Id|ID)|unnamed: \d+", re.ASCII)
 

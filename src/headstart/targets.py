@@ -14,7 +14,7 @@ from headstart.errors import DatasetError, printable
 from headstart.labels import LABELS, SEPARATORS, TargetColumn, is_no_label, list_parts, listed, no_column
 from headstart.skipping import Skipped
 
-__all__ = ["Target", "find_target", "position"]
+__all__ = ["Target", "find_target", "place_of", "position"]
 
 Array = np.ndarray[Any, Any]
 
@@ -162,15 +162,24 @@ def _asked_columns(table: Table, target: str | Sequence[str], *, is_new: bool) -
     else:
         whole, how = position(table, target), f"--target {target}: "
         parts = [part.strip() for part in target.split(",")] if whole is None else [target]
-    places = [position(table, part) for part in parts]
-    if several := [part for part in parts if part in table.recurring and is_new]:
-        like = [i for i, name in enumerate(table.names) if re.fullmatch(rf"{re.escape(several[0])}(_\d+)?", name)]
-        raise no_column(f"--target {several[0]}: columns {listed([*map(str, like)])} have that name")
-    if None in places:
-        absent = f"{'--target' if is_new else 'no target column'} {parts[places.index(None)]}"
-        raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new)
-    found = [place for place in dict.fromkeys(places) if place is not None]
-    return [TargetColumn(table.names[place], table.columns[place]) for place in found], how
+    places = dict.fromkeys(place_of(table, part, is_new=is_new) for part in parts)
+    return [TargetColumn(table.names[place], table.columns[place]) for place in places], how
+
+
+def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: bool = True) -> int:
+    """The position of the one column of that name, or of a position as text.
+
+    Raises:
+        DatasetError: There is none, or there are several (H108).
+    """
+    place = position(table, wanted)
+    if place is None:
+        absent = f"{option if is_new else 'no target column'} {printable(wanted)}"
+        raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new, option=option)
+    if is_new and wanted in table.recurring:
+        like = [i for i, name in enumerate(table.names) if re.fullmatch(rf"{re.escape(wanted)}(_\d+)?", name)]
+        raise no_column(f"{option} {printable(wanted)}: columns {listed([*map(str, like)])} have that name", option=option)
+    return place
 
 
 def position(table: Table, wanted: str) -> int | None:
@@ -191,6 +200,7 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
             return columns, ""
     named = [name for name in rest if name.lower() in _NAMES]
     if len(named) == 1:
+        place_of(table, named[0], is_new=is_new)
         return [TargetColumn(named[0], table.column(named[0]))], f"the target is {named[0]}, by its name; "
     if not rest:
         raise no_column(f"no column besides {listed(table.names)}")

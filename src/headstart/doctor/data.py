@@ -242,8 +242,9 @@ def _not_told_apart(dataset: Dataset, _: Facts) -> Finding | None:
 def _groups_across(dataset: Dataset, _: Facts) -> Finding | None:
     splits: dict[str, set[str]] = defaultdict(set)
     for group, split in zip(dataset.together, dataset.split, strict=False):  # there may be no groups
-        splits[group].add(split)
-    across = sorted(group for group, of_group in splits.items() if group and len(of_group) > 1)
+        if group:
+            splits[group].add(split)
+    across = sorted(group for group, of_group in splits.items() if len(of_group) > 1)
     if not across:
         return None
     return Finding(
