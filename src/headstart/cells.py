@@ -131,7 +131,7 @@ def table_of_array(array: Array) -> Table:
             "the table cannot be read",
             received=f"an array of shape {array.shape}",
             expected="an array of shape (rows, columns)",
-            advice="reshape it: array.reshape(len(array), -1)",
+            advice="reshape it: array.reshape(len(array), -1); images in memory are for hs.read_arrays",
         )
     return table_of_frame(pd.DataFrame(array, columns=[f"c{i}" for i in range(array.shape[1])]))
 
