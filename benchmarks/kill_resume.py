@@ -156,7 +156,9 @@ def _digests(path: Path, name: str) -> dict[str, str]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Killed and resumed, a run ends as if it had never been killed.")
-    parser.add_argument("data", type=Path, metavar="DATA", help="a small folder of labelled images")
+    parser.add_argument(
+        "data", type=Path, metavar="DATA", help="a small folder of labelled images, or a table whose target is found unasked"
+    )
     parser.add_argument("--kills", type=int, default=40, metavar="N")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--trial", nargs="+", default=_TRIALS, metavar="NAME")
