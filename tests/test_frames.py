@@ -178,6 +178,18 @@ def test_several_targets_are_joined_by_commas(tmp_path: Path, target: str) -> No
     assert table_of(dataset).names == ("size",)
 
 
+def test_images_of_which_none_is_there_are_told(shop: Path) -> None:
+    """A table of features then, which is said with the column and one of the files; other words with dots are no images."""
+    rows = [f"pictures/{i}.JPG,{i}.5,v1.{i},{'xy'[i % 2]}" for i in range(8)]
+    dataset = read_table(write(shop / "t.csv", "photo,size,version,kind", rows))
+    assert dataset.table is not None
+    assert dataset.task_reason.endswith(
+        "; photo names images and none is there, pictures/0.JPG for one: a table of features"
+    )
+    plain = read_table(write(shop / "t.csv", "size,version,kind", [row.split(",", 1)[1] for row in rows]))
+    assert "images" not in plain.task_reason
+
+
 def test_a_column_of_groups_is_no_feature(shop: Path) -> None:
     """Its rows belong together, of features and of images; a blank says nothing, and a wrong name is told."""
     rows = [f"{i}.5,{'' if i == 3 else f'p{i // 2}'},{'xy'[i % 2]}" for i in range(8)]

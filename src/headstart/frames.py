@@ -16,7 +16,7 @@ from headstart.dataset import SPLIT_NAMES, Dataset
 from headstart.encoding import as_days, as_numbers
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
-from headstart.image_lists import Labelled, find_images
+from headstart.image_lists import Labelled, find_images, missing_images
 from headstart.labels import listed, no_column
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target, place_of
@@ -143,6 +143,8 @@ def dataset_of_table(
         classes=None if known is None else known.classes,
         leave_out=[*aside, split, grouping] if images is not None else (),
     )
+    if images is None and known is None and (told := missing_images(features)):
+        found = replace(found, reason=f"{found.reason}; {printable(told)}: a table of features")
     found, splits, others = _with_split(cells, split, found)
     if grouping in found.names:
         raise no_column(f"--group {printable(grouping)}, which is to be predicted", option="--group")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +16,12 @@ from headstart.fingerprint import file_digests
 from headstart.skipping import Skipped
 from headstart.targets import Target, place_of
 
-__all__ = ["ImageList", "Labelled", "find_images"]
+__all__ = ["ImageList", "Labelled", "find_images", "missing_images"]
 
 Array = np.ndarray[Any, Any]
 
 _LOOKED_AT = 20  # cells of a column, to tell whether they are paths
+_IMAGE_NAME = re.compile(r"\w\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)
 
 
 class Labelled(NamedTuple):
@@ -106,6 +108,18 @@ def find_images(table: Table, wanted: str | None, folder: Path) -> ImageList | N
     cells = table.columns[place][:_LOOKED_AT]
     begin = next((found for cell in cells if (found := _found_in(places, str(cell)))), folder)
     return ImageList(table, table.names[place], begin)
+
+
+def missing_images(table: Table) -> str:
+    """A column most of whose cells are called as images are, with one of them, in words; empty if there is none.
+
+    For a table none of whose columns holds files: their folder is elsewhere, most likely.
+    """
+    for name, cells in zip(table.names, table.columns, strict=True):
+        called = [str(cell) for cell in cells[:_LOOKED_AT] if _IMAGE_NAME.search(str(cell))]
+        if 2 * len(called) > len(cells[:_LOOKED_AT]):
+            return f"{name} names images and none is there, {called[0]} for one"
+    return ""
 
 
 def _likely(table: Table, places: Sequence[Path]) -> int | None:
