@@ -162,7 +162,7 @@ def test_one_model_of_several_on_a_table(
     if TASKS[task].has_classes:
         np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
     assert TASKS[task].measure(dataset.labels[test], answers) > {"regression": 0.2, "multilabel": 0.7}.get(task, 0.5)
-    ensemble.save(tmp_path / "saved")
+    ensemble.write(tmp_path / "saved")
     with np.load(tmp_path / "saved" / "golden.npz") as golden:
         again = keras.models.load_model(tmp_path / "saved" / "model.keras", compile=False, safe_mode=True)
         np.testing.assert_allclose(again.predict(golden["inputs"], verbose=0), golden["answers"], rtol=1e-5, atol=1e-6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,9 +145,8 @@ class Ensemble:
         mean = keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")
         return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write model.keras, signature.json, golden.npz and preprocess.py; see ``Model.save``."""
-        out = Path(folder)
+    def write(self, out: Path) -> None:
+        """Write model.keras, signature.json, golden.npz and preprocess.py; see ``Model.write``."""
         whole = self.keras()
         with replacing(out / "model.keras") as temporary:
             whole.save(temporary)

@@ -24,7 +24,7 @@ from headstart.targets import Target, find_target, place_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Known", "cells_of", "dataset_of_table", "read_table", "row_digests"]
+__all__ = ["Known", "cells_of", "column_of", "columns_of", "dataset_of_table", "read_table", "row_digests"]
 
 Array = np.ndarray[Any, Any]
 

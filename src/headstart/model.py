@@ -287,18 +287,20 @@ class Model:
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if not len(usable):
             raise nothing_to_evaluate(chosen.name, fitted.classes)
-        contents = self._contents(chosen)
-        origin = origin_of([contents[i] for i in usable], self._fitted_contents(), are_rows=self.part.is_table)
         evaluation = evaluate_predictions(
             fitted.task,
             fitted.classes,
             chosen.labels[usable],
             self.answers([features], usable),
-            split=chosen.split[0] if data is None else origin.split,
+            split=chosen.split[0] or "test",
             thresholds=self.thresholds,
         )
-        skipped = (*chosen.skipped, *features.skipped(chosen)[0])
-        return replace(evaluation, skipped=skipped, num_seen=0 if data is None else origin.num_seen)
+        evaluation = replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
+        if data is None:
+            return evaluation
+        contents = self._contents(chosen)
+        origin = origin_of([contents[i] for i in usable], self._fitted_contents(), are_rows=self.part.is_table)
+        return replace(evaluation, split=origin.split, num_seen=origin.num_seen)
 
     def predict(self, samples: str | os.PathLike[str] | Sequence[str] | Array | pd.DataFrame) -> pd.DataFrame:
         """A table ``path, predicted, p_<class>…`` for image files, or for arrays ``(n, height, width[, channels])``.
@@ -359,19 +361,22 @@ class Model:
         Boosted trees of a table are no network, and lie in model.npz. By contents.csv, which holds no samples but their
         digests, a loaded model knows what it was fitted on.
         """
+        self.write(Path(folder))
+        write_csv(Path(folder) / "contents.csv", ["digest", "split"], self._fitted_contents())
+
+    def write(self, out: Path) -> None:
+        """The same without contents.csv; a run has its own, of the samples of all splits."""
         _, dataset = self._fitted()
-        out, part_b = Path(folder), self.part_b
+        part_b = self.part_b
         if self._source is not None:
             for name in (part_b.file, "golden.npz", "preprocess.py", "signature.json"):
                 write_bytes(out / name, (self._source / name).read_bytes())
-            write_csv(out / "contents.csv", ["digest", "split"], self._fitted_contents())
             return
         if part_b.is_yardstick:
             part_b.save(out)
         else:
             with replacing(out / "model.keras") as temporary:
                 self.keras().save(temporary)
-        write_csv(out / "contents.csv", ["digest", "split"], self._fitted_contents())
         made = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": part_b.num_samples}
         sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding))
 

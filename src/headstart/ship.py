@@ -65,7 +65,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     progress.begin("model, evaluation and report", 0)
     cargo.model.tune(cargo.features)
     with watch.stage("join and save"):
-        cargo.model.save(cargo.folder.path)
+        cargo.model.write(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
         graph = pool.submit(
             add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MOST_SECONDS)

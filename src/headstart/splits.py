@@ -111,12 +111,12 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
 
 def _sides(dataset: Dataset) -> tuple[int, ...]:
     """The number of what moves as one, for each sample: copies, and what the user says belongs together."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     groups = dataset.groups or duplicate_groups(dataset.digests)
     if not dataset.together:
         return groups
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     names, places = np.unique(np.array(dataset.together, np.str_), return_inverse=True)
     alone = np.array(dataset.together, np.str_) == ""
     places = np.where(alone, len(names) + np.arange(len(places)), places)
@@ -131,7 +131,8 @@ def _lacking(dataset: Dataset) -> list[int]:
     """Classes without training rows or without validation rows."""
     if not TASKS[dataset.task].has_classes:
         return []
-    return [c for c, name in enumerate(dataset.classes) if not all(dataset.counts(s)[name] for s in ("train", "validation"))]
+    train, validation = dataset.counts("train"), dataset.counts("validation")
+    return [c for c, name in enumerate(dataset.classes) if not (train[name] and validation[name])]
 
 
 def _parted(dataset: Dataset, groups: Sequence[int], classes: Sequence[int]) -> tuple[int, ...]:

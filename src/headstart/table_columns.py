@@ -113,11 +113,13 @@ def read_column(name: str, cells: Array) -> Column:
     if cells.dtype.kind == "f":
         return Column(name, "number", _finite(cells))
     texts = as_text(cells)
-    distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)  # dates are slow to read
+    numbers = as_numbers(texts)
+    if (~np.isnan(numbers)).sum() >= _OF_ONE_KIND * max((texts != "").sum(), 1):
+        return Column(name, "number", _finite(numbers))
+    distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)  # slow, and so is to read dates
     counts = np.where(distinct == "", 0, counts)
-    numbers = as_numbers(distinct)
-    if _are_of_one_kind(numbers, counts):
-        return Column(name, "number", _finite(numbers[places]))
+    if _are_of_one_kind(as_numbers(distinct), counts):
+        return Column(name, "number", _finite(numbers))
     ways = {day_first: as_days(distinct, day_first) for day_first in (True, False)}
     num_read = {day_first: counts[~np.isnan(days)].sum() for day_first, days in ways.items()}
     if not any(_are_of_one_kind(days, counts) for days in ways.values()):
