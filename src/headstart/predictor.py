@@ -241,7 +241,7 @@ class Predictor:
 def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> list[Prediction]:
     """The answers for the rows of a table, and an error for each row that does not fit, in their order."""
     errors = [Prediction(row.removeprefix("row "), None, None, reason) for row, reason in skipped]
-    return sorted([*answers, *errors], key=lambda answer: natural_key(answer.path))
+    return sorted([*answers, *errors], key=lambda answer: natural_key(answer.path)) if errors else list(answers)
 
 
 def as_frame(predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str) -> pd.DataFrame:
