@@ -179,6 +179,7 @@ def predict(
 ) -> None:
     """Answer for images or rows of features; what cannot be read is a row with an error."""
     from headstart import tables
+    from headstart.csv_output import to_csv
     from headstart.run import Run
 
     columns, rows, num_errors = Run(run).answers(tables.expand(paths))
@@ -189,7 +190,7 @@ def predict(
     if as_json:
         _print_json({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
     elif out is None:
-        sys.stdout.write(tables.csv_text(columns, rows))
+        sys.stdout.write(to_csv(columns, rows))
     if num_errors:
         raise typer.Exit(1)
 
@@ -318,5 +319,5 @@ def _show_run(run: Run, as_json: bool) -> None:
 
 def _exit_as(run: Run) -> None:
     """End as the run did."""
-    if run.folder.state["status"] == "interrupted":
+    if run.folder.state.get("status") == "interrupted":
         raise typer.Exit(130)

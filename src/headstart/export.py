@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart import encoding, pixels
 from headstart.conversion import Child, ask_child, convert, settle, staged
 from headstart.convert import FORMATS, TENSORRT_NOTE, Format, tensorrt_command
 from headstart.errors import ExportError, RunError
 from headstart.fingerprint import file_digest
-from headstart.runfolder import read_json, write_bytes, write_json
+from headstart.keras_file import check_keras_file
+from headstart.runfolder import RunFolder, read_json, write_bytes, write_json
+from headstart.signature_reader import read_signature
+from headstart.tree_arrays import Trees
 
-__all__ = ["FORMATS", "Exported", "Format", "export_model", "formats_of"]
+__all__ = ["FORMATS", "Exported", "Format", "export_model", "formats_of", "write_preprocessing"]
 
 # The most that each measurement of verify_export may be. The same inputs leave rounding alone; from the bytes of a
 # file, decoders differ by a level or two of 255, while a wrong resize filter or channel order makes tens.
 _LIMITS = {"from_inputs": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "changed": 0.0}
-_COMPANIONS = ("golden.npz", "preprocess.py")
+_GOLDEN, _PREPROCESS = "golden.npz", "preprocess.py"
 _MODELS = ("model.keras", "model.npz")  # a network, or trees
 _SIGNATURE = "signature.json"
 _OF_THE_FOLDER = ("digests", "tensorrt", "tensorrt_note")  # what a signature says of the files beside it
@@ -62,7 +66,8 @@ def export_model(
     Earlier exports of the same model are replaced or kept; a file that Headstart did not write is never touched.
 
     Args:
-        source: A folder with ``model.keras``, ``signature.json``, ``golden.npz`` and ``preprocess.py``.
+        source: A folder with ``model.keras``, ``signature.json`` and ``golden.npz``, which may come from anyone: nothing in
+            it is executed, and ``preprocess.py`` is written from this package.
         formats: Keys of ``FORMATS``.
         out: The folder to write into; made if it is not there.
         child: A converter that was started before.
@@ -71,6 +76,7 @@ def export_model(
     Raises:
         ExportError: An unknown format (H401), an export that disagrees with the model (H402), a conversion that failed
             (H403), something in the way in ``out`` (H404), or an incomplete ``source`` (H405).
+        RunError: ``source`` was changed (H506), cannot be read (H502), or its model has layers that are not loaded (H521).
         StackError: The disk refuses a write (H601).
 
     Example:
@@ -80,11 +86,16 @@ def export_model(
     rows = _rows(formats)
     signature, model = _signature(source)
     _refuse_formats(model, rows)
-    written = [*_COMPANIONS, *(name for row in rows for name in row.files)]
+    if model == "model.keras":
+        check_keras_file(source / model)
+    else:
+        Trees.read(source / model, signature["input"]["shape"][-1])
+    written = [_GOLDEN, _PREPROCESS, *(name for row in rows for name in row.files)]
     kept = _earlier_exports(out, source, signature, written)
     with staged(out) as staging:
-        for name in (_SIGNATURE, *_COMPANIONS):
+        for name in (_SIGNATURE, _GOLDEN):
             write_bytes(staging / name, (source / name).read_bytes())
+        write_preprocessing(staging, signature)
         names = {"output": signature["output"]["name"], "labels": signature["labels"], "table": _table(signature)}
         seconds = convert(source / model, rows, staging, names=names, child=child, timeout_seconds=timeout_seconds)
         # Most of a check is one thread importing a runtime, so two at a time; each holds a copy of the model.
@@ -145,7 +156,7 @@ def _table(signature: dict[str, Any]) -> dict[str, Any] | None:
 def _signature(source: Path) -> tuple[dict[str, Any], str]:
     """The signature, and the name of the model's file."""
     models = [name for name in _MODELS if (source / name).is_file()]
-    missing = [name for name in (_SIGNATURE, *_COMPANIONS) if not (source / name).is_file()]
+    missing = [name for name in (_SIGNATURE, _GOLDEN) if not (source / name).is_file()]
     if missing or not models:
         raise ExportError(
             "H405",
@@ -154,8 +165,14 @@ def _signature(source: Path) -> tuple[dict[str, Any], str]:
             expected="the folder of a finished run",
             advice="let the run end, or fit again",
         )
-    signature: dict[str, Any] = read_json(source / _SIGNATURE)
-    return signature, models[0]
+    RunFolder(source).check(_GOLDEN, _PREPROCESS, models[0])
+    return read_signature(source), models[0]
+
+
+def write_preprocessing(folder: Path, signature: Mapping[str, Any]) -> None:
+    """Write ``preprocess.py`` beside a model: always this package's own, never one that lay in a run."""
+    source = encoding if "encoding" in signature else pixels
+    write_bytes(folder / _PREPROCESS, Path(str(source.__file__)).read_bytes())
 
 
 def _earlier_exports(out: Path, source: Path, signature: dict[str, Any], written: Sequence[str]) -> dict[str, str]:
@@ -246,7 +263,7 @@ def _verify(row: Format, folder: Path) -> tuple[float, float]:
             f"the {row.name} export does not agree with the model; it was not kept",
             received=reason,
             expected=", ".join(f"{name} <= {limit:g}" for name, limit in _LIMITS.items()) + " on the golden samples",
-            advice="check that model.keras, golden.npz and preprocess.py are of one run, or fit again",
+            advice="check that model.keras and golden.npz are of one run and one version of Headstart, or fit again",
             exit_code=1,
         )
     return max(measured["from_inputs"], measured["from_bytes"]), time.perf_counter() - start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from headstart.conversion import Child
 from headstart.dataset import Dataset, Skipped
 from headstart.ensemble import FOLDS_NAME, NAME, Ensemble
 from headstart.errors import RunError, UsageError
+from headstart.file_reading import held_to, reading
 from headstart.fingerprint import file_digest
 from headstart.images import usable_cores
 from headstart.leaderboard import Row, ranked, write_leaderboard
@@ -20,6 +21,7 @@ from headstart.model import Model
 from headstart.planfile import is_plan_file
 from headstart.planning import Speeds
 from headstart.progress import Progress
+from headstart.run_schema import RESUMABLE
 from headstart.runfolder import RunFolder
 from headstart.splits import check_share
 from headstart.stack import backend_name, machine, versions
@@ -100,7 +102,8 @@ class Request:
             RunError: Its data were a Dataset that only the process that made it had (H511), or are not where they were from
                 here (H512); its plan file is another one by now (H515).
         """
-        asked = folder.state.get("request")
+        state = held_to(folder.path / "run.json", folder.state, RESUMABLE)
+        asked = state["request"]
         if asked is None:
             raise RunError(
                 "H511",
@@ -124,7 +127,8 @@ class Request:
             _check_plan(Path(asked["plan"]), digest)
         weights = asked.pop("weights")
         asked["trials"] = tuple(asked["trials"])
-        return cls(**asked, weights=Path(weights) if weights else None, out=folder.path)
+        known = {field.name: asked[field.name] for field in fields(cls) if field.name in asked}
+        return cls(**known, weights=Path(weights) if weights else None, out=folder.path)
 
 
 def _check_plan(plan: Path, digest: str) -> None:
@@ -193,8 +197,9 @@ class Job:
         """Know again what an earlier process knew of this run: what it decided, and which trials it had ended."""
         self.state = state
         ended = [row for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
-        # What is made of others is made of them again.
-        self.rows = [Row.of_json(row) for row in ended if row["trial"] not in (NAME, FOLDS_NAME)]
+        with reading(self.folder.path / "run.json"):
+            # What is made of others is made of them again.
+            self.rows = [Row.of_json(row) for row in ended if row["trial"] not in (NAME, FOLDS_NAME)]
         left_out = dict(state["left_out"])
         positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
         skipped = [Skipped(self.learning.paths[i], left_out[self.learning.paths[i]]) for i in positions]

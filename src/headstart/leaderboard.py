@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from headstart.runfolder import read_csv, unreadable, write_csv
+from headstart.arguments import is_number
+from headstart.file_reading import reading
+from headstart.runfolder import RunFolder, write_csv
 
 __all__ = ["Row", "columns", "metric_of", "pareto_front", "ranked", "read_leaderboard", "write_leaderboard"]
 
@@ -76,7 +78,9 @@ class Row:
     def of_json(cls, values: Mapping[str, Any]) -> Row:
         """The row that ``to_json`` gave."""
         metric = metric_of(values)
-        return cls(**{_plain(name, metric): value for name, value in values.items()}, metric=metric)
+        given = {_plain(name, metric): value for name, value in values.items()}
+        known = {field.name: given[field.name] for field in fields(cls) if field.name in given}
+        return _whole(cls(**known | {"metric": metric}))
 
 
 def columns(metric: str) -> list[str]:
@@ -126,27 +130,35 @@ def write_leaderboard(path: Path, rows: Sequence[Row]) -> None:
     write_csv(path, names, [[rank, *row.values()] for rank, row in enumerate(best_first, start=1)])
 
 
-def read_leaderboard(path: Path) -> list[Row]:
-    """Read leaderboard.csv back.
+def read_leaderboard(folder: RunFolder) -> list[Row]:
+    """Read the leaderboard of a run back.
 
     Raises:
-        RunError: The file is missing or not ours (H502).
+        RunError: The file is missing or not ours (H502), or was changed (H506).
     """
-    try:
-        return [_row(cells) for cells in read_csv(path)]
-    except (KeyError, ValueError) as error:
-        raise unreadable(path, error) from error
+    rows = folder.rows("leaderboard.csv")
+    with reading(folder.path / "leaderboard.csv"):
+        return [_row(cells) for cells in rows]
 
 
 def _row(cells: dict[str, str]) -> Row:
-    if None in cells.values():
-        raise ValueError("a row is cut short")
     metric = metric_of(cells)
     numbers = {name: float(cell) if (cell := cells[_spelled(name, metric)]) else None for name in _NUMBERS}
     flags = {name: cells[name] == "True" for name in ("part_a_cached", "on_front")}
     texts = {name: cells[name] for name in ("trial", "status", "part_a", "part_b", "reason")}
     params = int(cells["num_params"]) if cells["num_params"] else None
-    return Row(**texts, **numbers, **flags, metric=metric, num_params=params)  # type: ignore[arg-type]
+    return _whole(Row(**texts, **numbers, **flags, metric=metric, num_params=params))  # type: ignore[arg-type]
+
+
+def _whole(row: Row) -> Row:
+    """Refuse a row whose numbers are none, and one with a score and without the numbers that are shown beside it."""
+    wrong = [name for name in _NUMBERS if not (getattr(row, name) is None or is_number(getattr(row, name)))]
+    if wrong:
+        raise ValueError(f"the {wrong[0]} of trial {row.trial} is not a number")
+    missing = [name for name in (*_SECONDS, "num_params", "file_mb") if getattr(row, name) is None]
+    if row.val_loss is not None and missing:
+        raise ValueError(f"trial {row.trial} has a val_loss and no {missing[0]}")
+    return row
 
 
 _SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample")

@@ -18,19 +18,21 @@ from headstart.determinism import be_deterministic
 from headstart.encoding import code_sizes
 from headstart.errors import RunError, TrainingError
 from headstart.evaluation import origin_of
-from headstart.export import FORMATS, Exported, export_model
+from headstart.export import FORMATS, Exported, export_model, write_preprocessing
 from headstart.extractor import PIXELS, TABLE, PartA
 from headstart.features import Extraction, Features, Views, extract
-from headstart.fingerprint import file_digest
+from headstart.file_reading import held_to, reading, unreadable
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.networks import adopt
 from headstart.part_b import PartB
 from headstart.planfile import check_settings
 from headstart.readers import Known, read, unlabelled, unlabelled_rows
 from headstart.recipe import Recipe
-from headstart.runfolder import read_csv, read_json, read_json_lines, replacing, write_bytes, write_csv
+from headstart.run_schema import LOADABLE
+from headstart.runfolder import RunFolder, read_json_lines, replacing, write_bytes, write_csv
 from headstart.scaling import Scaling
-from headstart.signature import Signed, sign, thresholds_of
+from headstart.signature import Signed, sign
+from headstart.signature_reader import read_signature, thresholds_of
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store
 from headstart.table_features import AnyFeatures, TableFeatures, encode_table, row_contents
@@ -342,7 +344,8 @@ class Model:
         if self._source is None:
             return list(zip(self._contents(fitted), fitted.split, strict=True))
         path = self._source / "contents.csv"
-        return [(row["digest"], row["split"]) for row in read_csv(path)] if path.exists() else []
+        rows = RunFolder(self._source).rows(path.name) if path.exists() else []
+        return [(row["digest"], row["split"]) for row in rows]
 
     def _known(self) -> Known:
         _, fitted = self._fitted()
@@ -369,8 +372,10 @@ class Model:
         _, dataset = self._fitted()
         part_b = self.part_b
         if self._source is not None:
-            for name in (part_b.file, "golden.npz", "preprocess.py", "signature.json"):
+            RunFolder(self._source).check(part_b.file, "golden.npz")
+            for name in (part_b.file, "golden.npz", "signature.json"):
                 write_bytes(out / name, (self._source / name).read_bytes())
+            write_preprocessing(out, read_signature(self._source))
             return
         if part_b.is_yardstick:
             part_b.save(out)
@@ -389,11 +394,11 @@ class Model:
             weights: The weights file of Part A, where the model was made with one.
 
         Raises:
-            RunError: There is no saved model (H502), its file is not the signed one (H506), Part A has other weights
-                than it was made with (H507), or it is an ensemble (H514).
+            RunError: There is no saved model, or none that can be read (H502), it was changed after it was signed (H506),
+                Part A has other weights than it was made with (H507), or it is an ensemble (H514).
         """
         path = Path(folder)
-        signature = read_json(path / "signature.json")
+        signature = held_to(path / "signature.json", read_signature(path), LOADABLE)
         if "members" in signature["part_b"]:
             raise RunError(
                 "H514",
@@ -403,16 +408,13 @@ class Model:
                 advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
             )
         file = path / ("model.npz" if signature["part_b"]["network"] in YARDSTICKS else "model.keras")
-        if not file.is_file() or file_digest(file) != signature["digests"][file.name]:
-            raise RunError(
-                "H506",
-                "the model was changed after it was written",
-                received=f"{file}: missing, or its digest is not the signed one",
-                expected="the file that Headstart wrote",
-                advice="restore it from a copy, or fit again",
-            )
+        if not file.is_file():
+            raise unreadable(file, "missing")
+        RunFolder(path).check(file.name)
         made, part_b = signature["part_a"], signature["part_b"]
         cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
+        options, num_samples = part_b.get("options", {}), part_b.get("num_samples", 1)
+        check_settings(part_b["network"], {"options": options})
         model = cls(made["backbone"], part_b["network"], weights=weights, **cut)
         signed = made["weights"]
         is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
@@ -425,7 +427,7 @@ class Model:
                 advice='name it: hs.Model.load(folder, weights="FILE")',
             )
         labels = tuple(signature["labels"])
-        model.recipe = replace(model.recipe, options=part_b["options"])
+        model.recipe = replace(model.recipe, options=options)
         scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
         nothing = np.zeros(0, np.int64)
         dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
@@ -435,8 +437,9 @@ class Model:
         model.thresholds = thresholds_of(signature)
         sizes = code_sizes(model.encoding) if model.encoding else []
         shape = signature["input"]["shape"][1:]
-        model._part_b = PartB(model.part, model.recipe, model.dataset, shape, part_b["num_samples"], sizes)
-        weights_of_b = model._part_b.load(file)
+        with reading(file):
+            model._part_b = PartB(model.part, model.recipe, model.dataset, shape, num_samples, sizes)
+            weights_of_b = model._part_b.load(file)
         model._source = path
         model.trained = Trained(model.recipe, weights_of_b, float("nan"), float("nan"), 0, 0.0)
         return model

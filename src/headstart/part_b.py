@@ -12,6 +12,7 @@ import numpy as np
 from headstart.calibration import calibrate
 from headstart.dataset import Dataset
 from headstart.extractor import PartA
+from headstart.file_reading import reading
 from headstart.networks import NETWORKS, Joined, build_head, join
 from headstart.outputs import CALIBRATION, in_units, shared_out
 from headstart.recipe import Recipe
@@ -172,12 +173,13 @@ class PartB:
 
     def restore(self, folder: Path) -> list[Array]:
         """Take the weights that ``save`` or a training left in a folder, and give them."""
+        path = folder / self.file
         if self.is_yardstick:
-            with np.load(folder / self.file, allow_pickle=False) as arrays:
-                self._weights = [arrays[name] for name in arrays.files]
+            self._weights = Trees.read(path, self.shape[0]).weights()
         else:
             network, _ = self.build()
-            network.load_weights(folder / self.file)
+            with reading(path):
+                network.load_weights(path)
             self._weights = network.get_weights()
         return self._weights
 

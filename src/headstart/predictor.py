@@ -11,10 +11,12 @@ import numpy as np
 from headstart.cells import Table
 from headstart.dataset import Dataset, Skipped, natural_key
 from headstart.engines import OpenVINOEngine, read_graph
+from headstart.file_reading import reading
 from headstart.frames import Known
 from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
-from headstart.runfolder import read_json
-from headstart.signature import add_graph, thresholds_of
+from headstart.runfolder import RunFolder
+from headstart.signature import add_graph
+from headstart.signature_reader import read_signature, thresholds_of
 from headstart.table_features import cells_to_read
 from headstart.tasks import TASKS
 
@@ -141,12 +143,12 @@ class Predictor:
         encoding: Of a table; None for images.
 
     Raises:
-        RunError: The folder holds no signature (H502).
+        RunError: The folder holds no signature or no graph that can be used (H502), or one was changed (H506).
         ExportError: There is no graph and none could be made (H402, H403).
     """
 
     def __init__(self, folder: Path) -> None:
-        signature = read_json(folder / "signature.json")
+        signature = read_signature(folder)
         self.classes: tuple[str, ...] = tuple(signature["labels"])
         self.task: str = signature["task"]
         self.thresholds = thresholds_of(signature)
@@ -154,15 +156,17 @@ class Predictor:
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
         self._set_aside = tuple(signature.get("set_aside", ()))
-        if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
+        files, run = ("model.onnx",) if self.encoding else ("model.xml", "model.bin"), RunFolder(folder)
+        if not all(run.has(name) for name in files):
             add_graph(folder)  # of a run that ended before its graph was made
-        if self.encoding:
-            import onnxruntime
-
-            self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
-            return
-        self.geometry = Geometry(signature["size"], signature["crop"], signature["filter"])
-        self._engine = OpenVINOEngine(read_graph(folder / "model.xml"), "predict")
+        run.check(*files)
+        self._graph = folder / files[0]
+        with reading(self._graph):
+            if self.encoding:
+                self._session = _read_session(self._graph, signature)
+                return
+            self.geometry = Geometry(signature["size"], signature["crop"], signature["filter"])
+            self._engine = _read_engine(self._graph, signature)
 
     @property
     def key(self) -> str:
@@ -227,15 +231,43 @@ class Predictor:
             name: column.reshape(-1, 1).astype(object if column.dtype.kind == "U" else column.dtype)
             for name, column in cells_to_read(table, spec).items()
         }
-        output = (
-            self._session.run(None, feeds)[0] if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
-        )
+        with reading(self._graph):
+            nothing = np.zeros((0, TASKS[self.task].units(len(self.classes))))
+            output = self._session.run(None, feeds)[0] if len(table) else nothing
         told = self._told(np.asarray(output))
         return [Prediction(str(n), *answer, "") for n, answer in zip(table.row_numbers(), told, strict=True)]
 
     def _told(self, output: Array) -> list[tuple[str, Array]]:
         answers = TASKS[self.task].to_answers(output)
         return list(zip(verdicts(self.task, self.classes, answers, self.thresholds), answers, strict=True))
+
+
+def _read_session(path: Path, signature: dict[str, Any]) -> Any:
+    """The graph of a table, which takes the columns that the signature lists and gives an output for each label."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    takes = {given.name: given.type for given in session.get_inputs()}
+    types = {"string": "tensor(string)", "float32": "tensor(float)"}
+    if takes != {column["name"]: types.get(column["dtype"]) for column in signature["columns"]}:
+        raise ValueError(f"it takes {', '.join(takes) or 'nothing'}, and the signature lists other columns")
+    _check_outputs([output.shape for output in session.get_outputs()], signature)
+    return session
+
+
+def _read_engine(path: Path, signature: dict[str, Any]) -> OpenVINOEngine:
+    """The graph of images, which takes the square that the signature tells of and gives an output for each label."""
+    graph = read_graph(path)
+    takes = [list(given.shape) for given in graph.inputs]
+    if takes != [[1, *signature["input"]["shape"][1:]]]:
+        raise ValueError(f"it takes {takes}, and the signature says {signature['input']['shape']}")
+    _check_outputs([list(output.shape) for output in graph.outputs], signature)
+    return OpenVINOEngine(graph, "predict")
+
+
+def _check_outputs(shapes: list[list[Any]], signature: dict[str, Any]) -> None:
+    if [shape[1:] for shape in shapes] != [signature["output"]["shape"][1:]]:
+        raise ValueError(f"it gives {shapes}, and the signature says {signature['output']['shape']}")
 
 
 def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> list[Prediction]:

@@ -19,7 +19,7 @@ from headstart.leaderboard import read_leaderboard
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.predictor import Prediction, Predictor, as_frame, prediction_table, with_errors
 from headstart.readers import read
-from headstart.runfolder import RunFolder, read_csv, read_json
+from headstart.runfolder import RunFolder
 from headstart.table_features import row_contents
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Run:
         path: The folder that ``fit`` wrote.
 
     Raises:
-        RunError: It is no run (H503), or one of another format (H504).
+        RunError: It is no run (H503), one of another format (H504), was changed (H506), holds links (H520), or its run.json
+            cannot be read (H502).
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -62,7 +63,7 @@ class Run:
     @property
     def evaluation(self) -> dict[str, Any]:
         """The evaluation that ``fit`` made, as CONTRACT's ``evaluate`` object."""
-        value: dict[str, Any] = read_json(self.path / "evaluation.json")
+        value: dict[str, Any] = self.folder.json("evaluation.json")
         return value
 
     def to_json(self) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class Run:
         """The trials, best first, with execution time, ``val_loss`` and the Pareto front."""
         import pandas as pd
 
-        return pd.DataFrame([row.to_json() for row in read_leaderboard(self.path / "leaderboard.csv")])
+        return pd.DataFrame([row.to_json() for row in read_leaderboard(self.folder)])
 
     def evaluate(self, data: str | os.PathLike[str] | Dataset | pd.DataFrame) -> Evaluation:
         """Measure the run's model on labelled samples that it may never have seen.
@@ -155,15 +156,6 @@ class Run:
     def predictor(self) -> Predictor:
         """The run's model as a graph that answers without Keras."""
         self._require_model()
-        damaged = self.folder.damaged("signature.json", "model.keras", "model.npz", "model.xml", "model.bin", "model.onnx")
-        if damaged:
-            raise RunError(
-                "H506",
-                "the model was changed after it was written",
-                received=f"{self.path}: {', '.join(damaged)} missing, or not what the manifest says",
-                expected="the files that Headstart wrote",
-                advice="restore them from a copy of the run, or fit again",
-            )
         return Predictor(self.path)
 
     def _require_model(self) -> None:
@@ -178,10 +170,10 @@ class Run:
 
     def _origin(self, contents: Sequence[str], *, are_rows: bool) -> Origin:
         """Where these contents come from; a look at the run's test split is counted."""
-        fitted = ((row["digest"], row["split"]) for row in read_csv(self.path / "contents.csv"))
+        fitted = ((row["digest"], row["split"]) for row in self.folder.rows("contents.csv"))
         origin = origin_of(contents, fitted, are_rows=are_rows)
         if origin.is_look:
-            self.folder.update(test_looks=self.folder.state.get("test_looks", 0) + 1)
+            self.folder.count_look()
         return origin
 
 

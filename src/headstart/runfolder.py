@@ -1,9 +1,11 @@
-"""Ground: the format of a run on disk. Every file is whole or absent; the manifest with the digests comes last."""
+"""Ground: the format of a run on disk. Every file is whole or absent; the manifest with the digests comes last.
+
+A run folder may come from anyone, so it is data: its files are held to their digests and their shapes when they are read,
+links in it are not followed, and nothing in it is imported or executed.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
@@ -14,8 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import RunError, StackError, printable
-from headstart.fingerprint import file_digest
+from headstart.csv_output import from_csv, to_csv
+from headstart.errors import RunError, StackError
+from headstart.file_reading import held_to, parse_json, reading
+from headstart.run_digests import COUNTER, MANIFEST, damaged, digest_of, digests_in, refuse_damaged, refuse_links
+from headstart.run_schema import SHAPES
 
 __all__ = [
     "FORMAT",
@@ -25,14 +30,12 @@ __all__ = [
     "read_json",
     "read_json_lines",
     "replacing",
-    "unreadable",
     "write_bytes",
     "write_csv",
     "write_json",
 ]
 
 FORMAT = 1
-_MANIFEST = "manifest.json"
 _SCRATCH = (".writing-", ".graph-")  # folders in which files wait for their final name
 
 
@@ -82,12 +85,10 @@ def read_json(path: Path) -> Any:
     """Read JSON.
 
     Raises:
-        RunError: The file is missing or is not JSON (H502).
+        RunError: The file is missing or is not JSON, or a number in it is not finite (H502).
     """
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+    with reading(path):
+        return parse_json(path.read_text("utf-8"))
 
 
 def append_json_line(path: Path, row: Mapping[str, object]) -> None:
@@ -107,49 +108,39 @@ def append_json_line(path: Path, row: Mapping[str, object]) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON-lines file, without a last line that a crash cut short; none if the file is missing."""
+    """Rows of a JSON-lines file, without a last line that a crash cut short; none if the file is missing.
+
+    Raises:
+        RunError: A line is not a JSON object (H502).
+    """
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    with reading(path):
+        rows = [parse_json(line.decode("utf-8")) for line in path.read_bytes().split(b"\n")[:-1] if line]
+    checked: list[dict[str, Any]] = held_to(path, rows, [{}])
+    return checked
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write UTF-8 CSV; undecodable bytes and control characters in a cell are shown as escapes, None is an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([printable(column) for column in columns])
-    for row in rows:
-        writer.writerow(["" if cell is None else printable(cell) if isinstance(cell, str) else cell for cell in row])
-    write_bytes(path, text.getvalue().encode("utf-8"))
+    """Write UTF-8 CSV as ``csv_output.to_csv`` makes it: escapes for control characters, and no cell that would run."""
+    write_bytes(path, to_csv(columns, rows).encode("utf-8"))
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file as dictionaries of text.
+    """Rows of a CSV file that ``write_csv`` wrote, as dictionaries of text.
 
     Raises:
-        RunError: The file is missing or not UTF-8 (H502).
+        RunError: The file is missing, not UTF-8, or not such a file (H502).
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable(path, error) from error
-
-
-def unreadable(path: Path, reason: object) -> RunError:
-    """The error for a file of a run that is missing or is not what Headstart wrote."""
-    return RunError(
-        "H502",
-        "a file of the run cannot be read",
-        received=f"{path}: {reason}",
-        expected="a file written by Headstart",
-        advice="fit again, or restore the file from a copy of the run",
-    )
+    with reading(path):
+        return from_csv(path.read_bytes().decode("utf-8"))
 
 
 class RunFolder:
     """A run on disk. It knows names and formats; what the numbers mean is for the floors above.
+
+    The digests of its files stand in the manifest; where there is none yet, in a saved model or beside exports, those that
+    ``signature.json`` holds take its place.
 
     Args:
         path: The folder. ``create`` makes a new one, ``open`` checks an old one.
@@ -201,7 +192,8 @@ class RunFolder:
         """Open an existing run.
 
         Raises:
-            RunError: It is no run (H503), or was written by a newer Headstart (H504).
+            RunError: It is no run (H503), was written by a newer Headstart (H504), run.json was changed or cannot be read
+                (H506, H502), or there is a link or a device in it (H520).
         """
         folder = cls(path)
         if not (path / "run.json").is_file():
@@ -212,7 +204,9 @@ class RunFolder:
                 expected="a folder with a run.json in it, as `headstart fit` writes it",
                 advice="name the folder that `headstart fit` printed, for example runs/flowers-001",
             )
-        number = folder.state.get("format")
+        refuse_links(path)
+        folder.check("run.json")
+        number = held_to(path / "run.json", read_json(path / "run.json"), {"format": int})["format"]
         if number != FORMAT:
             raise RunError(
                 "H504",
@@ -221,6 +215,7 @@ class RunFolder:
                 expected=f"format {FORMAT}",
                 advice="open it with the version of Headstart that wrote it, or upgrade: pip install -U headstart",
             )
+        folder.json("run.json")
         return folder
 
     @property
@@ -231,23 +226,36 @@ class RunFolder:
     @property
     def state(self) -> dict[str, Any]:
         """What run.json holds."""
-        state = read_json(self.path / "run.json")
-        if not isinstance(state, dict):
-            raise unreadable(self.path / "run.json", f"a {type(state).__name__}")
+        state: dict[str, Any] = self.json("run.json")
         return state
+
+    def json(self, name: str) -> Any:
+        """What a JSON file of the run holds, as it was written.
+
+        Raises:
+            RunError: It was changed (H506), or is missing or has not the shape of such a file (H502).
+        """
+        self.check(name)
+        return held_to(self.path / name, read_json(self.path / name), SHAPES[name])
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """Rows of a CSV file of the run, as they were written.
+
+        Raises:
+            RunError: See ``json``.
+        """
+        self.check(name)
+        rows: list[dict[str, str]] = held_to(self.path / name, read_csv(self.path / name), SHAPES[name])
+        return rows
 
     def write_state(self, state: Mapping[str, object]) -> None:
         """Write run.json anew."""
         write_json(self.path / "run.json", {"format": FORMAT, **state})
 
-    def update(self, **changes: object) -> None:
-        """Change fields of run.json in a sealed run, and its digest in the manifest with it."""
-        self.write_state({**self.state, **changes})
-        manifest = self.path / _MANIFEST
-        if manifest.exists():
-            value = read_json(manifest)
-            value["files"]["run.json"] = file_digest(self.path / "run.json")
-            write_json(manifest, value)
+    def count_look(self) -> None:
+        """Count a further look at the test split; all else in a sealed run stays as it is."""
+        state = self.state
+        self.write_state({**state, COUNTER: state.get(COUNTER, 0) + 1})
 
     def sweep(self) -> None:
         """Take away what a killed process was writing; nothing that has its final name is touched."""
@@ -260,23 +268,35 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def seal(self) -> None:
-        """Write the manifest: the digest of every file in the run. Nothing is written after it."""
-        files = sorted(p for p in self.path.rglob("*") if p.is_file() and p.name != _MANIFEST)
-        digests = {p.relative_to(self.path).as_posix(): file_digest(p) for p in files}
-        write_json(self.path / _MANIFEST, {"format": FORMAT, "files": digests})
+    def seal(self, *names: str) -> None:
+        """Write the manifest: the digest of every file in the run, or in a sealed run those of ``names`` anew."""
+        files = sorted(p for p in self.path.rglob("*") if p.is_file() and p.name != MANIFEST)
+        given = names or [p.relative_to(self.path).as_posix() for p in files]
+        kept = digests_in(self.path) if names else {}
+        digests = kept | {name: digest_of(self.path, name) for name in given}
+        write_json(self.path / MANIFEST, {"format": FORMAT, "files": digests})
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it was written to the end."""
+        return (self.path / MANIFEST).is_file()
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there that the manifest, or else the signature, knows of."""
+        digests = digests_in(self.path)
+        return (self.path / name).is_file() and (name in digests or not digests)
+
+    def check(self, *names: str) -> None:
+        """Refuse files that are not as they were written.
+
+        Raises:
+            RunError: One is a link, or is missing, new or different by the manifest, or else by the signature (H506).
+        """
+        refuse_damaged(self.path, names)
 
     def damaged(self, *names: str) -> list[str]:
-        """Of ``names``, or of all: those that the manifest lists and that are missing or differ; none without a manifest."""
-        manifest = self.path / _MANIFEST
-        if not manifest.exists():
-            return []
-        files: dict[str, str] = read_json(manifest)["files"]
-        return [
-            name
-            for name, digest in files.items()
-            if (not names or name in names) and (not (self.path / name).is_file() or file_digest(self.path / name) != digest)
-        ]
+        """Of ``names``, or of all that have a digest, those that are links, missing, new or different."""
+        return damaged(self.path, names)
 
 
 def _exchange(new: Path, path: Path, previous: Path) -> None:

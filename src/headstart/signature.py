@@ -17,16 +17,17 @@ from PIL import Image
 from headstart import encoding, pixels
 from headstart.conversion import Child
 from headstart.dataset import Dataset
-from headstart.export import FORMATS, export_model
+from headstart.export import FORMATS, export_model, write_preprocessing
 from headstart.extractor import PartA
 from headstart.fingerprint import file_digest
 from headstart.images import Geometry, decode_array
-from headstart.runfolder import read_json, replacing, write_bytes, write_json
+from headstart.runfolder import RunFolder, replacing, write_json
+from headstart.signature_reader import read_signature
 from headstart.splits import strata
 from headstart.table_features import training_cells
 from headstart.tasks import TASKS
 
-__all__ = ["Signed", "add_graph", "sign", "thresholds_of"]
+__all__ = ["Signed", "add_graph", "sign"]
 
 Array = np.ndarray[Any, Any]
 
@@ -59,7 +60,7 @@ def sign(out: Path, signed: Signed) -> None:
     golden, listed = _golden_rows(signed) if signed.encoding else _golden_images(signed)
     with replacing(out / "golden.npz") as temporary:
         np.savez_compressed(temporary, **golden)  # type: ignore[arg-type]
-    write_bytes(out / "preprocess.py", Path(str((encoding if signed.encoding else pixels).__file__)).read_bytes())
+    write_preprocessing(out, _input(signed))
     task = TASKS[dataset.task]
     signature = {
         "format": 1,
@@ -135,13 +136,6 @@ def _told_thresholds(dataset: Dataset, thresholds: Sequence[float]) -> dict[str,
     return {}
 
 
-def thresholds_of(signature: dict[str, Any]) -> tuple[float, ...]:
-    """The thresholds that a signature tells, in the order of its labels; none where its task has none."""
-    if "thresholds" in signature:
-        return tuple(signature["thresholds"][name] for name in signature["labels"])
-    return (signature["threshold"],) if "threshold" in signature else ()
-
-
 def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float = 1800.0) -> None:
     """Make a graph beside a signed model that predicts without Keras, checked against it.
 
@@ -155,13 +149,17 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
     Raises:
         ExportError: The conversion failed (H403) or its result disagrees with the model (H402).
     """
-    format = FORMATS["onnx" if "encoding" in read_json(folder / "signature.json") else "openvino"]
+    format = FORMATS["onnx" if "encoding" in read_signature(folder) else "openvino"]
     with tempfile.TemporaryDirectory(prefix=".graph-", dir=folder) as scratch:
         out = Path(scratch) / "export"
         export_model(folder, [format.name], out, child=child, timeout_seconds=timeout_seconds)
         for name in format.files:  # the weights first: whoever sees the graph finds them
             (out / name).replace(folder / name)
-    signature = read_json(folder / "signature.json")
+    run = RunFolder(folder)
+    if run.is_sealed:
+        run.seal(*format.files)
+        return
+    signature = read_signature(folder)
     signature["digests"] |= {name: file_digest(folder / name) for name in format.files}
     write_json(folder / "signature.json", signature)
 

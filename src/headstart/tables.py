@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,17 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from headstart.csv_output import to_csv
 from headstart.dataset import natural_key
 from headstart.errors import UsageError, printable
 from headstart.export import Exported
 from headstart.leaderboard import Row, metric_of, ranked, read_leaderboard
 from headstart.run import Run
-from headstart.runfolder import RunFolder, read_json
+from headstart.runfolder import RunFolder
 from headstart.yardsticks import YARDSTICK_MARGIN
 
 __all__ = [
     "as_csv",
-    "csv_text",
     "entries",
     "expand",
     "export_entry",
@@ -43,7 +41,7 @@ def entries(runs: Sequence[Path]) -> list[Entry]:
     run_of: dict[int, str] = {}
     rows: list[Row] = []
     for path in runs:
-        for row in read_leaderboard(RunFolder.open(path).path / "leaderboard.csv"):
+        for row in read_leaderboard(RunFolder.open(path)):
             named = replace(row, trial=f"{len(rows)}\0{row.trial}")
             run_of[len(rows)] = str(path)
             rows.append(named)
@@ -54,20 +52,11 @@ def entries(runs: Sequence[Path]) -> list[Entry]:
     return found
 
 
-def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """CSV as text, cells made printable."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([printable(c) for c in columns])
-    writer.writerows([["" if c is None else printable(c) for c in row] for row in rows])
-    return text.getvalue()
-
-
 def as_csv(rows: Sequence[Entry]) -> str:
     """Leaderboard entries as CSV."""
     # Runs of different tasks have different metrics, and only some trials have folds.
     columns = list(dict.fromkeys(name for row in rows for name in row)) or ["run", "trial"]
-    return csv_text(columns, [[row.get(c) for c in columns] for row in rows])
+    return to_csv(columns, [[row.get(c) for c in columns] for row in rows])
 
 
 def show_leaderboard(rows: Sequence[Entry]) -> None:
@@ -137,10 +126,11 @@ def show_run(run: Run) -> None:
     console.print()
     if (run.path / "evaluation.json").exists():
         show_evaluation(run.evaluation, "rows" if state.get("data_kind") == "table" else "images")
-    for finding in read_json(run.path / "findings.json") if (run.path / "findings.json").exists() else []:
+    for finding in run.folder.json("findings.json") if (run.path / "findings.json").exists() else []:
         console.print(_plain(f"{finding['code']}  {finding['title']}: {finding['measured']}"))
     console.print()
-    console.print(_plain(f"Finished in {state['wall_seconds']:.1f} s. Report: {run.report}"))
+    if "wall_seconds" in state:
+        console.print(_plain(f"Finished in {state['wall_seconds']:.1f} s. Report: {run.report}"))
     is_table = state.get("data_kind") == "table"
     given, formats = ("NEW_ROWS.csv", "onnx saved_model") if is_table else (shlex.quote(_any_image(run)), "onnx openvino")
     console.print("\nTry next:")
@@ -279,7 +269,5 @@ def _plain(text: object) -> Text:
 
 
 def _any_image(run: Run) -> str:
-    from headstart.runfolder import read_csv
-
-    rows = read_csv(run.path / "predictions.csv") if (run.path / "predictions.csv").exists() else []
-    return rows[0]["path"] if rows else "PHOTO.jpg"
+    rows = run.folder.rows("predictions.csv") if (run.path / "predictions.csv").exists() else []
+    return rows[0].get("path", "PHOTO.jpg") if rows else "PHOTO.jpg"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from headstart.file_reading import reading
 
 __all__ = ["LINKS", "Trees", "softmax"]
 
@@ -52,10 +55,50 @@ class Trees:
 
     @classmethod
     def of_weights(cls, weights: Sequence[Array]) -> Trees:
-        """The trees that gave these arrays."""
+        """The trees that gave these arrays.
+
+        Raises:
+            ValueError: They are no trees: their number or shapes are others, or a node does not lead on to a later one.
+        """
         named = dict(zip((field.name for field in fields(cls)), weights, strict=True))
         link = LINKS[int(named.pop("link")[0])]
-        return cls(**named, link=link)
+        trees = cls(**named, link=link)
+        trees._check()
+        return trees
+
+    @classmethod
+    def read(cls, path: Path, width: int) -> Trees:
+        """The trees in an ``.npz`` file.
+
+        Args:
+            path: The file.
+            width: Columns of the rows that they are to answer.
+
+        Raises:
+            RunError: The file cannot be read, or holds no trees for such rows (H502).
+        """
+        with reading(path), np.load(path, allow_pickle=False) as arrays:
+            trees = cls.of_weights([arrays[name] for name in arrays.files])
+            if trees.features.max() >= width:
+                raise ValueError(f"a tree asks for column {trees.features.max()} of {width}")
+        return trees
+
+    def _check(self) -> None:
+        """Make sure that ``predict`` ends: every way leads from a node to later ones, and so to a leaf."""
+        of_nodes = (self.features, self.thresholds, self.left, self.right, self.missing_left, self.values)
+        numbers = np.arange(self.left.size)
+        are_leaves = (self.left == numbers) & (self.right == numbers)
+        lead_on = (self.left > numbers) & (self.right > numbers)
+        within = [(self.left, numbers.size), (self.right, numbers.size), (self.roots, numbers.size)]
+        within += [(self.outputs, self.base.size), (self.features, np.iinfo(np.int32).max)]
+        if (
+            {array.shape for array in of_nodes} != {numbers.shape}
+            or self.roots.shape != self.outputs.shape
+            or not self.roots.size
+            or not (are_leaves | lead_on).all()
+            or not all(array.dtype.kind == "i" and array.min() >= 0 and array.max() < most for array, most in within)
+        ):
+            raise ValueError("these arrays are not boosted trees")
 
     @property
     def num_params(self) -> int:

@@ -14,7 +14,9 @@ import numpy as np
 
 from headstart.callbacks.statefile import read_tree, write_tree
 from headstart.errors import RunError
+from headstart.file_reading import held_to
 from headstart.random_state import random_state, set_random_state
+from headstart.run_schema import Maybe
 
 __all__ = ["Resumable", "TrainingState"]
 
@@ -28,6 +30,14 @@ KERAS_STATE: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.ModelCheckpoint: ("best",),
 }
 _BEYOND = 2**31 - 1  # an epoch that no training reaches
+_SHAPE = {
+    "format": int,
+    "backend": str,
+    "epoch": int,
+    "is_finished": bool,
+    "history": [{"epoch": int, "logs": {}}],
+    "callbacks": [(str, Maybe({}))],
+}
 
 
 @runtime_checkable
@@ -146,7 +156,7 @@ class TrainingState(keras.callbacks.Callback):
         }
 
     def _read(self) -> dict[str, Any]:
-        saved: dict[str, Any] = read_tree(self._path)
+        saved: dict[str, Any] = held_to(self._path, read_tree(self._path), _SHAPE)
         here = {"format": FORMAT, "backend": keras.config.backend()}
         for name, value in here.items():
             if saved.get(name) != value:
@@ -169,8 +179,8 @@ class TrainingState(keras.callbacks.Callback):
             if isinstance(callback, Resumable):
                 callback.set_state(state)
             else:
-                for name, value in state.items():
-                    setattr(callback, name, value)
+                for name in next(names for kind, names in KERAS_STATE.items() if isinstance(callback, kind)):
+                    setattr(callback, name, state.get(name))
         set_random_state(saved["random_state"])
         self._rows = saved["history"]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.runfolder import replacing, unreadable
+from headstart.file_reading import reading
+from headstart.runfolder import replacing
 
 __all__ = ["read_tree", "write_tree"]
 
@@ -55,7 +56,7 @@ def read_tree(path: Path) -> Any:
     Raises:
         RunError: The file is missing, damaged, or none of ours (H502).
     """
-    try:
+    with reading(path):
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _DIGEST_CHARS))
             written = file.read()
@@ -64,8 +65,6 @@ def read_tree(path: Path) -> Any:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _unpack(json.loads(arrays.pop("tree").tobytes()), arrays)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise unreadable(path, error) from error
 
 
 def _digest(path: Path) -> bytes:
