@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from PIL import Image
 
 from headstart import conversion, export, pixels, verify_export
 from headstart.conversion import write_engine_graph
-from headstart.errors import ExportError
+from headstart.errors import ExportError, RunError
 from headstart.export import FORMATS, Exported, export_model
 from headstart.fingerprint import file_digest
 from headstart.runfolder import read_json, write_json
@@ -114,6 +115,13 @@ def shipped(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 def copied(source: Path, tmp_path: Path) -> Path:
     """A copy of the model folder, to be spoilt."""
     return Path(shutil.copytree(source, tmp_path / "copied"))
+
+
+def _sign_anew(folder: Path, *names: str) -> None:
+    """Let the signature say of changed files that they are the signed ones."""
+    signature = read_json(folder / "signature.json")
+    signature["digests"] |= {name: file_digest(folder / name) for name in names}
+    write_json(folder / "signature.json", signature)
 
 
 def _content(folder: Path) -> dict[str, bytes]:
@@ -303,13 +311,28 @@ def test_again_replaces_one_format_and_keeps_the_others(
     assert json.loads(before["signature.json"]) == read_json(out / "signature.json")
 
 
-def test_swapped_channels_are_caught(copied: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path) -> None:
+@pytest.fixture
+def ship_instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A function that lets exports ship other Python code as their preprocess.py than this package has."""
+
+    def replace_code(code: str) -> None:
+        def write(folder: Path, _signature: object) -> None:
+            (folder / "preprocess.py").write_text(code, "utf-8")
+
+        monkeypatch.setattr(export, "write_preprocessing", write)
+
+    return replace_code
+
+
+def test_swapped_channels_are_caught(
+    source: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path, ship_instead: Callable[[str], None]
+) -> None:
     """A preprocess.py that gives BGR is found out, and the earlier exports stay as they were."""
     out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
     before = _content(out)
-    with (copied / "preprocess.py").open("a") as file:
-        file.write("\n\n_rgb = load\n\n\ndef load(*arguments):\n    return _rgb(*arguments)[..., ::-1]\n")
-    error = _refused(copied, ["keras"], out)
+    ours = Path(pixels.__file__).read_text("utf-8")
+    ship_instead(ours + "\n\n_rgb = load\n\n\ndef load(*arguments):\n    return _rgb(*arguments)[..., ::-1]\n")
+    error = _refused(source, ["keras"], out)
     assert error.code == "H402"
     assert all(name in error.received for name in ("from_bytes", "pixel_levels", "changed"))
     assert "from_inputs" not in error.received
@@ -321,16 +344,19 @@ def test_wrong_scaling_is_caught(copied: Path, tmp_path: Path) -> None:
     import keras
 
     _network(keras, 1.0).save(copied / "model.keras")
+    _sign_anew(copied, "model.keras")
     out = tmp_path / "new" / "out"
     error = _refused(copied, ["onnx"], out)
     assert (error.code, "from_inputs" in error.received) == ("H402", True)
     assert not out.exists()
 
 
-def test_crash_of_the_fresh_process_is_told_in_its_own_words(copied: Path, tmp_path: Path) -> None:
+def test_crash_of_the_fresh_process_is_told_in_its_own_words(
+    source: Path, tmp_path: Path, ship_instead: Callable[[str], None]
+) -> None:
     """A verification that breaks off refuses the export, with the last line of what it said."""
-    (copied / "preprocess.py").write_text("raise RuntimeError('no such decoder')\n")
-    error = _refused(copied, ["keras"], tmp_path / "out")
+    ship_instead("raise RuntimeError('no such decoder')\n")
+    error = _refused(source, ["keras"], tmp_path / "out")
     assert (error.code, error.received) == ("H402", "RuntimeError: no such decoder")
     assert not (tmp_path / "out").exists()
 
@@ -428,9 +454,28 @@ def test_file_where_the_folder_should_be(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["model.keras", "signature.json", "golden.npz", "preprocess.py"])
+def test_preprocess_py_of_the_source_is_not_executed_and_not_shipped(copied: Path, tmp_path: Path) -> None:
+    """What lies there under the name is nobody's business; the package's own code is shipped and checked."""
+    (copied / "preprocess.py").write_text(f"open({str(tmp_path / 'marker')!r}, 'w')\n", "utf-8")
+    export_model(copied, ["keras"], tmp_path / "out")
+    assert not (tmp_path / "marker").exists()
+    assert (tmp_path / "out" / "preprocess.py").read_bytes() == Path(pixels.__file__).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["model.keras", "golden.npz", "preprocess.py"])
+def test_signed_file_that_was_changed_is_refused(name: str, copied: Path, tmp_path: Path) -> None:
+    """H506, before anything is converted."""
+    _sign_anew(copied, "model.keras", "golden.npz", "preprocess.py")
+    with (copied / name).open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(RunError, match="H506") as caught:
+        export_model(copied, ["keras"], tmp_path / "out")
+    assert name in caught.value.received
+
+
+@pytest.mark.parametrize("name", ["model.keras", "signature.json", "golden.npz"])
 def test_incomplete_model_is_refused(name: str, copied: Path, tmp_path: Path) -> None:
-    """Without one of its four files a model cannot be exported, and the error names the file."""
+    """Without one of its three files a model cannot be exported, and the error names the file."""
     (copied / name).unlink()
     error = _refused(copied, ["onnx"], tmp_path / "out")
     assert error.code == "H405"

@@ -381,7 +381,7 @@ def test_an_unfinished_run_of_another_task_says_so(tmp_path: Path, kind: str, wo
     folder = make_run_of(tmp_path, kind, is_table=True)
     for name in ("evaluation.json", "predictions.csv"):
         (folder.path / name).unlink()
-    folder.update(status="running")
+    folder.write_state({**folder.state, "status": "running"})
     assert f"the best trial so far is {TRIALS[0]}: {words} on 341 validation rows. It was chosen there" in read(folder).words
 
 

@@ -322,19 +322,24 @@ def test_the_manifest_catches_a_missing_file(tmp_path: Path) -> None:
     assert folder.damaged() == ["trials/lite0-linear/history.jsonl"]
 
 
-def test_a_sealed_run_may_note_something_and_stays_whole(tmp_path: Path) -> None:
-    """``update`` changes its fields alone, and the manifest follows."""
+def test_looks_at_the_test_split_are_counted_in_a_sealed_run(tmp_path: Path) -> None:
+    """The count is the one value that changes after the manifest was written; any other change of run.json is H506."""
     folder = make_run(tmp_path / "run")
-    folder.update(test_looks=2)
+    folder.count_look()
+    folder.count_look()
     assert folder.state == {"format": FORMAT, "status": "done", "classes": ["cat", "dog"], "test_looks": 2}
     assert folder.damaged() == []
+    folder.write_state({**folder.state, "classes": ["dog", "cat"]})
+    assert folder.damaged() == ["run.json"]
+    with pytest.raises(RunError, match="H506"):
+        RunFolder.open(folder.path)
 
 
 def test_a_run_that_was_killed_can_be_opened(tmp_path: Path) -> None:
     """Without a manifest there is nothing to compare with, and nothing to complain about."""
     RunFolder.create(tmp_path / "run", "x").write_state({"status": "running"})
     folder = RunFolder.open(tmp_path / "run")
-    folder.update(status="interrupted")
+    folder.write_state({"status": "interrupted"})
     assert folder.state["status"] == "interrupted"
     assert folder.damaged() == []
 

@@ -102,8 +102,7 @@ class Request:
             RunError: Its data were a Dataset that only the process that made it had (H511), or are not where they were from
                 here (H512); its plan file is another one by now (H515).
         """
-        state = held_to(folder.path / "run.json", folder.state, RESUMABLE)
-        asked = state["request"]
+        asked = folder.state.get("request")
         if asked is None:
             raise RunError(
                 "H511",
@@ -112,6 +111,7 @@ class Request:
                 expected="a run for which fit was given the path of a folder or a table",
                 advice="fit again; with a path instead of read_folder or read_table, the run can be resumed",
             )
+        held_to(folder.path / "run.json", folder.state, RESUMABLE)
         asked = dict(asked)
         where = asked.pop("folder")
         if not Path(asked["data"]).exists():

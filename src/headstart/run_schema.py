@@ -1,7 +1,7 @@
 """Ground: the shape of each file of a run, as rows of a table; a file is held to its shape when it is read.
 
-A run folder may come from anyone. What is listed here is all that the package reads of such a file, so that a value of another
-kind ends in H502, whichever verb came upon it. Keys that are not listed may hold anything.
+A run folder may come from anyone. What is listed here is all that the package reads of such a file, so that a value of
+another kind ends in H502, whichever verb came upon it. Keys that are not listed may hold anything.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, get_args
 
 __all__ = ["LOADABLE", "RESUMABLE", "SHAPES", "By", "Maybe", "Shape", "fault"]
 
-# A shape is a type or a union of types, a set of values, ``[shape]`` for a list of any length, a tuple of shapes for a list of
-# that length, a dictionary for an object (a key that ends in ``?`` may be missing, ``*`` stands for all keys that are not
+# A shape is a type or a union of types, a set of values, ``[shape]`` for a list of any length, a tuple of shapes for a list
+# of that length, a dictionary for an object (a key that ends in ``?`` may be missing, ``*`` stands for all keys that are not
 # named), a ``Maybe`` or a ``By``.
 Shape = Any
 
@@ -193,7 +193,6 @@ _VALUES = {
     "targets": [str],
 }
 _SIGNATURE = {
-    "format": int,
     "task": frozenset(_TASKS),
     "labels": [str],
     "input": {"name": str, "shape": [int | None]},

@@ -206,12 +206,12 @@ class RunFolder:
             )
         refuse_links(path)
         folder.check("run.json")
-        number = held_to(path / "run.json", read_json(path / "run.json"), {"format": int})["format"]
+        number = held_to(path / "run.json", read_json(path / "run.json"), {}).get("format")
         if number != FORMAT:
             raise RunError(
                 "H504",
                 "the run has another format",
-                received=f"{path}: format {number!r}",
+                received=f"{path}: format {number!r:.40}",
                 expected=f"format {FORMAT}",
                 advice="open it with the version of Headstart that wrote it, or upgrade: pip install -U headstart",
             )

@@ -71,7 +71,9 @@ def resume(path: Path, progress: Progress | None = None, *, started: float | Non
     if (path / "manifest.json").is_file():
         progress.say("the run is complete: there is nothing to resume")
         return Run(path)
-    return _search(replace(Request.of_run(folder), started=started), folder, progress)
+    request = replace(Request.of_run(folder), started=started)
+    request.check()
+    return _search(request, folder, progress)
 
 
 def _search(request: Request, folder: RunFolder | None, progress: Progress) -> Run:

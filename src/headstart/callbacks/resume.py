@@ -31,8 +31,6 @@ KERAS_STATE: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
 }
 _BEYOND = 2**31 - 1  # an epoch that no training reaches
 _SHAPE = {
-    "format": int,
-    "backend": str,
     "epoch": int,
     "is_finished": bool,
     "history": [{"epoch": int, "logs": {}}],
@@ -156,11 +154,12 @@ class TrainingState(keras.callbacks.Callback):
         }
 
     def _read(self) -> dict[str, Any]:
-        saved: dict[str, Any] = held_to(self._path, read_tree(self._path), _SHAPE)
+        saved: dict[str, Any] = held_to(self._path, read_tree(self._path), {})
         here = {"format": FORMAT, "backend": keras.config.backend()}
         for name, value in here.items():
             if saved.get(name) != value:
                 raise _unfit(self._path, f"{name} {saved.get(name)}", f"{name} {value}")
+        held_to(self._path, saved, _SHAPE)
         return saved
 
     def _restore(self, saved: dict[str, Any]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headstart.errors import RunError, printable
 from headstart.metrics import Evaluation
 from headstart.report.answers import read_answers
+from headstart.report.places import Places
 from headstart.runfolder import RunFolder, read_csv, read_json, read_json_lines
 
 __all__ = ["MALFORMED", "Contents", "Trial", "mapping", "number", "text", "val_metric"]
@@ -107,6 +108,7 @@ class Contents:
 
     Attributes:
         folder: Where it lies.
+        places: How the page names files.
         state: run.json.
         trials: leaderboard.csv, in its order.
         histories: Rows of each trial's history.jsonl, by the name of the trial's folder.
@@ -121,6 +123,7 @@ class Contents:
     """
 
     folder: RunFolder
+    places: Places
     state: dict[str, Any] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
     histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -185,21 +188,25 @@ class Contents:
 
         state = attempt("run.json", lambda: _object(read_json(folder.path / "run.json")), {})
         evaluation = attempt("evaluation.json", lambda: _object(read_json(folder.path / "evaluation.json")), {})
-        answers = table("predictions.csv")
-        return cls(
+        answers, splits, skipped = table("predictions.csv"), table("splits.csv"), table("skipped.csv")
+        named = [text(row.get("path")) for row in (*answers, *splits, *skipped) if row.get("path")]
+        places = Places(folder.path, state, named)
+        histories = _histories(folder, attempt)
+        found = cls(
             folder=folder,
-            state=state,
-            trials=tuple(Trial.from_row(row) for row in table("leaderboard.csv")),
-            histories=_histories(folder, attempt),
+            places=places,
+            state=places.local(state),
+            trials=tuple(Trial.from_row(places.local(row)) for row in table("leaderboard.csv")),
+            histories=histories,
             evaluation=evaluation,
             predictions=attempt("predictions.csv", lambda: read_answers(answers, evaluation), None) if answers else None,
             paths=tuple(text(row.get("path") or row.get("row")) for row in answers),
-            splits=table("splits.csv"),
-            skipped=table("skipped.csv"),
-            findings=attempt("findings.json", lambda: _objects(read_json(folder.path / "findings.json")), ()),
+            splits=splits,
+            skipped=places.local(skipped),
+            findings=places.local(attempt("findings.json", lambda: _objects(read_json(folder.path / "findings.json")), ())),
             signature=attempt("signature.json", lambda: _object(read_json(folder.path / "signature.json")), {}),
-            notes=notes,
         )
+        return replace(found, notes=places.local(notes))
 
 
 def _histories(folder: RunFolder, attempt: Callable[..., Any]) -> dict[str, list[dict[str, Any]]]:

@@ -68,7 +68,9 @@ def skipped(contents: Contents) -> Markup:
         if reason not in ("", "missing"):
             return note(f"skipped.csv cannot be read: {reason}")
         return note(f"The list of skipped {noun}s is not there." if total or reason else f"No {noun} was skipped.")
-    rows = [(text(row.get("path")), text(row.get("reason"))) for row in contents.skipped[:_MOST_SKIPPED]]
+    rows = [
+        (contents.places.name(text(row.get("path"))), text(row.get("reason"))) for row in contents.skipped[:_MOST_SKIPPED]
+    ]
     rest = len(contents.skipped) - len(rows)
     more = note(f"{plural(rest, f'more {noun}')} in skipped.csv.") if rest else Markup("")
     body = Markup(table((noun.capitalize(), "Reason"), rows, words=2) + more)
@@ -80,7 +82,7 @@ def commands(contents: Contents) -> Markup:
     """What to type next: answers here, and the files to ship."""
     if not contents.state.get("best"):
         return note("There is no model yet.")
-    run = shlex.quote(str(contents.folder.path))
+    run = shlex.quote(contents.places.local(str(contents.folder.path)))
     lines = _TABLE_COMMANDS if contents.is_table else _IMAGE_COMMANDS
     items = [_command(words, line.format(run=run)) for words, line in lines.items()]
     engine = Markup("") if contents.is_table else _engine(contents)
@@ -124,7 +126,7 @@ def environment(contents: Contents) -> Markup:
     budget = number(state.get("budget_seconds"))
     settings = {
         "run": text(state.get("run")),
-        "plan": text(state.get("plan")),
+        "plan": contents.places.name(text(state.get("plan"))),
         "seed": text(state.get("seed")),
         "budget": "none" if budget is None else duration(budget),
         "task": " – ".join(filter(None, (text(state.get("task")), text(state.get("task_reason"))))),

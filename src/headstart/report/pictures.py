@@ -62,7 +62,7 @@ def _shown(
     samples = [(contents.paths[position], said(evaluation, position, is_unsure=is_unsure)) for position in positions]
     if contents.is_table:
         return Markup(paragraph(lead) + _rows(evaluation, samples, is_unsure=is_unsure))
-    return Markup(f'{paragraph(lead)}<div class="gallery">{"".join(_tile(*sample) for sample in samples)}</div>')
+    return Markup(f'{paragraph(lead)}<div class="gallery">{"".join(_tile(contents, *sample) for sample in samples)}</div>')
 
 
 def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]], *, is_unsure: bool) -> Markup:
@@ -73,8 +73,9 @@ def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]], *, is_unsure:
     return table(("", "Truth", "Answer", beside), rows, words=words)
 
 
-def _tile(path: str, one: Said) -> str:
-    name = escape(PurePath(path).name or path)
+def _tile(contents: Contents, path: str, one: Said) -> str:
+    place = contents.places.name(path)
+    name = escape(PurePath(place).name or place)
     words = f"<b>{escape(one.truth)} <span>→</span> {escape(one.answer)}</b> {escape(one.beside)}"
     if one.is_right:
         words = f"<b>{escape(one.answer)}</b> ✓ {escape(one.beside)}"
@@ -83,7 +84,7 @@ def _tile(path: str, one: Said) -> str:
         picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" width="{_SIDE}" height="{_SIDE}">'
     except (OSError, ValueError):  # not there any more, or not an image: the name is shown in its place
         picture = f'<div class="blank">{name}</div>'
-    return f'<figure class="tile" title="{escape(path)}">{picture}<figcaption>{words}</figcaption></figure>'
+    return f'<figure class="tile" title="{escape(place)}">{picture}<figcaption>{words}</figcaption></figure>'
 
 
 def _thumbnail(path: Path) -> bytes:
