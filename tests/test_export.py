@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,6 +179,27 @@ def test_companions_lie_beside_the_exports(source: Path, shipped: tuple[Path, di
     assert {key: value for key, value in after.items() if key not in export._OF_THE_FOLDER} == (
         {key: value for key, value in before.items() if key != "digests"}
     )
+
+
+def _bytes_of(path: Path) -> bytes:
+    """All bytes of a file, those of a zip archive also unpacked."""
+    data = path.read_bytes()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            data += b"".join(archive.read(name) for name in archive.namelist())
+    return data
+
+
+def test_no_export_names_a_folder_of_this_machine(source: Path, shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """Neither where the run or the export lies, nor the user's home, nor where packages are installed; in no format."""
+    folders = [source, shipped[0], Path(tempfile.gettempdir()), Path.home(), Path(np.__file__).parents[1], Path.cwd()]
+    needles = [str(folder).encode() for folder in folders if len(str(folder)) > len("/root")]
+    needles += [str(folder / "").encode() for folder in (Path.home(), Path(tempfile.gettempdir()))]
+    needles += [b"/.writing-", b"site-packages", b".py:"]
+    for path in filter(Path.is_file, shipped[0].rglob("*")):
+        if path.suffix != ".py":
+            data = _bytes_of(path)
+            assert [needle for needle in needles if needle in data] == [], path
 
 
 def test_onnx_names_its_tensors_and_carries_the_labels(shipped: tuple[Path, dict[str, Exported]]) -> None:

@@ -317,7 +317,7 @@ def test_a_table_has_rows_and_no_images(other: tuple[str, bool, RunFolder, Page]
     assert ("image" in words) != is_table
     assert ("Row 1" in page.words) == is_table
     assert any(tag == "img" for tag, _ in page.tags) != is_table
-    assert (f"headstart predict {folder.path} new_rows.csv --out predictions.csv" in page.words) == is_table
+    assert (f"headstart predict {folder.name} new_rows.csv --out predictions.csv" in page.words) == is_table
     assert ("--to onnx saved_model" in page.words) == is_table
 
 
@@ -497,7 +497,7 @@ def test_the_page_says_how_to_ship(finished: tuple[RunFolder, Page]) -> None:
     """The commands for predictions, for every kind of file to ship and for a TensorRT engine stand on the page."""
     folder, page = finished
     for command in ("predict {} photos/", "export {} --to onnx openvino", "export {} --to litert"):
-        assert f"headstart {command.format(folder.path)}" in page.words
+        assert f"headstart {command.format(folder.name)}" in page.words
     assert " \\\n  ".join(tensorrt_command("image", [224, 224, 3])) in page.words
     assert "has not run this command" in page.words
 
@@ -604,3 +604,32 @@ def test_a_field_of_another_task_may_hold_anything(
         path.write_bytes(before)
     assert sum(tag == "section" for tag, _ in page.tags) == num_sections
     assert not re.search(r"\bnan\b|\binf\b", page.words.split("Environment")[0])
+
+
+@pytest.mark.parametrize("given", ["folder", "relative", "list", "elsewhere"])
+def test_the_page_names_no_folder_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """Samples go by where they lie in the data, in tooltips too; whatever else is told, a path is shortened."""
+    monkeypatch.chdir(tmp_path)
+    folder = make_run(tmp_path / "private" / "runs", n=40)
+    data = {"relative": Path("private/photos"), "elsewhere": Path("/srv/other/photos")}.get(
+        given, tmp_path / "private" / "photos"
+    )
+    asked = tmp_path / "private" / "list.csv" if given == "list" else data
+    request = {"data": str(asked), "folder": str(tmp_path), "plan": str(tmp_path / "plans" / "mine.toml")}
+    make_state(folder, request=request, plan=request["plan"], task_reason=f"found in {asked}")
+    rows = read_csv(folder.path / "predictions.csv")
+    for row in rows:
+        row["path"] = str(data / row["path"])
+    write_csv(folder.path / "predictions.csv", list(rows[0]), [list(row.values()) for row in rows])
+    left_out = [(str(data / "coat" / "x.png"), f"[Errno 13] Permission denied: '{tmp_path}/private/photos/coat/x.png'")]
+    write_csv(folder.path / "skipped.csv", ["path", "reason"], left_out)
+    (folder.path / "findings.json").write_text("{")
+    page = write_report(folder).read_text("utf-8")
+    assert str(tmp_path) not in page
+    assert "/srv/other" not in page
+    titles = re.findall(r'<figure class="tile" title="([^"]*)"', page)
+    assert titles
+    start = "private/photos/" if given == "relative" else ""
+    assert {title.removeprefix(start) for title in titles} <= {row["path"].removeprefix(f"{data}/") for row in rows}
+    assert "mine.toml" in page
+    assert "coat/x.png" in page

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from headstart.errors import RunError
 from headstart.trees import Trees, _base, _Boosted, _model, _of_all, _Problem, _rounds, fit_trees
 
 Array = np.ndarray[Any, Any]
@@ -127,3 +130,47 @@ def test_few_rows() -> None:
     trees = fit_trees(rows, np.array([[0.0], [1.0]]), rows, np.array([[0.0], [1.0]]), "regression", 1, seed=0)
     assert np.isfinite(trees.predict(rows)).all()
     assert trees.predict(rows[:0]).shape == (0, 1)
+
+
+def _spoilt(arrays: dict[str, Array], name: str) -> None:
+    """Arrays that are no trees, each in its own way."""
+    if name == "a loop":
+        arrays["left"][0] = arrays["right"][0] = 0
+        arrays["left"][1], arrays["right"][1] = 2, 2
+        arrays["left"][2], arrays["right"][2] = 1, 1
+    elif name == "a node that is not there":
+        arrays["right"][0] = len(arrays["right"])
+    elif name == "a negative column":
+        arrays["features"][0] = -1
+    elif name == "a column too many":
+        arrays["features"][0] = 4
+    elif name == "no trees":
+        arrays["roots"] = arrays["outputs"] = np.zeros(0, np.int32)
+    elif name == "nodes of another number":
+        arrays["values"] = arrays["values"][:-1]
+    elif name == "nodes of text":
+        arrays["left"] = arrays["left"].astype("U")
+    elif name == "an array too few":
+        del arrays["base"]
+    else:
+        arrays["link"] = np.array([9])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a loop", "a node that is not there", "a negative column", "a column too many", "no trees"),
+        *("nodes of another number", "nodes of text", "an array too few", "an unknown link"),
+    ],
+)
+def test_arrays_that_are_no_trees_are_refused(tmp_path: Path, name: str) -> None:
+    """H502 before anything is asked of them: a loop would never answer."""
+    rows, score = make(200)
+    trees = fit_trees(rows, labels_of("binary", score), rows, labels_of("binary", score), "binary", 2, seed=0)
+    arrays = dict(zip((field.name for field in fields(Trees)), trees.weights(), strict=True))
+    np.savez(tmp_path / "model.npz", *arrays.values())
+    assert Trees.read(tmp_path / "model.npz", 4) is not None
+    _spoilt(arrays, name)
+    np.savez(tmp_path / "model.npz", *arrays.values())
+    with pytest.raises(RunError, match="H502"):
+        Trees.read(tmp_path / "model.npz", 4)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart import encoding, pixels
+import numpy as np
+
 from headstart.conversion import Child, ask_child, convert, settle, staged
 from headstart.convert import FORMATS, TENSORRT_NOTE, Format, tensorrt_command
 from headstart.errors import ExportError, RunError
+from headstart.file_reading import reading
 from headstart.fingerprint import file_digest
 from headstart.keras_file import check_keras_file
 from headstart.runfolder import RunFolder, read_json, write_bytes, write_json
@@ -90,6 +92,7 @@ def export_model(
         check_keras_file(source / model)
     else:
         Trees.read(source / model, signature["input"]["shape"][-1])
+    _check_golden(source / _GOLDEN, signature)
     written = [_GOLDEN, _PREPROCESS, *(name for row in rows for name in row.files)]
     kept = _earlier_exports(out, source, signature, written)
     with staged(out) as staging:
@@ -169,8 +172,24 @@ def _signature(source: Path) -> tuple[dict[str, Any], str]:
     return read_signature(source), models[0]
 
 
+def _check_golden(path: Path, signature: Mapping[str, Any]) -> None:
+    """Refuse golden samples that no export could be held against, before the model is converted.
+
+    Raises:
+        RunError: There is none, or the file is not of this model (H502).
+    """
+    with reading(path), np.load(path, allow_pickle=False) as arrays:
+        answers = arrays["answers"]
+        if answers.shape[1:] != tuple(signature["output"]["shape"][1:]) or not len(answers):
+            raise ValueError(f"it holds answers {answers.shape}, and the signature says {signature['output']['shape']}")
+        if arrays["inputs"].shape != (len(answers), *signature["input"]["shape"][1:]):
+            raise ValueError(f"it holds inputs {arrays['inputs'].shape} for {len(answers)} answers")
+
+
 def write_preprocessing(folder: Path, signature: Mapping[str, Any]) -> None:
     """Write ``preprocess.py`` beside a model: always this package's own, never one that lay in a run."""
+    from headstart import encoding, pixels  # which imports Pillow
+
     source = encoding if "encoding" in signature else pixels
     write_bytes(folder / _PREPROCESS, Path(str(source.__file__)).read_bytes())
 

@@ -215,7 +215,6 @@ LOADABLE = {
 
 SHAPES: Mapping[str, Shape] = {
     "run.json": {"format": int, **{f"{key}?": shape for key, shape in (_STATE | _SHOWN).items()}},
-    "manifest.json": {"format": int, "files": {"*": str}},
     "signature.json": _SIGNATURE,
     "evaluation.json": By(
         "task", {"binary": _CLASSES, "multiclass": _CLASSES, "multilabel": _LABELS, "regression": _VALUES}

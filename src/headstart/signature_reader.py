@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart import encoding, pixels
+from headstart import encoding
 from headstart.file_reading import held_to, reading
 from headstart.run_schema import SHAPES
 from headstart.runfolder import RunFolder, read_json
@@ -61,6 +61,8 @@ def _check_input(signature: Mapping[str, Any]) -> None:
         size = signature["size"]
         if size > _LARGEST_SIDE:
             raise ValueError(f"size is {size}, and {_LARGEST_SIDE} is the most")
+        from headstart import pixels  # which imports Pillow
+
         pixels.from_array(np.zeros((1, 1, 3), np.uint8), size, signature["crop"], signature["filter"])
         expected = [None, size, size, 3]
     if shape != expected:
