@@ -36,7 +36,7 @@ class Geometry:
 
     Attributes:
         size: Side of the square, in pixels.
-        crop: Share of the image that the centred square takes. Defaults to 0.95.
+        crop: Share of the square's side that is shown, about the centre. Defaults to 0.95.
         filter: A key of ``pixels.FILTERS``. Defaults to ``bicubic``.
         frame: One of ``pixels.FRAMES``. Defaults to ``crop``.
         integer_range: Black and white of images of wide whole numbers; None for a range by each image.

@@ -27,7 +27,6 @@ __all__ = [
     "FILTERS",
     "FORMATS",
     "FRAMES",
-    "LONG",
     "MAX_PIXELS",
     "Prepared",
     "Seen",
@@ -49,7 +48,6 @@ Range = Sequence[float]  # the value that becomes black, and the one that become
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "QOI", "PCX", "SGI", "TGA")
 FILTERS = {key: Image.Resampling[key.upper()] for key in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 FRAMES = ("crop", "squeeze")
-LONG = 2.0  # a picture whose longer side is more than this many times the shorter is never judged by its centre alone
 MAX_PIXELS = 64_000_000
 
 _TURNS = dict(enumerate((Image.Transpose(number) for number in (0, 3, 1, 5, 4, 6, 2)), start=2))  # by EXIF orientation
@@ -68,10 +66,10 @@ class Settings(NamedTuple):
 
     Attributes:
         size: Side of the square, in pixels.
-        crop: Share of the picture that the centred square takes.
+        crop: Share of the square's side that is shown, about the centre.
         filter: A key of ``FILTERS``.
-        frame: ``crop``: a square of the shorter side's length is the whole that ``crop`` is a share of; a picture longer
-            than 2:1 is squeezed into a square first. ``squeeze``: every picture is.
+        frame: ``crop``: what lies beside a square of the shorter side's length is cut off. ``squeeze``: the whole picture
+            is squeezed into a square.
         integer_range: Of pictures of 16 or 32-bit whole numbers, the values that become black and white. None: by each
             picture, the fewest of 8, 10, 12, 14 and 16 bits that hold it.
         float_range: Of pictures of floats, likewise. None: 0 to 1 or 0 to 255, whichever holds the picture.
@@ -434,14 +432,10 @@ def _conversion(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Imag
     return convert if shift > _MAX_SHIFT else None
 
 
-def _is_squeezed(size: tuple[int, int], settings: Settings) -> bool:
-    return settings.frame == "squeeze" or max(size) > LONG * min(size)
-
-
 def _square(picture: _Picture, settings: Settings, orientation: object) -> Pixels:
     width, height = picture.image.size
-    is_squeezed = _is_squeezed(picture.image.size, settings)
-    across, down = (settings.crop * side for side in ((width, height) if is_squeezed else (min(width, height),) * 2))
+    shown = (width, height) if settings.frame == "squeeze" else (min(width, height),) * 2
+    across, down = (settings.crop * side for side in shown)
     left, top = (width - across) / 2, (height - down) / 2
     box = (left, top, min(left + across, width), min(top + down, height))
     image = picture.image.resize((settings.size,) * 2, FILTERS[settings.filter], box=box, reducing_gap=3.0)
@@ -453,7 +447,7 @@ def _square(picture: _Picture, settings: Settings, orientation: object) -> Pixel
 def _whole(picture: _Picture, settings: Settings, needed: int, orientation: object) -> Image.Image:
     """The whole picture, upright and without transparency; one that is much larger than needed is reduced first."""
     image = picture.image
-    if _is_squeezed(image.size, settings):
+    if settings.frame == "squeeze":
         image = image.resize((needed, needed), FILTERS[settings.filter], reducing_gap=3.0)
     elif (factor := min(image.size) // (3 * needed)) > 1:
         image = image.reduce(factor)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from headstart.pixels import LONG, Seen, natural_range
+from headstart.pixels import Seen, natural_range
 
 __all__ = ["Range", "Rendering", "is_long", "render"]
 
 Range = tuple[float, float]
 
-MAX_LONG = 0.1  # share of long training pictures above which all pictures are squeezed
+_LONG = 2.0  # times the shorter side: the centred square then shows less than half of a picture
+_MAX_LONG = 0.05  # share of long training pictures above which all pictures are squeezed
 _MAX_APART = 0.01  # share of training pictures that may lie beyond the common range on either side
 
 
@@ -37,21 +38,21 @@ class Rendering(NamedTuple):
 
 def is_long(width: int, height: int) -> bool:
     """Whether a picture is longer than 2:1, either way."""
-    return max(width, height) > LONG * min(width, height)
+    return max(width, height) > _LONG * min(width, height)
 
 
 def render(seen: Sequence[Seen]) -> Rendering:
     """Decide how pictures are shown.
 
-    Where more than a tenth of the training pictures are longer than 2:1, all are squeezed into the square: their centre
-    says too little. Wide whole numbers and floats get one range for all pictures, that which their values use, so that a
-    dark picture stays dark beside a bright one.
+    Where more than one in twenty training pictures is longer than 2:1, all are squeezed into the square, since the centre
+    of a long picture says too little. Wide whole numbers and floats get one range for all pictures, that which their
+    values use, so that a dark picture stays dark beside a bright one.
 
     Args:
         seen: Training pictures.
     """
     num_long = sum(is_long(picture.width, picture.height) for picture in seen)
-    frame = "squeeze" if num_long > MAX_LONG * len(seen) else "crop"
+    frame = "squeeze" if num_long > _MAX_LONG * len(seen) else "crop"
     return Rendering(frame, _common_range("integer", seen), _common_range("float", seen))
 
 

@@ -47,17 +47,16 @@ def _long(dataset: Dataset, facts: Facts, rendering: Rendering) -> Finding | Non
     long = [i for i, fact in sorted(facts.items()) if is_long(fact["width"], fact["height"])]
     if not long:
         return None
-    if rendering.frame == "squeeze":
-        title, shown = "the pictures are long, and squeezed whole into a square", "all pictures are squeezed into a square"
-    else:
-        title, shown = "some pictures are long, and squeezed whole into a square", "these are squeezed, all others cropped"
+    is_squeezed = rendering.frame == "squeeze"
+    shown = "all pictures are squeezed whole into a square" if is_squeezed else "each is judged by its centred square"
     return Finding(
         "D115",
-        title,
+        f"{len(long)} {'picture is' if len(long) == 1 else 'pictures are'} longer than 2:1",
         "info",
-        f"{len(long)} of {len(facts)} pictures are longer than 2:1 ({_names(dataset, long)}); {shown}",
-        "A network sees a square. The centred square of such a picture would show less than half of it.",
-        "Nothing, where the meaning may lie anywhere. Where it lies at one place, crop the pictures to that place.",
+        f"of {len(facts)} pictures: {_names(dataset, long)}; {shown}",
+        "A network sees a square, and the centred square of such a picture shows less than half of it. Where more than one "
+        "in twenty training pictures is that long, all are squeezed; where they are few, they are cropped like the others.",
+        "Crop the pictures to the part that matters, if it lies at one place.",
     )
 
 
