@@ -79,6 +79,12 @@ def test_files_that_cannot_be_looked_at_are_left_to_the_decoder(tmp_path: Path) 
     assert look(tmp_path) == Survey(64, Rendering())
 
 
+def test_no_picture_at_all_leaves_the_usual_rendering(tmp_path: Path) -> None:
+    """What is wrong with such data is told by whoever splits them."""
+    write(tmp_path, "", (40, 30))
+    assert survey(read_folder(tmp_path).take([]), validation=0.2, seed=0) == Survey(64, Rendering())
+
+
 def test_arrays_are_as_long_as_they_are() -> None:
     """Images in memory have one shape."""
     images = np.zeros((8, 20, 90, 3), np.uint8)

@@ -301,7 +301,7 @@ def _raw_mode(image: Image.Image) -> str | None:
     """How 16-bit colours are stored, of which Pillow keeps 8 bits; None for any other image."""
     if image.mode not in ("RGB", "RGBA"):
         return None
-    stored = {tile.args if isinstance(tile.args, str) else (tile.args or ("",))[0] for tile in getattr(image, "tile", ())}
+    stored = {args if isinstance(args, str) else (args or ("",))[0] for *_, args in getattr(image, "tile", ())}
     mode = stored.pop() if len(stored) == 1 else None
     return mode if isinstance(mode, str) and mode[-4:-1] == ";16" and mode[-1] in _OTHER_HALF else None
 
@@ -409,7 +409,7 @@ def _colours(profile: bytes | None, mode: str) -> tuple[Callable[[Image.Image], 
         return None, "unusable"
 
 
-@lru_cache(maxsize=8)  # the pictures of a data set share a few profiles
+@lru_cache(maxsize=64)  # the pictures of a data set share a few dozen profiles at most
 def _conversion(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
     from PIL import ImageCms
 
