@@ -56,7 +56,7 @@ _DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors and files have
 _OUTLIERS = 1e-4  # share of the pixels that may lie beyond a range on either side, such as those that are stuck at white
 _MAX_MEASURED = 1 << 20  # pixels that tell the range of a picture
 _GROUNDS = (255, 0, 128)  # grey levels to show transparent parts on, the usual one first
-_MAX_LOST, _MIN_CONTRAST, _MIN_ALPHA = 0.25, 32, 32
+_MAX_LOST, _MIN_CONTRAST, _MIN_ALPHA = 1 / 3, 32, 16
 _MAX_SHIFT = 3  # grey levels by which a colour profile may differ from sRGB and count as sRGB
 _OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # the byte order that gives the low byte
 
