@@ -165,7 +165,7 @@ class Predictor:
             if self.encoding:
                 self._session = _read_session(self._graph, signature)
                 return
-            self.geometry = Geometry(signature["size"], signature["crop"], signature["filter"])
+            self.geometry = Geometry.from_json(signature)
             self._engine = _read_engine(self._graph, signature)
 
     @property
