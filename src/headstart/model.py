@@ -420,7 +420,8 @@ class Model:
         check_settings(part_b["network"], {"options": options})
         model = cls(made["backbone"], part_b["network"], weights=weights, **cut)
         if not model.part.is_table:
-            model.part = replace(model.part, rendering=Rendering.from_json(made))
+            with reading(path / "signature.json"):
+                model.part = replace(model.part, rendering=Rendering.from_json(made))
         signed = made["weights"]
         is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
         if model.part.weights_digest() != signed and not (is_published and weights is None):

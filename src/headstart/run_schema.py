@@ -143,6 +143,8 @@ _REQUEST = {
     "folds": int | None,
     "plan_digest?": str,
 }
+_RENDERING = {"frame": frozenset(("crop", "squeeze")), "integer_range": Maybe(_PAIR), "float_range": Maybe(_PAIR)}
+_PICTURES = {"side": int, **_RENDERING, "reasons": [str]}
 _STATE = {
     "run": str,
     "data_name": str,
@@ -164,6 +166,7 @@ _STATE = {
     "batch_sizes": {"*": int},
     "views_left_out": {"*": [int]},
     "test_looks": int,
+    "pictures": Maybe(_PICTURES),
 }
 _SHOWN = {
     "best": Maybe({"trial": str, "val_loss": float, "total_seconds": float}),
@@ -204,12 +207,20 @@ _SIGNATURE = {
     "columns?": [{"name": str, "saved_model_argument": str, "dtype": str}],
     "encoding?": {"width": int, "columns": [{"name": str, "kind": str}]},
     **{"size?": int, "crop?": float, "filter?": str},
+    **{f"{name}?": shape for name, shape in _RENDERING.items()},
     "digests": {"*": str},
 }
 
 # What signature.json has to hold for the model to be built again.
 LOADABLE = {
-    "part_a": {"backbone": str, "weights": str, "pooling?": str, "stage?": str, "side?": int},
+    "part_a": {
+        "backbone": str,
+        "weights": str,
+        "pooling?": str,
+        "stage?": str,
+        "side?": int,
+        **{f"{name}?": shape for name, shape in _RENDERING.items()},
+    },
     "part_b": {"network": str, "options?": {}, "num_samples?": int, "members?": [{}]},
 }
 

@@ -63,7 +63,8 @@ def _check_input(signature: Mapping[str, Any]) -> None:
             raise ValueError(f"size is {size}, and {_LARGEST_SIDE} is the most")
         from headstart import pixels  # which imports Pillow
 
-        pixels.from_array(np.zeros((1, 1, 3), np.uint8), size, signature["crop"], signature["filter"])
+        settings = pixels.Settings(**{name: signature[name] for name in pixels.Settings._fields})
+        pixels.from_array(np.zeros((1, 1, 3), np.uint8), settings)
         expected = [None, size, size, 3]
     if shape != expected:
         raise ValueError(f"input.shape is {shape}, not {expected}")
