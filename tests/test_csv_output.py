@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart import csv_output
 from headstart.csv_output import from_csv, neutralise, restore, to_csv
 from headstart.errors import printable
 
@@ -74,3 +77,15 @@ def test_text_that_is_no_such_table_is_a_value_error(text: str) -> None:
     """Rows of another length are not filled up or cut."""
     with pytest.raises(ValueError, match="line 2"):
         from_csv(text)
+
+
+def test_nothing_else_writes_csv() -> None:
+    """One function writes all CSV of the package, so that no cell gets past it."""
+    package = Path(csv_output.__file__).parent
+    writers = [
+        path.name for path in package.rglob("*.py") if re.search(r"csv\.(writer|DictWriter)|to_csv\(", path.read_text())
+    ]
+    others = [name for name in writers if name not in ("csv_output.py", "runfolder.py", "tables.py", "cli.py")]
+    assert others == []
+    for name in ("runfolder.py", "tables.py", "cli.py"):  # which call it by its name
+        assert not re.search(r"csv\.(writer|DictWriter)|\.to_csv\(", (package / name).read_text())

@@ -10,7 +10,7 @@ import pytest
 
 from headstart.leaderboard import Row, write_leaderboard
 from headstart.metrics import evaluate_predictions
-from headstart.runfolder import RunFolder
+from headstart.runfolder import RunFolder, read_csv, write_csv
 from headstart.tables import as_csv, entries, show_evaluation, show_leaderboard
 
 RNG = np.random.default_rng(4)
@@ -78,3 +78,12 @@ def test_an_evaluation_is_told_in_the_words_of_its_task(
     assert words in shown
     assert f"on {len(labels)} rows" in shown
     assert "nan" not in shown
+
+
+def test_a_leaderboard_as_csv_runs_nothing_in_a_spreadsheet(tmp_path: Path) -> None:
+    """The name of a run's folder is text from anyone, in a file and on stdout alike."""
+    rows = [{"run": "=runs/x", "trial": "mlp", "val_loss": -0.5}]
+    assert as_csv(rows).splitlines()[1] == "'=runs/x,mlp,-0.5"
+    write_csv(tmp_path / "table.csv", ["path"], [["=1+1.jpg"]])
+    assert (tmp_path / "table.csv").read_text("utf-8") == "path\n'=1+1.jpg\n"
+    assert read_csv(tmp_path / "table.csv") == [{"path": "=1+1.jpg"}]

@@ -45,7 +45,7 @@ def digest_of(folder: Path, name: str) -> str:
     if name != "run.json":
         return file_digest(path)
     with reading(path):
-        state = parse_json(path.read_text("utf-8"))
+        state = held_to(path, parse_json(path.read_text("utf-8")), {})
         return settings_digest(**{key: value for key, value in state.items() if key != COUNTER})
 
 

@@ -205,7 +205,6 @@ class RunFolder:
                 advice="name the folder that `headstart fit` printed, for example runs/flowers-001",
             )
         refuse_links(path)
-        folder.check("run.json")
         number = held_to(path / "run.json", read_json(path / "run.json"), {}).get("format")
         if number != FORMAT:
             raise RunError(
