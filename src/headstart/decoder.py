@@ -15,14 +15,14 @@ from headstart.augmentation import Augmentation, augment_square
 from headstart.squares import Squares
 from headstart.views import needed_side, random_for, view_drawer
 
-__all__ = ["MAX_FILE_BYTES", "THUMBNAIL", "Decoder", "thumbnail"]
+__all__ = ["FACTS", "MAX_FILE_BYTES", "THUMBNAIL", "Decoder", "read_file", "thumbnail"]
 
 MAX_FILE_BYTES = 512 << 20
 THUMBNAIL = 16  # pixels a side
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-_FACTS = ("width", "height", "format", "mode", "animated")
+FACTS = ("width", "height", "format", "mode", "animated")
 
 
 class Decoder:
@@ -65,22 +65,23 @@ class Decoder:
         if square is not None:
             facts["digest"] = digest
         else:
-            data = _read(path)
+            data = read_file(path)
             facts["digest"] = hashlib.sha256(data).hexdigest()
             if self._augmentation is not None and self._squares is None and view:
                 random = random_for(self._seed, facts["digest"], view)
                 draw = view_drawer(self._augmentation, random, **self._geometry)
                 needed = needed_side(self._augmentation, **self._geometry)
                 square, *known = pixels.prepare(data, **self._geometry, draw=draw, needed=needed)
-                facts |= zip(_FACTS, known, strict=True)
+                facts |= zip(FACTS, known, strict=True)
                 return square
             square, *known = pixels.prepare(data, **self._geometry)
-            facts |= zip(_FACTS, known, strict=True)
+            facts |= zip(FACTS, known, strict=True)
             if self._squares is not None:
                 self._squares.write(facts["digest"], square)
         if self._augmentation is None or not view:
             return square
-        return augment_square(square, self._augmentation, random_for(self._seed, facts["digest"], view))
+        random = random_for(self._seed, facts["digest"], view)
+        return augment_square(square, self._augmentation, random, self._geometry.get("filter", "bicubic"))
 
 
 def thumbnail(square: Pixels) -> Pixels:
@@ -89,7 +90,8 @@ def thumbnail(square: Pixels) -> Pixels:
     return np.array(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
-def _read(path: bytes) -> bytes:
+def read_file(path: bytes) -> bytes:
+    """The content of a file, bounded in size."""
     with io.BufferedReader(io.FileIO(path)) as file:  # given bytes, any name there can be
         num_bytes = os.fstat(file.fileno()).st_size
         if num_bytes > MAX_FILE_BYTES:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from headstart.augmentation import Augmentation
 from headstart.decode_worker import DecodeWorker
 from headstart.decoder import thumbnail
 from headstart.errors import DatasetError
+from headstart.frame_decoder import Frame
 from headstart.handout import Asked, Decoded, Handout
+from headstart.transforms import Ranges
 from headstart.views import random_for, view_drawer
 
 __all__ = ["DecodePool", "Decoded", "Geometry", "decode_array", "memory_bytes", "usable_cores"]
@@ -46,6 +49,8 @@ class Geometry:
     crop: float = 0.95
     filter: str = "bicubic"
 
+    kind: ClassVar[str] = "geometry"
+
     def __post_init__(self) -> None:
         is_share = is_number(self.crop) and 0.0 < self.crop <= 1.0
         if not is_whole(self.size, 1) or not is_share or self.filter not in [*pixels.FILTERS]:
@@ -58,6 +63,11 @@ class Geometry:
             )
         object.__setattr__(self, "size", int(self.size))  # as plain numbers they can go into JSON
         object.__setattr__(self, "crop", float(self.crop))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of an image's pixels: ``(size, size, 3)``."""
+        return self.size, self.size, 3
 
     def as_dict(self) -> dict[str, Any]:
         """The three values by name, as JSON and as arguments of ``pixels.load``."""
@@ -117,7 +127,7 @@ class DecodePool:
     """Worker processes that decode files; a context manager, and all of them end with it.
 
     Args:
-        geometry: What each image becomes.
+        geometry: What each image becomes: a Geometry, or a Frame with Ranges for its views.
         workers: How many processes; one a usable core if left out. They start when there is something to do.
         timeout_seconds: A worker that takes longer for one file is killed and replaced.
         memory_bytes: What a worker may take for a file beyond its own needs (Linux).
@@ -135,18 +145,18 @@ class DecodePool:
 
     def __init__(
         self,
-        geometry: Geometry,
+        geometry: Geometry | Frame,
         workers: int | None = None,
         timeout_seconds: float = 20.0,
         memory_bytes: int = 1 << 30,
-        augmentation: Augmentation | None = None,
+        augmentation: Augmentation | Ranges | None = None,
         seed: int = 0,
         squares: Path | None = None,
     ) -> None:
         self.geometry = geometry
         self.timeout_seconds = timeout_seconds
         settings = {
-            "geometry": geometry.as_dict(),
+            geometry.kind: geometry.as_dict(),
             "memory_bytes": memory_bytes,
             "alarm_seconds": 2 * timeout_seconds,
             "augmentation": augmentation and augmentation.to_json(),
@@ -182,7 +192,7 @@ class DecodePool:
                 time, by several threads, and may be longer than a memory holds.
             digests: What the SHA-256 of each should be; a file that differs comes out as a failure.
             views: The view to make of each; 0 where left out.
-            rows: Gives the place for the pixels of a position: contiguous uint8, ``(size * size * 3,)``. Thumbnails are then
+            rows: Gives the place for the pixels of a position: contiguous uint8, flat. Thumbnails are then
                 not made.
             allowed: So many files may be begun, from the first on, until ``allow`` is called; all where left out.
 
@@ -190,8 +200,8 @@ class DecodePool:
             DatasetError: The workers cannot start (H121); from the iterator.
         """
         self.give_up()
-        waiting = max(8, min(256, _WAITING_BYTES // (3 * self.geometry.size**2)))
-        self._batch = Handout(Asked(paths, digests, views, rows, allowed), self.geometry.size, waiting)
+        waiting = max(8, min(256, _WAITING_BYTES // math.prod(self.geometry.shape)))
+        self._batch = Handout(Asked(paths, digests, views, rows, allowed), self.geometry.shape, waiting)
         self._batch.start(self._workers[: len(paths)])
         return self._results(self._batch)
 
