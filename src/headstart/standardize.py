@@ -80,9 +80,9 @@ class Standardization:
             images -= images.mean(axis=(1, 2, 3), keepdims=True)
         if self._samplewise_std:
             images /= images.std(axis=(1, 2, 3), keepdims=True) + _EPSILON
-        if self.mean is not None:
+        if self._featurewise_center:
             images -= self.mean
-        if self.std is not None:
+        if self._featurewise_std and self.std is not None:
             images /= self.std + _EPSILON
         if self.zca_whitening_matrix is not None:
             images = (images.reshape(len(images), -1) @ self.zca_whitening_matrix).reshape(images.shape)
