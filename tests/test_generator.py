@@ -45,9 +45,9 @@ def make(photos: Callable[..., Path]) -> Iterator[Make]:
 class Recording(ImageGenerator):
     """Remembers which batches were given."""
 
-    def _batch(self, epoch: int, index: int) -> Any:
+    def _batch(self, epoch: int, index: int, is_learning: bool = False) -> Any:
         vars(self).setdefault("given", []).append((epoch, index))
-        return super()._batch(epoch, index)
+        return super()._batch(epoch, index, is_learning)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -441,6 +441,11 @@ def test_targets_of_a_frame_have_the_form_asked_for(photos: Callable[..., Path])
     with make(frame, folder, y_col=["a", "b"], class_mode="multi_output", **settings) as outputs:
         targets = outputs[0][1]
         assert [column.tolist() for column in targets] == [frame[name].tolist()[:5] for name in ("a", "b")]
+        image = keras.Input((16, 16, 3))
+        pooled = keras.layers.GlobalAveragePooling2D()(image)
+        model = keras.Model(image, [keras.layers.Dense(1, name=name)(pooled) for name in ("first", "second")])
+        model.compile("sgd", ["mse", "mse"], jit_compile=False)
+        assert len(model.fit(outputs, verbose=0).history["first_loss"]) == 1  # Keras takes no lists from a PyDataset
     with make(frame, folder, y_col="several", **settings) as labels:
         assert labels[0][1].tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 0, 1]]
         assert labels.classes == [[0, 1], [1], [0], [1], [2, 0]]
@@ -523,14 +528,14 @@ VIEWS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("parameters", VIEWS.values(), ids=VIEWS)
 @pytest.mark.parametrize("fill_mode", ["constant", "nearest", "reflect"])
 def test_a_view_is_that_of_keras(parameters: dict[str, Any], fill_mode: str) -> None:
-    """The same parameters give the same square picture, to half a grey level in the mean."""
+    """The same parameters give the same square picture, to a grey level in the mean."""
     rows, columns = np.mgrid[:40, :40]
     image = np.stack([128 + 100 * np.sin(rows / 5 + i) * np.cos(columns / 7) for i in range(3)], axis=-1).astype(np.float32)
     ours = ImageDataGenerator(fill_mode=fill_mode, cval=7).apply_transform(image, parameters)
     expected = legacy.ImageDataGenerator(fill_mode=fill_mode, cval=7).apply_transform(image, parameters)
     differences = np.abs(ours - expected)  # SciPy ends a constant edge a pixel earlier, without a transition
-    assert np.quantile(differences, 0.8) < 0.5
-    assert fill_mode == "constant" or differences.mean() < 0.5
+    assert np.quantile(differences, 0.8) < 1
+    assert fill_mode == "constant" or differences.mean() < 1
 
 
 def test_parameters_are_the_numbers_of_keras() -> None:

@@ -31,6 +31,7 @@ Array = np.ndarray[Any, Any]
 
 _TRIES = 2  # for a file that failed for a reason that may pass
 _VERBS = ("fit", "evaluate", "predict")
+_LEARNING = ("fit", "evaluate")
 _EPOCH = {"epoch": Rule("a whole number of at least 0", lambda value: is_whole(value, 0))}
 
 
@@ -38,7 +39,7 @@ class Targets(NamedTuple):
     """What batches hold beside the images.
 
     Attributes:
-        values: A row for each sample, or a list of such arrays; None for images alone.
+        values: A row for each sample, or a list of such arrays, which come as tuples; None for images alone.
         weights: A weight for each sample; batches are then triples.
         are_images: The images themselves are the targets.
     """
@@ -108,7 +109,8 @@ class BatchGenerator(keras.utils.PyDataset):
         if not -len(self) <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         # Keras's threads, where there are several, wait for the batch of their own number.
-        return self._batch(*self._passes.asked(index % len(self), is_ordered=self.workers <= 1))
+        place = self._passes.asked(index % len(self), is_ordered=self.workers <= 1)
+        return self._batch(*place, is_learning=self._verb() in _LEARNING)
 
     def __iter__(self) -> Iterator[Any]:
         epoch = self.epoch
@@ -123,7 +125,7 @@ class BatchGenerator(keras.utils.PyDataset):
     def num_batches(self) -> int:
         """Batches an epoch. Keras reads it whenever it begins to go through them."""
         self._passes.start_over()
-        self._pass = (threading.get_ident(), _verb_on_stack())
+        self._note_verb()
         return len(self)
 
     @property
@@ -142,7 +144,7 @@ class BatchGenerator(keras.utils.PyDataset):
     def on_epoch_begin(self) -> None:
         """Keras goes through the batches from now on."""
         self._passes.begin()
-        self._pass = (threading.get_ident(), _verb_on_stack())
+        self._note_verb()
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch, if the whole of this one has been asked for."""
@@ -157,13 +159,14 @@ class BatchGenerator(keras.utils.PyDataset):
         with self._lock:
             self._source.close()
 
-    def _batch(self, epoch: int, index: int) -> Any:
+    def _batch(self, epoch: int, index: int, is_learning: bool = False) -> Any:
+        """A batch; one for ``fit`` or ``evaluate`` has no rows of NaN."""
         if os.getpid() != self._process_id:
             raise _in_another_process()
         with self._lock:
-            pixels, samples, unread = self._filled(epoch, index)
+            pixels, samples, unread = self._filled(epoch, index, is_learning)
         values = self._targets.values
-        targets: Any = [rows[samples] for rows in values] if isinstance(values, list) else values
+        targets: Any = tuple(rows[samples] for rows in values) if isinstance(values, list) else values
         targets = targets[samples] if isinstance(targets, np.ndarray) else targets
         pixels, targets = self._mixed(pixels, targets, epoch, index)
         images = self._finished(pixels, unread)
@@ -187,12 +190,11 @@ class BatchGenerator(keras.utils.PyDataset):
         images[unread] = np.nan
         return images
 
-    def _filled(self, epoch: int, index: int) -> tuple[Array, Array, list[int]]:
+    def _filled(self, epoch: int, index: int, is_learning: bool) -> tuple[Array, Array, list[int]]:
         """A batch's pixels and samples, and the places whose files were not read."""
         batch = self._source.get(epoch, index)
         if not batch.failures:
             return batch.pixels, batch.samples, []
-        is_learning = self._verb() in ("fit", "evaluate")
         in_place = self._keeps_places and not is_learning
         self._note(batch, epoch, "rows of NaN" if in_place else "left out")
         if in_place:
@@ -234,6 +236,11 @@ class BatchGenerator(keras.utils.PyDataset):
             files = f"{len(new)} files of a batch" if len(new) > 1 else "1 file"
             told = f"{files} cannot be read ({outcome}): {new[0].path}: {new[0].reason}; the generator's skipped lists all"
             warnings.warn(told, stacklevel=5)
+
+    def _note_verb(self) -> None:
+        """Note what Keras wants the next batches for, where this is not a thread of TensorFlow's."""
+        if verb := _verb_on_stack():
+            self._pass = (threading.get_ident(), verb)
 
     def _verb(self) -> str:
         """What Keras wants the batch for: ``fit``, ``evaluate``, ``predict``, or "" outside of Keras's passes."""
