@@ -22,7 +22,9 @@ import numpy as np
 
 from headstart.augmentation import Augmentation
 from headstart.decoder import Decoder, thumbnail
+from headstart.frame_decoder import Frame, FrameDecoder
 from headstart.squares import Squares
+from headstart.transforms import Ranges
 
 __all__ = ["ANSWER", "REQUEST", "main"]
 
@@ -34,8 +36,8 @@ def main(settings: dict[str, Any]) -> None:
     """Answer requests until the standard input closes.
 
     Args:
-        settings: ``geometry`` (fields of ``pixels.Settings``), ``memory_bytes`` and ``alarm_seconds``; ``augmentation``
-            (its settings), ``seed`` and ``squares`` (a folder) where they are wanted.
+        settings: ``geometry`` (fields of ``pixels.Settings``) or ``frame`` (those of ``Frame``), ``memory_bytes`` and
+            ``alarm_seconds``; ``augmentation`` (its settings), ``seed`` and ``squares`` (a folder) where they are wanted.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which closes our input
     warnings.simplefilter("ignore")
@@ -53,14 +55,17 @@ def main(settings: dict[str, Any]) -> None:
             _send(answers, facts, *parts)
 
 
-def _decoder(settings: dict[str, Any]) -> Decoder:
-    geometry, amounts, folder = settings["geometry"], settings.get("augmentation"), settings.get("squares")
+def _decoder(settings: dict[str, Any]) -> Decoder | FrameDecoder:
+    amounts, folder = settings.get("augmentation"), settings.get("squares")
+    if "frame" in settings:
+        return FrameDecoder(Frame(**settings["frame"]), Ranges.from_json(amounts or {}), settings.get("seed", 0))
+    geometry = settings["geometry"]
     augmentation = Augmentation.from_json(amounts) if amounts else None
     return Decoder(geometry, augmentation, settings.get("seed", 0), Squares(folder, geometry) if folder else None)
 
 
 def _answer(
-    decoder: Decoder, memory_bytes: int, path: bytes, view: int, digest: str, has_thumbnail: bool
+    decoder: Decoder | FrameDecoder, memory_bytes: int, path: bytes, view: int, digest: str, has_thumbnail: bool
 ) -> tuple[dict[str, Any], list[bytes | memoryview]]:
     start = time.perf_counter()
     facts: dict[str, Any] = {"reason": "", "lasting": False}

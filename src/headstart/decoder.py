@@ -17,7 +17,7 @@ from headstart.augmentation import Augmentation, augment_square
 from headstart.squares import Squares
 from headstart.views import needed_side, random_for, view_drawer
 
-__all__ = ["LOOK", "MAX_FILE_BYTES", "THUMBNAIL", "Decoder", "thumbnail"]
+__all__ = ["FACTS", "LOOK", "MAX_FILE_BYTES", "THUMBNAIL", "Decoder", "read_file", "thumbnail"]
 
 MAX_FILE_BYTES = 512 << 20
 THUMBNAIL = 16  # pixels a side
@@ -25,7 +25,7 @@ LOOK = (1 << 32) - 1  # the number of the view that has no pixels: only what the
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-_FACTS = pixels.Prepared._fields[1:]
+FACTS = pixels.Prepared._fields[1:]
 _SHAPE = ("size", "crop", "filter")
 
 
@@ -73,22 +73,23 @@ class Decoder:
         if square is not None:
             facts["digest"] = digest
         else:
-            data = _read(path)
+            data = read_file(path)
             facts["digest"] = hashlib.sha256(data).hexdigest()
             if self._augmentation is not None and self._squares is None and view:
                 random = random_for(self._seed, facts["digest"], view)
                 draw = view_drawer(self._augmentation, random, **self._shape)
                 needed = needed_side(self._augmentation, **self._shape)
                 square, *known = pixels.prepare(data, self._settings, draw, needed)
-                facts |= zip(_FACTS, known, strict=True)
+                facts |= zip(FACTS, known, strict=True)
                 return square
             square, *known = pixels.prepare(data, self._settings)
-            facts |= zip(_FACTS, known, strict=True)
+            facts |= zip(FACTS, known, strict=True)
             if self._squares is not None:
                 self._squares.write(facts["digest"], square)
         if self._augmentation is None or not view:
             return square
-        return augment_square(square, self._augmentation, random_for(self._seed, facts["digest"], view))
+        random = random_for(self._seed, facts["digest"], view)
+        return augment_square(square, self._augmentation, random, self._settings.filter)
 
 
 def thumbnail(square: Pixels) -> Pixels:
@@ -97,7 +98,8 @@ def thumbnail(square: Pixels) -> Pixels:
     return np.array(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
-def _read(path: bytes) -> bytes:
+def read_file(path: bytes) -> bytes:
+    """The content of a file, bounded in size."""
     with _opened(path) as file:
         return file.read(os.fstat(file.fileno()).st_size + 1)  # never without end, whatever kind of file it is
 

@@ -10,11 +10,11 @@ import numpy as np
 from headstart.dataset import Dataset
 from headstart.errors import UsageError
 
-__all__ = ["LABELS", "Finish", "make_targets"]
+__all__ = ["LABELS", "Finish", "make_targets", "to_grey"]
 
 Array = np.ndarray[Any, Any]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array([19595, 38470, 7471])  # 0.299, 0.587 and 0.114 of 65536
 
 LABELS: Mapping[str, str] = {
     "integer": "label numbers, int32, (n,): for sparse_categorical_crossentropy",
@@ -40,7 +40,7 @@ class Finish(NamedTuple):
     def apply(self, pixels: Array) -> Array:
         """Images of their own, float32 ``(n, size, size, channels)``, out of ``(n, size, size, 3)`` of any number type."""
         if self.channels == 1:
-            pixels = (pixels.astype(np.float32).reshape(-1, 3) @ _LUMA).reshape(*pixels.shape[:3], 1)
+            pixels = to_grey(pixels)
         factor = np.float32(1 if self.rescale is None else self.rescale)
         if self.preprocessing_function is None:
             scaled: Array = np.multiply(pixels, factor, dtype=np.float32)
@@ -50,6 +50,16 @@ class Finish(NamedTuple):
             images[i] = self.preprocessing_function(image)
         images *= factor
         return images
+
+
+def to_grey(pixels: Array) -> Array:
+    """Luma of RGB pixels of any number type, ``(n, height, width, 1)``; of whole levels Pillow's: greys stay exact."""
+    grey: Array
+    if pixels.dtype == np.uint8:
+        grey = (pixels.astype(np.int32) @ _LUMA + 0x8000 >> 16).astype(np.uint8)
+    else:
+        grey = pixels.astype(np.float32) @ (_LUMA / 65536).astype(np.float32)
+    return grey[..., None]
 
 
 def make_targets(dataset: Dataset, labels: str | Array | None) -> Array | None:

@@ -74,17 +74,17 @@ class Handout:
 
     Args:
         asked: What is asked for.
-        size: Side of a square.
+        shape: Of an image's pixels.
         waiting: How many results may wait.
     """
 
-    def __init__(self, asked: Asked, size: int, waiting: int) -> None:
+    def __init__(self, asked: Asked, shape: tuple[int, int, int], waiting: int) -> None:
         self.results: queue.Queue[list[Decoded] | Exception] = queue.Queue(waiting)
         self.stopped = threading.Event()
         self.threads: list[threading.Thread] = []
         self.num_files = len(asked.paths)
         self._asked = asked
-        self._shape = (size, size, 3)
+        self._shape = shape
         self._turn = threading.Condition()
         self._next_index = 0
         self._num_allowed = self.num_files if asked.allowed is None else asked.allowed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,8 +20,10 @@ from headstart.augmentation import Augmentation
 from headstart.decode_worker import DecodeWorker
 from headstart.decoder import thumbnail
 from headstart.errors import DatasetError
+from headstart.frame_decoder import Frame
 from headstart.handout import Asked, Decoded, Handout
 from headstart.rendering import Range
+from headstart.transforms import Ranges
 from headstart.views import random_for, view_drawer
 
 __all__ = ["DecodePool", "Decoded", "Geometry", "decode_array", "memory_bytes", "usable_cores"]
@@ -52,6 +55,8 @@ class Geometry:
     frame: str = "crop"
     integer_range: Range | None = None
     float_range: Range | None = None
+
+    kind: ClassVar[str] = "geometry"
 
     def __post_init__(self) -> None:
         is_share = is_number(self.crop) and 0.0 < self.crop <= 1.0
@@ -86,6 +91,11 @@ class Geometry:
     def settings(self) -> pixels.Settings:
         """The values as ``pixels.prepare`` takes them."""
         return pixels.Settings(**self.as_dict())
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of an image's pixels: ``(size, size, 3)``."""
+        return self.size, self.size, 3
 
     def as_dict(self) -> dict[str, Any]:
         """The values by name, as JSON and as arguments of ``pixels.load``."""
@@ -154,7 +164,7 @@ class DecodePool:
     """Worker processes that decode files; a context manager, and all of them end with it.
 
     Args:
-        geometry: What each image becomes.
+        geometry: What each image becomes: a Geometry, or a Frame with Ranges for its views.
         workers: How many processes; one a usable core if left out. They start when there is something to do.
         timeout_seconds: A worker that takes longer for one file is killed and replaced.
         memory_bytes: What a worker may take for a file beyond its own needs (Linux).
@@ -172,18 +182,18 @@ class DecodePool:
 
     def __init__(
         self,
-        geometry: Geometry,
+        geometry: Geometry | Frame,
         workers: int | None = None,
         timeout_seconds: float = 20.0,
         memory_bytes: int = 1 << 30,
-        augmentation: Augmentation | None = None,
+        augmentation: Augmentation | Ranges | None = None,
         seed: int = 0,
         squares: Path | None = None,
     ) -> None:
         self.geometry = geometry
         self.timeout_seconds = timeout_seconds
         settings = {
-            "geometry": geometry.as_dict(),
+            geometry.kind: geometry.as_dict(),
             "memory_bytes": memory_bytes,
             "alarm_seconds": 2 * timeout_seconds,
             "augmentation": augmentation and augmentation.to_json(),
@@ -219,7 +229,7 @@ class DecodePool:
                 time, by several threads, and may be longer than a memory holds.
             digests: What the SHA-256 of each should be; a file that differs comes out as a failure.
             views: The view to make of each; 0 where left out. ``LOOK`` for its size and range alone, without pixels.
-            rows: Gives the place for the pixels of a position: contiguous uint8, ``(size * size * 3,)``. Thumbnails are then
+            rows: Gives the place for the pixels of a position: contiguous uint8, flat. Thumbnails are then
                 not made.
             allowed: So many files may be begun, from the first on, until ``allow`` is called; all where left out.
 
@@ -227,8 +237,8 @@ class DecodePool:
             DatasetError: The workers cannot start (H121); from the iterator.
         """
         self.give_up()
-        waiting = max(8, min(256, _WAITING_BYTES // (3 * self.geometry.size**2)))
-        self._batch = Handout(Asked(paths, digests, views, rows, allowed), self.geometry.size, waiting)
+        waiting = max(8, min(256, _WAITING_BYTES // math.prod(self.geometry.shape)))
+        self._batch = Handout(Asked(paths, digests, views, rows, allowed), self.geometry.shape, waiting)
         self._batch.start(self._workers[: len(paths)])
         return self._results(self._batch)
 

@@ -35,6 +35,11 @@ class Passes:
             self._epoch = epoch
             self._begin_anew()
 
+    @property
+    def cursor(self) -> int:
+        """Number of the batch that ``following`` gives next."""
+        return self._cursor
+
     def start_over(self) -> None:
         """A pass begins with the next batch of a stretch; of no meaning once a stretch has had its first."""
         with self._lock:

@@ -1,22 +1,26 @@
 """Data: the arguments of Keras's retired ``ImageDataGenerator``, so that a program written for it changes one import.
 
-What differs is told in the docstring of the class. What cannot be honoured is refused.
+What differs is listed in the class's docstring. What cannot be honoured is rejected in three lines.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.amounts import Augmentation
-from headstart.arguments import is_number
-from headstart.generator import ImageGenerator
-from headstart.images import Geometry
-from headstart.retired_sources import CHANNELS, Source, check_arguments, from_arrays, from_folder, from_frame, with_subset
+from headstart.frame_decoder import Frame
+from headstart.images import DecodePool, usable_cores
+from headstart.retired_arguments import CHANNELS, check_arguments
+from headstart.retired_flow import ArrayViews, Asked, Flow
+from headstart.retired_frames import from_frame
+from headstart.retired_sources import Source, from_arrays, from_folder
+from headstart.retired_subsets import with_subset
+from headstart.retired_views import RandomViews
+from headstart.stream import FileBatches
+from headstart.transforms import Ranges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,84 +30,58 @@ __all__ = ["ImageDataGenerator"]
 Array = np.ndarray[Any, Any]
 
 
-class ImageDataGenerator:
-    """Makes ``ImageGenerator`` objects from the arguments of old.
+class ImageDataGenerator(RandomViews):
+    """Keras's retired class: random transformations and standardization, and batches of files or arrays.
 
-    Some things differ from before: a picture is cropped to its centred square, not squeezed into one; it is resized with a
-    filter that smooths, where ``nearest`` was the default; the validation share is drawn per class with copies of a picture
-    on one side, and is below a half; everything follows from the seed, which is 0 if left out; GIF files are images too; and
-    what is left out of a folder or a table is listed in ``skipped``.
+    The order of files, ``filenames``, ``class_indices``, the subsets of ``validation_split``, the meaning of the amounts and
+    iteration without end are those of Keras's class. What differs:
+
+    - The ``subset="validation"`` of a generator is not augmented: its pictures are rescaled and standardized, and the same
+      in every epoch. (Keras's class augments them.) Copies of a validation picture in the training share join it.
+    - A view follows from the seed, the epoch and the place in the epoch alone: two generators with equal seeds show a
+      picture and its mask alike. A seed that is left out is 0.
+    - Each view is one resampling of the decoded picture, smoothed (``bicubic``) where Keras's default is ``nearest``. With
+      ``interpolation="nearest"`` or ``interpolation_order=0`` the values of a mask stay exact in all views.
+    - A file that cannot be read is listed in the generator's ``skipped`` with a warning, where Keras's class ends with an
+      error: see ``Flow`` for when its row is NaN and when it is left out.
+    - ``width_shift_range`` moves to the side and ``height_shift_range`` up and down (Keras 3 has them exchanged).
+
+    The guide docs/guides/image-data-generator.md compares both classes argument by argument.
 
     Args:
-        featurewise_center, samplewise_center, featurewise_std_normalization, samplewise_std_normalization, zca_whitening:
-            Refused, with what to use instead.
-        zca_epsilon: Of no meaning without ``zca_whitening``.
+        featurewise_center: Subtract each channel's mean, learned by ``fit``.
+        samplewise_center: Subtract each image's own mean.
+        featurewise_std_normalization: Divide by each channel's standard deviation, learned by ``fit``.
+        samplewise_std_normalization: Divide by each image's own standard deviation.
+        zca_whitening: Whiten by the matrix that ``fit`` learned.
+        zca_epsilon: Added to the singular values in whitening.
         rotation_range: Degrees, to either side.
-        width_shift_range, height_shift_range: A share to either side; from 1 on, pixels.
+        width_shift_range: A float below 1 is a share of the width to either side, one from 1 on is pixels; an int n stands
+            for up to n - 1 whole pixels; a list holds the shifts to choose from.
+        height_shift_range: Vertical shift, given like ``width_shift_range``.
         brightness_range: Pair of factors.
-        shear_range: Degrees.
-        zoom_range: A share, or a pair of factors; width and height apart.
-        channel_shift_range: Grey levels.
-        fill_mode, cval: What is seen beyond the picture.
-        horizontal_flip, vertical_flip: Half of the views are mirrored.
-        rescale: A factor, after all else.
-        preprocessing_function: Takes and gives one image.
-        data_format: Channels are last.
-        validation_split: Share of the samples that ``subset="validation"`` means.
-        interpolation_order: 1.
-        dtype: float32.
+        shear_range: Degrees, to either side.
+        zoom_range: A share to either side of 1, or a pair of factors, for width and height apart; below 1 is nearer.
+        channel_shift_range: Levels that all channels are raised or lowered by.
+        fill_mode: What is seen beyond the picture: ``nearest``, ``reflect``, ``wrap`` or ``constant``.
+        cval: Level of ``constant``.
+        horizontal_flip: Mirror half of the views left to right.
+        vertical_flip: Mirror half of the views top to bottom.
+        rescale: A factor, after ``preprocessing_function``.
+        preprocessing_function: Takes and gives one image, float32 ``(height, width, channels)``.
+        data_format: ``channels_last`` (the default) or ``channels_first``.
+        validation_split: Share of the samples that ``subset="validation"`` means; that subset is not augmented.
+        interpolation_order: 1 for bilinear sampling, 0 for nearest.
+        dtype: Of the images; float32 if left out.
 
     Raises:
-        UsageError: An argument cannot be honoured (H017) or is out of range (H010).
+        UsageError: An argument cannot be honoured (H017).
 
     Example::
 
         train = ImageDataGenerator(rescale=1 / 255, rotation_range=10).flow_from_directory("photos/train", (224, 224))
         model.fit(train, epochs=10)
     """
-
-    def __init__(  # noqa: PLR0913, PLR0917  the names and their order are Keras's
-        self,
-        featurewise_center: bool = False,
-        samplewise_center: bool = False,
-        featurewise_std_normalization: bool = False,
-        samplewise_std_normalization: bool = False,
-        zca_whitening: bool = False,
-        zca_epsilon: float = 1e-6,
-        rotation_range: float = 0,
-        width_shift_range: float = 0.0,
-        height_shift_range: float = 0.0,
-        brightness_range: tuple[float, float] | None = None,
-        shear_range: float = 0.0,
-        zoom_range: float | tuple[float, float] = 0.0,
-        channel_shift_range: float = 0.0,
-        fill_mode: str = "nearest",
-        cval: float = 0.0,
-        horizontal_flip: bool = False,
-        vertical_flip: bool = False,
-        rescale: float | None = None,
-        preprocessing_function: Callable[[Array], Array] | None = None,
-        data_format: str | None = None,
-        validation_split: float = 0.0,
-        interpolation_order: int = 1,
-        dtype: str | None = None,
-    ) -> None:
-        check_arguments(locals())
-        self.augmentation = Augmentation(
-            horizontal_flip=bool(horizontal_flip),
-            vertical_flip=bool(vertical_flip),
-            rotation=min(rotation_range, 180),
-            shear=shear_range,
-            zoom=zoom_range if is_number(zoom_range) else tuple(zoom_range),  # type: ignore[arg-type]
-            zoom_each_axis=True,
-            brightness=(1.0, 1.0) if brightness_range is None else tuple(brightness_range),  # type: ignore[arg-type]
-            channel_shift=channel_shift_range,
-            edges=fill_mode,
-            edge_level=int(min(max(0, cval), 255)),
-        )
-        self._shifts = (width_shift_range, height_shift_range)
-        self._rescale, self._preprocessing_function = rescale or None, preprocessing_function
-        self._validation_split = validation_split or 0.0
 
     def flow(  # noqa: PLR0913, PLR0917
         self,
@@ -118,18 +96,23 @@ class ImageDataGenerator:
         save_format: str = "png",
         ignore_class_split: bool = False,
         subset: str | None = None,
-    ) -> ImageGenerator:
-        """Batches of images in memory: squares, ``(n, side, side, 1 or 3)``, kept as 8-bit levels.
+    ) -> Flow:
+        """Batches of images in memory, ``(n, height, width, channels)``, in their own range.
 
-        Floats of 0 to 1 come out as such, in steps of 1/255.
+        With ``subset``, the validation share is the first of the array; where that would leave a class on one side only, it
+        is the first of each class, unless ``ignore_class_split`` is set. It is not augmented.
         """
         check_arguments(locals())
-        images = np.asarray(x)
+        images = self._channels_last(np.asarray(x))
         source = from_arrays(images, y, sample_weight)
-        unit = 1 / 255 if images.dtype.kind in "fb" and images.size and float(images.max()) <= 1.1 else 1.0
-        geometry = Geometry(images.shape[1], crop=1.0)
-        order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
-        return self._generator(source, geometry, subset, channels=images.shape[3], unit=unit, **order)
+        if ignore_class_split:
+            source = source._replace(samples=source.samples._replace(numbers=None))
+        source, rows = with_subset(source, self._validation_split, subset, images)
+        images, asked = images[rows], Asked(batch_size, shuffle, seed, subset, (save_to_dir, save_prefix, save_format))
+        schedule = asked.schedule(len(rows))
+        batches = ArrayViews(images, schedule, self._ranges_of(subset), self._order, usable_cores())
+        finish = self.standardization.finish(False, self._is_channels_first, self._dtype)
+        return Flow(source, batches, schedule, finish, self._shape(*images.shape[1:]), asked.saving)
 
     def flow_from_directory(  # noqa: PLR0913, PLR0917
         self,
@@ -144,18 +127,23 @@ class ImageDataGenerator:
         save_to_dir: str | None = None,
         save_prefix: str = "",
         save_format: str = "png",
-        follow_links: bool | None = None,
+        follow_links: bool = False,
         subset: str | None = None,
-        interpolation: str = "bicubic",
-        keep_aspect_ratio: bool = True,
-        **workers: int,
-    ) -> ImageGenerator:
-        """Batches of the pictures in a folder of class folders; ``workers`` and ``num_ahead`` are ``ImageGenerator``'s."""
+        interpolation: str | None = None,
+        keep_aspect_ratio: bool = False,
+        **options: int,
+    ) -> Flow:
+        """Batches of the pictures in a folder of class folders.
+
+        With ``subset``, the validation share is the first of each class folder, in the order of names; it is not augmented.
+        ``options`` are ``workers`` (decoding processes) and ``num_ahead`` (batches decoded ahead), as ``ImageGenerator`` has
+        them.
+        """
         check_arguments(locals())
-        geometry = Geometry(target_size[0], crop=1.0, filter=interpolation)
-        source = from_folder(directory, () if classes is None else tuple(classes), class_mode)
-        order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **workers}
-        return self._generator(source, geometry, subset, channels=CHANNELS[color_mode], **order)
+        source = from_folder(directory, tuple(classes or ()), class_mode, bool(follow_links))
+        asked = Asked(batch_size, shuffle, seed, subset, (save_to_dir, save_prefix, save_format))
+        frame = self._frame(target_size, keep_aspect_ratio, interpolation)
+        return self._flow_of_files(source, asked, frame, CHANNELS[color_mode], **options)
 
     def flow_from_dataframe(  # noqa: PLR0913, PLR0917
         self,
@@ -175,48 +163,47 @@ class ImageDataGenerator:
         save_prefix: str = "",
         save_format: str = "png",
         subset: str | None = None,
-        interpolation: str = "bicubic",
+        interpolation: str | None = None,
         validate_filenames: bool = True,
-        keep_aspect_ratio: bool = True,
-        **workers: int,
-    ) -> ImageGenerator:
-        """Batches of the pictures that a data frame names; files that are not there are listed in ``skipped``."""
+        keep_aspect_ratio: bool = False,
+        **options: int,
+    ) -> Flow:
+        """Batches of the pictures that a data frame names.
+
+        Rows that name no file are listed in ``skipped`` with a warning; with ``validate_filenames=False`` they stay in their
+        places, with NaN for pixels. With ``subset``, the validation share is the first of the rows, or of each class where
+        that would leave a class on one side only; it is not augmented. ``options`` are those of ``flow_from_directory``.
+        """
         directory = "" if directory is None else directory
         check_arguments(locals())
-        geometry = Geometry(target_size[0], crop=1.0, filter=interpolation)
-        source = from_frame(
-            dataframe, directory, (x_col, y_col, weight_col), () if classes is None else tuple(classes), class_mode
-        )
-        order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, **workers}
-        return self._generator(source, geometry, subset, channels=CHANNELS[color_mode], **order)
+        columns = (x_col, y_col, weight_col)
+        source = from_frame(dataframe, directory, columns, tuple(classes or ()), class_mode, bool(validate_filenames))
+        asked = Asked(batch_size, shuffle, seed, subset, (save_to_dir, save_prefix, save_format))
+        frame = self._frame(target_size, keep_aspect_ratio, interpolation)
+        return self._flow_of_files(source, asked, frame, CHANNELS[color_mode], **options)
 
-    def fit(self, x: Array, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Nothing to learn: the statistics that this was for are refused by the constructor."""
+    def _flow_of_files(
+        self, source: Source, asked: Asked, frame: Frame, channels: int, workers: int | None = None, num_ahead: int = 2
+    ) -> Flow:
+        source, _ = with_subset(source, self._validation_split, asked.subset)
+        schedule, ranges = asked.schedule(len(source.samples.paths)), self._ranges_of(asked.subset)
+        pool = DecodePool(frame, workers, augmentation=ranges, seed=schedule.seed)
 
-    def _generator(
-        self, source: Source, geometry: Geometry, subset: str | None, *, unit: float = 1.0, seed: int | None, **settings: Any
-    ) -> ImageGenerator:
-        width, height = (shift if shift < 1 else min(1.0, shift / geometry.size) for shift in self._shifts)
-        augmentation = replace(self.augmentation, shift_width=width, shift_height=height)
-        source, split = with_subset(source, self._validation_split, subset)
-        rescale, function = self._rescale, self._preprocessing_function
-        if function is not None and unit != 1.0:
-            function = _scaled_first(function, unit)
-        elif unit != 1.0:
-            rescale = (1.0 if rescale is None else rescale) * unit
-        return ImageGenerator(
-            source.dataset,
-            geometry,
-            augmentation=augmentation if augmentation.changes_images else None,
-            split=split,
-            seed=seed or 0,
-            labels=source.labels,
-            sample_weight=source.weights,
-            rescale=rescale,
-            preprocessing_function=function,
-            **settings,
-        )
+        def number_view(epoch: int, position: int, _: int) -> int:
+            return 1 + epoch * schedule.num_samples + position
 
+        views = number_view if ranges.changes_images else None
+        batches = FileBatches(source.samples, schedule, pool, views, num_ahead)
+        finish = self.standardization.finish(channels == 1, self._is_channels_first, self._dtype)
+        return Flow(source, batches, schedule, finish, self._shape(frame.height, frame.width, channels), asked.saving)
 
-def _scaled_first(function: Callable[[Array], Array], factor: float) -> Callable[[Array], Array]:
-    return lambda image: function(image * np.float32(factor))
+    def _shape(self, height: int, width: int, channels: int) -> tuple[int, int, int]:
+        return (channels, height, width) if self._is_channels_first else (height, width, channels)
+
+    def _ranges_of(self, subset: str | None) -> Ranges:
+        """What views show: nothing but the pictures themselves in the validation subset."""
+        return Ranges() if subset == "validation" else self._ranges
+
+    def _frame(self, target_size: tuple[int, int], keep_aspect_ratio: bool, interpolation: str | None) -> Frame:
+        height, width = (int(side) for side in target_size)
+        return Frame(height, width, bool(keep_aspect_ratio), "nearest" if self._order == 0 else interpolation or "bicubic")

@@ -16,7 +16,7 @@ from headstart.augmentation import Augmentation
 from headstart.dataset import Dataset
 from headstart.images import Decoded, DecodePool, Geometry, decode_array
 
-__all__ = ["ArrayBatches", "Batch", "BatchSource", "FileBatches", "Schedule"]
+__all__ = ["ArrayBatches", "Batch", "BatchSource", "Copies", "FileBatches", "Files", "Schedule"]
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -28,7 +28,8 @@ class Batch(NamedTuple):
     """Decoded samples.
 
     Attributes:
-        pixels: uint8, ``(n, size, size, 3)``; without meaning in the places of ``failures``.
+        pixels: ``(n, height, width, channels)``, uint8 or, of arrays of any range, float32; without meaning in the places
+            of ``failures``.
         samples: The number of each one's sample, ``(n,)``.
         failures: What became of those that could not be decoded, by place.
     """
@@ -36,6 +37,18 @@ class Batch(NamedTuple):
     pixels: Array
     samples: Array
     failures: dict[int, Decoded]
+
+
+class Files(Protocol):
+    """Samples that are files: a Dataset, for one."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """One path a sample."""
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """SHA-256 of each sample's content."""
 
 
 class BatchSource(Protocol):
@@ -111,18 +124,25 @@ class FileBatches:
     """Batches out of files, by worker processes that go on from batch to batch and from epoch to epoch.
 
     Args:
-        dataset: The samples.
+        files: The samples.
         schedule: Their order.
         pool: The workers; they end with ``close``.
-        has_views: Each epoch shows a view of each file that no other epoch does, not the file itself.
+        number_view: The view that a place shows, by epoch, position in its order, and sample: from 1, another in each
+            epoch. None for the files themselves.
         num_ahead: Whole batches that may be decoded beyond the one that was asked for last.
     """
 
-    def __init__(self, dataset: Dataset, schedule: Schedule, pool: DecodePool, has_views: bool, num_ahead: int) -> None:
+    def __init__(
+        self,
+        files: Files,
+        schedule: Schedule,
+        pool: DecodePool,
+        number_view: Callable[[int, int, int], int] | None,
+        num_ahead: int,
+    ) -> None:
         self.hopeless: set[int] = set()
-        self._dataset, self._schedule, self._pool = dataset, schedule, pool
-        self._has_views, self._ahead = has_views, num_ahead * schedule.batch_size
-        self._copies = Copies(dataset.paths)
+        self._files, self._schedule, self._pool = files, schedule, pool
+        self._number_view, self._ahead = number_view, num_ahead * schedule.batch_size
         self._lock = threading.Lock()  # workers' threads ask for places while we look for results
         self._orders: OrderedDict[int, list[int]] = OrderedDict()
         self._begun: dict[tuple[int, int], Array] = {}
@@ -175,7 +195,7 @@ class FileBatches:
         self._begun.clear()
         self._waiting.clear()
         self._start, self._num_given = wanted, 0
-        digests, views = _Endless(self._digest), _Endless(self._view) if self._has_views else None
+        digests, views = _Endless(self._digest), _Endless(self._view) if self._number_view else None
         self._results = self._pool.decode(_Endless(self._path), digests, views, rows=self._row, allowed=0)
 
     def _locate(self, number: int) -> tuple[int, int]:
@@ -202,20 +222,21 @@ class FileBatches:
 
     def _path(self, number: int) -> str:
         sample = self._sample(number)
-        return "" if sample in self.hopeless else self._dataset.paths[sample]  # no file has such a name: no work
+        return "" if sample in self.hopeless else self._files.paths[sample]  # no file has such a name: no work
 
     def _digest(self, number: int) -> str:
-        return self._dataset.digests[self._sample(number)]
+        return self._files.digests[self._sample(number)]
 
     def _view(self, number: int) -> int:
-        return self._copies.view(self._sample(number), self._locate(number)[0])
+        assert self._number_view is not None
+        return self._number_view(*self._locate(number), self._sample(number))
 
     def _row(self, number: int) -> Array:
         epoch, position = self._locate(number)
         index, place = divmod(position, self._schedule.batch_size)
         pixels = self._begun.get((epoch, index))
         if pixels is None:
-            shape = (self._schedule.size_of(index), self._pool.geometry.size, self._pool.geometry.size, 3)
+            shape = (self._schedule.size_of(index), *self._pool.geometry.shape)
             with self._lock:
                 pixels = self._begun.setdefault((epoch, index), np.empty(shape, np.uint8))
         row: Array = pixels[place].reshape(-1)

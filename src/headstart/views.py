@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from headstart.amounts import Augmentation, Range
+from headstart.pixels import MAX_PIXELS
 from headstart.warp import Affine, resample
 
 __all__ = ["augment_image", "augment_square", "needed_side", "random_for", "view_drawer"]
@@ -64,14 +65,17 @@ def view_drawer(
 
 def needed_side(augmentation: Augmentation, size: int, crop: float = 0.95, filter: str = "bicubic") -> int:
     """Pixels that a picture's shorter side must have for the nearest view to be sharp."""
-    del filter
+    if filter == "nearest":
+        return MAX_PIXELS  # a reduction would make new levels
     return math.ceil(size / (crop * augmentation.least_share))
 
 
-def augment_square(square: Pixels, augmentation: Augmentation, random: np.random.Generator) -> Pixels:
+def augment_square(
+    square: Pixels, augmentation: Augmentation, random: np.random.Generator, filter: str = "bicubic"
+) -> Pixels:
     """A view of pixels that are at their size already: uint8, ``(height, width, 3)`` like them."""
     image = Image.fromarray(square)
-    return _view(image, image.size, image.size, augmentation, random, Image.Resampling.BICUBIC)
+    return _view(image, image.size, image.size, augmentation, random, Image.Resampling[filter.upper()])
 
 
 def _view(

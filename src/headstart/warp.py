@@ -27,7 +27,7 @@ def resample(
     *,
     filter: Image.Resampling = Image.Resampling.BICUBIC,
     edges: str = "reflect",
-    level: int = 0,
+    level: float = 0,
 ) -> Image.Image:
     """The picture as an affine map shows it, in its own mode.
 
@@ -35,7 +35,7 @@ def resample(
     bilinearly, after a whole-numbered reduction that keeps it within a few grey levels of the smoothed resize.
 
     Args:
-        image: L or RGB.
+        image: L, RGB, or F for levels of any range.
         size: Width and height of the result.
         affine: Where in the picture each of its points lies; not singular.
         filter: How a resize is smoothed; ``NEAREST`` holds for every map.
@@ -51,7 +51,9 @@ def resample(
         flat = inside.resize(size, filter, box=box, reducing_gap=3.0)
         flat = flat.transpose(_MIRROR[0]) if a < 0 else flat
         return flat.transpose(_MIRROR[1]) if e < 0 else flat
-    factor = max(1, int((math.sqrt(abs(a * e - b * d)) + 0.9) / 1.5))  # sampled at 0.75 to 2.1 pixels apart
+    # Sampled at 0.75 to 2.1 pixels apart; nearest makes no new levels, and so reduces nothing.
+    is_nearest = filter == Image.Resampling.NEAREST
+    factor = 1 if is_nearest else max(1, int((math.sqrt(abs(a * e - b * d)) + 0.9) / 1.5))
     # Bilinear sampling looks half a pixel beyond the outermost points.
     seen = _kept(image, (left - factor, upper - factor, right + factor, lower + factor))
     if factor > 1:
@@ -61,7 +63,7 @@ def resample(
         left, right = (left - x0) / factor, (right - x0) / factor
         upper, lower = (upper - y0) / factor, (lower - y0) / factor
     inside, (x, y) = _surrounded(image, (left - 1, upper - 1, right + 1, lower + 1), edges, level)
-    method = filter if filter == Image.Resampling.NEAREST else Image.Resampling.BILINEAR
+    method = filter if is_nearest else Image.Resampling.BILINEAR
     return inside.transform(size, Image.Transform.AFFINE, (a, b, c - x, d, e, f - y), method)
 
 
@@ -83,7 +85,7 @@ def _clipped(low: float, high: float, length: int) -> tuple[int, int]:
 
 
 def _surrounded(
-    image: Image.Image, box: tuple[float, float, float, float], edges: str, level: int
+    image: Image.Image, box: tuple[float, float, float, float], edges: str, level: float
 ) -> tuple[Image.Image, tuple[int, int]]:
     """A picture that holds the whole box, and where its corner lies in the one given; that one if it does already."""
     left, upper, right, lower = (math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3]))
