@@ -18,8 +18,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # nothing is reported to anyone
-
 __all__ = ["FORMATS", "TENSORRT_NOTE", "Format", "Trained", "main", "tensorrt_command"]
 
 _OPSET = 18  # the newest that every ONNX runtime of the last two years reads
@@ -237,9 +235,11 @@ def main() -> int:
     The request is ``{"keras_file", "folder", "formats": [...], "output", "labels", "table"}``. On a failure the last line of
     standard error says in which format and why.
     """
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # this process is ours: OpenVINO reports nothing
     import keras  # noqa: F401 - the slow part, done while the request is still being prepared
 
     request = json.load(sys.stdin)
+    tempfile.tempdir = request["folder"]  # what TensorFlow leaves among temporary files goes when this folder does
     trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}
     for name in request["formats"]:

@@ -18,6 +18,7 @@ from headstart.errors import ExportError
 from headstart.extractor import PartA
 from headstart.fingerprint import settings_digest
 from headstart.images import usable_cores
+from headstart.privacy import import_openvino_silently
 from headstart.runfolder import replacing, write_bytes
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def engine_key(part: PartA) -> dict[str, object]:
 
 def compile_graph(graph: openvino.Model, *, streams: int, keep: bool) -> openvino.CompiledModel:
     """Compile for the CPU, to compute in float32; with ``keep``, the compiled graph is kept on disk."""
+    import_openvino_silently()
     import openvino
 
     core = openvino.Core()
@@ -256,6 +258,7 @@ def _converted(part: PartA) -> openvino.Model:
 
 def read_graph(file: Path) -> openvino.Model:
     """A graph on disk that takes float images with an open batch, made to take one uint8 image."""
+    import_openvino_silently()
     import openvino
     from openvino.preprocess import PrePostProcessor
 

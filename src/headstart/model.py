@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.augmentation import find_augmentation
-from headstart.cachefolder import cache_folder
+from headstart.cachefolder import private_folder
 from headstart.dataset import Dataset, nothing_to_evaluate
 from headstart.determinism import be_deterministic
 from headstart.encoding import code_sizes
@@ -473,7 +473,7 @@ def _is_optimizer(optimizer: object) -> bool:
 
 def open_store() -> Store:
     """The feature store in the cache folder."""
-    return Store(cache_folder() / "features")
+    return Store(private_folder("features"))
 
 
 def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, AnyFeatures]:

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from headstart.cachefolder import cache_folder
-from headstart.errors import StackError
+from headstart.cachefolder import disk_refused, private_folder
 
 if TYPE_CHECKING:
     import lmdb
@@ -65,7 +64,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = _open(os.path.realpath(folder))
         except OSError as error:
-            raise _refused(folder, str(error)) from error
+            raise disk_refused(folder, str(error)) from error
 
     def read(self, space: str, digests: Sequence[str]) -> list[Record | None]:
         """The records in the order of ``digests``; None where there is none, or where a checksum does not hold."""
@@ -94,7 +93,7 @@ class Store:
                         self.num_read += 1
                         visitor(position, entry[_HEADER.size :], _HEADER.unpack_from(entry)[1])
         except lmdb.Error as error:
-            raise _refused(self.folder, str(error)) from error
+            raise disk_refused(self.folder, str(error)) from error
 
     def write(self, space: str, records: Iterable[tuple[str, Record]]) -> None:
         """Store all the records in one transaction: all of them or none.
@@ -113,7 +112,7 @@ class Store:
                     transaction.put(prefix + bytes.fromhex(digest), struct.pack("<I", zlib.crc32(body)) + body)
                     count += 1
         except lmdb.Error as error:
-            raise _refused(self.folder, str(error)) from error
+            raise disk_refused(self.folder, str(error)) from error
         self.num_written += count
 
     def _is_whole(self, entry: memoryview) -> bool:
@@ -129,9 +128,8 @@ def mapped_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any
     Raises:
         StackError: The disk refuses (H601).
     """
-    folder = cache_folder() / "scratch"
+    folder = private_folder("scratch")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:  # the map keeps it open
             if 0 in shape:
                 return np.zeros(shape, dtype)
@@ -139,7 +137,7 @@ def mapped_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any
                 os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize)
             return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as error:
-        raise _refused(folder, str(error)) from error
+        raise disk_refused(folder, str(error)) from error
 
 
 @cache  # LMDB forbids a second handle on one database in one process
@@ -147,12 +145,13 @@ def _open(folder: str) -> lmdb.Environment:
     import lmdb
 
     settings: dict[str, Any] = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
+    settings["mode"] = 0o600  # rows tell of private pictures
     try:
         return _whole(lmdb.open(folder, **settings))
     except lmdb.Error as error:
         unreadable = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)
         if not isinstance(error, unreadable) and type(error) is not lmdb.Error:  # a format of another age has no class
-            raise _refused(Path(folder), str(error)) from error
+            raise disk_refused(Path(folder), str(error)) from error
         # A cache that cannot be read is worth nothing: it is set aside, never deleted, and begun anew.
         damaged = Path(folder) / "data.mdb"
         damaged.replace(damaged.with_name(f"data.damaged-{os.getpid()}.mdb"))
@@ -169,14 +168,3 @@ def _whole(database: lmdb.Environment) -> lmdb.Environment:
         database.close()
         raise lmdb.CorruptedError(f"{file} is cut short")
     return database
-
-
-def _refused(folder: Path, reason: str) -> StackError:
-    return StackError(
-        "H601",
-        "the disk refused a write",
-        received=f"{folder}: {reason}",
-        expected="a local folder with room and permission to write",
-        advice="free some space, or point HEADSTART_CACHE at another folder",
-        exit_code=1,
-    )
