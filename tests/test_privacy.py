@@ -28,12 +28,14 @@ class Watched(NamedTuple):
         notes: Connections, names looked up and writes outside the folders that are allowed.
         home: Files and folders in the home folder, which was empty.
         rest: Files and folders left in the folder for temporary files.
+        folder: Its current folder, which also holds the cache.
     """
 
     done: subprocess.CompletedProcess[str]
     notes: list[str]
     home: list[str]
     rest: list[str]
+    folder: Path
 
 
 def watched(code: str, work: Path, *arguments: object, **variables: str) -> Watched:
@@ -60,12 +62,14 @@ def watched(code: str, work: Path, *arguments: object, **variables: str) -> Watc
     done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
     told = log.read_text("utf-8").splitlines()
     home, temporary = folders["home"], folders["temporary"]
-    return Watched(done, told, *([str(path) for path in folder.rglob("*")] for folder in (home, temporary)))
+    return Watched(done, told, *([str(path) for path in folder.rglob("*")] for folder in (home, temporary)), work)
 
 
 COMMANDS = """
-import sys
+import os, sys
 from headstart.cli import main
+
+os.umask(0)
 
 def headstart(*arguments):
     try:
@@ -93,10 +97,22 @@ def work(
     return watched(COMMANDS, tmp_path / "work", data, "run", data)
 
 
-def test_fit_predict_and_export_send_nothing_and_write_nothing_outside(work: Watched) -> None:
-    """No connection, no name looked up, no file in the home folder or left among temporary files."""
+def test_fit_predict_and_export_are_private(work: Watched) -> None:
+    """No connection, no name looked up, no file in the home folder or among temporary files, none for other users to read.
+
+    The umask would let all users read and write what holds samples of the user.
+    """
     assert work.done.returncode == 0, work.done.stderr
     assert (work.notes, work.home, work.rest) == ([], [], [])
+    theirs = ("keras", "matplotlib")  # libraries write their files as they like; nobody else gets into their folders
+    kept = [
+        path for path in work.folder.glob("cache/**/*") if path.relative_to(work.folder / "cache").parts[0] not in theirs
+    ]
+    kept += [work.folder / "cache", *(work.folder / "cache" / name for name in theirs)]
+    samples = [path for name in ("golden.npz", "report.html") for path in work.folder.glob(f"run/**/{name}")]
+    assert kept
+    assert len(samples) >= 2
+    assert {path: oct(path.stat().st_mode & 0o077) for path in kept + samples if path.stat().st_mode & 0o077} == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the home folder is named by another variable")

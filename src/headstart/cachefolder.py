@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headstart.errors import StackError
 
-__all__ = ["cache_folder", "disk_refused", "private_folder"]
+__all__ = ["cache_folder", "check_private", "disk_refused", "private_folder"]
 
 _OWNER_ONLY = 0o700
 
@@ -40,7 +40,7 @@ def private_folder(name: str) -> Path:
         root.parent.mkdir(parents=True, exist_ok=True)
         for folder in (root, root / name):
             folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
-            _check_owner(folder)
+            check_private(folder)
         if stat.S_IMODE(folder.stat().st_mode) != _OWNER_ONLY:
             folder.chmod(_OWNER_ONLY)
     except OSError as error:
@@ -60,8 +60,12 @@ def disk_refused(folder: Path, reason: str) -> StackError:
     )
 
 
-def _check_owner(folder: Path) -> None:
-    """Reject a folder into which another user may have put files: what lies in a cache is believed."""
+def check_private(folder: Path) -> None:
+    """Reject a folder into which another user may have put files: what lies in a cache is believed.
+
+    Raises:
+        StackError: It belongs to another user, or others may write to it (H603).
+    """
     if not hasattr(os, "getuid"):
         return
     found = folder.stat()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from headstart.cachefolder import cache_folder
+from headstart.cachefolder import private_folder
 from headstart.conversion import write_engine_graph
 from headstart.errors import ExportError
 from headstart.extractor import PartA
@@ -146,7 +146,6 @@ def make_engine(part: PartA) -> Engine:
         return PixelEngine()
     if has_gpu():
         return KerasEngine(part, "a GPU is present")
-    (cache_folder() / "graphs").mkdir(parents=True, exist_ok=True)
     graph = part.graph()
     if graph is not None:
         return OpenVINOEngine(graph, "no GPU; the network is built in OpenVINO's own operations", keep=True)
@@ -183,8 +182,8 @@ def compile_graph(graph: openvino.Model, *, streams: int, keep: bool) -> openvin
 
     core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": usable_cores()}
-    if keep and (folder := cache_folder() / "graphs").is_dir():
-        core.set_property({"CACHE_DIR": str(folder)})
+    if keep:
+        core.set_property({"CACHE_DIR": str(private_folder("graphs"))})
     return core.compile_model(graph, "CPU", settings)
 
 
@@ -234,7 +233,7 @@ def _jax_gpu() -> bool:
 
 def _graph_file(part: PartA) -> Path:
     key = settings_digest(**part.settings(), openvino=version("openvino"), keras=version("keras"))
-    return cache_folder() / "graphs" / f"{part.name}-{key[:16]}.xml"
+    return private_folder("graphs") / f"{part.name}-{key[:16]}.xml"
 
 
 def _failure_note(part: PartA) -> Path:

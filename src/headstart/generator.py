@@ -21,7 +21,8 @@ import numpy as np
 
 from headstart.arguments import Rule, check, is_number, is_whole
 from headstart.augmentation import Augmentation, check_targets, find_augmentation, mix
-from headstart.cachefolder import cache_folder
+from headstart.cache_contents import prune_at_first_use
+from headstart.cachefolder import private_folder
 from headstart.dataset import Dataset, Skipped
 from headstart.errors import UsageError
 from headstart.finish import LABELS, Finish, make_targets
@@ -273,7 +274,7 @@ class ImageGenerator(keras.utils.PyDataset):
     def _open(self, workers: int, num_ahead: int, cache: bool | str | os.PathLike[str]) -> BatchSource:
         if self.dataset.arrays is not None:
             return ArrayBatches(self.dataset, self._schedule, self.geometry, self.augmentation, workers)
-        folder = cache_folder() / "squares" if cache is True else None if cache is False else Path(cache)
+        folder = _squares_folder() if cache is True else None if cache is False else Path(cache)
         pool = DecodePool(self.geometry, workers, augmentation=self.augmentation, seed=self.seed, squares=folder)
         has_views = self.augmentation is not None and self.augmentation.changes_images
         return FileBatches(self.dataset, self._schedule, pool, has_views, num_ahead)
@@ -289,6 +290,13 @@ class ImageGenerator(keras.utils.PyDataset):
         self.class_indices = {name: number for number, name in enumerate(self.dataset.classes)}
         self.classes = self.labels = self.dataset.labels
         self.image_shape = (self.geometry.size, self.geometry.size, self._finish.channels)
+
+
+def _squares_folder() -> Path:
+    """Where squares are kept in the cache, which is pruned to its bound before it is first used."""
+    folder = private_folder("squares")
+    prune_at_first_use(folder.parent)
+    return folder
 
 
 def _chosen(dataset: Dataset, split: str | None) -> Array:
