@@ -228,7 +228,8 @@ def stack(as_json: Json = False) -> None:
 @app.command()
 def cache(
     clear: Annotated[
-        list[str] | None, typer.Option(help="Remove rows, squares, graphs, keras, matplotlib, notes, scratch or all.")
+        list[str] | None,
+        typer.Option("--clear", metavar="WHAT...", help="Remove rows, squares, graphs, keras, matplotlib, notes or all."),
     ] = None,
     as_json: Json = False,
 ) -> None:

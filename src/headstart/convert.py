@@ -18,7 +18,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMATS", "STOPPED", "TENSORRT_NOTE", "Format", "Trained", "main", "tensorrt_command"]
+__all__ = ["FORMATS", "STOPPED", "TENSORRT_NOTE", "Format", "Trained", "is_lack_of_room", "main", "tensorrt_command"]
 
 STOPPED = 3  # the exit status where memory or disk was lacking: another try may go well
 _OPSET = 18  # the newest that every ONNX runtime of the last two years reads
@@ -230,6 +230,15 @@ def tensorrt_command(name: str, sides: Sequence[int]) -> list[str]:
     ]
 
 
+def is_lack_of_room(error: BaseException) -> bool:
+    """Whether an error tells that memory or disk was lacking, which says nothing of the model."""
+    text = f"{type(error).__name__} {error}".casefold()
+    return isinstance(error, MemoryError | OSError) or any(word in text for word in _LACKS)
+
+
+_LACKS = ("resourceexhausted", "bad_alloc", "out of memory", "cannot allocate", "no space left")
+
+
 def main() -> int:
     """Write the formats that standard input asks for; the last line of standard output is a JSON object of seconds.
 
@@ -251,19 +260,10 @@ def main() -> int:
             return _fail(f"{name} needs a package that is not there: pip install {error.name}")
         except Exception as error:  # noqa: BLE001  the converters share no base class, and the parent tells the user
             reason = f"{name}: {type(error).__name__}: {' '.join(str(error).split())}"
-            return _fail(reason, STOPPED if _is_lack_of_room(error) else 1)
+            return _fail(reason, STOPPED if is_lack_of_room(error) else 1)
         seconds[name] = time.perf_counter() - start
     sys.stdout.write(f"\n{json.dumps(seconds)}\n")
     return 0
-
-
-def _is_lack_of_room(error: BaseException) -> bool:
-    """Whether memory or disk was lacking, which says nothing of the model."""
-    text = f"{type(error).__name__} {error}".casefold()
-    return isinstance(error, MemoryError | OSError) or any(word in text for word in _LACKS)
-
-
-_LACKS = ("resourceexhausted", "bad_alloc", "out of memory", "cannot allocate", "no space left")
 
 
 def _fail(reason: str, status: int = 1) -> int:

@@ -24,7 +24,6 @@ __all__ = [
     "conversion_failure",
     "converted_graph",
     "converter_versions",
-    "is_lack_of_memory",
     "network_code",
     "note_failure",
 ]
@@ -78,12 +77,6 @@ def note_failure(part: PartA, reason: str) -> None:
     text = reason.encode("utf-8", "backslashreplace").decode("utf-8")
     note = {"reason": text or "no reason was given", "date": now, "versions": converter_versions()}
     write_json(_file(part, ".failed"), note)
-
-
-def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error of a runtime tells of memory that was lacking, which says nothing of the network."""
-    text = str(error).casefold()
-    return isinstance(error, MemoryError) or "bad_alloc" in text or "memory" in text
 
 
 @lru_cache

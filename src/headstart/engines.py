@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from headstart.convert import is_lack_of_room
 from headstart.converted_graphs import (
     conversion_failure,
     converted_graph,
     converter_versions,
-    is_lack_of_memory,
     network_code,
     note_failure,
 )
@@ -161,9 +161,9 @@ def make_engine(part: PartA) -> Engine:
                 raise
             note_failure(part, error.received)
         except RuntimeError as error:  # OpenVINO's own errors are RuntimeErrors
-            if is_lack_of_memory(error):
+            if is_lack_of_room(error):
                 raise
-            note_failure(part, str(error).splitlines()[0])
+            note_failure(part, str(error).partition("\n")[0])
     return KerasEngine(part, f"OpenVINO could not convert it: {conversion_failure(part)}")
 
 
