@@ -73,8 +73,9 @@ class Table:
 
     def digest(self) -> str:
         """SHA-256 of all names and cells, in their order; a number is not the text of a number."""
-        cells = [list(column) if column.dtype.hasobject else array_digest(column) for column in self.columns]
-        return settings_digest(names=list(self.names), cells=cells, numbering=self.row_numbers().tolist())
+        columns = (*self.columns, self.row_numbers())
+        cells = [settings_digest(text=list(cells)) if cells.dtype.hasobject else array_digest(cells) for cells in columns]
+        return settings_digest(names=list(self.names), cells=cells)
 
     def row_numbers(self) -> Array:
         """What each row is called in messages: its number in the file, from 1."""

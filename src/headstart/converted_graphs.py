@@ -14,7 +14,7 @@ from typing import Any
 
 from headstart import backbones, checkpoint, efficientnet_lite, extractor, stages
 from headstart.cachefolder import private_folder
-from headstart.conversion import write_engine_graph
+from headstart.conversion import staged, write_engine_graph
 from headstart.errors import RunError
 from headstart.extractor import POOLINGS, PartA
 from headstart.fingerprint import bytes_digest, file_digest, settings_digest
@@ -41,20 +41,18 @@ def converted_graph(part: PartA) -> Path:
         ExportError: The conversion failed (H403), or was stopped (H406).
         StackError: The disk refuses a write (H601).
     """
-    import keras
-
     graph = _file(part, ".xml")
     note = graph.with_suffix(".json")
     if not note.exists() or not _is_whole(graph, note):
         if note.exists():
             warnings.warn(f"the stored graph of {part.name} was damaged, and is converted again", stacklevel=2)
+        import keras
+
         tensors = part.tensors()
-        with replacing(graph.with_suffix(".keras")) as saved:
-            keras.Model(tensors.image, tensors.row).save(saved)
-        try:
-            write_engine_graph(graph.with_suffix(".keras"), graph)
-        finally:
-            graph.with_suffix(".keras").unlink()
+        with staged(graph.parent) as scratch:  # another process may be converting the same network
+            with replacing(scratch / "part_a.keras") as saved:
+                keras.Model(tensors.image, tensors.row).save(saved)
+            write_engine_graph(scratch / "part_a.keras", graph)
         write_json(note, _digests(graph))
     for file in (graph, graph.with_suffix(".bin"), note):
         file.touch()  # the cache is pruned by last use
