@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import colorsys
 import csv
+import os
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
+
+# A cache of the session's own, child processes included: nobody's cache is read or written. It has to be known before
+# the package is imported, which tells Keras and matplotlib to keep their folders there.
+_CACHE = tempfile.TemporaryDirectory(prefix="headstart-cache-")
+os.environ["HEADSTART_CACHE"] = _CACHE.name
+# Tests import OpenVINO themselves; without this package it reports nothing.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 # The same examples in every run: a change is what turns a test red, never the day.
 settings.register_profile("steady", derandomize=True, database=None, deadline=None)
@@ -20,16 +30,9 @@ CLASSES = ("circle", "square", "triangle")
 COLOURS = ("red", "green", "blue")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def headstart_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """``HEADSTART_CACHE`` for the whole session, child processes included: nobody's own cache is read or written.
-
-    A test that needs an empty cache sets the variable to a folder of its own with ``monkeypatch``.
-    """
-    folder = tmp_path_factory.mktemp("headstart-cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADSTART_CACHE", str(folder))
-        yield folder
+def pytest_unconfigure() -> None:
+    """Take the session's cache away."""
+    _CACHE.cleanup()
 
 
 @pytest.fixture

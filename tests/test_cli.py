@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import headstart
 from headstart.cli import app, spread
 
-COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "stack")
+COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "stack", "cache")
 CLASSES = ["circle", "square", "triangle"]
 NUM_PHOTOS = 24  # of each class
 

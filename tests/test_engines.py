@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,12 @@ import keras
 import numpy as np
 import pytest
 
-from headstart import engines
+from headstart import backbones, checkpoint, converted_graphs, efficientnet_lite, engines, extractor, stages
 from headstart.backbones import BACKBONES, Backbone
+from headstart.cachefolder import cache_folder
+from headstart.converted_graphs import note_failure
 from headstart.engines import KerasEngine, OpenVINOEngine, engine_key, instruction_set, make_engine
-from headstart.errors import ExportError
+from headstart.errors import ExportError, StackError
 from headstart.extractor import PartA
 from headstart.fingerprint import settings_digest
 
@@ -154,33 +160,148 @@ def test_another_network_is_converted_once(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(in_order(again.run(enumerate(batch)), 3), in_order(engine.run(enumerate(batch)), 3))
 
 
-def test_a_failed_conversion_is_remembered_and_keras_computes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is kept: the next process does not try again, names it, and keys its rows as Keras's."""
-    attempts = 0
+@pytest.mark.parametrize("suffix", [".xml", ".bin", ".json"])
+def test_a_stored_graph_with_a_flipped_bit_is_converted_again(suffix: str) -> None:
+    """The rows are the same as before, and the damage is reported; the third time all is well again."""
+    batch = images(3, SIZE)
+    rows = in_order(make_engine(TINY).run(enumerate(batch)), 3)
+    (file,) = (cache_folder() / "graphs").glob(f"*{suffix}")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+    with pytest.warns(UserWarning, match="the stored graph of tiny-avg_max was damaged, and is converted again"):
+        again = make_engine(TINY)
+    np.testing.assert_array_equal(in_order(again.run(enumerate(batch)), 3), rows)
+    np.testing.assert_array_equal(in_order(make_engine(TINY).run(enumerate(batch)), 3), rows)
 
-    def fail(_: PartA) -> None:
-        nonlocal attempts
-        attempts += 1
-        raise ExportError("H403", "failed", received="the operation Foo\ud800 is not known", expected="", advice="")
 
-    monkeypatch.setattr(engines, "_converted", fail)
+def test_no_compiled_graph_is_kept() -> None:
+    """OpenVINO's files of compiled graphs carry no checksum, so none is written: a flipped bit in one gave wrong rows."""
+    make_engine(LITE)
+    make_engine(TINY)
+    assert {path.suffix for path in cache_folder().rglob("*") if path.is_file()} == {".xml", ".bin", ".json"}
+
+
+def fail_with(error: Exception) -> Callable[[PartA], Path]:
+    """A conversion that ends with an error."""
+
+    def fail(_: PartA) -> Path:
+        attempts.append(error)
+        raise error
+
+    attempts.clear()
+    return fail
+
+
+attempts: list[Exception] = []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ExportError("H403", "failed", received="the operation Foo\ud800 is not known", expected="", advice=""),
+        RuntimeError("the operation Foo is not known\nat line 5"),
+    ],
+    ids=["converter", "OpenVINO"],
+)
+def test_a_failed_conversion_is_noted_and_keras_computes(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next process does not try again, names the reason and keys its rows as Keras's; the note has versions and date."""
+    monkeypatch.setattr(engines, "converted_graph", fail_with(error))
     assert engine_key(TINY)["engine"] == "openvino"
     for _ in range(2):
         engine = make_engine(TINY)
         assert engine.name == keras.backend.backend()
         assert "the operation Foo" in engine.reason
         assert engine_key(TINY)["engine"] == "keras"
-    assert attempts == 1
+    assert len(attempts) == 1
     assert len(list(engine.run(enumerate(images(2, SIZE))))) == 2
+    (note,) = (cache_folder() / "graphs").glob("*.failed")
+    told = json.loads(note.read_text("utf-8"))
+    assert told["versions"] == {name: version(name) for name in ("keras", "tensorflow", "openvino")}
+    assert datetime.datetime.fromisoformat(told["date"]).date() == datetime.datetime.now(datetime.UTC).date()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ExportError("H406", "stopped", received="convert.py was killed by signal 9", expected="", advice=""),
+        StackError("H601", "the disk refused a write", received="no room", expected="", advice=""),
+        RuntimeError("Exception from src/core: std::bad_alloc"),
+        MemoryError(),
+    ],
+    ids=["killed", "disk", "memory of OpenVINO", "memory"],
+)
+def test_a_conversion_that_was_stopped_is_not_noted(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill, a time limit, a full disk and a lack of memory say nothing of the network: the next process tries again."""
+    monkeypatch.setattr(engines, "converted_graph", fail_with(error))
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            make_engine(TINY)
+    assert len(attempts) == 2
+    assert engine_key(TINY)["engine"] == "openvino"
+
+
+@pytest.mark.parametrize("what", ["versions", "code", "damage"])
+def test_a_failed_conversion_is_tried_again_when_something_changed(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of a converter, other code of the network, or a note that cannot be read."""
+    note_failure(TINY, "not known")
+    assert engine_key(TINY)["engine"] == "keras"
+    if what == "versions":
+        monkeypatch.setattr(converted_graphs, "converter_versions", lambda: {"keras": "4"})
+    elif what == "code":
+        monkeypatch.setattr(converted_graphs, "network_code", lambda _: "other")
+    else:
+        (note,) = (cache_folder() / "graphs").glob("*.failed")
+        note.write_text("{")
+    assert engine_key(TINY)["engine"] == "openvino"
 
 
 def test_the_key_holds_runtime_version_and_instructions() -> None:
     """The key is JSON, the same each time, and changes with the instruction set."""
     key = engine_key(LITE)
-    assert set(key) == {"engine", "version", "instructions"}
+    assert set(key) == {"engine", "version", "instructions", "code"}
+    assert engine_key(TINY)["converter"] == {name: version(name) for name in ("keras", "tensorflow", "openvino")}
     assert key["instructions"] == instruction_set() != ""
     assert settings_digest(**key) == settings_digest(**engine_key(LITE))
     assert settings_digest(**key) != settings_digest(**{**key, "instructions": "another"})
+
+
+@pytest.mark.parametrize("module", [backbones, checkpoint, efficientnet_lite, extractor, stages])
+def test_the_key_holds_the_code_of_networks_and_poolings(
+    module: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A changed line in any module that builds Part A makes other keys: rows of the code before are not taken."""
+    before = [engine_key(part)["code"] for part in (LITE, TINY)]
+    changed = tmp_path / "changed.py"
+    changed.write_bytes(Path(module.__file__).read_bytes() + b"# changed")
+    monkeypatch.setattr(module, "__file__", str(changed))
+    after = [engine_key(part)["code"] for part in (LITE, TINY)]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+def test_the_key_holds_the_code_of_a_users_own_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A network that a user added has the code of its file in the key; one that was typed has its own."""
+
+    def typed(text: str) -> object:
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(text, names)
+        names["network"].__module__ = "no module"
+        monkeypatch.setitem(BACKBONES, "tiny", replace(BACKBONES["tiny"], network=names["network"]))
+        return engine_key(TINY)["code"]
+
+    first, second = typed("def network(image): return image"), typed("def network(image): return image * 2")
+    assert first != second == typed("def network(image): return image * 2")
+
+
+def test_the_key_holds_the_name_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs of one backend may round differently: their rows are apart."""
+    monkeypatch.setattr(engines, "has_gpu", lambda: True)
+    keys = []
+    for name in ("NVIDIA H100 80GB HBM3", "Tesla T4"):
+        monkeypatch.setattr(engines, "gpu_name", lambda name=name: name)
+        keys.append(engine_key(LITE))
+        assert keys[-1]["device"] == name
+    assert settings_digest(**keys[0]) != settings_digest(**keys[1])
 
 
 def test_the_key_needs_no_heavy_import() -> None:

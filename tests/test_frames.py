@@ -420,3 +420,48 @@ def test_one_hot_columns_beside_paths_are_classes(shop: Path) -> None:
     assert (dataset.task, dataset.classes, dataset.labels.tolist()) == ("multiclass", ("cat", "dog", "cow"), [0, 1, 2] * 2)
     again = read(shop / "t.csv", known=Known(dataset.classes, dataset.task, dataset.target_columns, "image"))
     assert again.labels.tolist() == dataset.labels.tolist()
+
+
+def digest_of(target: str = "label", **changes: Any) -> str:
+    """The digest of a small table as a data set, with some of its columns in other words."""
+    columns: dict[str, Any] = {
+        "row": range(1, 31),
+        "note": [f"note {i}" for i in range(30)],
+        "a": [float(i % 7) for i in range(30)],
+        "b": [float(i % 5) for i in range(30)],
+        "label": ["yes", "no", "no"] * 10,
+        "price": [1e9 + i * i for i in range(30)],
+    }
+    names = changes.pop("names", {})
+    columns |= changes
+    frame = pd.DataFrame({names.get(name, name): cells for name, cells in columns.items()})
+    return read_table(frame[[*frame.columns]], target=target).digest()
+
+
+def test_a_table_read_twice_has_one_digest() -> None:
+    """So a run can be resumed on it."""
+    assert digest_of() == digest_of()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"names": {"a": "c"}},
+        {"names": {"a": "b", "b": "a"}},
+        {"row": [*range(1, 30), 31]},
+        {"note": ["another note", *(f"note {i}" for i in range(1, 30))]},
+        {"a": [float(i % 7) for i in range(29)] + [0.25]},
+        {"a": [str(float(i % 7)) for i in range(30)]},
+        {"label": ["no", "no", "yes"] * 10},
+    ],
+    ids=["name", "names exchanged", "row number", "text of one row each", "cell", "text for numbers", "labels"],
+)
+def test_the_digest_of_a_table_holds_names_and_every_cell(changes: dict[str, Any]) -> None:
+    """A table that differs in anything is another table: a killed run is not resumed on it."""
+    assert digest_of(**changes) != digest_of()
+
+
+def test_the_digest_of_a_table_holds_all_digits_of_its_targets() -> None:
+    """Also those that no table of predictions shows."""
+    changed = [1e9 + i * i + (1e-4 if i == 3 else 0) for i in range(30)]
+    assert digest_of("price", price=changed) != digest_of("price")

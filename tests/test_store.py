@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart import store as store_module
+from headstart import row_database
 from headstart.cachefolder import cache_folder
 from headstart.errors import StackError
 from headstart.store import Record, Store
@@ -251,7 +251,7 @@ def with_child(folder: Path) -> None:
 
 def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that finds no room gives H601 with the folder, writes nothing, and leaves the records before it."""
-    monkeypatch.setattr(store_module, "_MAP_BYTES", 1 << 17)
+    monkeypatch.setattr(row_database, "_MAP_BYTES", 1 << 17)
     store = Store(tmp_path)
     store.write(SPACE, [(digest(1), record(1))])
     with pytest.raises(StackError) as caught:

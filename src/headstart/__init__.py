@@ -5,13 +5,10 @@ Names are imported when they are first used, so that ``import headstart`` costs 
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# OpenVINO reports every import to its makers and keeps notes in the home folder. Not from here: without this package it
-# stays silent.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+from headstart.privacy import keep_libraries_private
 
 if TYPE_CHECKING:
     from headstart import callbacks
@@ -35,6 +32,8 @@ if TYPE_CHECKING:
     from headstart.tasks import TASKS
 
 __version__ = "0.1.0"
+
+keep_libraries_private()  # before any of them is imported
 
 __all__ = [
     "AUGMENTATIONS",

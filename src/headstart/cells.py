@@ -15,6 +15,7 @@ import numpy as np
 from headstart.csv_files import read_csv_table
 from headstart.encoding import as_numbers
 from headstart.errors import DatasetError
+from headstart.fingerprint import array_digest, settings_digest
 from headstart.skipping import Skipped
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ class Table:
         columns = [np.concatenate([self.column(name), other.column(name)]) for name in self.names]
         numbering = np.concatenate([self.row_numbers(), other.row_numbers()])
         return replace(self, columns=tuple(columns), numbering=numbering)
+
+    def digest(self) -> str:
+        """SHA-256 of all names and cells, in their order; a number is not the text of a number."""
+        columns = (*self.columns, self.row_numbers())
+        cells = [settings_digest(text=list(cells)) if cells.dtype.hasobject else array_digest(cells) for cells in columns]
+        return settings_digest(names=list(self.names), cells=cells)
 
     def row_numbers(self) -> Array:
         """What each row is called in messages: its number in the file, from 1."""

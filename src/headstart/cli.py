@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # what stands in brackets in a help text is text
 )
 
-_MANY = ("--trial", "--to")  # options that take several values, as in `--to onnx openvino`
+_MANY = ("--trial", "--to", "--clear")  # options that take several values, as in `--to onnx openvino`
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as fit printed it.")]
@@ -224,6 +224,25 @@ def stack(as_json: Json = False) -> None:
         _print_json({"layers": [{"layer": a.strip(), "found": b, "use": c} for a, b, c in rows]})
     else:
         tables.show_stack(rows)
+
+
+@app.command()
+def cache(
+    clear: Annotated[
+        list[str] | None,
+        typer.Option("--clear", metavar="WHAT...", help="Remove rows, squares, graphs, keras, matplotlib, notes or all."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the cache holds, how large and how old it is; it is kept within HEADSTART_CACHE_GB, 20 GB by default."""
+    from headstart import cache_contents, tables
+
+    removed = cache_contents.clear(clear) if clear else cache_contents.prune()
+    state = tables.cache_state(removed)
+    if as_json:
+        _print_json(state)
+    else:
+        tables.show_cache(state)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from headstart.convert import FORMATS, Format
+from headstart.convert import FORMATS, STOPPED, Format
 from headstart.errors import ExportError
 from headstart.runfolder import replacing
 
@@ -74,7 +74,8 @@ def convert(
         The seconds that each format took.
 
     Raises:
-        ExportError: The conversion failed (H403), or was ended from outside or by its time limit (H406).
+        ExportError: The conversion failed (H403), or was ended from outside, by its time limit, or for
+            lack of memory or disk (H406).
     """
     formats = [row.name for row in rows]
     request = {"keras_file": str(keras_file), "folder": str(folder), "formats": formats, **names}
@@ -85,8 +86,8 @@ def convert(
             "H406",
             "the conversion was stopped",
             received=reason,
-            expected="time and memory for one more process with TensorFlow",
-            advice="try again with more of both: headstart export RUN --to openvino",
+            expected="time, memory and disk for one more process with TensorFlow",
+            advice="try again with more of them: headstart export RUN --to openvino",
             exit_code=1,
         )
     if reason:
@@ -116,7 +117,7 @@ class Child:
         script: Its file name.
 
     Attributes:
-        was_stopped: A signal or its time limit ended it, so that another try may go well.
+        was_stopped: A signal, its time limit, or a lack of memory or disk ended it, so that another try may go well.
     """
 
     def __init__(self, script: str) -> None:
@@ -142,7 +143,7 @@ class Child:
         finally:
             self.close()
         code = self._process.returncode
-        self.was_stopped = code < 0
+        self.was_stopped = code < 0 or code == STOPPED
         if code:
             lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
             told = lines[-1].strip() if lines else "no message"

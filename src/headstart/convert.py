@@ -18,10 +18,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # nothing is reported to anyone
+__all__ = ["FORMATS", "STOPPED", "TENSORRT_NOTE", "Format", "Trained", "is_lack_of_room", "main", "tensorrt_command"]
 
-__all__ = ["FORMATS", "TENSORRT_NOTE", "Format", "Trained", "main", "tensorrt_command"]
-
+STOPPED = 3  # the exit status where memory or disk was lacking: another try may go well
 _OPSET = 18  # the newest that every ONNX runtime of the last two years reads
 _ENGINE_BATCHES = {"min": 1, "opt": 8, "max": 64}
 
@@ -231,15 +230,26 @@ def tensorrt_command(name: str, sides: Sequence[int]) -> list[str]:
     ]
 
 
+def is_lack_of_room(error: BaseException) -> bool:
+    """Whether an error tells that memory or disk was lacking, which says nothing of the model."""
+    text = f"{type(error).__name__} {error}".casefold()
+    return isinstance(error, MemoryError | OSError) or any(word in text for word in _LACKS)
+
+
+_LACKS = ("resourceexhausted", "bad_alloc", "out of memory", "cannot allocate", "no space left")
+
+
 def main() -> int:
     """Write the formats that standard input asks for; the last line of standard output is a JSON object of seconds.
 
     The request is ``{"keras_file", "folder", "formats": [...], "output", "labels", "table"}``. On a failure the last line of
     standard error says in which format and why.
     """
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # this process is ours: OpenVINO reports nothing
     import keras  # noqa: F401 - the slow part, done while the request is still being prepared
 
     request = json.load(sys.stdin)
+    tempfile.tempdir = request["folder"]  # what TensorFlow leaves among temporary files goes when this folder does
     trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}
     for name in request["formats"]:
@@ -249,15 +259,16 @@ def main() -> int:
         except ImportError as error:
             return _fail(f"{name} needs a package that is not there: pip install {error.name}")
         except Exception as error:  # noqa: BLE001  the converters share no base class, and the parent tells the user
-            return _fail(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}")
+            reason = f"{name}: {type(error).__name__}: {' '.join(str(error).split())}"
+            return _fail(reason, STOPPED if is_lack_of_room(error) else 1)
         seconds[name] = time.perf_counter() - start
     sys.stdout.write(f"\n{json.dumps(seconds)}\n")
     return 0
 
 
-def _fail(reason: str) -> int:
+def _fail(reason: str, status: int = 1) -> int:
     sys.stderr.write(f"\n{reason[:500]}\n")
-    return 1
+    return status
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 
 from headstart.cells import Table
 from headstart.errors import DatasetError, printable
-from headstart.fingerprint import file_digests, settings_digest
+from headstart.fingerprint import array_digest, file_digests, settings_digest
 from headstart.scaling import Scaling
 from headstart.skipping import Skipped
 from headstart.tasks import TASKS, Task, infer_task
@@ -204,11 +204,17 @@ class Dataset:
         return replace(kept, classes=tuple(classes), labels=labels)
 
     def digest(self) -> str:
-        """SHA-256 of what there is to learn from: the samples with their contents, labels and splits."""
+        """SHA-256 of what there is to learn from: the samples with their contents, labels and splits.
+
+        Of a table that is every name and cell of a feature, in their order: ``digests`` do not tell copies of a row apart.
+        """
         paths = [os.fsencode(path).hex() for path in self.paths]
-        samples = [*zip(paths, self.digests, self.label_texts(), self.split, strict=True)]
-        said = {"together": list(self.together)} if self.together else {}
-        return settings_digest(task=self.task, samples=samples, **said)
+        samples = [*zip(paths, self.digests, self.split, strict=True)]
+        labels = [[*self.classes], [*self.target_columns], array_digest(self.labels)]
+        said: dict[str, object] = {"together": list(self.together)} if self.together else {}
+        if self.table is not None:
+            said |= {"table": self.table.digest(), "columns": list(self.columns), "set_aside": list(self.set_aside)}
+        return settings_digest(task=self.task, samples=samples, labels=labels, **said)
 
     def file(self, index: int) -> Path:
         """The path of one sample's file."""

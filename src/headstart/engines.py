@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from headstart.cachefolder import cache_folder
-from headstart.conversion import write_engine_graph
+from headstart.convert import is_lack_of_room
+from headstart.converted_graphs import (
+    conversion_failure,
+    converted_graph,
+    converter_versions,
+    network_code,
+    note_failure,
+)
 from headstart.errors import ExportError
 from headstart.extractor import PartA
-from headstart.fingerprint import settings_digest
 from headstart.images import usable_cores
-from headstart.runfolder import replacing, write_bytes
+from headstart.privacy import import_openvino_silently
 
 if TYPE_CHECKING:
     import openvino
@@ -28,6 +33,7 @@ __all__ = [
     "OpenVINOEngine",
     "compile_graph",
     "engine_key",
+    "gpu_name",
     "has_gpu",
     "instruction_set",
     "make_engine",
@@ -62,14 +68,13 @@ class OpenVINOEngine:
     Args:
         graph: One uint8 image ``(1, size, size, 3)`` in and its row out.
         reason: Why this engine.
-        keep: Keep the compiled graph in the cache.
     """
 
     name = "openvino"
 
-    def __init__(self, graph: openvino.Model, reason: str, *, keep: bool = False) -> None:
+    def __init__(self, graph: openvino.Model, reason: str) -> None:
         self.reason = reason
-        self._compiled = compile_graph(graph, streams=usable_cores(), keep=keep)
+        self._compiled = compile_graph(graph, streams=usable_cores())
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
         """See ``Engine.run``."""
@@ -145,45 +150,54 @@ def make_engine(part: PartA) -> Engine:
         return PixelEngine()
     if has_gpu():
         return KerasEngine(part, "a GPU is present")
-    (cache_folder() / "graphs").mkdir(parents=True, exist_ok=True)
     graph = part.graph()
     if graph is not None:
-        return OpenVINOEngine(graph, "no GPU; the network is built in OpenVINO's own operations", keep=True)
-    note = _failure_note(part)
-    if not note.exists():
+        return OpenVINOEngine(graph, "no GPU; the network is built in OpenVINO's own operations")
+    if not conversion_failure(part):
         try:
-            return OpenVINOEngine(_converted(part), "no GPU; converted from Keras on TensorFlow", keep=True)
-        except (ExportError, RuntimeError) as error:  # OpenVINO's own errors are RuntimeErrors
-            if isinstance(error, ExportError) and error.code != "H403":
+            return OpenVINOEngine(read_graph(converted_graph(part)), "no GPU; converted from Keras on TensorFlow")
+        except ExportError as error:
+            if error.code != "H403":
                 raise
-            reason = error.received if isinstance(error, ExportError) else str(error).splitlines()[0]
-            write_bytes(note, reason.encode("utf-8", "backslashreplace"))
-    return KerasEngine(part, f"OpenVINO could not convert it: {note.read_text('utf-8')}")
+            note_failure(part, error.received)
+        except RuntimeError as error:  # OpenVINO's own errors are RuntimeErrors
+            if is_lack_of_room(error):
+                raise
+            note_failure(part, str(error).partition("\n")[0])
+    return KerasEngine(part, f"OpenVINO could not convert it: {conversion_failure(part)}")
 
 
 def engine_key(part: PartA) -> dict[str, object]:
-    """What the engine adds to a cache key: runtime, version and instruction set. Without a GPU it needs no heavy import."""
+    """What the engine adds to a cache key; without a GPU it needs no heavy import.
+
+    That is the runtime, its version and that of the converter, the code that builds the network, the instruction set, and
+    the name of the GPU.
+    """
     if part.is_pixels:
         return {"engine": PixelEngine.name}
-    runtime = "keras" if has_gpu() or _failure_note(part).exists() else "openvino"
+    runtime = "keras" if has_gpu() or conversion_failure(part) else "openvino"
     key: dict[str, object] = {"engine": runtime, "version": version(runtime), "instructions": instruction_set()}
+    key["code"] = network_code(part)
+    if any(card.graph is None for card in part.cards):
+        key["converter"] = converter_versions()
     if runtime == "keras":
         import keras
 
         backend = keras.backend.backend()
-        key |= {"backend": backend, "backend_version": version(backend), "device": "gpu" if has_gpu() else "cpu"}
+        key |= {"backend": backend, "backend_version": version(backend), "device": gpu_name() if has_gpu() else "cpu"}
     return key
 
 
-def compile_graph(graph: openvino.Model, *, streams: int, keep: bool) -> openvino.CompiledModel:
-    """Compile for the CPU, to compute in float32; with ``keep``, the compiled graph is kept on disk."""
+def compile_graph(graph: openvino.Model, *, streams: int) -> openvino.CompiledModel:
+    """Compile for the CPU, to compute in float32.
+
+    The compiled graph is not kept: OpenVINO's files of one carry no checksum, and compiling takes a tenth of a second.
+    """
+    import_openvino_silently()
     import openvino
 
-    core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": usable_cores()}
-    if keep and (folder := cache_folder() / "graphs").is_dir():
-        core.set_property({"CACHE_DIR": str(folder)})
-    return core.compile_model(graph, "CPU", settings)
+    return openvino.Core().compile_model(graph, "CPU", settings)
 
 
 @lru_cache
@@ -197,65 +211,48 @@ def instruction_set() -> str:
     return " ".join([platform.machine(), *(name for name in _INSTRUCTIONS if name in flags)])
 
 
-@lru_cache
 def has_gpu() -> bool:
-    """Whether the Keras backend sees a GPU. The backend is only asked where an NVIDIA driver is loaded."""
+    """Whether the Keras backend sees a GPU."""
+    return bool(gpu_name())
+
+
+@lru_cache
+def gpu_name() -> str:
+    """The GPU that the Keras backend sees; empty if it sees none. It is only asked where an NVIDIA driver is loaded."""
     if not Path("/proc/driver/nvidia").exists():
-        return False
+        return ""
     import keras
 
-    ask: dict[str, Callable[[], bool]] = {"tensorflow": _tensorflow_gpu, "torch": _torch_gpu, "jax": _jax_gpu}
+    ask: dict[str, Callable[[], str]] = {"tensorflow": _tensorflow_gpu, "torch": _torch_gpu, "jax": _jax_gpu}
     return ask[keras.backend.backend()]()
 
 
-def _tensorflow_gpu() -> bool:
+def _tensorflow_gpu() -> str:
     import tensorflow as tf
 
     # Exports are compared with what the GPU answered; its shortened float32 would differ in the third digit.
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    return bool(tf.config.list_physical_devices("GPU"))
+    devices = tf.config.list_physical_devices("GPU")
+    return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "GPU")) if devices else ""
 
 
-def _torch_gpu() -> bool:
+def _torch_gpu() -> str:
     import torch
 
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    return bool(torch.cuda.is_available())
+    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else ""
 
 
-def _jax_gpu() -> bool:
+def _jax_gpu() -> str:
     import jax
 
     jax.config.update("jax_default_matmul_precision", "highest")
-    return any(device.platform == "gpu" for device in jax.devices())
-
-
-def _graph_file(part: PartA) -> Path:
-    key = settings_digest(**part.settings(), openvino=version("openvino"), keras=version("keras"))
-    return cache_folder() / "graphs" / f"{part.name}-{key[:16]}.xml"
-
-
-def _failure_note(part: PartA) -> Path:
-    return _graph_file(part).with_suffix(".failed")
-
-
-def _converted(part: PartA) -> openvino.Model:
-    """Part A's graph from Keras, converted once and kept."""
-    import keras
-
-    file = _graph_file(part)
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        tensors = part.tensors()
-        with replacing(file.with_suffix(".keras")) as saved:
-            keras.Model(tensors.image, tensors.row).save(saved)
-        write_engine_graph(file.with_suffix(".keras"), file)
-        file.with_suffix(".keras").unlink()
-    return read_graph(file)
+    return next((str(device.device_kind) for device in jax.devices() if device.platform == "gpu"), "")
 
 
 def read_graph(file: Path) -> openvino.Model:
     """A graph on disk that takes float images with an open batch, made to take one uint8 image."""
+    import_openvino_silently()
     import openvino
     from openvino.preprocess import PrePostProcessor
 

@@ -12,6 +12,7 @@ import numpy as np
 from headstart.backbones import Backbone, find_backbone
 from headstart.errors import BackboneError
 from headstart.images import Geometry
+from headstart.privacy import import_openvino_silently
 from headstart.rendering import Rendering
 from headstart.stages import crossings
 
@@ -219,6 +220,7 @@ class PartA:
         cards = self.cards
         if any(card.graph is None for card in cards):
             return None
+        import_openvino_silently()
         import openvino
         from openvino import opset13 as ops
 

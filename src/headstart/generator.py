@@ -15,7 +15,8 @@ import numpy as np
 from headstart.arguments import Rule, check, is_number, is_whole
 from headstart.augmentation import Augmentation, check_targets, find_augmentation, mix
 from headstart.batch_generator import BatchGenerator, Targets, unfit
-from headstart.cachefolder import cache_folder
+from headstart.cache_contents import prune_at_first_use
+from headstart.cachefolder import private_folder
 from headstart.dataset import Dataset
 from headstart.errors import UsageError
 from headstart.finish import LABELS, Finish, make_targets
@@ -159,7 +160,7 @@ class ImageGenerator(BatchGenerator):
     def _open(self, schedule: Schedule, workers: int, num_ahead: int, cache: bool | str | os.PathLike[str]) -> BatchSource:
         if self.dataset.arrays is not None:
             return ArrayBatches(self.dataset, schedule, self.geometry, self.augmentation, workers)
-        folder = cache_folder() / "squares" if cache is True else None if cache is False else Path(cache)
+        folder = _squares_folder() if cache is True else None if cache is False else Path(cache)
         pool = DecodePool(self.geometry, workers, augmentation=self.augmentation, seed=schedule.seed, squares=folder)
         copies = Copies(self.dataset.paths)
         has_views = self.augmentation is not None and self.augmentation.changes_images
@@ -176,6 +177,13 @@ class ImageGenerator(BatchGenerator):
         self.class_indices = {name: number for number, name in enumerate(self.dataset.classes)}
         self.classes = self.labels = self.dataset.labels
         self.image_shape = (self.geometry.size, self.geometry.size, channels)
+
+
+def _squares_folder() -> Path:
+    """Where squares are kept in the cache, which is pruned to its bound before it is first used."""
+    folder = private_folder("squares")
+    prune_at_first_use(folder.parent)
+    return folder
 
 
 def _chosen(dataset: Dataset, split: str | None) -> Array:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.augmentation import find_augmentation
-from headstart.cachefolder import cache_folder
+from headstart.cache_contents import prune_at_first_use
+from headstart.cachefolder import private_folder
 from headstart.dataset import Dataset, nothing_to_evaluate
 from headstart.determinism import be_deterministic
 from headstart.encoding import code_sizes
@@ -481,8 +482,10 @@ def _is_optimizer(optimizer: object) -> bool:
 
 
 def open_store() -> Store:
-    """The feature store in the cache folder."""
-    return Store(cache_folder() / "features")
+    """The feature store in the cache folder, which is pruned to its bound before it is first opened."""
+    folder = private_folder("features")
+    prune_at_first_use(folder.parent)
+    return Store(folder)
 
 
 def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, AnyFeatures]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from headstart.cachefolder import cache_folder
+from headstart.cachefolder import private_folder
 from headstart.errors import RunError
 from headstart.extractor import PartA
 from headstart.keras_training import small_steps
@@ -50,7 +50,7 @@ class Speeds:
 
     def __init__(self) -> None:
         try:
-            known = read_json(cache_folder() / _NOTE)
+            known = read_json(private_folder("notes") / _NOTE)
             self._part_a: dict[str, list[float]] = {name: [float(v) for v in row] for name, row in known["part_a"].items()}
             self._part_b: dict[str, float] = {name: float(seconds) for name, seconds in known["part_b"].items()}
         except (RunError, KeyError, TypeError, ValueError, AttributeError):  # no note, or none that can be read
@@ -88,7 +88,7 @@ class Speeds:
         return self.pace * _training_seconds(trial, num_rows) if known is None else known * num_rows
 
     def _save(self) -> None:
-        write_json(cache_folder() / _NOTE, {"part_a": self._part_a, "part_b": self._part_b})
+        write_json(private_folder("notes") / _NOTE, {"part_a": self._part_a, "part_b": self._part_b})
 
 
 def pick(trials: Sequence[Trial], cost: Sequence[float]) -> Trial:

@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 FORMAT = 1
+_OWN_EYES = ("golden.npz", "report.html")  # they hold samples of the user, which may be private
 _SCRATCH = (".writing-", ".graph-")  # folders in which files wait for their final name
 
 
@@ -43,8 +44,9 @@ _SCRATCH = (".writing-", ".graph-")  # folders in which files wait for their fin
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; flush and rename what was written there, file or folder.
 
-    The last suffix is kept, since savers choose their format by it. On an error nothing is left behind, and what stood
-    at ``path`` before stands there still.
+    The last suffix is kept, since savers choose their format by it. Whatever the umask, a file is readable by its owner
+    alone if its folder is, or if it holds samples of the user: golden.npz and report.html. On an error nothing is left
+    behind, and what stood at ``path`` before stands there still.
 
     Raises:
         StackError: The disk is full or refuses the write (H601).
@@ -57,6 +59,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         temporary = scratch / path.name
         yield temporary
+        if temporary.is_file() and (path.name in _OWN_EYES or not path.parent.stat().st_mode & 0o077):
+            temporary.chmod(0o600)
         _flush(temporary)
         if temporary.is_dir() and path.is_dir():
             _exchange(temporary, path, scratch / "previous")

@@ -13,20 +13,24 @@ from headstart.conversion import Child
 from headstart.dataset import SPLITS, Dataset, natural_key
 from headstart.doctor import check_columns, check_data, check_pictures
 from headstart.ensemble import Ensemble
-from headstart.errors import ExportError
+from headstart.errors import ExportError, TrainingError
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.model import Model
 from headstart.predictor import beside_truth
 from headstart.progress import Progress
 from headstart.report import write_report
-from headstart.runfolder import RunFolder, write_csv, write_json
+from headstart.runfolder import RunFolder, read_json, write_csv, write_json
 from headstart.signature import add_graph
 from headstart.splits import group_duplicates
 from headstart.stopwatch import Stopwatch
 from headstart.table_features import AnyFeatures, TableFeatures, row_contents
+from headstart.tasks import TASKS
 
 __all__ = ["Cargo", "ship"]
 
+# Between golden predictions and those from stored rows: of a probability, or of a target as networks learn it. Rows of an
+# inner cut are stored in half precision.
+_MAX_DIFFERENCE, _MAX_DIFFERENCE_IN_HALF = 1e-3, 2e-2
 _MOST_SECONDS = 1800.0  # for a conversion, where there is no budget
 
 
@@ -73,6 +77,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
         try:
             with watch.stage("evaluate"):
                 _unseal(cargo)
+                _check_golden(cargo)
                 facts = _write_tables(cargo, _evaluate(cargo))
             with watch.stage("convert for predict"):
                 graph.result()
@@ -100,6 +105,36 @@ def _unseal(cargo: Cargo) -> None:
     pairs: Any = zip(cargo.features, found, strict=True)  # each of one kind
     cargo.features = [ours.plus(theirs.take(kept)) for ours, theirs in pairs]
     cargo.learning = group_duplicates(cargo.learning, cargo.features[0].thumbnails)
+
+
+def _check_golden(cargo: Cargo) -> None:
+    """Compare the golden predictions of the shipped model with those that Part B makes of the stored rows of these samples.
+
+    What a run says of its model was measured on stored rows; where they differ, it was measured on another model.
+
+    Raises:
+        TrainingError: They differ (H310).
+    """
+    dataset, signature = cargo.learning, read_json(cargo.folder.path / "signature.json")
+    key, names = ("digest", dataset.digests) if dataset.table is None else ("row", dataset.paths)
+    places = {name: place for place, name in reversed([*enumerate(names)])}
+    indices = np.array([places[row[key]] for row in signature["golden"]], np.int64)
+    shipped = TASKS[dataset.task].to_answers(np.array([row["answers"] for row in signature["golden"]], np.float32))
+    answers = cargo.model.answers(cargo.features, indices)
+    if dataset.scaling is not None:
+        shipped, answers = dataset.scaling.apply(shipped), dataset.scaling.apply(answers)
+    difference = float((np.abs(answers - shipped) / np.maximum(1.0, np.abs(shipped))).max())
+    is_half = any(part.stage and not part.is_pixels for part in cargo.model.parts)
+    limit = _MAX_DIFFERENCE_IN_HALF if is_half else _MAX_DIFFERENCE
+    if not difference <= limit:  # so that NaN exceeds it too
+        raise TrainingError(
+            "H310",
+            "the model does not predict what was measured",
+            received=f"predictions of {len(indices)} samples and of their stored rows that differ by {difference:.3g}",
+            expected=f"at most {limit:g}",
+            advice="clear what was stored and fit again: headstart cache --clear rows graphs; if it recurs, report it",
+            exit_code=1,
+        )
 
 
 def _evaluate(cargo: Cargo) -> Evaluation:

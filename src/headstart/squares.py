@@ -1,6 +1,7 @@
 """Data: decoded squares kept on disk, one small file a picture, checked by checksum, shared by processes.
 
-A file holds the square's bytes and their CRC-32. Its name is the content digest of the picture; its folder is that of
+A file holds the square's bytes and their CRC-32, is readable by its owner alone, and is as old as its last use, by the
+day. Its name is the content digest of the picture; its folder is that of
 everything else that made the pixels: geometry, the code that decodes, and the versions of Pillow and NumPy.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ __all__ = ["Squares"]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 _CHECKSUM_BYTES = 4
+_DAY_SECONDS = 86400.0
 
 
 class Squares:
@@ -42,7 +45,10 @@ class Squares:
     def read(self, digest: str) -> Pixels | None:
         """The square of a picture; None if it is not there, or is damaged."""
         try:
-            data = self._path(digest).read_bytes()
+            path = self._path(digest)
+            data = path.read_bytes()
+            if time.time() - path.stat().st_mtime > _DAY_SECONDS:
+                os.utime(path)
         except OSError:
             return None
         body, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
@@ -56,8 +62,10 @@ class Squares:
         body = square.tobytes()
         temporary = path.with_name(f".{digest}-{os.getpid()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(body + zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little"))
+            for folder in (self.folder, path.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+                file.write(body + zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little"))
             temporary.replace(path)
         except OSError:
             with contextlib.suppress(OSError):

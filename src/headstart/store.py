@@ -7,27 +7,20 @@ from __future__ import annotations
 
 import os
 import struct
-import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.cachefolder import cache_folder
-from headstart.errors import StackError
-
-if TYPE_CHECKING:
-    import lmdb
+from headstart.cachefolder import disk_refused, private_folder
+from headstart.row_database import mark_used, shared_database
 
 __all__ = ["Record", "Store", "mapped_array"]
 
 _HEADER = struct.Struct("<If")  # checksum of what follows it, seconds
-# Address space that is reserved and not memory; the file grows as rows come. Windows would allocate it on disk.
-_MAP_BYTES = (1 << 33) if sys.platform == "win32" else (1 << 38)
 
 
 class Record(NamedTuple):
@@ -61,11 +54,12 @@ class Store:
         self.num_damaged = 0
         self.num_read = 0
         self.num_written = 0
+        self._used: set[str] = set()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._database = _open(os.path.realpath(folder))
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._database = shared_database(os.path.realpath(folder))
         except OSError as error:
-            raise _refused(folder, str(error)) from error
+            raise disk_refused(folder, str(error)) from error
 
     def read(self, space: str, digests: Sequence[str]) -> list[Record | None]:
         """The records in the order of ``digests``; None where there is none, or where a checksum does not hold."""
@@ -85,6 +79,7 @@ class Store:
         """
         import lmdb
 
+        self._mark_used(space)
         prefix = bytes.fromhex(space)
         try:
             with self._database.begin(buffers=True) as transaction:
@@ -94,7 +89,7 @@ class Store:
                         self.num_read += 1
                         visitor(position, entry[_HEADER.size :], _HEADER.unpack_from(entry)[1])
         except lmdb.Error as error:
-            raise _refused(self.folder, str(error)) from error
+            raise disk_refused(self.folder, str(error)) from error
 
     def write(self, space: str, records: Iterable[tuple[str, Record]]) -> None:
         """Store all the records in one transaction: all of them or none.
@@ -104,6 +99,7 @@ class Store:
         """
         import lmdb
 
+        self._mark_used(space)
         prefix = bytes.fromhex(space)
         count = 0
         try:
@@ -113,8 +109,13 @@ class Store:
                     transaction.put(prefix + bytes.fromhex(digest), struct.pack("<I", zlib.crc32(body)) + body)
                     count += 1
         except lmdb.Error as error:
-            raise _refused(self.folder, str(error)) from error
+            raise disk_refused(self.folder, str(error)) from error
         self.num_written += count
+
+    def _mark_used(self, space: str) -> None:
+        if space not in self._used:
+            self._used.add(space)
+            mark_used(self.folder, space)
 
     def _is_whole(self, entry: memoryview) -> bool:
         if len(entry) < _HEADER.size or zlib.crc32(entry[4:]) != int.from_bytes(entry[:4], "little"):
@@ -129,9 +130,8 @@ def mapped_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any
     Raises:
         StackError: The disk refuses (H601).
     """
-    folder = cache_folder() / "scratch"
+    folder = private_folder("scratch")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:  # the map keeps it open
             if 0 in shape:
                 return np.zeros(shape, dtype)
@@ -139,44 +139,4 @@ def mapped_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any
                 os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize)
             return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as error:
-        raise _refused(folder, str(error)) from error
-
-
-@cache  # LMDB forbids a second handle on one database in one process
-def _open(folder: str) -> lmdb.Environment:
-    import lmdb
-
-    settings: dict[str, Any] = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
-    try:
-        return _whole(lmdb.open(folder, **settings))
-    except lmdb.Error as error:
-        unreadable = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)
-        if not isinstance(error, unreadable) and type(error) is not lmdb.Error:  # a format of another age has no class
-            raise _refused(Path(folder), str(error)) from error
-        # A cache that cannot be read is worth nothing: it is set aside, never deleted, and begun anew.
-        damaged = Path(folder) / "data.mdb"
-        damaged.replace(damaged.with_name(f"data.damaged-{os.getpid()}.mdb"))
-        return lmdb.open(folder, **settings)
-
-
-def _whole(database: lmdb.Environment) -> lmdb.Environment:
-    """Refuse a file that is shorter than it says: reading past its end would kill the process."""
-    import lmdb
-
-    needed = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
-    file = Path(database.path()) / "data.mdb"
-    if file.stat().st_size < needed:
-        database.close()
-        raise lmdb.CorruptedError(f"{file} is cut short")
-    return database
-
-
-def _refused(folder: Path, reason: str) -> StackError:
-    return StackError(
-        "H601",
-        "the disk refused a write",
-        received=f"{folder}: {reason}",
-        expected="a local folder with room and permission to write",
-        advice="free some space, or point HEADSTART_CACHE at another folder",
-        exit_code=1,
-    )
+        raise disk_refused(folder, str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from headstart.cache_contents import BOUND_VARIABLE, KINDS, bound_bytes, parts
+from headstart.cachefolder import cache_folder
 from headstart.csv_output import to_csv
 from headstart.dataset import natural_key
 from headstart.errors import UsageError, printable
@@ -23,9 +26,11 @@ from headstart.yardsticks import YARDSTICK_MARGIN
 
 __all__ = [
     "as_csv",
+    "cache_state",
     "entries",
     "expand",
     "export_entry",
+    "show_cache",
     "show_evaluation",
     "show_exports",
     "show_leaderboard",
@@ -246,6 +251,62 @@ def show_exports(exports: Sequence[Exported]) -> None:
         table.add_row(e.format, _plain(e.path), f"{e.file_mb:.1f}", f"{e.max_difference:.1e}", f"{e.seconds:.1f}")
     _console().print(table)
     _console().print("Each file was loaded by a fresh process and gave the trained model's answers.")
+
+
+def cache_state(removed_bytes: int) -> Entry:
+    """The cache as plain values: its folder and bound, and size, age and meaning of each kind of content.
+
+    Args:
+        removed_bytes: What was just removed.
+    """
+    now = time.time()
+    found = [
+        {
+            "kind": part.kind,
+            "meaning": KINDS[part.kind].meaning,
+            "num_files": part.num_files,
+            "bytes": part.num_bytes,
+            "unused_seconds": max(0.0, now - part.last_used),
+            "oldest_seconds": max(0.0, now - part.first_used),
+            "counts_towards_bound": KINDS[part.kind].is_pruned,
+        }
+        for part in parts()
+    ]
+    total = sum(part.num_bytes for part in parts())
+    return {
+        "folder": str(cache_folder()),
+        "bytes": total,
+        "bound_bytes": bound_bytes(),
+        "removed_bytes": removed_bytes,
+        "contents": found,
+    }
+
+
+def show_cache(state: Entry) -> None:
+    """Print what the cache holds."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("kind", "MB", "files", "last used", "oldest", "what it is"):
+        table.add_column(name, justify="right" if name in ("MB", "files") else "left", overflow="fold")
+    for row in state["contents"]:
+        ages = [_age(row[name]) for name in ("unused_seconds", "oldest_seconds")]
+        table.add_row(row["kind"], f"{row['bytes'] / 1e6:,.1f}", str(row["num_files"]), *ages, _plain(row["meaning"]))
+    console = _console()
+    if state["contents"]:
+        console.print(table)
+    console.print(_plain(f"{state['bytes'] / 1e6:,.1f} MB in {state['folder']}"))
+    pruned = ", ".join(kind for kind, row in KINDS.items() if row.is_pruned)
+    console.print(
+        f"{pruned} are kept within {state['bound_bytes'] / 1e9:g} GB: the least recently used go first ({BOUND_VARIABLE})."
+    )
+    if state["removed_bytes"]:
+        console.print(f"{state['removed_bytes'] / 1e6:,.1f} MB were removed now.")
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return "just now"
 
 
 def show_stack(rows: Sequence[tuple[str, str, str]]) -> None:

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # nothing is reported to anyone
-
 __all__ = ["RUNTIMES", "main", "measure"]
 
 Array = np.ndarray[Any, Any]
@@ -133,6 +131,8 @@ def main() -> int:
     if "headstart" in sys.modules:
         raise SystemExit("Headstart is already imported in this process: it is not a fresh one")
     sys.modules["headstart"] = None  # type: ignore[assignment]  # from here on importing it fails, for preprocess.py too
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # OpenVINO reports nothing without it
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # nor does ONNX Runtime, which is silent from its import on
     request = json.load(sys.stdin)
     try:
         measured = measure(Path(request["folder"]), request["file"], request["runtime"])
