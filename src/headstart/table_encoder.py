@@ -64,8 +64,9 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     notes: list[Note] = []
     specs: list[dict[str, Any]] = []
     for name, cells in zip(table.names, table.columns, strict=True):
-        column = read_column(name, cells)
-        odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind), strict=True)
+        column = read_column(name, cells, table.decimal)
+        unit = column.numbers.written["unit"] if column.numbers else ""
+        odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind, unit), strict=True)
         notes += [Note(code, told) for code, told in odd if told]
         if told := _numbers_as_text(column):
             notes.append(Note("D210", f"{name}: {told}"))
@@ -79,7 +80,7 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
         raise _nothing_left(notes)
     num_dense = sum(map(dense_width, specs))
     width = num_dense + sum("codes" in spec for spec in specs)
-    return {"format": 1, "width": width, "num_dense": num_dense, "columns": specs}, notes
+    return {"format": 1, "width": width, "num_dense": num_dense, "separator": table.separator, "columns": specs}, notes
 
 
 def _nothing_left(notes: Sequence[Note]) -> DatasetError:
@@ -225,7 +226,13 @@ _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D204", _duplicate),
 )
 # What is told of a column that is used, likewise.
-_REMARKS: tuple[tuple[str, Callable[[Column], str]], ...] = (("D208", _merged), ("D209", _doubtful))
+_REMARKS: tuple[tuple[str, Callable[[Column], str]], ...] = (
+    ("D208", _merged),
+    ("D209", _doubtful),
+    ("D211", lambda column: column.numbers.mixed if column.numbers else ""),
+    ("D212", lambda column: column.numbers.doubt if column.numbers else ""),
+    ("D213", lambda column: column.numbers.bare if column.numbers else ""),
+)
 
 
 def _shown(value: Any) -> str:

@@ -118,12 +118,12 @@ def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]
             expected=", ".join(wanted[:12]) + (" …" if len(wanted) > 12 else ""),
             advice="name the columns as they were named for fit; a missing value is an empty cell",
         )
-    return typed(_columns(table), encoding)
+    return typed(_columns(table), encoding, table.separator, table.decimal)
 
 
 def training_cells(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
-    """The same of rows that were fitted on, without a warning: findings tell of their cells (D206, D207)."""
-    return read_cells(_columns(table), encoding)[0]
+    """The columns that a model reads, of rows that it was fitted on: findings tell of their cells, and no warning does."""
+    return read_cells(_columns(table), encoding, table.separator, table.decimal)[0]
 
 
 def row_contents(table: Table, encoding: Mapping[str, Any]) -> list[str]:
