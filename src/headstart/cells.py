@@ -15,7 +15,7 @@ import numpy as np
 from headstart.csv_files import read_csv_table
 from headstart.encoding import as_numbers
 from headstart.errors import DatasetError
-from headstart.number_formats import decimal_of
+from headstart.number_formats import decimal_of, with_other_sign
 from headstart.skipping import Skipped
 
 if TYPE_CHECKING:
@@ -70,8 +70,14 @@ class Table:
         return replace(self, names=tuple(names), columns=tuple(self.column(name) for name in names))
 
     def plus(self, other: Table) -> Table:
-        """The rows of both, these first; the columns are the same."""
-        columns = [np.concatenate([self.column(name), other.column(name)]) for name in self.names]
+        """The rows of both, these first; the columns are the same, and numbers in text are written as in these rows."""
+        is_other = {self.decimal, other.decimal} == {".", ","}
+        columns = [
+            np.concatenate(
+                [self.column(name), with_other_sign(other.column(name), other.decimal) if is_other else other.column(name)]
+            )
+            for name in self.names
+        ]
         numbering = np.concatenate([self.row_numbers(), other.row_numbers()])
         return replace(self, columns=tuple(columns), numbering=numbering)
 
@@ -153,7 +159,7 @@ def _unreadable(received: str, advice: str = "open it in a spreadsheet and save 
 
 def _table(names: Sequence[str], columns: tuple[Array, ...], numbering: Array | None = None, separator: str = "") -> Table:
     recurring = tuple(name for name, count in Counter(names).items() if name and count > 1)
-    decimal = decimal_of([column.tolist() for column in columns if column.dtype.kind == "O"], separator)
+    decimal = decimal_of([column.tolist() for column in columns if column.dtype.kind == "O"])
     return Table(_unique(names), columns, numbering, recurring, decimal, separator)
 
 

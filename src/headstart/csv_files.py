@@ -92,9 +92,9 @@ def _is_header(first: list[str], columns: list[list[str]], known: Sequence[str])
         if not is_nameless and _is_count(first, columns, numbered):
             return True
         return sum(_are_numbers(below[i]) for i in words) > 0 and len(numbered) <= len(words)
-    if any(_are_dates([first[i]]) and _are_dates([*cells]) for i, cells in below.items()):
-        return False
-    if any(is_amount(first[i]) and 2 * sum(map(is_amount, cells)) > len(cells) for i, cells in below.items()):
+    if any(_are_dates([first[i]]) and _are_dates([*cells]) for i, cells in below.items()) or any(
+        is_amount(first[i]) and 2 * sum(map(is_amount, cells)) > len(cells) for i, cells in below.items()
+    ):
         return False
     if is_nameless and abs(len(first) - len(known)) <= 1:  # one here would stand above numbers
         return any(_are_numbers(cells) for cells in below.values())

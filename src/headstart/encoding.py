@@ -322,9 +322,9 @@ _WRITTEN = re.compile(
 )
 _DIGITS = {
     decimal: re.compile(
-        rf"(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?P<mark>[{other}{_SEPARATORS}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
-        rf"|[1-9][0-9]?(?:{other}[0-9]{{2}})+{other}[0-9]{{3}})(?P<decimals>[{decimal}][0-9]+)?|[{decimal}][0-9]+)"
-        rf"(?:[eE][-+]?[0-9]+)?"  # 12,34,567 is how lakhs and crores are written
+        rf"(?:[1-9][0-9]{{0,2}}(?P<mark>[{other}{_SEPARATORS}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
+        rf"|[1-9][0-9]?(?:{other}[0-9]{{2}})+{other}[0-9]{{3}})(?:[{decimal}][0-9]+)?"  # lakhs and crores: 12,34,567
+        rf"|(?:[0-9]+(?:[{decimal}][0-9]+)?|[{decimal}][0-9]+)(?:[eE][-+]?[0-9]+)?"
     )
     for decimal, other in _OTHER.items()
 }
@@ -407,7 +407,10 @@ def read_numbers(
         readings = {name: _readings(cells, written[name], True) for name, cells in columns.items()}
     only = set().union(*map(_only_signs, readings.values()))
     decimal = decimal or (only.pop() if len(only) == 1 else "")
-    return {name: _read_column(name, cells, written[name], readings[name], decimal, is_other_file) for name, cells in columns.items()}
+    return {
+        name: _read_column(name, cells, written[name], readings[name], decimal, is_other_file)
+        for name, cells in columns.items()
+    }
 
 
 def _readings(cells: Array, written: Spec, closely: bool) -> dict[str, dict[str, Reading]]:
@@ -418,7 +421,9 @@ def _readings(cells: Array, written: Spec, closely: bool) -> dict[str, dict[str,
     is_plain = ~np.isnan(as_numbers(texts))
     if not written["unit"]:
         is_clear = written["decimal"] == "." and not written["whole"] and not closely
-        texts = [text for text, plain in zip(texts, is_plain.tolist(), strict=True) if not plain or ("." in text and not is_clear)]
+        texts = [
+            text for text, plain in zip(texts, is_plain.tolist(), strict=True) if not plain or ("." in text and not is_clear)
+        ]
     read = {text: {sign: found for sign in _OTHER if (found := read_number(text, sign))} for text in texts}
     return {text: found for text, found in read.items() if found}
 
@@ -458,13 +463,17 @@ def _read_column(
         f"have no unit and are read as {written['unit']}": bare,
     }
     told = [
-        f"{_in_line(name)}: {sum(map(set(texts).__contains__, filter(_is_text, cells.tolist())))} of {len(cells)} cells {what} "
+        f"{_in_line(name)}: {_num_cells(cells, texts)} of {len(cells)} cells {what} "
         f"({', '.join(f'{_in_line(text)[:_WIDEST_SHOWN]} as {values[text]:.10g}' for text in texts[:_MOST_SHOWN])})"
         for what, texts in lines.items()
         if texts
     ]
     read = [values[cell] if _is_text(cell) and cell in values else _number(cell) for cell in cells.tolist()]
     return Numbers(np.array(read, np.float64), told)
+
+
+def _num_cells(cells: Array, texts: Sequence[str]) -> int:
+    return sum(map(set(texts).__contains__, filter(_is_text, cells.tolist())))
 
 
 def _is_text(cell: Any) -> bool:

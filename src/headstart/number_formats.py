@@ -12,7 +12,16 @@ import numpy as np
 
 from headstart.encoding import MISSING, PLAIN, Reading, as_numbers, read_number
 
-__all__ = ["NUMBER_LIKE", "LearnedNumbers", "are_numbers", "decimal_of", "format_of_numbers", "is_amount", "learn_numbers"]
+__all__ = [
+    "NUMBER_LIKE",
+    "LearnedNumbers",
+    "are_numbers",
+    "decimal_of",
+    "format_of_numbers",
+    "is_amount",
+    "learn_numbers",
+    "with_other_sign",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -20,8 +29,10 @@ _SIGNS = {".": "points", ",": "commas"}
 _NUMERIC = 0.95  # share of the cells with a value that are numbers, in a column that tells the decimal sign of its table
 _MAX_SHOWN = 40  # characters of a cell
 NUMBER_LIKE = re.compile(r"\s*[-+]?(?:\d[\d.,'\u2019\u00a0\u2009\u202f]*|[.,]\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
-_COMMA_OR_TWO_POINTS = re.compile(r"(?m)^[^\w\n]*\d[^\n]*,\d|^[^\w\n]*\d{1,3}\.\d{3}\.\d{3}")
-_POINT = re.compile(r"(?m)^[-+]?(?:(?:0|\d{4,})?\.\d+|\d+\.(?:\d\d?|\d{4,}))$")  # can be nothing but a decimal point
+_COMMA_OR_TWO_POINTS = re.compile(r"(?m)^[^\d\n]{0,6}\d[^\n]*,\d|^[^\d\n]{0,6}\d{1,3}\.\d{3}\.\d{3}")
+_POINT = re.compile(  # that can be nothing but a decimal point
+    r"(?m)^[^\d\n.,]{0,6}(?:(?:(?:0|\d{4,})?\.\d+|\d+\.(?:\d\d?|\d{4,}))(?:[eE][-+]?\d+)?|\d+\.\d+[eE][-+]?\d+)[^\d\n.,]*$"
+)
 
 
 class LearnedNumbers(NamedTuple):
@@ -48,15 +59,16 @@ class LearnedNumbers(NamedTuple):
     bare: str = ""
 
 
-def learn_numbers(texts: Array, decimal: str = "") -> LearnedNumbers:
+def learn_numbers(texts: Array, decimal: str = "", separator: str = "") -> LearnedNumbers:
     """Read text as numbers, and learn how they are written.
 
     The decimal sign is the one that most cells have that can be read in one way only; without such cells it is that of the
-    table. The unit is the most frequent one.
+    table; if that is not known, it is a comma between semicolons, else a point. The unit is the most frequent one.
 
     Args:
         texts: Stripped cells, "" for missing.
         decimal: Decimal sign of the table. Defaults to "": not known.
+        separator: What separates the cells of its file. Defaults to "": not known.
 
     Example:
         >>> learned = learn_numbers(np.array(["1.234,5 kg", "850 kg", "1.100 kg"]))
@@ -68,43 +80,48 @@ def learn_numbers(texts: Array, decimal: str = "") -> LearnedNumbers:
     counts[""] = 0
     plain = dict(zip(counts, as_numbers(list(counts)).tolist(), strict=True))
     is_whole = not any("." in text for text in plain)
-    if (decimal != "," or is_whole) and not any(text and math.isnan(value) for text, value in plain.items()):
+    has_points = any(map(_POINT.fullmatch, plain))
+    if (has_points or is_whole) and not any(text and math.isnan(value) for text, value in plain.items()):
         written = PLAIN | {"whole": is_whole, "decimal": (is_whole and decimal) or "."}
-        only = dict.fromkeys([*filter(_POINT.fullmatch, plain)][:1] and ["."], 1)
+        only = {".": 1} if has_points else {}
         return LearnedNumbers(_values(cells, plain), written, _array(plain.values()), _array(counts.values()), only)
-    return _learned(cells, counts, plain, decimal)
-
-
-def _learned(cells: list[str], counts: Counter[str], plain: Mapping[str, float], decimal: str) -> LearnedNumbers:
     found = {text: readings for text, value in plain.items() if (readings := _readings(text, value))}
-    only = Counter[str]()
-    for text, readings in found.items():
-        if len(readings) == 1:
-            only[next(iter(readings))] += counts[text]
-    sign = max(_SIGNS, key=lambda each: (only[each], each == (decimal or ".")))
+    only = _only(found, counts)
+    usual = decimal or ("," if separator == ";" else ".")
+    sign = max(_SIGNS, key=lambda each: (only.get(each, 0), each == usual))
+    learned = _learned(cells, counts, found, sign)
+    return learned._replace(only=only, mixed=_mixed(found, only, sign), doubt="" if only or decimal else _doubt(found, sign))
+
+
+def _learned(
+    cells: list[str], counts: Counter[str], found: Mapping[str, Mapping[str, Reading]], sign: str
+) -> LearnedNumbers:
+    """A column whose numbers have this decimal sign, but for those that can only be read with the other one."""
     chosen = {text: readings.get(sign) or next(iter(readings.values())) for text, readings in found.items()}
     units = Counter[str]()
     for text, reading in chosen.items():
         units[reading.unit] += counts[text]
     unit = max(units, key=lambda each: (units[each], each), default="")
     fitting = {text: reading for text, reading in chosen.items() if reading.unit in ("", unit)}
-    value_of = {text: fitting[text].value if text in fitting else np.nan for text in counts}
+    value_of = {text: fitting[text].value if text in fitting else math.nan for text in counts}
     written = {
         "decimal": sign,
         "thousands": "".join(sorted({reading.thousands for reading in fitting.values()})),
         "whole": not any(reading.has_decimals for reading in fitting.values()),
         "unit": unit,
     }
-    return LearnedNumbers(
-        _values(cells, value_of),
-        written,
-        _array(value_of.values()),
-        _array(counts.values()),
-        only,
-        _mixed(found, only, sign),
-        "" if only or decimal else _doubt(found, sign),
-        f"{units['']} of {units.total()} cells have no unit and are read as {unit}" if unit and units[""] else "",
-    )
+    bare = f"{units['']} of {units.total()} cells have no unit and are read as {unit}" if unit and units[""] else ""
+    values = _values(cells, value_of)
+    return LearnedNumbers(values, written, _array(value_of.values()), _array(counts.values()), {}, bare=bare)
+
+
+def _only(found: Mapping[str, Mapping[str, Reading]], counts: Counter[str]) -> dict[str, int]:
+    """Cells that can be read with one decimal sign alone, by this sign."""
+    only = Counter[str]()
+    for text, readings in found.items():
+        if len(readings) == 1:
+            only[next(iter(readings))] += counts[text]
+    return dict(only)
 
 
 def _readings(text: str, plain: float) -> dict[str, Reading]:
@@ -158,18 +175,17 @@ def is_amount(text: str) -> bool:
     return any(reading is not None and reading.unit for reading in readings)
 
 
-def decimal_of(columns: Sequence[Sequence[str]], separator: str = "") -> str:
+def decimal_of(columns: Sequence[Sequence[str]]) -> str:
     """The decimal sign of a table: that of most of its columns of numbers which can be read in one way only.
 
     Args:
         columns: Cells of the columns of text.
-        separator: Separator between cells. Between semicolons, commas that may be either are decimal commas.
 
     Returns:
-        ``.`` or ``,``; "" if no cell tells.
+        ``.`` or ``,``; "" if no cell tells, or as many columns have the one as the other.
 
     Example:
-        >>> decimal_of([["1,5", "1,200"], ["a,b", "c,d"]], "|"), decimal_of([["1,200", "3,100"]], "|")
+        >>> decimal_of([["1,5", "1,200"], ["a,b", "c,d"]]), decimal_of([["1,200", "3,100"]])
         (',', '')
     """
     joined = ["\n".join(column) for column in columns]
@@ -177,21 +193,27 @@ def decimal_of(columns: Sequence[Sequence[str]], separator: str = "") -> str:
     if not any(suspects):
         return "." if any(map(_POINT.search, joined)) else ""
     votes = Counter[str]()
-    is_comma_likely = False
     for column, text, suspect in zip(columns, joined, suspects, strict=True):
-        if suspect:
-            learned = learn_numbers(np.array(["" if cell.lower() in MISSING else cell for cell in column] or [""]))
-            if not _is_numeric(~np.isnan(learned.distinct), learned.counts):
-                continue
-            is_comma_likely |= any("," in cell for cell in column)
-            votes.update(sorted(learned.only, key=lambda sign: -learned.only[sign])[:1])
-        elif _POINT.search(text) and _is_numeric(~np.isnan(as_numbers(column)), [cell.lower() not in MISSING for cell in column]):
-            votes["."] += 1
-    if votes["."] == votes[","]:
-        return "," if separator == ";" and is_comma_likely else ""
-    return max(votes, key=lambda sign: votes[sign])
+        if suspect or _POINT.search(text):
+            learned = learn_numbers(np.array(["" if cell.lower() in MISSING else cell for cell in column] or [""], object))
+            if _is_numeric(learned):
+                votes.update(sorted(learned.only, key=lambda sign: -learned.only[sign])[:1])
+    return "" if votes["."] == votes[","] else max(votes, key=lambda sign: votes[sign])
 
 
-def _is_numeric(are_numbers: Array, counts: Iterable[int]) -> bool:
-    weights = np.array(counts)
-    return bool(weights[are_numbers].sum() >= max(1, _NUMERIC * weights.sum()))
+def with_other_sign(cells: Array, decimal: str) -> Array:
+    """Cells of text whose numbers have decimal commas for points, and points for commas.
+
+    Args:
+        cells: The cells; others than text stay as they are.
+        decimal: The decimal sign that they have.
+    """
+    if cells.dtype.kind != "O":
+        return cells
+    swapped = str.maketrans(".,", ",.")
+    return np.array([cell.translate(swapped) if read_number(cell, decimal) else cell for cell in cells] + [""], object)[:-1]
+
+
+def _is_numeric(learned: LearnedNumbers) -> bool:
+    num_numbers = learned.counts[~np.isnan(learned.distinct)].sum()
+    return bool(num_numbers >= max(1, _NUMERIC * learned.counts.sum()))

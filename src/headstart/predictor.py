@@ -13,6 +13,7 @@ from headstart.dataset import Dataset, Skipped, natural_key
 from headstart.engines import OpenVINOEngine, read_graph
 from headstart.frames import Known
 from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
+from headstart.labels import NumberFormats
 from headstart.runfolder import read_json
 from headstart.signature import add_graph, thresholds_of
 from headstart.table_features import cells_to_read
@@ -154,6 +155,7 @@ class Predictor:
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
         self._set_aside = tuple(signature.get("set_aside", ()))
+        self._formats = NumberFormats(signature["target_formats"], (self.encoding or {}).get("separator", ""))
         if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
             add_graph(folder)  # of a run that ended before its graph was made
         if self.encoding:
@@ -178,7 +180,7 @@ class Predictor:
         """
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         targets = self._targets or tuple(targets)
-        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside)
+        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside, self._formats)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Answers for the samples of a data set, of the kind that the model knows."""

@@ -102,12 +102,13 @@ class Column:
         return {"name": self.name, "kind": self.kind} | _LEARN[self.kind](self)
 
 
-def read_column(name: str, cells: Array, decimal: str = "") -> Column:
+def read_column(name: str, cells: Array, decimal: str = "", separator: str = "") -> Column:
     """The column as what it is.
 
     Args:
         name: Its name.
         decimal: Decimal sign of the table. Defaults to "": not known.
+        separator: What separates the cells of its file. Defaults to "": not known.
         cells: Training rows as ``cells.Table`` holds them: float64, datetime64 or text. Text is taken for numbers, or for
             dates, where 95 of 100 cells that are there can be read so; or half of them, if these have more than 20 different
             values, and the others are no more than three different words, which say that there is none.
@@ -117,7 +118,7 @@ def read_column(name: str, cells: Array, decimal: str = "") -> Column:
     if cells.dtype.kind == "f":
         return Column(name, "number", _finite(cells))
     texts = as_text(cells)
-    numbers = learn_numbers(texts, decimal)
+    numbers = learn_numbers(texts, decimal, separator)
     are_numbers = _are_of_one_kind(numbers.distinct, numbers.counts)
     if are_numbers and not numbers.written["unit"]:
         return Column(name, "number", _finite(numbers.values), numbers=numbers)
@@ -186,7 +187,12 @@ def _learn_number(column: Column) -> dict[str, Any]:
     transform = _transform(values) if len(values) else {"transform": "none"}
     written = format_of_numbers(column.present) if column.numbers is None else column.numbers.written
     span = [float(values.min()), float(values.max())] if len(values) else [0.0, 0.0]
-    return _learn_missing(column) | transform | _learn_scale(transformed(values, transform)) | {"range": span, "written": written}
+    return (
+        _learn_missing(column)
+        | transform
+        | _learn_scale(transformed(values, transform))
+        | {"range": span, "written": written}
+    )
 
 
 def _learn_date(column: Column) -> dict[str, Any]:

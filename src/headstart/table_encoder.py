@@ -64,7 +64,7 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     notes: list[Note] = []
     specs: list[dict[str, Any]] = []
     for name, cells in zip(table.names, table.columns, strict=True):
-        column = read_column(name, cells, table.decimal)
+        column = read_column(name, cells, table.decimal, table.separator)
         unit = column.numbers.written["unit"] if column.numbers else ""
         odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind, unit), strict=True)
         notes += [Note(code, told) for code, told in odd if told]
