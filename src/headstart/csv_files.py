@@ -27,7 +27,7 @@ class CsvTable(NamedTuple):
         columns: The stripped cells of each column.
         numbering: The number of each row among the rows of the file, from 1, a header not counted.
         skipped: The rows whose number of cells is not the table's.
-        separator: What separates cells.
+        separator: What separates cells; "" if there is one column.
     """
 
     names: list[str]
@@ -69,7 +69,7 @@ def _table_of_rows(rows: list[list[str]], separator: str, known: Sequence[str]) 
         if len(row) != width
     ]
     numbering = [number for number, row in enumerate(rows, 1) if len(row) == width]
-    return CsvTable(names, columns, numbering, skipped, separator)
+    return CsvTable(names, columns, numbering, skipped, separator if width > 1 else "")
 
 
 def _columns(rows: list[list[str]], width: int) -> list[list[str]]:

@@ -39,6 +39,7 @@ __all__ = [
     "DAYS_OF_YEAR",
     "MISSING",
     "PLAIN",
+    "THOUSANDS",
     "Reading",
     "as_days",
     "as_numbers",
@@ -50,13 +51,17 @@ __all__ = [
     "is_missing",
     "lookup",
     "odd_cells",
+    "plain_numbers",
     "read_cells",
     "read_number",
     "read_numbers",
+    "readings_of",
     "segments",
+    "signs_of",
     "to_single",
     "transformed",
     "typed",
+    "uniform_numbers",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -224,13 +229,24 @@ def as_numbers(cells: Any) -> Array:
         return as_days(values)
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
+    plain = plain_numbers(values.tolist())
+    return np.array([_number(cell) for cell in values.tolist()], np.float64) if plain is None else plain
+
+
+def plain_numbers(texts: Sequence[Any]) -> Array | None:
+    """Text as float64, the quick way, NaN for blanks; None unless each text is a plain number or blank.
+
+    Example:
+        >>> plain_numbers(["1e3", "", "-.5"]), plain_numbers(["1,5"])
+        (array([1000. ,    nan,   -0.5]), None)
+    """
     try:
-        joined = "\n".join(values.tolist())
+        joined = "\n".join(texts)
         if joined.isascii() and "_" not in joined:  # which Python would take for a number, and no other tool
-            return np.fromiter((float(cell or "nan") for cell in values.tolist()), np.float64, len(values))
+            return np.fromiter((float(text or "nan") for text in texts), np.float64, len(texts))
     except (TypeError, ValueError):
-        pass
-    return np.array([_number(cell) for cell in values.tolist()], np.float64)
+        pass  # no text, or no number
+    return None
 
 
 def as_days(cells: Any, day_first: bool = True) -> Array:
@@ -308,7 +324,11 @@ def lookup(cells: Array, keys: Sequence[str], values: Sequence[float], default: 
 
 PLAIN: dict[str, Any] = {"decimal": ".", "thousands": "", "whole": False, "unit": ""}  # a decimal point and no more
 _OTHER = {".": ",", ",": "."}
+_NAMES = {".": "points", ",": "commas"}
+_SIGN_GROUPS = ("open", "first", "second", "inner", "last")
+_NUM_GUESSES = 50  # texts that are tried for what may stand beside all numbers of a column
 _SEPARATORS = " \u00a0\u2009\u202f'\u2019"  # between thousands, beside the point or the comma
+THOUSANDS = {decimal: other + _SEPARATORS for decimal, other in _OTHER.items()}
 _SYMBOLS = "$\u00a2-\u00a5\u058f\u060b\u09f3\u0e3f\u20a0-\u20c0\ufdfc\uff04\uffe0\uffe1\uffe5\uffe6"  # of currencies
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|RMB|KRW|INR|BRL|SEK|NOK|DKK|PLN|CZK|HUF|TRY|RUB|AUD|CAD|NZD|SGD|HKD|MXN|ZAR|Rs|kr|SFr|Fr"
 _GAP = r"\s{0,2}"
@@ -320,17 +340,26 @@ _WRITTEN = re.compile(
     rf"(?P<number>(?:[0-9]|[.,][0-9])(?:[0-9.,{_SEPARATORS}]*[0-9])?(?:[eE][-+]?[0-9]+)?)"
     rf"{_GAP}(?P<unit>{_BEHIND})?(?P<last>[{_MINUS}])?{_GAP}(?P<close>\))?{_GAP}(?P<behind>{_BEHIND})?"
 )
-_DIGITS = {
+_LAKHS = {".": "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}", ",": ""}  # 12,34,567 in India
+_BODIES = {
+    decimal: (
+        rf"(?:(?:[1-9][0-9]{{0,2}}(?P<mark>[{THOUSANDS[decimal]}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*{_LAKHS[decimal]})"
+        rf"(?:[{decimal}][0-9]+)?|(?:[0-9]+(?:[{decimal}][0-9]+)?|[{decimal}][0-9]+)(?:[eE][-+]?[0-9]+)?)"
+    )
+    for decimal in _OTHER
+}
+_DIGITS = {decimal: re.compile(body) for decimal, body in _BODIES.items()}
+_ONLY = {  # lines with a number that cannot be read with the other decimal sign
     decimal: re.compile(
-        rf"(?:[1-9][0-9]{{0,2}}(?P<mark>[{other}{_SEPARATORS}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
-        rf"|[1-9][0-9]?(?:{other}[0-9]{{2}})+{other}[0-9]{{3}})(?:[{decimal}][0-9]+)?"  # lakhs and crores: 12,34,567
-        rf"|(?:[0-9]+(?:[{decimal}][0-9]+)?|[{decimal}][0-9]+)(?:[eE][-+]?[0-9]+)?"
+        rf"(?m)^[^0-9\n.,]{{0,6}}(?:(?:(?:0|[0-9]{{4,}})?[{decimal}][0-9]+|[0-9]+[{decimal}](?:[0-9]{{1,2}}|[0-9]{{4,}}))"
+        rf"(?:[eE][-+]?[0-9]+)?|[0-9]+[{decimal}][0-9]+[eE][-+]?[0-9]+"
+        rf"|[0-9]{{1,3}}(?:[{THOUSANDS[decimal]}][0-9]{{3}})+[{decimal}][0-9]+"
+        rf"|[0-9]{{1,3}}(?:[{other}][0-9]{{3}}){{2,}}(?:[{decimal}][0-9]+)?{_LAKHS[decimal]})[^0-9\n.,]*$"
     )
     for decimal, other in _OTHER.items()
 }
-_TO_PLAIN = {
-    decimal: str.maketrans({decimal: ".", other: ""} | dict.fromkeys(_SEPARATORS, "")) for decimal, other in _OTHER.items()
-}
+_TWICE = {mark: re.compile(f"[{mark}][0-9]{{2,3}}[{mark}]") for mark in _OTHER}
+_EITHER = re.compile(r"(?m)^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$")
 
 
 class Reading(NamedTuple):
@@ -364,24 +393,71 @@ def read_number(text: str, decimal: str) -> Reading | None:
         decimal: The decimal sign, ``.`` or ``,``.
 
     Example:
-        >>> read_number("-1.234,50 \u20ac", ",")
-        Reading(value=-1234.5, unit='\u20ac', thousands='.', has_decimals=True)
+        >>> read_number("-1.234,50 kg", ",")
+        Reading(value=-1234.5, unit='kg', thousands='.', has_decimals=True)
         >>> read_number("(1,234)", "."), read_number("1.234,5", ".")
         (Reading(value=-1234.0, unit='', thousands=',', has_decimals=False), None)
     """
-    if not (whole := _WRITTEN.fullmatch(text.strip())) or not (digits := _DIGITS[decimal].fullmatch(whole["number"])):
-        return None
-    is_bracketed = bool(whole["open"] or whole["inner"])
-    if is_bracketed != bool(whole["close"]) or (whole["open"] and whole["inner"]):
-        return None
-    value = float(whole["number"].translate(_TO_PLAIN[decimal]))
-    signs = [sign for sign in whole.group("first", "second", "last") if sign]
-    if len(signs) + is_bracketed > 1:
-        return None
-    is_negative = is_bracketed or (signs and signs[0] != "+")
-    unit = " ".join(part.strip().rstrip(".") for part in whole.group("before", "unit", "behind") if part)
-    mark = digits["mark"] or (_OTHER[decimal] if _OTHER[decimal] in whole["number"] else "")
-    return Reading(-value if is_negative else value, unit, mark, decimal in whole["number"])
+    return readings_of(text).get(decimal)
+
+
+def readings_of(text: str) -> dict[str, Reading]:
+    """A text as a number with each decimal sign that makes one of it.
+
+    Example:
+        >>> {sign: reading.value for sign, reading in readings_of("1,234").items()}
+        {'.': 1234.0, ',': 1.234}
+    """
+    if not (whole := _WRITTEN.fullmatch(text.strip())):
+        return {}
+    opened, first, before, second, inner, number, unit, last, closed, behind = whole.groups()
+    signs = "".join(filter(None, [first, second, last]))
+    if bool(opened) + bool(inner) != bool(closed) or len(signs) + bool(closed) > 1:
+        return {}
+    is_negative = bool(closed) or signs not in ("", "+")
+    unit = " ".join(part.strip().rstrip(".") for part in (before, unit, behind) if part)
+    found = {}
+    for decimal, other in _OTHER.items():
+        if digits := _DIGITS[decimal].fullmatch(number):
+            value = float(_plainly(number, decimal))
+            mark = digits["mark"] or (other if other in number else "")
+            found[decimal] = Reading(-value if is_negative else value, unit, mark, decimal in number)
+    return found
+
+
+def uniform_numbers(texts: Sequence[str], decimal: str) -> tuple[str, str, dict[str, float]]:
+    """Those of many texts that are numbers with the same beside them as the first one has: the quick way.
+
+    Args:
+        texts: Different texts.
+        decimal: The decimal sign.
+
+    Returns:
+        The unit; the numbers without it, as they were written, a line each; and the value of each text.
+    """
+    for text in texts[:_NUM_GUESSES]:
+        whole = _WRITTEN.fullmatch(text)
+        if whole and not any(whole.group(*_SIGN_GROUPS)) and _DIGITS[decimal].fullmatch(whole["number"]):
+            before, behind = text[: whole.start("number")], text[whole.end("number") :]
+            like = re.compile(f"{re.escape(before)}[-+]?{_BODIES[decimal]}{re.escape(behind)}")
+            found = [text for text in texts if like.fullmatch(text)]
+            numbers = "\n".join([text[len(before) : len(text) - len(behind)] for text in found])
+            values = map(float, _plainly(numbers, decimal).split("\n"))
+            return readings_of(text)[decimal].unit, numbers, dict(zip(found, values, strict=True))
+    return "", "", {}
+
+
+def signs_of(lines: str) -> list[str]:
+    """The decimal signs without which some number among lines could not be read."""
+    might = [sign for sign, other in _OTHER.items() if sign in lines or (other in lines and _TWICE[other].search(lines))]
+    return [sign for sign in might if _ONLY[sign].search(lines)]
+
+
+def _plainly(number: str, decimal: str) -> str:
+    for mark in THOUSANDS[decimal]:
+        if mark in number:
+            number = number.replace(mark, "")
+    return number.replace(decimal, ".")
 
 
 def read_numbers(
@@ -401,47 +477,70 @@ def read_numbers(
     Returns:
         For each column its values, NaN for cells that are no number with the unit, and what is to be reported.
     """
-    readings = {name: _readings(cells, written[name], is_other_file) for name, cells in columns.items()}
-    contradicted = [name for name, read in readings.items() if _OTHER[written[name]["decimal"]] in _only_signs(read)]
-    if contradicted or any(decimal and decimal != each["decimal"] for each in written.values()):
-        readings = {name: _readings(cells, written[name], True) for name, cells in columns.items()}
-    only = set().union(*map(_only_signs, readings.values()))
-    decimal = decimal or (only.pop() if len(only) == 1 else "")
-    return {
-        name: _read_column(name, cells, written[name], readings[name], decimal, is_other_file)
-        for name, cells in columns.items()
-    }
+    read = {name: _read_texts(cells, written[name], is_other_file) for name, cells in columns.items()}
+    is_contradicted = any(_OTHER[written[name]["decimal"]] in texts.signs for name, texts in read.items())
+    if is_contradicted or any(decimal and decimal != each["decimal"] for each in written.values()):
+        read = {name: _read_closely(cells) for name, cells in columns.items()}
+    signs = set().union(*(texts.signs for texts in read.values()))
+    decimal = decimal or (signs.pop() if len(signs) == 1 else "")
+    return {name: _judged(name, cells, written[name], read[name], decimal, is_other_file) for name, cells in columns.items()}
 
 
-def _readings(cells: Array, written: Spec, closely: bool) -> dict[str, dict[str, Reading]]:
-    """How different texts can be read with each decimal sign; those alone that may contradict the format, unless closely."""
-    if cells.dtype.kind not in "OU":
-        return {}
-    texts = [text for text in dict.fromkeys(cells.tolist()) if isinstance(text, str)]
-    is_plain = ~np.isnan(as_numbers(texts))
-    if not written["unit"]:
-        is_clear = written["decimal"] == "." and not written["whole"] and not closely
-        texts = [
-            text for text, plain in zip(texts, is_plain.tolist(), strict=True) if not plain or ("." in text and not is_clear)
-        ]
-    read = {text: {sign: found for sign in _OTHER if (found := read_number(text, sign))} for text in texts}
-    return {text: found for text, found in read.items() if found}
+class _Texts(NamedTuple):
+    """The different texts of a column.
+
+    Attributes:
+        values: Of those that have one reading.
+        readings: Of the others, with each decimal sign.
+        signs: The decimal signs without which some text could not be read.
+        plain: All cells as plain numbers, where that was tried.
+    """
+
+    values: dict[str, float]
+    readings: dict[str, dict[str, Reading]]
+    signs: set[str]
+    plain: Array | None = None
 
 
-def _only_signs(readings: Mapping[str, Mapping[str, Reading]]) -> set[str]:
-    """The decimal signs without which some text could not be read."""
+def _different_texts(cells: Array) -> list[str]:
+    return list(filter(_is_text, dict.fromkeys(cells.tolist()))) if cells.dtype.kind in "OU" else []
+
+
+def _read_closely(cells: Array) -> _Texts:
+    readings = {text: found for text in _different_texts(cells) if (found := readings_of(text))}
+    return _Texts({}, readings, _signs(readings))
+
+
+def _signs(readings: Mapping[str, Mapping[str, Reading]]) -> set[str]:
     return {sign for found in readings.values() if len(found) == 1 for sign in found}
 
 
-def _read_column(
-    name: str, cells: Array, written: Spec, readings: Mapping[str, Mapping[str, Reading]], decimal: str, is_other_file: bool
-) -> Numbers:
-    only, learned = _only_signs(readings), written["decimal"]
-    sign = _OTHER[learned] if (only or {decimal}) == {_OTHER[learned]} else learned
-    is_settled = learned in only or decimal == learned
-    values: dict[str, float] = {}
+def _read_texts(cells: Array, written: Spec, is_other_file: bool) -> _Texts:
+    """Texts that have the learned format the quick way, unless that is doubtful; the others closely."""
+    sign, plain = written["decimal"], None
+    if sign == "." and not written["unit"]:
+        plain = as_numbers(cells)
+        is_open = np.isnan(plain)
+        if written["whole"]:
+            is_open |= np.fromiter((_is_text(cell) and "." in cell for cell in cells.tolist()), bool, len(cells))
+        cells = cells[is_open]
+    texts = [text for text in _different_texts(cells) if written["unit"] or not text.isdigit()]
+    unit, numbers, values = uniform_numbers(texts, sign)
+    signs = set(signs_of(numbers))
+    is_new = is_other_file or written["whole"] or _OTHER[sign] not in written["thousands"]
+    if unit != written["unit"] or (is_new and not signs and _EITHER.search(numbers)):
+        values, signs = {}, set()
+    readings = {text: found for text in texts if text not in values and (found := readings_of(text))}
+    return _Texts(values, readings, signs | _signs(readings), plain)
+
+
+def _judged(name: str, cells: Array, written: Spec, texts: _Texts, decimal: str, is_other_file: bool) -> Numbers:
+    """Decide by which sign a column is read, and what of it contradicts the training data."""
+    learned, values = written["decimal"], texts.values
+    sign = _OTHER[learned] if (texts.signs or {decimal}) == {_OTHER[learned]} else learned
+    is_settled = learned in texts.signs or decimal == learned
     contradicting, doubtful, bare = [], [], []
-    for text, found in readings.items():
+    for text, found in texts.readings.items():
         reading = found.get(sign) or found[_OTHER[sign]]
         if reading.unit not in ("", written["unit"]):
             values[text] = math.nan
@@ -455,11 +554,10 @@ def _read_column(
         if written["unit"] and not reading.unit:
             bare.append(text)
     if not values:
-        return Numbers(as_numbers(cells), [])
-    signs = {".": "points", ",": "commas"}
+        return Numbers(as_numbers(cells) if texts.plain is None else texts.plain, [])
     lines = {
-        f"are not written as in the training data, which has decimal {signs[learned]}": contradicting,
-        f"can be read in two ways, and are read with decimal {signs[learned]} as in the training data": doubtful,
+        f"are not written as in the training data, which has decimal {_NAMES[learned]}": contradicting,
+        f"can be read in two ways, and are read with decimal {_NAMES[learned]} as in the training data": doubtful,
         f"have no unit and are read as {written['unit']}": bare,
     }
     told = [

@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.encoding import MISSING, PLAIN, Reading, as_numbers, read_number
+from headstart.encoding import (
+    MISSING,
+    PLAIN,
+    THOUSANDS,
+    Reading,
+    as_numbers,
+    plain_numbers,
+    read_number,
+    readings_of,
+    signs_of,
+    uniform_numbers,
+)
 
 __all__ = [
     "NUMBER_LIKE",
@@ -29,10 +40,7 @@ _SIGNS = {".": "points", ",": "commas"}
 _NUMERIC = 0.95  # share of the cells with a value that are numbers, in a column that tells the decimal sign of its table
 _MAX_SHOWN = 40  # characters of a cell
 NUMBER_LIKE = re.compile(r"\s*[-+]?(?:\d[\d.,'\u2019\u00a0\u2009\u202f]*|[.,]\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
-_COMMA_OR_TWO_POINTS = re.compile(r"(?m)^[^\d\n]{0,6}\d[^\n]*,\d|^[^\d\n]{0,6}\d{1,3}\.\d{3}\.\d{3}")
-_POINT = re.compile(  # that can be nothing but a decimal point
-    r"(?m)^[^\d\n.,]{0,6}(?:(?:(?:0|\d{4,})?\.\d+|\d+\.(?:\d\d?|\d{4,}))(?:[eE][-+]?\d+)?|\d+\.\d+[eE][-+]?\d+)[^\d\n.,]*$"
-)
+_NUM_TRIED = 1000  # cells that tell whether a column holds numbers
 
 
 class LearnedNumbers(NamedTuple):
@@ -41,9 +49,8 @@ class LearnedNumbers(NamedTuple):
     Attributes:
         values: ``(n,)`` float64, NaN for what is missing or no number with the unit.
         written: How the numbers are written, as ``encoding`` describes it.
-        distinct: The values of the different texts, NaN likewise.
-        counts: The cells of each of these texts, float64; 0 for a missing one.
-        only: Cells that can be read with one decimal sign alone, by this sign.
+        distinct: The values of the different texts, NaN likewise; of all cells if they are plain numbers.
+        counts: The cells of each of these, float64; 0 for a missing one.
         mixed: What to report if both decimal signs occur; else "".
         doubt: What to report if nothing tells the decimal sign; else "".
         bare: What to report of cells without the unit; else "".
@@ -53,7 +60,6 @@ class LearnedNumbers(NamedTuple):
     written: dict[str, Any]
     distinct: Array
     counts: Array
-    only: Mapping[str, int]
     mixed: str = ""
     doubt: str = ""
     bare: str = ""
@@ -76,59 +82,52 @@ def learn_numbers(texts: Array, decimal: str = "", separator: str = "") -> Learn
         ([1234.5, 850.0, 1100.0], {'decimal': ',', 'thousands': '.', 'whole': False, 'unit': 'kg'})
     """
     cells = texts.tolist()
+    lines = "\n".join(cells)
+    signs, is_whole = signs_of(lines), "." not in lines
+    if (signs == ["."] or is_whole) and (values := plain_numbers(cells)) is not None:
+        written = PLAIN | {"whole": is_whole, "decimal": (is_whole and decimal) or "."}
+        return LearnedNumbers(values, written, values, (texts != "").astype(np.float64))
     counts = Counter(cells)
     counts[""] = 0
-    plain = dict(zip(counts, as_numbers(list(counts)).tolist(), strict=True))
-    is_whole = not any("." in text for text in plain)
-    has_points = any(map(_POINT.fullmatch, plain))
-    if (has_points or is_whole) and not any(text and math.isnan(value) for text, value in plain.items()):
-        written = PLAIN | {"whole": is_whole, "decimal": (is_whole and decimal) or "."}
-        only = {".": 1} if has_points else {}
-        return LearnedNumbers(_values(cells, plain), written, _array(plain.values()), _array(counts.values()), only)
-    found = {text: readings for text, value in plain.items() if (readings := _readings(text, value))}
-    only = _only(found, counts)
     usual = decimal or ("," if separator == ";" else ".")
-    sign = max(_SIGNS, key=lambda each: (only.get(each, 0), each == usual))
-    learned = _learned(cells, counts, found, sign)
-    return learned._replace(only=only, mixed=_mixed(found, only, sign), doubt="" if only or decimal else _doubt(found, sign))
-
-
-def _learned(
-    cells: list[str], counts: Counter[str], found: Mapping[str, Mapping[str, Reading]], sign: str
-) -> LearnedNumbers:
-    """A column whose numbers have this decimal sign, but for those that can only be read with the other one."""
-    chosen = {text: readings.get(sign) or next(iter(readings.values())) for text, readings in found.items()}
-    units = Counter[str]()
-    for text, reading in chosen.items():
-        units[reading.unit] += counts[text]
-    unit = max(units, key=lambda each: (units[each], each), default="")
-    fitting = {text: reading for text, reading in chosen.items() if reading.unit in ("", unit)}
-    value_of = {text: fitting[text].value if text in fitting else math.nan for text in counts}
-    written = {
-        "decimal": sign,
-        "thousands": "".join(sorted({reading.thousands for reading in fitting.values()})),
-        "whole": not any(reading.has_decimals for reading in fitting.values()),
-        "unit": unit,
-    }
-    bare = f"{units['']} of {units.total()} cells have no unit and are read as {unit}" if unit and units[""] else ""
-    values = _values(cells, value_of)
-    return LearnedNumbers(values, written, _array(value_of.values()), _array(counts.values()), {}, bare=bare)
-
-
-def _only(found: Mapping[str, Mapping[str, Reading]], counts: Counter[str]) -> dict[str, int]:
-    """Cells that can be read with one decimal sign alone, by this sign."""
+    if len(signs) < 2:
+        return _learned(cells, counts, signs[0] if signs else usual, is_sure=bool(signs or decimal))
+    found = {text: readings for text in counts if (readings := readings_of(text))}
     only = Counter[str]()
     for text, readings in found.items():
         if len(readings) == 1:
             only[next(iter(readings))] += counts[text]
-    return dict(only)
+    sign = max(_SIGNS, key=lambda each: (only[each], each == usual))
+    return _learned(cells, counts, sign, is_sure=True)._replace(mixed=_mixed(found, only, sign))
 
 
-def _readings(text: str, plain: float) -> dict[str, Reading]:
-    """A text as a number with each decimal sign; one that has neither point nor comma is the same with both."""
-    if not math.isnan(plain) and "." not in text:
-        return dict.fromkeys(_SIGNS, Reading(plain))
-    return {sign: reading for sign in _SIGNS if (reading := read_number(text, sign))}
+def _learned(cells: list[str], counts: Counter[str], sign: str, *, is_sure: bool) -> LearnedNumbers:
+    """A column whose numbers have this decimal sign, but for those that can only be read with the other one."""
+    usual_unit, lines, value_of = uniform_numbers(list(counts), sign)
+    rest = [text for text in counts if text not in value_of]
+    others = {text: found.get(sign) or next(iter(found.values())) for text in rest if (found := readings_of(text))}
+    for text, value in zip(rest, as_numbers(rest).tolist(), strict=True):
+        if text not in others and not math.isnan(value):  # infinite
+            others[text] = Reading(value)
+    units = Counter({usual_unit: sum(map(counts.__getitem__, value_of))})
+    for text, reading in others.items():
+        units[reading.unit] += counts[text]
+    unit = max(units, key=lambda each: (units[each], each))
+    doubt = "" if is_sure else _doubt([*value_of, *others], sign)
+    if usual_unit not in ("", unit):
+        value_of, lines = {}, ""
+    fitting = {text: reading for text, reading in others.items() if reading.unit in ("", unit)}
+    value_of = dict.fromkeys(counts, math.nan) | value_of | {text: reading.value for text, reading in fitting.items()}
+    marks = {mark for mark in THOUSANDS[sign] if mark in lines} | {reading.thousands for reading in fitting.values()}
+    written = {
+        "decimal": sign,
+        "thousands": "".join(sorted(marks)),
+        "whole": sign not in lines and not any(reading.has_decimals for reading in fitting.values()),
+        "unit": unit,
+    }
+    bare = f"{units['']} of {units.total()} cells have no unit and are read as {unit}" if unit and units[""] else ""
+    values = _values(cells, value_of)
+    return LearnedNumbers(values, written, _array(value_of.values()), _array(counts.values()), doubt=doubt, bare=bare)
 
 
 def _values(cells: list[str], value_of: Mapping[str, float]) -> Array:
@@ -147,14 +146,14 @@ def _mixed(found: Mapping[str, Mapping[str, Reading]], only: Mapping[str, int], 
     return f"{only[sign]} cells have decimal {_SIGNS[sign]}, {only[other]} decimal {_SIGNS[other]} ({example[:_MAX_SHOWN]})"
 
 
-def _doubt(found: Mapping[str, Mapping[str, Reading]], sign: str) -> str:
+def _doubt(texts: Iterable[str], sign: str) -> str:
     """What to report of numbers which nothing in the table tells how to read."""
-    doubtful = {text: each for text, each in found.items() if len(each) == 2 and each["."].value != each[","].value}
-    if not doubtful:
-        return ""
-    text, readings = next(iter(doubtful.items()))
-    other = next(each for each in _SIGNS if each != sign)
-    return f"{text[:_MAX_SHOWN]} is read as {readings[sign].value:.10g}, and not as {readings[other].value:.10g}"
+    for text in texts:
+        found = readings_of(text)
+        if len(found) == 2 and found["."].value != found[","].value:
+            other = next(each for each in _SIGNS if each != sign)
+            return f"{text[:_MAX_SHOWN]} is read as {found[sign].value:.10g}, and not as {found[other].value:.10g}"
+    return ""
 
 
 def format_of_numbers(values: Array) -> dict[str, Any]:
@@ -166,13 +165,12 @@ def format_of_numbers(values: Array) -> dict[str, Any]:
 def are_numbers(texts: Sequence[str]) -> bool:
     """Whether all texts are numbers without units, however they are written."""
     unread = (text for text, value in zip(texts, as_numbers(texts).tolist(), strict=True) if math.isnan(value))
-    return all(any((reading := read_number(text, sign)) and not reading.unit for sign in _SIGNS) for text in unread)
+    return all((found := readings_of(text)) and not any(reading.unit for reading in found.values()) for text in unread)
 
 
 def is_amount(text: str) -> bool:
     """Whether a text is a number with a unit beside it."""
-    readings = [read_number(text, sign) for sign in _SIGNS]
-    return any(reading is not None and reading.unit for reading in readings)
+    return any(reading.unit for reading in readings_of(text).values())
 
 
 def decimal_of(columns: Sequence[Sequence[str]]) -> str:
@@ -188,16 +186,11 @@ def decimal_of(columns: Sequence[Sequence[str]]) -> str:
         >>> decimal_of([["1,5", "1,200"], ["a,b", "c,d"]]), decimal_of([["1,200", "3,100"]])
         (',', '')
     """
-    joined = ["\n".join(column) for column in columns]
-    suspects = [bool(_COMMA_OR_TWO_POINTS.search(text)) for text in joined]
-    if not any(suspects):
-        return "." if any(map(_POINT.search, joined)) else ""
     votes = Counter[str]()
-    for column, text, suspect in zip(columns, joined, suspects, strict=True):
-        if suspect or _POINT.search(text):
-            learned = learn_numbers(np.array(["" if cell.lower() in MISSING else cell for cell in column] or [""], object))
-            if _is_numeric(learned):
-                votes.update(sorted(learned.only, key=lambda sign: -learned.only[sign])[:1])
+    for column in columns:
+        signs = signs_of("\n".join(column))
+        if len(signs) == 1 and _is_numeric(column[:: 1 + len(column) // _NUM_TRIED]):
+            votes[signs[0]] += 1
     return "" if votes["."] == votes[","] else max(votes, key=lambda sign: votes[sign])
 
 
@@ -214,6 +207,6 @@ def with_other_sign(cells: Array, decimal: str) -> Array:
     return np.array([cell.translate(swapped) if read_number(cell, decimal) else cell for cell in cells] + [""], object)[:-1]
 
 
-def _is_numeric(learned: LearnedNumbers) -> bool:
-    num_numbers = learned.counts[~np.isnan(learned.distinct)].sum()
-    return bool(num_numbers >= max(1, _NUMERIC * learned.counts.sum()))
+def _is_numeric(cells: Sequence[str]) -> bool:
+    present = [cell for cell in cells if cell.lower() not in MISSING]
+    return sum(map(bool, map(readings_of, present))) >= max(1, _NUMERIC * len(present))
