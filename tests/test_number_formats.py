@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from headstart.cells import Table, read_cells, table_of_frame
 from headstart.encoding import PLAIN, as_text, encode, read_number
+from headstart.extractor import TABLE, PartA
 from headstart.frames import Known, dataset_of_table, read_table
 from headstart.labels import NumberFormats
 from headstart.number_formats import LearnedNumbers, decimal_of, learn_numbers
 from headstart.table_encoder import learn_encoding
+from headstart.table_features import encode_table
 
 Array = np.ndarray[Any, Any]
 Form = Callable[[float, int], str]
@@ -226,6 +228,13 @@ def test_a_unit_is_learned_with_its_column() -> None:
         "w: 1 of 4 cells have no unit and are read as kg (7.5 as 7.5)",
         "w: 1 of 4 cells are no numbers in kg and count as missing (7500 g)",
     ]
+
+
+def test_one_year_and_two_years_have_one_unit() -> None:
+    """A plural is no other unit."""
+    learned = learn_numbers(texts("1 year", "2 years", "3 years", "1 year"))
+    assert (learned.values.tolist(), learned.written["unit"]) == ([1, 2, 3, 1], "year")
+    assert np.isnan(learn_numbers(texts("1 m", "2 ms", "3 ms")).values).tolist() == [True, False, False]
 
 
 def test_different_units_stay_text_and_are_reported() -> None:
@@ -442,6 +451,18 @@ def test_most_values_outside_the_range_are_reported() -> None:
         encode({"a": [1, 99, -5], "b": [np.nan, np.nan, 64]}, encoding)
     assert [str(warning.message) for warning in told] == [
         "a: 2 of 3 values lie outside the range of the training data (0 to 8): -5 to 99"
+    ]
+
+
+def test_rows_outside_training_that_do_not_fit_are_a_finding(tmp_path: Path) -> None:
+    """What the training rows teach is held against the others, and changes nothing of what was learned."""
+    rows = [f"{i}.5 kg,{i % 2},train" for i in range(40)] + [f"{i}00.5 g,{i % 2},test" for i in range(4)]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["w,y,split", *rows]))
+    features = encode_table(read_table(path, target="y"), PartA(TABLE))
+    assert features.encoding["columns"][0]["written"]["unit"] == "kg"
+    assert [tuple(note) for note in features.notes] == [
+        ("D214", "w: 4 of 4 cells are no numbers in kg and count as missing (000.5 g, 100.5 g, 200.5 g)")
     ]
 
 

@@ -335,6 +335,7 @@ _GAP = r"\s{0,2}"
 _MINUS = "\u2212\u2013-"  # last in a set of characters, where it is no range
 _BEFORE = rf"[A-Za-z]{{0,3}}[{_SYMBOLS}]|%|(?:{_CODES})\.?"
 _BEHIND = rf"(?:[^\W\d_]|[%\u2030\u00b0\u2032\u2033'\"/+{_SYMBOLS}])[^0-9()]{{0,15}}(?:(?<=[A-Za-z])[23])?"  # kg, m2, sq ft
+_PLURAL = re.compile(r"(?<=[A-Za-z]{3})s$")  # 1 year and 2 years are of one unit, but not m and ms
 _WRITTEN = re.compile(
     rf"(?P<open>\()?{_GAP}(?P<first>[+{_MINUS}])?{_GAP}(?P<before>{_BEFORE})?{_GAP}(?P<second>[+{_MINUS}])?{_GAP}(?P<inner>\()?{_GAP}"
     rf"(?P<number>(?:[0-9]|[.,][0-9])(?:[0-9.,{_SEPARATORS}]*[0-9])?(?:[eE][-+]?[0-9]+)?)"
@@ -415,7 +416,7 @@ def readings_of(text: str) -> dict[str, Reading]:
     if bool(opened) + bool(inner) != bool(closed) or len(signs) + bool(closed) > 1:
         return {}
     is_negative = bool(closed) or signs not in ("", "+")
-    unit = " ".join(part.strip().rstrip(".") for part in (before, unit, behind) if part)
+    unit = " ".join(_PLURAL.sub("", part.strip().rstrip(".")) for part in (before, unit, behind) if part)
     found = {}
     for decimal, other in _OTHER.items():
         if digits := _DIGITS[decimal].fullmatch(number):

@@ -432,7 +432,7 @@ class Model:
         nothing = np.zeros(0, np.int64)
         dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
         targets, columns, aside = (tuple(signature.get(key, ())) for key in ("target", "table_columns", "set_aside"))
-        formats = signature["target_formats"]
+        formats = signature.get("target_formats", {})
         model.dataset = replace(dataset, target_columns=targets, columns=columns, set_aside=aside, target_formats=formats)
         model.encoding = signature.get("encoding")
         model.thresholds = thresholds_of(signature)

@@ -155,7 +155,7 @@ class Predictor:
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
         self._set_aside = tuple(signature.get("set_aside", ()))
-        self._formats = NumberFormats(signature["target_formats"], (self.encoding or {}).get("separator", ""))
+        self._formats = NumberFormats(signature.get("target_formats", {}), (self.encoding or {}).get("separator", ""))
         if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
             add_graph(folder)  # of a run that ended before its graph was made
         if self.encoding:
