@@ -219,7 +219,7 @@ def test_a_unit_is_learned_with_its_column() -> None:
     assert (spec["kind"], spec["range"], spec["written"]["unit"]) == ("number", [0.5, 70], "kg")
     assert {note.code: note.measured for note in notes} == {
         "D206": "w: 1 of 50 cells are no numbers in kg and count as missing (500 g)",
-        "D213": "w: 1 of 49 cells have no unit and are read as kg",
+        "D213": "w: 1 of 50 cells have no unit and are read as kg",
     }
     with pytest.warns(UserWarning, match="training data|read as kg") as told:
         rows = encode({"w": ["7.5 kg", "7500 g", 7.5, "7.5"]}, encoding)
@@ -389,9 +389,8 @@ def test_frames_and_parquet_with_text_numbers_are_read_alike(taught: dict[str, d
 
 def encoding_of(**columns: Array) -> dict[str, Any]:
     """What these columns teach."""
-    table = Table(
-        tuple(columns), tuple(columns.values()), decimal=decimal_of([column.tolist() for column in columns.values()])
-    )
+    decimal = decimal_of([column.tolist() for column in columns.values() if column.dtype == object])
+    table = Table(tuple(columns), tuple(columns.values()), decimal=decimal)
     return learn_encoding(table, np.arange(len(table)) % 2, "binary")[0]
 
 

@@ -518,19 +518,22 @@ def _signs(readings: Mapping[str, Mapping[str, Reading]]) -> set[str]:
 
 def _read_texts(cells: Array, written: Spec, is_other_file: bool) -> _Texts:
     """Texts that have the learned format the quick way, unless that is doubtful; the others closely."""
-    sign, plain = written["decimal"], None
+    sign, plain, unclear = written["decimal"], None, cells
     if sign == "." and not written["unit"]:
         plain = as_numbers(cells)
-        is_open = np.isnan(plain)
+        is_unclear = np.isnan(plain)
         if written["whole"]:
-            is_open |= np.fromiter((_is_text(cell) and "." in cell for cell in cells.tolist()), bool, len(cells))
-        cells = cells[is_open]
-    texts = [text for text in _different_texts(cells) if written["unit"] or not text.isdigit()]
+            is_unclear |= np.fromiter((_is_text(cell) and "." in cell for cell in cells.tolist()), bool, len(cells))
+        unclear = cells[is_unclear]
+    texts = [text for text in _different_texts(unclear) if written["unit"] or not text.isdigit()]
+    if not texts:
+        return _Texts({}, {}, set(), plain)
+    different = texts if plain is None else _different_texts(cells)
     unit, numbers, values = uniform_numbers(texts, sign)
-    signs = set(signs_of(numbers))
+    signs = set(signs_of("\n".join(different)))
     is_new = is_other_file or written["whole"] or _OTHER[sign] not in written["thousands"]
     if unit != written["unit"] or (is_new and not signs and _EITHER.search(numbers)):
-        values, signs = {}, set()
+        values = {}
     readings = {text: found for text in texts if text not in values and (found := readings_of(text))}
     return _Texts(values, readings, signs | _signs(readings), plain)
 
