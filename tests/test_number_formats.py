@@ -256,7 +256,7 @@ def test_a_row_above_amounts_may_be_one(read: Any) -> None:
     lines = [f"{i}.5 kg,${i}" for i in range(9)]
     assert len(read(*lines)) == 9
     assert read("weight,price", *lines).names == ("weight", "price")
-    assert len(read(*(f"1'{i}00;1\u202f{i}00" for i in range(100, 109)))) == 9
+    assert len(read(*(f"1'{i};1\u202f{i};1 {i}" for i in range(100, 109)))) == 9
 
 
 def test_columns_of_written_numbers_tell_rows_apart(tmp_path: Path) -> None:

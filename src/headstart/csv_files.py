@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.csv_rows import FILE_NAME, read_rows, usual_width
 from headstart.encoding import as_days, is_missing
-from headstart.number_formats import NUMBER_LIKE, are_numbers, is_amount
+from headstart.number_formats import are_numbers, is_amount, is_number
 from headstart.skipping import Skipped
 
 __all__ = ["CsvTable", "read_csv_table"]
@@ -84,7 +84,7 @@ def _is_header(first: list[str], columns: list[list[str]], known: Sequence[str])
     is_nameless = bool(known) and all(re.fullmatch(r"c\d+", name) for name in known)  # the model's table had no header
     told: list[int] = np.flatnonzero(~is_missing(np.array(first, object))).tolist()
     below = {i: set(columns[i]) for i in told}
-    if numbered := [i for i in told if NUMBER_LIKE.fullmatch(first[i])]:
+    if numbered := [i for i in told if is_number(first[i])]:
         # A name may be a number, where others are words above numbers and none is a cell below.
         words = [i for i in told if i not in numbered]
         if any(first[i] in below[i] for i in words):

@@ -30,6 +30,7 @@ __all__ = [
     "decimal_of",
     "format_of_numbers",
     "is_amount",
+    "is_number",
     "learn_numbers",
     "with_other_sign",
 ]
@@ -166,6 +167,11 @@ def are_numbers(texts: Sequence[str]) -> bool:
     """Whether all texts are numbers without units, however they are written."""
     unread = (text for text, value in zip(texts, as_numbers(texts).tolist(), strict=True) if math.isnan(value))
     return all((found := readings_of(text)) and not any(reading.unit for reading in found.values()) for text in unread)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text looks like a number without a unit."""
+    return bool(NUMBER_LIKE.fullmatch(text)) or any(not reading.unit for reading in readings_of(text).values())
 
 
 def is_amount(text: str) -> bool:
