@@ -156,10 +156,11 @@ def test_a_question_mark_is_no_name(read: Any) -> None:
 
 
 def test_a_decimal_comma_does_not_separate(read: Any) -> None:
-    """Semicolons do, with a header or without one; the cells then have a point."""
+    """Semicolons do, with a header or without one; cells stay as they were written."""
     lines = ["Müller;1,5;2,25", "Maier;0,5;1,75"]
-    assert rows_of(read(["name;length;width", *lines])[0])[0] == ("Müller", "1.5", "2.25")
-    assert rows_of(read(["1,5;2,5", "3,5;4,5"])[0]) == [("1.5", "2.5"), ("3.5", "4.5")]
+    assert rows_of(read(["name;length;width", *lines])[0])[0] == ("Müller", "1,5", "2,25")
+    assert rows_of(read(["1,5;2,5", "3,5;4,5"])[0]) == [("1,5", "2,5"), ("3,5", "4,5")]
+    assert rows_of(read(["1,5;2.000,5"])[0]) == [("1,5", "2.000,5")]
 
 
 def test_what_stands_in_every_row_need_not_separate(read: Any) -> None:
@@ -553,52 +554,6 @@ def test_a_quote_that_is_never_closed_swallows_no_rows(read: Any) -> None:
     assert read(["n,size", "1,2 inch", "2,3 inch", '3,"5 inch', "4,6 inch"])[0].column("n").tolist() == list("1234")
     table, skipped = read(["a,b,c", *['1,"x,y"z,"5 inch'] * 99])
     assert len(table) + len(skipped) in (99, 100)
-
-
-# Commas in numbers
-
-
-@pytest.mark.parametrize(
-    ("mark", "cells", "values"),
-    [
-        (";", "1,5 -0,25 3 1,100", "1.5 -0.25 3 1.100"),
-        (";", "1.234,5 2.000 1.234.567,25 -3,5", "1234.5 2000 1234567.25 -3.5"),
-        (";", "1,5 2.5 1.234 3", "1.5 2.5 1.234 3"),  # points are decimal too
-        (";", "1,234,567 2,345 3,456,789 9,999", "1234567 2345 3456789 9999"),  # two commas are no decimal ones
-        ("\t", "1,100 2,250 999 ?", "1100 2250 999 ?"),
-        ("\t", "1,100 2,25 999 ?", "1.100 2.25 999 ?"),
-        ("\t", "0,123 1,100 2,250 NA", "0.123 1.100 2.250 NA"),
-        (",", "1,234,567.8 -1,234 +12,000.5 7", "1234567.8 -1234 +12000.5 7"),
-        (",", "1,5 1,100 2 1e3", "1.5 1.100 2 1e3"),
-    ],
-)
-@pytest.mark.parametrize("has_header", [True, False])
-def test_commas_in_a_column_of_numbers(read: Any, mark: str, cells: str, values: str, has_header: bool) -> None:
-    """Decimal ones between semicolons, or where one can be nothing else; thousands otherwise."""
-    lines = [f'"{cell}"{mark}{word}' for cell, word in zip(cells.split(), "uvuv", strict=True)]
-    table, _ = read([f'"size, cm"{mark}kind'] * has_header + lines)
-    assert table.columns[0].tolist() == values.split()
-    assert table.names[0] == ("size, cm" if has_header else "c0")
-
-
-def test_commas_are_the_same_in_all_columns_of_numbers(read: Any) -> None:
-    """One that is surely decimal tells of the others, and text stays as it stood, numbers in it too."""
-    lines = [f"{i},{i}50\t1,{i}\t{'1,5' if i % 2 else 'about 1,5'}" for i in range(1, 9)]
-    table, _ = read(["a\tb\tc", *lines])
-    assert rows_of(table)[:2] == [("1.150", "1.1", "1,5"), ("2.250", "1.2", "about 1,5")]
-    assert read(["a\tc", *(line.split("\t")[0] + "\tx" for line in lines)])[0].column("a")[0] == "1150"
-
-
-def test_a_row_alone_has_numbers_too(read: Any) -> None:
-    """As of a table to be predicted."""
-    assert rows_of(read(["1,5;2.000,5"])[0]) == [("1.5", "2000.5")]
-
-
-def test_numbers_among_a_few_words(read: Any) -> None:
-    """A column of numbers may have one cell in twenty that is none, and that cell stays."""
-    cells = [f"{i},5" for i in range(39)] + ["about 3,5"]
-    assert read([f"{cell};x" for cell in cells])[0].column("c0").tolist()[-2:] == ["38.5", "about 3,5"]
-    assert read([f"{cell};x" for cell in cells[-9:]])[0].column("c0").tolist() == cells[-9:]
 
 
 # Numbers that are names

@@ -58,7 +58,7 @@ def test_what_a_column_is() -> None:
         number=texts(NOISE[:100].round(2)),
         date=texts(days),
         real_date=days.astype("datetime64[s]"),
-        category=texts(LABELS[100:200] * 10).astype("U2").astype(object) + "%",
+        category="kind " + texts(LABELS[100:200] * 10),
     )
     assert {name: spec["kind"] for name, spec in specs.items()} == {
         "number": "number",
@@ -86,11 +86,11 @@ def test_cells_that_do_not_fit() -> None:
 
 
 def test_numbers_that_are_read_as_text_are_told() -> None:
-    """Among too many words to be marks of missing values, or with a unit; names that hold a digit are no numbers."""
+    """Among too many words to be marks of missing values, or with several units; names that hold a digit are no numbers."""
     numbers = texts(NOISE[:100].round(3))
     numbers[:10] = [f"word {i % 5}" for i in range(10)]
-    units = texts([f"{cell:.1f} kg" for cell in 70 + 9 * NOISE[:100]])
-    dollars = texts([f"$1,{cell:03.0f}" for cell in 500 + 90 * NOISE[:100]])
+    units = texts([f"{cell:.1f} {'kg' if i % 2 else 'lb'}" for i, cell in enumerate(70 + 9 * NOISE[:100])])
+    dollars = texts([f"{'' if i % 3 else '~'}$1,{cell:03.0f}" for i, cell in enumerate(500 + 90 * NOISE[:100])])
     codes, addresses = (texts([form.format(i) for i in range(100)]) for form in ("P{:04d}", "10.0.0.{}"))
     assert not [note for note in learn(codes=codes, addresses=addresses)[1] if note.code == "D210"]
     cabins = texts([f"{'ABCDEFG'[i % 7]}{i % 40}" for i in range(100)])
@@ -98,8 +98,8 @@ def test_numbers_that_are_read_as_text_are_told() -> None:
     told = {note.measured.split(" (")[0] for note in notes if note.code == "D210"}
     assert told == {
         "numbers: 90 of 100 cells are numbers",
-        "units: 100 of 100 cells are numbers with kg beside them",
-        "dollars: 100 of 100 cells are numbers with $ beside them",
+        "units: 100 of 100 cells are numbers, with 2 units: kg, lb",
+        "dollars: 66 of 100 cells are numbers with $ beside them",
     }
 
 

@@ -16,6 +16,7 @@ from headstart.csv_files import read_csv_table
 from headstart.encoding import as_numbers
 from headstart.errors import DatasetError
 from headstart.fingerprint import array_digest, settings_digest
+from headstart.number_formats import decimal_of, with_other_sign
 from headstart.skipping import Skipped
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Table:
             stood, stripped; ``""`` is missing). A CSV file has text alone.
         numbering: The number of each row in what it was read from, ``(n,)``; 1 to n if None.
         recurring: Names that several columns had; all but the first have a number behind it now.
+        decimal: The decimal sign of its text, ``.`` or ``,``, as all of its columns show together; "" if they do not.
+        separator: What separated the cells in the file; "" if there was none.
 
     Example:
         >>> table = Table(("a", "b"), (np.array([1.0, 2.0]), np.array(["x", ""], object)))
@@ -47,6 +50,8 @@ class Table:
     columns: tuple[Array, ...]
     numbering: Array | None = None
     recurring: tuple[str, ...] = ()
+    decimal: str = ""
+    separator: str = ""
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -66,8 +71,14 @@ class Table:
         return replace(self, names=tuple(names), columns=tuple(self.column(name) for name in names))
 
     def plus(self, other: Table) -> Table:
-        """The rows of both, these first; the columns are the same."""
-        columns = [np.concatenate([self.column(name), other.column(name)]) for name in self.names]
+        """The rows of both, these first; the columns are the same, and numbers in text are written as in these rows."""
+        is_other = {self.decimal, other.decimal} == {".", ","}
+        columns = [
+            np.concatenate(
+                [self.column(name), with_other_sign(other.column(name), other.decimal) if is_other else other.column(name)]
+            )
+            for name in self.names
+        ]
         numbering = np.concatenate([self.row_numbers(), other.row_numbers()])
         return replace(self, columns=tuple(columns), numbering=numbering)
 
@@ -87,7 +98,7 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
 
     A CSV file may be UTF-8, UTF-16 with its mark, or of a Western code page; separated by commas, semicolons, tabs, bars
     or spaces; quoted or not; with a header or without one, where columns are called c0, c1 and so on. Blank lines are
-    no rows; a cell in quotes may hold lines. In columns of numbers, decimal commas become points and marks of thousands go.
+    no rows; a cell in quotes may hold lines.
 
     Args:
         path: The file.
@@ -110,7 +121,7 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
     except (ValueError, ImportError, csv.Error) as error:
         raise _unreadable(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
     columns = tuple(np.array(column, object) for column in found.columns)
-    return _table(found.names, columns, np.array(found.numbering, np.int64)), found.skipped
+    return _table(found.names, columns, np.array(found.numbering, np.int64), found.separator), found.skipped
 
 
 def table_of_frame(frame: pd.DataFrame) -> Table:
@@ -153,9 +164,10 @@ def _unreadable(received: str, advice: str = "open it in a spreadsheet and save 
     )
 
 
-def _table(names: Sequence[str], columns: tuple[Array, ...], numbering: Array | None = None) -> Table:
+def _table(names: Sequence[str], columns: tuple[Array, ...], numbering: Array | None = None, separator: str = "") -> Table:
     recurring = tuple(name for name, count in Counter(names).items() if name and count > 1)
-    return Table(_unique(names), columns, numbering, recurring)
+    decimal = decimal_of([column.tolist() for column in columns if column.dtype.kind == "O"])
+    return Table(_unique(names), columns, numbering, recurring, decimal, separator)
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headstart.csv_numbers import NUMBER_LIKE, with_plain_numbers
 from headstart.csv_rows import FILE_NAME, read_rows, usual_width
-from headstart.encoding import as_days, as_numbers, is_missing
+from headstart.encoding import as_days, is_missing
+from headstart.number_formats import are_numbers, is_amount, is_number
 from headstart.skipping import Skipped
 
 __all__ = ["CsvTable", "read_csv_table"]
@@ -27,12 +27,14 @@ class CsvTable(NamedTuple):
         columns: The stripped cells of each column.
         numbering: The number of each row among the rows of the file, from 1, a header not counted.
         skipped: The rows whose number of cells is not the table's.
+        separator: What separates cells; "" if there is one column.
     """
 
     names: list[str]
     columns: list[list[str]]
     numbering: list[int]
     skipped: list[Skipped]
+    separator: str
 
 
 def read_csv_table(content: bytes, known: Sequence[str] = ()) -> CsvTable:
@@ -54,10 +56,10 @@ def _table_of_rows(rows: list[list[str]], separator: str, known: Sequence[str]) 
     if width > 1 and not any(row[-1] for row in rows if len(row) == width):  # a separator at the end of each line
         rows = [row[:-1] if len(row) == width else row for row in rows]
         width -= 1
-    if len(rows[0]) == width - 1 > 1 and _is_header(["", *rows[0]], _columns(rows, width, separator), known):
+    if len(rows[0]) == width - 1 > 1 and _is_header(["", *rows[0]], _columns(rows, width), known):
         rows[0].insert(0, "")  # as R writes a table whose rows have names
     place = next(i for i, row in enumerate(rows) if len(row) == width)
-    columns, names = _columns(rows, width, separator), [""] * width
+    columns, names = _columns(rows, width), [""] * width
     if _is_header(rows[place], below := [column[1:] for column in columns], known):
         columns, names = below, rows.pop(place)
     size = f"{width} column" + "s" * (width != 1)
@@ -66,12 +68,13 @@ def _table_of_rows(rows: list[list[str]], separator: str, known: Sequence[str]) 
         for number, row in enumerate(rows, 1)
         if len(row) != width
     ]
-    return CsvTable(names, columns, [number for number, row in enumerate(rows, 1) if len(row) == width], skipped)
+    numbering = [number for number, row in enumerate(rows, 1) if len(row) == width]
+    return CsvTable(names, columns, numbering, skipped, separator if width > 1 else "")
 
 
-def _columns(rows: list[list[str]], width: int, separator: str) -> list[list[str]]:
+def _columns(rows: list[list[str]], width: int) -> list[list[str]]:
     """The cells of each column, in rows of this width."""
-    return with_plain_numbers([[row[i] for row in rows if len(row) == width] for i in range(width)], separator)
+    return [[row[i] for row in rows if len(row) == width] for i in range(width)]
 
 
 def _is_header(first: list[str], columns: list[list[str]], known: Sequence[str]) -> bool:
@@ -81,7 +84,7 @@ def _is_header(first: list[str], columns: list[list[str]], known: Sequence[str])
     is_nameless = bool(known) and all(re.fullmatch(r"c\d+", name) for name in known)  # the model's table had no header
     told: list[int] = np.flatnonzero(~is_missing(np.array(first, object))).tolist()
     below = {i: set(columns[i]) for i in told}
-    if numbered := [i for i in told if NUMBER_LIKE.fullmatch(first[i])]:
+    if numbered := [i for i in told if is_number(first[i])]:
         # A name may be a number, where others are words above numbers and none is a cell below.
         words = [i for i in told if i not in numbered]
         if any(first[i] in below[i] for i in words):
@@ -89,7 +92,9 @@ def _is_header(first: list[str], columns: list[list[str]], known: Sequence[str])
         if not is_nameless and _is_count(first, columns, numbered):
             return True
         return sum(_are_numbers(below[i]) for i in words) > 0 and len(numbered) <= len(words)
-    if any(_are_dates([first[i]]) and _are_dates([*cells]) for i, cells in below.items()):
+    if any(_are_dates([first[i]]) and _are_dates([*cells]) for i, cells in below.items()) or any(
+        is_amount(first[i]) and 2 * sum(map(is_amount, cells)) > len(cells) for i, cells in below.items()
+    ):
         return False
     if is_nameless and abs(len(first) - len(known)) <= 1:  # one here would stand above numbers
         return any(_are_numbers(cells) for cells in below.values())
@@ -126,8 +131,8 @@ def _rise(cells: Sequence[str]) -> bool:
 def _are_numbers(cells: set[str]) -> bool:
     """Whether all of the cells are numbers, or missing."""
     values = np.array([*cells], object)
-    missing = is_missing(values)
-    return bool((missing | ~np.isnan(as_numbers(values))).all() and not missing.all())
+    present = values[~is_missing(values)].tolist()
+    return bool(present) and are_numbers(present)
 
 
 def _are_dates(cells: list[str]) -> bool:

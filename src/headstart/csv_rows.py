@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from headstart.csv_numbers import NUMBER_LIKE
+from headstart.number_formats import NUMBER_LIKE
 
 __all__ = ["FILE_NAME", "read_rows", "usual_width"]
 

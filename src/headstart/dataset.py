@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Dataset:
             for a sample that belongs to no other; empty if the user said nothing.
         scaling: Regression: the scale that the targets are learned in, once the training split is known.
         target_columns: The columns of a table that labels were read from.
+        target_formats: How numbers in these columns are written, by name, as ``encoding`` describes it.
         columns: All columns of a table of features, in their order.
         set_aside: Those that are neither target nor feature: of splits, and of what belongs together.
     """
@@ -68,6 +69,7 @@ class Dataset:
     together: tuple[str, ...] = ()
     scaling: Scaling | None = None
     target_columns: tuple[str, ...] = ()
+    target_formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     columns: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
 

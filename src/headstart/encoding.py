@@ -6,15 +6,19 @@ The same encoding is carried out as ONNX nodes and as TensorFlow operations by `
 float64 and round once, at the end. Cells that hold something and count as missing are told by a ``UserWarning``. What an
 encoding holds::
 
-    {"format": 1, "width": W, "num_dense": D, "columns": [one spec a column]}
+    {"format": 1, "width": W, "num_dense": D, "separator": S, "columns": [one spec a column]}
 
-    number    name, fill, flag, transform ("none", "log" or "quantile" with knots and values), offset, scale
+    number    name, fill, flag, transform ("none", "log" or "quantile" with knots and values), offset, scale, range, written
               -> the standardised value; where flag is true, 1 for a missing cell and 0 for others
     date      name, fill, flag, day_first, offset, scale
               -> standardised days, sine and cosine of the year, sine and cosine of the week; the flag
     category  name, levels, two_way
               -> 1 for its level, in a last column for a cell of none of them; two_way: one column, 0.5 for none of them
               codes, where there are many levels -> besides, at position D or later, 1 + place in codes; 0 for none of them
+
+The separator is the one between the cells of the training file, empty if there was none. The range of a number column is
+its smallest and largest training value. ``written`` says how its training cells were written as text: the decimal sign,
+the thousands separators that occurred, whether all were whole numbers, and the unit beside them. Text is read by it later.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +38,9 @@ __all__ = [
     "DAYS_OF_WEEK",
     "DAYS_OF_YEAR",
     "MISSING",
+    "PLAIN",
+    "THOUSANDS",
+    "Reading",
     "as_days",
     "as_numbers",
     "as_text",
@@ -44,11 +51,17 @@ __all__ = [
     "is_missing",
     "lookup",
     "odd_cells",
+    "plain_numbers",
     "read_cells",
+    "read_number",
+    "read_numbers",
+    "readings_of",
     "segments",
+    "signs_of",
     "to_single",
     "transformed",
     "typed",
+    "uniform_numbers",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -61,56 +74,59 @@ DAYS_OF_YEAR, DAYS_OF_WEEK = 365.2425, 7.0
 _BOOLEANS = {"true": "True", "false": "False"}  # files of R, Excel and databases spell them otherwise
 _LONGEST = 128  # characters of a category: arrays of text give each cell the room of the longest
 _MOST_SHOWN, _WIDEST_SHOWN = 3, 40  # examples of odd cells, and characters of one
-_GROUPED = re.compile(r"([+-]?[1-9]\d{0,2}(?:\.\d{3})+)(,\d*)?", re.ASCII)  # 1.234.567,8
 _EPOCH = datetime.datetime(1970, 1, 1)
 _TIME = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?"
 _YEAR_LAST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})" + _TIME, re.ASCII)
 _YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 
 
-def typed(columns: Mapping[str, Any], encoding: Mapping[str, Any], decimal: str = ".") -> dict[str, Array]:
-    """The cells of each column as the graphs take them; columns that the encoding does not name are left aside.
+def typed(
+    columns: Mapping[str, Any], encoding: Mapping[str, Any], separator: str = "", decimal: str = ""
+) -> dict[str, Array]:
+    """Read the cells of each column as the graphs take them; columns that the encoding does not name are left aside.
 
-    A ``UserWarning`` tells of each column with cells that hold something and count as missing all the same.
+    Text is read by the number format of the training data. A ``UserWarning`` reports cells that contradict this format,
+    cells that are not empty and yet treated as missing, and columns most of whose values lie outside the training range.
 
     Args:
         columns: Raw cells (text, numbers, dates, None) by the name of the column, all of one length ``n``.
         encoding: What was learned.
-        decimal: What stands before the decimals in text that is a number, ``.`` or ``,``.
+        separator: Separator between the cells of the file that they come from. Defaults to "": not known.
+        decimal: Decimal sign of that file, "." or ",". Defaults to "": as the cells of these columns show.
 
     Returns:
         Arrays ``(n,)``: float32 with NaN for missing (numbers; days since 1970-01-01), or text with "" for missing.
 
     Raises:
-        ValueError: A column is not there, or is of another length, or ``decimal`` is another character.
+        ValueError: A column is not there, or is of another length.
 
     Example:
-        >>> spec = {"name": "age", "kind": "number", "fill": 30.0, "flag": True}
-        >>> spec |= {"transform": "none", "offset": 30.0, "scale": 5.0}
-        >>> encoding = {"format": 1, "width": 2, "num_dense": 2, "columns": [spec]}
-        >>> encode({"age": ["25", "?", 40]}, encoding).tolist()
+        >>> spec = {"name": "age", "kind": "number", "fill": 30.0, "flag": True, "range": [20.0, 50.0]}
+        >>> spec |= {"transform": "none", "offset": 30.0, "scale": 5.0, "written": PLAIN | {"unit": "years"}}
+        >>> encoding = {"format": 1, "width": 2, "num_dense": 2, "separator": ",", "columns": [spec]}
+        >>> encode({"age": ["25 years", "?", 40]}, encoding).tolist()
         [[-1.0, 0.0], [0.0, 1.0], [2.0, 0.0]]
     """
-    cells, odd = read_cells(columns, encoding, decimal)
+    cells, odd = read_cells(columns, encoding, separator, decimal)
     _warn(odd)
     return cells
 
 
-def encode(columns: Mapping[str, Any], encoding: Mapping[str, Any], decimal: str = ".") -> Array:
+def encode(columns: Mapping[str, Any], encoding: Mapping[str, Any], separator: str = "", decimal: str = "") -> Array:
     """Rows of numbers, float32 ``(n, width)``: the dense columns of all specs in their order, then the codes.
 
-    The arguments are those of ``typed``, and so are the warnings: cells that were typed before give none.
+    Arguments and warnings are those of ``typed``; ``encode_typed`` takes its result and warns of nothing.
 
     Raises:
-        ValueError: As ``typed`` does.
+        ValueError: A column is not there, or is of another length.
     """
-    cells, odd = read_cells(columns, encoding, decimal)
+    cells, odd = read_cells(columns, encoding, separator, decimal)
     _warn(odd)
     return encode_typed(cells, encoding)
 
 
 def encode_typed(cells: Mapping[str, Array], encoding: Mapping[str, Any]) -> Array:
-    """The same of what ``typed`` gave."""
+    """Rows of numbers, float32 ``(n, width)``, of cells that ``typed`` has read."""
     rows = np.empty((len(next(iter(cells.values()), ())), encoding["width"]), np.float32)
     place, code_place = 0, encoding["num_dense"]
     for spec in encoding["columns"]:
@@ -124,28 +140,37 @@ def encode_typed(cells: Mapping[str, Array], encoding: Mapping[str, Any]) -> Arr
 
 
 def read_cells(
-    columns: Mapping[str, Any], encoding: Mapping[str, Any], decimal: str = "."
+    columns: Mapping[str, Any], encoding: Mapping[str, Any], separator: str = "", decimal: str = ""
 ) -> tuple[dict[str, Array], list[str]]:
-    """What ``typed`` gives, and the lines that it would warn with.
+    """Read cells as ``typed`` does, and return its warnings instead of giving them.
 
     Raises:
-        ValueError: As ``typed`` does.
+        ValueError: A column is not there, or is of another length.
     """
+    specs, cells = encoding["columns"], {}
+    for spec in specs:
+        if spec["name"] not in columns:
+            raise ValueError(f"no column {spec['name']!r}: the columns are {', '.join(map(repr, columns)) or 'none'}")
+        cells[spec["name"]] = _cells(columns[spec["name"]])
+    if len(lengths := {len(column) for column in cells.values()}) > 1:
+        raise ValueError(f"columns of different lengths: {', '.join(map(str, sorted(lengths)))}")
+    written = {spec["name"]: spec["written"] for spec in specs if spec["kind"] == "number"}
+    is_other_file = bool(separator and encoding["separator"]) and separator != encoding["separator"]
+    numbers = read_numbers({name: cells[name] for name in written}, written, decimal, is_other_file)
     found: dict[str, Array] = {}
     odd: list[str] = []
-    for spec in encoding["columns"]:
-        name = spec["name"]
-        if name not in columns:
-            raise ValueError(f"no column {name!r}: the columns are {', '.join(map(repr, columns)) or 'none'}")
-        cells = _cells(columns[name])
-        found[name] = _TYPES[spec["kind"]](cells, spec, decimal)
-        odd += filter(None, odd_cells(name, cells, found[name], spec["kind"]))
-    if len(lengths := {len(cells) for cells in found.values()}) > 1:
-        raise ValueError(f"columns of different lengths: {', '.join(map(str, sorted(lengths)))}")
+    for spec in specs:
+        name, unit = spec["name"], ""
+        if name in numbers:
+            found[name], unit = to_single(numbers[name].values), written[name]["unit"]
+            odd += [*numbers[name].told, *filter(None, [_outside(found[name], spec)])]
+        else:
+            found[name] = _TYPES[spec["kind"]](cells[name], spec)
+        odd += filter(None, odd_cells(name, cells[name], found[name], spec["kind"], unit))
     return found, odd
 
 
-def odd_cells(name: str, cells: Any, read: Array, kind: str) -> tuple[str, str]:
+def odd_cells(name: str, cells: Any, read: Array, kind: str, unit: str = "") -> tuple[str, str]:
     """What there is to tell of cells that hold something and count as missing; "" for nothing.
 
     Args:
@@ -153,6 +178,7 @@ def odd_cells(name: str, cells: Any, read: Array, kind: str) -> tuple[str, str]:
         cells: As they stood.
         read: The same as numbers or days, NaN for missing; or as text, of which there is nothing to tell.
         kind: What the column is.
+        unit: Of its numbers.
 
     Returns:
         A line about those that are no numbers or no dates, and one about those that are infinite.
@@ -166,7 +192,7 @@ def odd_cells(name: str, cells: Any, read: Array, kind: str) -> tuple[str, str]:
     unread = _cells(cells)[np.isnan(read)]
     odd = unread[~is_missing(unread)]
     is_infinite = np.abs(as_numbers(odd)) > np.finfo(np.float32).max
-    told = {f"no {kind}s": odd[~is_infinite], "infinite": odd[is_infinite]}
+    told = {f"no {kind}s{unit and f' in {unit}'}": odd[~is_infinite], "infinite": odd[is_infinite]}
     unreadable, infinite = (
         f"{_in_line(name)}: {len(found)} of {len(read)} cells are {what} and count as missing ({_examples(found)})"
         if len(found)
@@ -188,33 +214,39 @@ def dense_width(spec: Spec) -> int:
     return (5 if spec["kind"] == "date" else 1) + int(spec["flag"])
 
 
-def as_numbers(cells: Any, decimal: str = ".") -> Array:
-    """Cells as float64: NaN for what is missing or no number; infinities stay; of dates, the days since 1970-01-01.
+def as_numbers(cells: Any) -> Array:
+    """Cells as float64: NaN for what is missing or no plain number; infinities stay; of dates, the days since 1970-01-01.
 
     Args:
-        cells: Text, numbers or dates.
-        decimal: What stands before the decimals in text. With a comma there, points before groups of three digits are
-            dropped.
-
-    Raises:
-        ValueError: ``decimal`` is neither a point nor a comma.
+        cells: Text with decimal points and nothing else between digits, numbers, or dates.
 
     Example:
         >>> as_numbers(["1e3", " 5 ", "1_000", "", "-inf"])
         array([1000.,    5.,   nan,   nan,  -inf])
-        >>> as_numbers(["1,5", "1.234.567", "-1.234,5"], decimal=",")
-        array([ 1.500000e+00,  1.234567e+06, -1.234500e+03])
     """
-    if decimal not in (".", ","):
-        raise ValueError(f"decimal {decimal!r}: it is '.' or ','")
     values = _cells(cells)
     if values.dtype.kind == "M":
         return as_days(values)
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
-    if decimal == ",":
-        return np.array([_number(_with_point(cell) if isinstance(cell, str) else cell) for cell in values], np.float64)
-    return np.array([_number(cell) for cell in values], np.float64)
+    plain = plain_numbers(values.tolist())
+    return np.array([_number(cell) for cell in values.tolist()], np.float64) if plain is None else plain
+
+
+def plain_numbers(texts: Sequence[Any]) -> Array | None:
+    """Text as float64, the quick way, NaN for blanks; None unless each text is a plain number or blank.
+
+    Example:
+        >>> plain_numbers(["1e3", "", "-.5"]), plain_numbers(["1,5"])
+        (array([1000. ,    nan,   -0.5]), None)
+    """
+    try:
+        joined = "\n".join(texts)
+        if joined.isascii() and "_" not in joined:  # which Python would take for a number, and no other tool
+            return np.fromiter((float(text or "nan") for text in texts), np.float64, len(texts))
+    except (TypeError, ValueError):
+        pass  # no text, or no number
+    return None
 
 
 def as_days(cells: Any, day_first: bool = True) -> Array:
@@ -288,6 +320,285 @@ def lookup(cells: Array, keys: Sequence[str], values: Sequence[float], default: 
     return np.array([table.get(cell, default) for cell in cells.tolist()], np.float64)
 
 
+# Numbers as people write them
+
+PLAIN: dict[str, Any] = {"decimal": ".", "thousands": "", "whole": False, "unit": ""}  # a decimal point and no more
+_OTHER = {".": ",", ",": "."}
+_NAMES = {".": "points", ",": "commas"}
+_SIGN_GROUPS = ("open", "first", "second", "inner", "last")
+_NUM_GUESSES = 50  # texts that are tried for what may stand beside all numbers of a column
+_SEPARATORS = " \u00a0\u2009\u202f'\u2019"  # between thousands, beside the point or the comma
+THOUSANDS = {decimal: other + _SEPARATORS for decimal, other in _OTHER.items()}
+_SYMBOLS = "$\u00a2-\u00a5\u058f\u060b\u09f3\u0e3f\u20a0-\u20c0\ufdfc\uff04\uffe0\uffe1\uffe5\uffe6"  # of currencies
+_CODES = "USD|EUR|GBP|CHF|JPY|CNY|RMB|KRW|INR|BRL|SEK|NOK|DKK|PLN|CZK|HUF|TRY|RUB|AUD|CAD|NZD|SGD|HKD|MXN|ZAR|Rs|kr|SFr|Fr"
+_GAP = r"\s{0,2}"
+_MINUS = "\u2212\u2013-"  # last in a set of characters, where it is no range
+_BEFORE = rf"[A-Za-z]{{0,3}}[{_SYMBOLS}]|%|(?:{_CODES})\.?"
+_BEHIND = rf"(?:[^\W\d_]|[%\u2030\u00b0\u2032\u2033'\"/+{_SYMBOLS}])[^0-9()]{{0,15}}(?:(?<=[A-Za-z])[23])?"  # kg, m2, sq ft
+_PLURAL = re.compile(r"(?<=[A-Za-z]{3})s$")  # 1 year and 2 years are of one unit, but not m and ms
+_WRITTEN = re.compile(
+    rf"(?P<open>\()?{_GAP}(?P<first>[+{_MINUS}])?{_GAP}(?P<before>{_BEFORE})?{_GAP}(?P<second>[+{_MINUS}])?{_GAP}(?P<inner>\()?{_GAP}"
+    rf"(?P<number>(?:[0-9]|[.,][0-9])(?:[0-9.,{_SEPARATORS}]*[0-9])?(?:[eE][-+]?[0-9]+)?)"
+    rf"{_GAP}(?P<unit>{_BEHIND})?(?P<last>[{_MINUS}])?{_GAP}(?P<close>\))?{_GAP}(?P<behind>{_BEHIND})?"
+)
+_LAKHS = {".": "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}", ",": ""}  # 12,34,567 in India
+_BODIES = {
+    decimal: (
+        rf"(?:(?:[1-9][0-9]{{0,2}}(?P<mark>[{THOUSANDS[decimal]}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*{_LAKHS[decimal]})"
+        rf"(?:[{decimal}][0-9]+)?|(?:[0-9]+(?:[{decimal}][0-9]+)?|[{decimal}][0-9]+)(?:[eE][-+]?[0-9]+)?)"
+    )
+    for decimal in _OTHER
+}
+_DIGITS = {decimal: re.compile(body) for decimal, body in _BODIES.items()}
+_ONLY = {  # lines with a number that cannot be read with the other decimal sign
+    decimal: re.compile(
+        rf"(?m)^[^0-9\n.,]{{0,6}}(?:(?:(?:0|[0-9]{{4,}})?[{decimal}][0-9]+|[0-9]+[{decimal}](?:[0-9]{{1,2}}|[0-9]{{4,}}))"
+        rf"(?:[eE][-+]?[0-9]+)?|[0-9]+[{decimal}][0-9]+[eE][-+]?[0-9]+"
+        rf"|[0-9]{{1,3}}(?:[{THOUSANDS[decimal]}][0-9]{{3}})+[{decimal}][0-9]+"
+        rf"|[0-9]{{1,3}}(?:[{other}][0-9]{{3}}){{2,}}(?:[{decimal}][0-9]+)?{_LAKHS[decimal]})[^0-9\n.,]*$"
+    )
+    for decimal, other in _OTHER.items()
+}
+_TWICE = {mark: re.compile(f"[{mark}][0-9]{{2,3}}[{mark}]") for mark in _OTHER}
+_EITHER = re.compile(r"(?m)^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$")
+
+
+class Reading(NamedTuple):
+    """One number as it was written.
+
+    Attributes:
+        value: The number.
+        unit: What stood beside it, such as ``kg``, ``%`` or ``$``, before or behind; "" for nothing.
+        thousands: The separator of its thousands; "" for none.
+        has_decimals: Whether it has a decimal sign.
+    """
+
+    value: float
+    unit: str = ""
+    thousands: str = ""
+    has_decimals: bool = False
+
+
+class Numbers(NamedTuple):
+    """A column of numbers, and what is to be reported of the way in which they were written."""
+
+    values: Array
+    told: list[str]
+
+
+def read_number(text: str, decimal: str) -> Reading | None:
+    """Read a number with thousands separators, any sign of people or accountants, and a unit; None if it is no number.
+
+    Args:
+        text: The cell.
+        decimal: The decimal sign, ``.`` or ``,``.
+
+    Example:
+        >>> read_number("-1.234,50 kg", ",")
+        Reading(value=-1234.5, unit='kg', thousands='.', has_decimals=True)
+        >>> read_number("(1,234)", "."), read_number("1.234,5", ".")
+        (Reading(value=-1234.0, unit='', thousands=',', has_decimals=False), None)
+    """
+    return readings_of(text).get(decimal)
+
+
+def readings_of(text: str) -> dict[str, Reading]:
+    """A text as a number with each decimal sign that makes one of it.
+
+    Example:
+        >>> {sign: reading.value for sign, reading in readings_of("1,234").items()}
+        {'.': 1234.0, ',': 1.234}
+    """
+    if not (whole := _WRITTEN.fullmatch(text.strip())):
+        return {}
+    opened, first, before, second, inner, number, unit, last, closed, behind = whole.groups()
+    signs = "".join(filter(None, [first, second, last]))
+    if bool(opened) + bool(inner) != bool(closed) or len(signs) + bool(closed) > 1:
+        return {}
+    is_negative = bool(closed) or signs not in ("", "+")
+    unit = " ".join(_PLURAL.sub("", part.strip().rstrip(".")) for part in (before, unit, behind) if part)
+    found = {}
+    for decimal, other in _OTHER.items():
+        if digits := _DIGITS[decimal].fullmatch(number):
+            value = float(_plainly(number, decimal))
+            mark = digits["mark"] or (other if other in number else "")
+            found[decimal] = Reading(-value if is_negative else value, unit, mark, decimal in number)
+    return found
+
+
+def uniform_numbers(texts: Sequence[str], decimal: str) -> tuple[str, str, dict[str, float]]:
+    """Those of many texts that are numbers with the same beside them as the first one has: the quick way.
+
+    Args:
+        texts: Different texts.
+        decimal: The decimal sign.
+
+    Returns:
+        The unit; the numbers without it, as they were written, a line each; and the value of each text.
+    """
+    for text in texts[:_NUM_GUESSES]:
+        whole = _WRITTEN.fullmatch(text)
+        if whole and not any(whole.group(*_SIGN_GROUPS)) and _DIGITS[decimal].fullmatch(whole["number"]):
+            before, behind = text[: whole.start("number")], text[whole.end("number") :]
+            like = re.compile(f"{re.escape(before)}[-+]?{_BODIES[decimal]}{re.escape(behind)}")
+            found = [text for text in texts if like.fullmatch(text)]
+            numbers = "\n".join([text[len(before) : len(text) - len(behind)] for text in found])
+            values = map(float, _plainly(numbers, decimal).split("\n"))
+            return readings_of(text)[decimal].unit, numbers, dict(zip(found, values, strict=True))
+    return "", "", {}
+
+
+def signs_of(lines: str) -> list[str]:
+    """The decimal signs without which some number among lines could not be read."""
+    might = [sign for sign, other in _OTHER.items() if sign in lines or (other in lines and _TWICE[other].search(lines))]
+    return [sign for sign in might if _ONLY[sign].search(lines)]
+
+
+def _plainly(number: str, decimal: str) -> str:
+    for mark in THOUSANDS[decimal]:
+        if mark in number:
+            number = number.replace(mark, "")
+    return number.replace(decimal, ".")
+
+
+def read_numbers(
+    columns: Mapping[str, Array], written: Mapping[str, Spec], decimal: str = "", is_other_file: bool = False
+) -> dict[str, Numbers]:
+    """Read columns of numbers of one table by the format that was learned.
+
+    Where all cells that can be read in one way only have the other decimal sign, that one counts: in their column, and in
+    columns without such cells.
+
+    Args:
+        columns: Cells by the name of the column.
+        written: The learned format of each.
+        decimal: Decimal sign of the table. Defaults to "": as the cells show.
+        is_other_file: Whether the cells come from a file with another separator between cells than the training file.
+
+    Returns:
+        For each column its values, NaN for cells that are no number with the unit, and what is to be reported.
+    """
+    read = {name: _read_texts(cells, written[name], is_other_file) for name, cells in columns.items()}
+    is_contradicted = any(_OTHER[written[name]["decimal"]] in texts.signs for name, texts in read.items())
+    if is_contradicted or any(decimal and decimal != each["decimal"] for each in written.values()):
+        read = {name: _read_closely(cells) for name, cells in columns.items()}
+    signs = set().union(*(texts.signs for texts in read.values()))
+    decimal = decimal or (signs.pop() if len(signs) == 1 else "")
+    return {name: _judged(name, cells, written[name], read[name], decimal, is_other_file) for name, cells in columns.items()}
+
+
+class _Texts(NamedTuple):
+    """The different texts of a column.
+
+    Attributes:
+        values: Of those that have one reading.
+        readings: Of the others, with each decimal sign.
+        signs: The decimal signs without which some text could not be read.
+        plain: All cells as plain numbers, where that was tried.
+    """
+
+    values: dict[str, float]
+    readings: dict[str, dict[str, Reading]]
+    signs: set[str]
+    plain: Array | None = None
+
+
+def _different_texts(cells: Array) -> list[str]:
+    return list(filter(_is_text, dict.fromkeys(cells.tolist()))) if cells.dtype.kind in "OU" else []
+
+
+def _read_closely(cells: Array) -> _Texts:
+    readings = {text: found for text in _different_texts(cells) if (found := readings_of(text))}
+    return _Texts({}, readings, _signs(readings))
+
+
+def _signs(readings: Mapping[str, Mapping[str, Reading]]) -> set[str]:
+    return {sign for found in readings.values() if len(found) == 1 for sign in found}
+
+
+def _read_texts(cells: Array, written: Spec, is_other_file: bool) -> _Texts:
+    """Texts that have the learned format the quick way, unless that is doubtful; the others closely."""
+    sign, plain, unclear = written["decimal"], None, cells
+    if sign == "." and not written["unit"]:
+        plain = as_numbers(cells)
+        is_unclear = np.isnan(plain)
+        if written["whole"]:
+            is_unclear |= np.fromiter((_is_text(cell) and "." in cell for cell in cells.tolist()), bool, len(cells))
+        unclear = cells[is_unclear]
+    texts = [text for text in _different_texts(unclear) if written["unit"] or not text.isdigit()]
+    if not texts:
+        return _Texts({}, {}, set(), plain)
+    different = texts if plain is None else _different_texts(cells)
+    unit, numbers, values = uniform_numbers(texts, sign)
+    signs = set(signs_of("\n".join(different)))
+    is_new = is_other_file or written["whole"] or _OTHER[sign] not in written["thousands"]
+    if unit != written["unit"] or (is_new and not signs and _EITHER.search(numbers)):
+        values = {}
+    readings = {text: found for text in texts if text not in values and (found := readings_of(text))}
+    return _Texts(values, readings, signs | _signs(readings), plain)
+
+
+def _judged(name: str, cells: Array, written: Spec, texts: _Texts, decimal: str, is_other_file: bool) -> Numbers:
+    """Decide by which sign a column is read, and what of it contradicts the training data."""
+    learned, values = written["decimal"], texts.values
+    sign = _OTHER[learned] if (texts.signs or {decimal}) == {_OTHER[learned]} else learned
+    is_settled = learned in texts.signs or decimal == learned
+    contradicting, doubtful, bare = [], [], []
+    for text, found in texts.readings.items():
+        reading = found.get(sign) or found[_OTHER[sign]]
+        if reading.unit not in ("", written["unit"]):
+            values[text] = math.nan
+            continue
+        values[text] = reading.value
+        is_ambiguous = len(found) == 2 and found["."].value != found[","].value
+        if learned not in found or (is_ambiguous and sign != learned):
+            contradicting.append(text)
+        elif is_ambiguous and not is_settled and (is_other_file or _is_new(reading, written)):
+            doubtful.append(text)
+        if written["unit"] and not reading.unit:
+            bare.append(text)
+    if not values:
+        return Numbers(as_numbers(cells) if texts.plain is None else texts.plain, [])
+    lines = {
+        f"are not written as in the training data, which has decimal {_NAMES[learned]}": contradicting,
+        f"can be read in two ways, and are read with decimal {_NAMES[learned]} as in the training data": doubtful,
+        f"have no unit and are read as {written['unit']}": bare,
+    }
+    told = [
+        f"{_in_line(name)}: {_num_cells(cells, texts)} of {len(cells)} cells {what} "
+        f"({', '.join(f'{_in_line(text)[:_WIDEST_SHOWN]} as {values[text]:.10g}' for text in texts[:_MOST_SHOWN])})"
+        for what, texts in lines.items()
+        if texts
+    ]
+    read = [values[cell] if _is_text(cell) and cell in values else _number(cell) for cell in cells.tolist()]
+    return Numbers(np.array(read, np.float64), told)
+
+
+def _num_cells(cells: Array, texts: Sequence[str]) -> int:
+    return sum(map(set(texts).__contains__, filter(_is_text, cells.tolist())))
+
+
+def _is_text(cell: Any) -> bool:
+    return isinstance(cell, str)
+
+
+def _is_new(reading: Reading, written: Spec) -> bool:
+    """Whether no training cell had the mark of this number in that meaning."""
+    return reading.thousands not in written["thousands"] or (reading.has_decimals and written["whole"])
+
+
+def _outside(values: Array, spec: Spec) -> str:
+    """What to report if most of the values lie outside the range of training."""
+    present, (low, high) = values[~np.isnan(values)], spec["range"]
+    outside = present[(present < low) | (present > high)]
+    if 2 * len(outside) <= len(present):
+        return ""
+    return (
+        f"{_in_line(spec['name'])}: {len(outside)} of {len(present)} values lie outside the range of the training data "
+        f"({low:.7g} to {high:.7g}): {outside.min():.7g} to {outside.max():.7g}"
+    )
+
+
 def _number_block(cells: Array, spec: Spec) -> Array:
     missing = np.isnan(cells)
     values = np.where(missing, spec["fill"], cells.astype(np.float64))
@@ -346,14 +657,6 @@ def _cells(column: Any) -> Array:
     return values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
 
 
-def _with_point(text: str) -> str:
-    """A number with a decimal comma as one with a point."""
-    text = text.strip()
-    if grouped := _GROUPED.fullmatch(text):
-        text = grouped[1].replace(".", "") + (grouped[2] or "")
-    return text.replace(",", ".")
-
-
 def _number(cell: Any) -> float:
     if isinstance(cell, str) and ("_" in cell or not cell.isascii()):  # Python would take these, and no other tool
         return math.nan
@@ -409,10 +712,9 @@ def _text(cell: Any) -> str:
     return "" if lower in MISSING else _BOOLEANS.get(lower, text)
 
 
-_TYPES: dict[str, Callable[[Array, Spec, str], Array]] = {
-    "number": lambda cells, _, decimal: to_single(as_numbers(cells, decimal)),
-    "date": lambda cells, spec, _: to_single(as_days(cells, spec["day_first"])),
-    "category": lambda cells, _, __: as_text(cells),
+_TYPES: dict[str, Callable[[Array, Spec], Array]] = {
+    "date": lambda cells, spec: to_single(as_days(cells, spec["day_first"])),
+    "category": lambda cells, _: as_text(cells),
 }
 _BLOCKS: dict[str, Callable[[Array, Spec], Array]] = {
     "number": _number_block,

@@ -17,7 +17,8 @@ from headstart.encoding import as_days, as_numbers
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images, missing_images
-from headstart.labels import listed, no_column
+from headstart.labels import NumberFormats, listed, no_column
+from headstart.number_formats import learn_numbers
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target, place_of
 
@@ -44,6 +45,7 @@ class Known:
         columns: Of a table of features: all its columns, in their order.
         reads: Those that the model reads.
         set_aside: Those that are neither target nor feature.
+        formats: How the numbers of its table were written.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +55,7 @@ class Known:
     columns: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
+    formats: NumberFormats | None = None
 
 
 def read_table(
@@ -142,6 +145,7 @@ def dataset_of_table(
         task=task,
         classes=None if known is None else known.classes,
         leave_out=[*aside, split, grouping] if images is not None else (),
+        formats=None if known is None else known.formats,
     )
     if images is None and known is None and (told := missing_images(features)):
         found = replace(found, reason=f"{found.reason}; {printable(told)}: a table of features")
@@ -183,6 +187,7 @@ def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Data
         skipped=tuple(labelled.skipped),
         table=features,
         target_columns=found.names,
+        target_formats=found.written,
         columns=cells.names,
         set_aside=tuple(filter(None, aside)),
     )
@@ -254,6 +259,8 @@ def _names_rows(cells: Array) -> bool:
         return False
     values = as_numbers(cells)
     if np.isnan(values).all():
+        if not np.isnan(learn_numbers(cells).values).all():  # with units, or with signs between their digits
+            return False
         return all(np.isfinite(as_days(cells, day_first)).mean() < _OF_DATES for day_first in (True, False))
     return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)
 

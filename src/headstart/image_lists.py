@@ -84,6 +84,7 @@ class ImageList(NamedTuple):
             together=tuple(labelled.together[i] for i in used) if labelled.together else (),
             skipped=tuple(skipped),
             target_columns=found.names,
+            target_formats=found.written,
         )
 
 

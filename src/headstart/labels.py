@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart.cells import Table
 from headstart.dataset import natural_key
-from headstart.encoding import as_numbers, is_missing
+from headstart.encoding import as_numbers, is_missing, read_numbers
 from headstart.errors import DatasetError, printable
+from headstart.number_formats import format_of_numbers, learn_numbers
 
-__all__ = ["LABELS", "SEPARATORS", "Labels", "TargetColumn", "is_no_label", "list_parts", "listed", "no_column"]
+__all__ = [
+    "LABELS",
+    "SEPARATORS",
+    "Labels",
+    "NumberFormats",
+    "TargetColumn",
+    "is_no_label",
+    "list_parts",
+    "listed",
+    "no_column",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,16 +39,53 @@ SEPARATORS = ";|"  # of the labels in a cell
 _CLASSES_TOO = ("none", "-")  # markers of missing cells that are classes where the others are text: none and mild, + and -
 
 
-class TargetColumn:
-    """A column that may be the target, seen as numbers and as text."""
+class NumberFormats(NamedTuple):
+    """How the numbers of a training table were written.
 
-    def __init__(self, name: str, cells: Array) -> None:
+    Attributes:
+        written: Of target columns, by name, as ``encoding`` describes it.
+        separator: What separated the cells of its file; "" if there was none, or it is not known.
+    """
+
+    written: Mapping[str, Mapping[str, Any]] = {}
+    separator: str = ""
+
+
+class TargetColumn:
+    """A column that may be the target, seen as numbers and as text.
+
+    Args:
+        table: Raw cells.
+        name: Name of the column.
+        formats: Of the training table, for a trained model.
+
+    Attributes:
+        written: How its numbers are written, as ``encoding`` describes it.
+        doubt: What to report of the way in which they were read; else "".
+    """
+
+    def __init__(self, table: Table, name: str, formats: NumberFormats | None = None) -> None:
         self.name = name
-        self.values = np.full(len(cells), np.nan) if cells.dtype.kind == "M" else as_numbers(cells)
-        self.texts = _texts(cells, self.values)
-        self.missing = is_missing(self.texts)
+        cells, self.doubt, self.written = table.column(name), "", dict((formats or NumberFormats()).written.get(name, {}))
+        there = ~is_missing(cells)
+        if cells.dtype.kind == "M":
+            self.values: Array = np.full(len(cells), np.nan)
+        elif cells.dtype.kind != "O":
+            self.values = as_numbers(cells)
+            self.written = self.written or format_of_numbers(self.values)
+        elif self.written and formats:
+            is_other_file = bool(table.separator and formats.separator) and table.separator != formats.separator
+            self.values, told = read_numbers({name: cells}, {name: self.written}, table.decimal, is_other_file)[name]
+            for line in told:
+                warnings.warn(line, stacklevel=2)
+        else:
+            learned = learn_numbers(np.where(there, cells, ""), table.decimal, table.separator)
+            self.values, self.written = learned.values, learned.written
+            self.doubt = "; ".join(filter(None, [learned.mixed, learned.doubt, learned.bare]))
         is_value = ~np.isnan(self.values)
-        self.is_number = bool(is_value.any()) and 20 * int(is_value.sum()) >= 19 * int((~self.missing).sum())
+        self.is_number = bool(is_value.any()) and 20 * int(is_value.sum()) >= 19 * int(there.sum())
+        self.texts = _texts(cells, self.values, are_plain=self.is_number and not self.written["unit"])
+        self.missing = is_missing(self.texts)
         if not (is_value | self.missing).all() and self.are_classes:
             self.is_number = False  # words among numbers are faults, but not where the numbers are classes
         if not self.is_number:
@@ -126,11 +176,14 @@ def listed(names: Sequence[str]) -> str:
 # The label of each row
 
 
-def _texts(cells: Array, values: Array) -> Array:
-    """Cells as text; whole numbers without a decimal point, so that 1 and 1.0 are one class."""
+def _texts(cells: Array, values: Array, *, are_plain: bool) -> Array:
+    """Cells as text; whole numbers without a decimal sign, so that 1, 1.0 and 1,0 are one class."""
     if cells.dtype.kind == "M":
         return np.array(["" if np.isnat(cell) else str(cell) for cell in cells], object)
     if cells.dtype.kind == "O":
+        if are_plain:
+            is_other = ~np.isnan(values) & (as_numbers(cells) != values)
+            cells = np.where(is_other, np.array([repr(float(value)) for value in values], object), cells)
         return np.array([whole[1] if (whole := _WHOLE.fullmatch(cell)) else cell for cell in cells], object)
     is_whole = (np.abs(values) < 2**53) & (values == np.rint(values))
     return np.array([str(int(v)) if w else str(c) for c, v, w in zip(cells, values, is_whole, strict=True)], object)

@@ -23,6 +23,7 @@ from headstart.export import FORMATS, Exported, export_model, write_preprocessin
 from headstart.extractor import PIXELS, TABLE, PartA
 from headstart.features import Extraction, Features, Views, extract
 from headstart.file_reading import held_to, reading, unreadable
+from headstart.labels import NumberFormats
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.networks import adopt
 from headstart.part_b import PartB
@@ -355,7 +356,8 @@ class Model:
         _, fitted = self._fitted()
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         columns, set_aside = fitted.table_columns, fitted.set_aside
-        return Known(fitted.classes, fitted.task, fitted.target_columns, None, columns, reads, set_aside)
+        formats = NumberFormats(fitted.target_formats, (self.encoding or {}).get("separator", ""))
+        return Known(fitted.classes, fitted.task, fitted.target_columns, None, columns, reads, set_aside, formats)
 
     def _features_of(self, dataset: Dataset) -> AnyFeatures:
         if self.encoding is None:
@@ -439,7 +441,8 @@ class Model:
         nothing = np.zeros(0, np.int64)
         dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
         targets, columns, aside = (tuple(signature.get(key, ())) for key in ("target", "table_columns", "set_aside"))
-        model.dataset = replace(dataset, target_columns=targets, columns=columns, set_aside=aside)
+        formats = signature.get("target_formats", {})
+        model.dataset = replace(dataset, target_columns=targets, columns=columns, set_aside=aside, target_formats=formats)
         model.encoding = signature.get("encoding")
         model.thresholds = thresholds_of(signature)
         sizes = code_sizes(model.encoding) if model.encoding else []

@@ -14,6 +14,7 @@ from headstart.engines import OpenVINOEngine, read_graph
 from headstart.file_reading import reading
 from headstart.frames import Known
 from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
+from headstart.labels import NumberFormats
 from headstart.runfolder import RunFolder
 from headstart.signature import add_graph
 from headstart.signature_reader import read_signature, thresholds_of
@@ -156,6 +157,7 @@ class Predictor:
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
         self._set_aside = tuple(signature.get("set_aside", ()))
+        self._formats = NumberFormats(signature.get("target_formats", {}), (self.encoding or {}).get("separator", ""))
         files, run = ("model.onnx",) if self.encoding else ("model.xml", "model.bin"), RunFolder(folder)
         if not all(run.has(name) for name in files):
             add_graph(folder)  # of a run that ended before its graph was made
@@ -182,7 +184,7 @@ class Predictor:
         """
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         targets = self._targets or tuple(targets)
-        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside)
+        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside, self._formats)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Answers for the samples of a data set, of the kind that the model knows."""

@@ -195,6 +195,7 @@ _VALUES = {
     "mae_interval": Maybe(_PAIR),
     "targets": [str],
 }
+_WRITTEN = {"decimal": frozenset((".", ",")), "thousands": str, "whole": bool, "unit": str}
 _SIGNATURE = {
     "task": frozenset(_TASKS),
     "labels": [str],
@@ -205,7 +206,8 @@ _SIGNATURE = {
     "scaling_of_targets?": {"log1p": [bool], "mean": [float], "deviation": [float]},
     **{f"{name}?": [str] for name in ("table_columns", "target", "set_aside")},
     "columns?": [{"name": str, "saved_model_argument": str, "dtype": str}],
-    "encoding?": {"width": int, "columns": [{"name": str, "kind": str}]},
+    "encoding?": {"width": int, "separator": str, "columns": [{"name": str, "kind": str, "written?": _WRITTEN}]},
+    "target_formats?": {"*": _WRITTEN},
     **{"size?": int, "crop?": float, "filter?": str},
     **{f"{name}?": shape for name, shape in _RENDERING.items()},
     "digests": {"*": str},

@@ -7,7 +7,7 @@ import keyword
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +73,7 @@ def sign(out: Path, signed: Signed) -> None:
             "activation": task.activation,
             "meaning": _MEANINGS.get(dataset.task, "one column a label, in their order").format(*dataset.classes),
         },
+        "target_formats": {name: dict(written) for name, written in dataset.target_formats.items()},
         **_told_thresholds(dataset, signed.thresholds),
         **({} if dataset.scaling is None else {"scaling_of_targets": dataset.scaling.to_json()}),
         "part_a": part.origins(),
@@ -95,7 +96,7 @@ def _input(signed: Signed) -> dict[str, object]:
         width = {"name": "rows", "shape": [None, signed.encoding["width"]], "dtype": "float32"}
         names = [spec["name"] for spec in signed.encoding["columns"]]
         columns = [
-            {"name": spec["name"], "saved_model_argument": argument, **_COLUMNS[spec["kind"]]}
+            {"name": spec["name"], "saved_model_argument": argument, **_COLUMNS[spec["kind"]], **_unit(spec)}
             for spec, argument in zip(signed.encoding["columns"], _arguments(names), strict=True)
         ]
         read = {"table_columns": list(signed.dataset.table_columns), "target": list(signed.dataset.target_columns)}
@@ -118,6 +119,11 @@ def _arguments(names: Sequence[str]) -> list[str]:
             word += f"_{number}"
         taken.append(word)
     return taken
+
+
+def _unit(spec: Mapping[str, Any]) -> dict[str, str]:
+    unit = spec["written"]["unit"] if spec["kind"] == "number" else ""
+    return {"unit": unit} if unit else {}
 
 
 _COLUMNS: dict[str, dict[str, str]] = {
@@ -215,7 +221,7 @@ def _golden_rows(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]
     chosen = _chosen(dataset, lambda i: i)
     table = dataset.table.take(chosen)
     columns = training_cells(table, spec)
-    rows = encoding.encode(columns, spec)
+    rows = encoding.encode_typed(columns, spec)
     answers = signed.output(rows)
     listed: list[dict[str, Any]] = [
         {"row": dataset.paths[i], "digest": dataset.digests[i], "answers": [float(p) for p in row]}

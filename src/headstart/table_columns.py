@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.encoding import as_days, as_numbers, as_text, to_single, transformed
+from headstart.encoding import as_days, as_text, to_single, transformed
+from headstart.number_formats import LearnedNumbers, format_of_numbers, learn_numbers
 from headstart.scaling import skewness
 
 __all__ = ["Column", "Note", "read_column"]
@@ -45,6 +46,7 @@ class Column:
         cells: Text, "" for missing; numbers and days in float64, NaN for missing: graphs take them in float32.
         day_first: Of a date, whether 1/2/2024 is in February.
         doubt: Of a date, why it may also be the other way round.
+        numbers: Of numbers that were text, how they were written.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Column:
     cells: Array
     day_first: bool = True
     doubt: str = ""
+    numbers: LearnedNumbers | None = None
 
     @cached_property
     def missing(self) -> Array:
@@ -99,11 +102,13 @@ class Column:
         return {"name": self.name, "kind": self.kind} | _LEARN[self.kind](self)
 
 
-def read_column(name: str, cells: Array) -> Column:
+def read_column(name: str, cells: Array, decimal: str = "", separator: str = "") -> Column:
     """The column as what it is.
 
     Args:
         name: Its name.
+        decimal: Decimal sign of the table. Defaults to "": not known.
+        separator: What separates the cells of its file. Defaults to "": not known.
         cells: Training rows as ``cells.Table`` holds them: float64, datetime64 or text. Text is taken for numbers, or for
             dates, where 95 of 100 cells that are there can be read so; or half of them, if these have more than 20 different
             values, and the others are no more than three different words, which say that there is none.
@@ -113,16 +118,17 @@ def read_column(name: str, cells: Array) -> Column:
     if cells.dtype.kind == "f":
         return Column(name, "number", _finite(cells))
     texts = as_text(cells)
-    numbers = as_numbers(texts)
-    if (~np.isnan(numbers)).sum() >= _OF_ONE_KIND * max((texts != "").sum(), 1):
-        return Column(name, "number", _finite(numbers))
+    numbers = learn_numbers(texts, decimal, separator)
+    are_numbers = _are_of_one_kind(numbers.distinct, numbers.counts)
+    if are_numbers and not numbers.written["unit"]:
+        return Column(name, "number", _finite(numbers.values), numbers=numbers)
     distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)  # slow, and so is to read dates
     counts = np.where(distinct == "", 0, counts)
-    if _are_of_one_kind(as_numbers(distinct), counts):
-        return Column(name, "number", _finite(numbers))
     ways = {day_first: as_days(distinct, day_first) for day_first in (True, False)}
     num_read = {day_first: counts[~np.isnan(days)].sum() for day_first, days in ways.items()}
     if not any(_are_of_one_kind(days, counts) for days in ways.values()):
+        if are_numbers:
+            return Column(name, "number", _finite(numbers.values), numbers=numbers)
         return Column(name, "category", texts)
     day_first, doubt = bool(num_read[True] > num_read[False]), ""
     if num_read[True] == num_read[False]:
@@ -179,7 +185,14 @@ def _iso(day: float) -> str:
 def _learn_number(column: Column) -> dict[str, Any]:
     values = column.rounded
     transform = _transform(values) if len(values) else {"transform": "none"}
-    return _learn_missing(column) | transform | _learn_scale(transformed(values, transform))
+    written = format_of_numbers(column.present) if column.numbers is None else column.numbers.written
+    span = [float(values.min()), float(values.max())] if len(values) else [0.0, 0.0]
+    return (
+        _learn_missing(column)
+        | transform
+        | _learn_scale(transformed(values, transform))
+        | {"range": span, "written": written}
+    )
 
 
 def _learn_date(column: Column) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.encoding import dense_width, odd_cells
+from headstart.encoding import dense_width, odd_cells, readings_of
 from headstart.errors import DatasetError
 from headstart.table_columns import Column, Note, read_column
 
@@ -26,10 +26,7 @@ _LEAST_FOR_ID, _UNIQUE = 20, 0.95
 _LEAST_ORDERED = 200  # rows from which on counting upwards from anywhere looks like a row number
 _ROWS_A_VALUE = 5
 _PEARSON = 0.99999
-_LEAST_AMOUNTS = 20
-_AMOUNT = re.compile(
-    r"([^\w\s+-]{0,3}\s?)[-+]?(?:\d{1,3}(?:[.,' ]\d{3})+|\d+)(?:[.,]\d+)?(\s?\D{0,4})"
-)  # $ 1,234.50, 70.1 kg
+_LEAST_AMOUNTS, _MOST_UNITS = 20, 5
 _ALL_WHOLE = 2.0**24  # float32 holds all whole numbers up to it
 _ID_NAME = re.compile(r"(.*[_\s.-])?(id|ids|index|idx|uuid|guid|rownames|row)|\w*[a-z](Id|ID)|unnamed: \d+", re.ASCII)
 
@@ -64,8 +61,9 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     notes: list[Note] = []
     specs: list[dict[str, Any]] = []
     for name, cells in zip(table.names, table.columns, strict=True):
-        column = read_column(name, cells)
-        odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind), strict=True)
+        column = read_column(name, cells, table.decimal, table.separator)
+        unit = column.numbers.written["unit"] if column.numbers else ""
+        odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind, unit), strict=True)
         notes += [Note(code, told) for code, told in odd if told]
         if told := _numbers_as_text(column):
             notes.append(Note("D210", f"{name}: {told}"))
@@ -79,7 +77,7 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
         raise _nothing_left(notes)
     num_dense = sum(map(dense_width, specs))
     width = num_dense + sum("codes" in spec for spec in specs)
-    return {"format": 1, "width": width, "num_dense": num_dense, "columns": specs}, notes
+    return {"format": 1, "width": width, "num_dense": num_dense, "separator": table.separator, "columns": specs}, notes
 
 
 def _nothing_left(notes: Sequence[Note]) -> DatasetError:
@@ -196,19 +194,20 @@ def _merged(column: Column) -> str:
 
 
 def _numbers_as_text(column: Column) -> str:
-    """How many texts are numbers, alone or all with the same beside them, such as a unit."""
+    """How many texts are numbers, alone or with one of a few units beside them."""
     if column.kind != "category" or len(column.distinct) < _LEAST_AMOUNTS:
         return ""
-    found = [(text, amount.group(1) + amount.group(2)) for text in column.distinct if (amount := _AMOUNT.fullmatch(text))]
-    affixes = Counter[str]()
-    for text, affix in found:
-        affixes[affix] += column.levels[text]
-    affix, num_cells = affixes.most_common(1)[0] if affixes else ("", 0)
-    if 2 * num_cells < len(column.present):
+    units = Counter[str]()
+    example = ""
+    for text in column.distinct.tolist():
+        if readings := readings_of(text):
+            units[next(iter(readings.values())).unit] += column.levels[text]
+            example = example or text
+    if 2 * units.total() < len(column.present) or len(units) > _MOST_UNITS:
         return ""
-    beside = f" with {affix.strip()} beside them" if affix.strip() else ""
-    example = next(text for text, found_affix in found if found_affix == affix)
-    return f"{num_cells} of {len(column.present)} cells are numbers{beside} ({example})"
+    named = ", ".join(sorted(filter(None, units)))
+    beside = f", with {len(units)} units: {named}" if len(units) > 1 else f" with {named} beside them" if named else ""
+    return f"{units.total()} of {len(column.present)} cells are numbers{beside} ({example})"
 
 
 def _doubtful(column: Column) -> str:
@@ -225,7 +224,13 @@ _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D204", _duplicate),
 )
 # What is told of a column that is used, likewise.
-_REMARKS: tuple[tuple[str, Callable[[Column], str]], ...] = (("D208", _merged), ("D209", _doubtful))
+_REMARKS: tuple[tuple[str, Callable[[Column], str]], ...] = (
+    ("D208", _merged),
+    ("D209", _doubtful),
+    ("D211", lambda column: column.numbers.mixed if column.numbers else ""),
+    ("D212", lambda column: column.numbers.doubt if column.numbers else ""),
+    ("D213", lambda column: column.numbers.bare if column.numbers else ""),
+)
 
 
 def _shown(value: Any) -> str:

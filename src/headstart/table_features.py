@@ -97,8 +97,12 @@ def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
     start = time.perf_counter()
     table, training = _table(dataset), dataset.indices("train")
     encoding, notes = learn_encoding(table.take(training), dataset.labels[training], dataset.task)
-    encoded = encode_typed(training_cells(table, encoding), encoding)
-    return TableFeatures(part, encoding, notes, encoded, time.perf_counter() - start)
+    encoded = np.empty((len(table), encoding["width"]), np.float32)
+    encoded[training] = encode_typed(training_cells(table.take(training), encoding), encoding)
+    others = np.setdiff1d(np.arange(len(table)), training)
+    cells, told = _read(table.take(others), encoding)
+    encoded[others] = encode_typed(cells, encoding)
+    return TableFeatures(part, encoding, notes + [Note("D214", line) for line in told], encoded, time.perf_counter() - start)
 
 
 def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
@@ -118,18 +122,22 @@ def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]
             expected=", ".join(wanted[:12]) + (" …" if len(wanted) > 12 else ""),
             advice="name the columns as they were named for fit; a missing value is an empty cell",
         )
-    return typed(_columns(table), encoding)
+    return typed(_columns(table), encoding, table.separator, table.decimal)
 
 
 def training_cells(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
-    """The same of rows that were fitted on, without a warning: findings tell of their cells (D206, D207)."""
-    return read_cells(_columns(table), encoding)[0]
+    """The columns that a model reads, of rows that it was fitted on: findings tell of their cells, and no warning does."""
+    return _read(table, encoding)[0]
 
 
 def row_contents(table: Table, encoding: Mapping[str, Any]) -> list[str]:
     """SHA-256 of what a model reads of each row, as its graph takes it, however the table was written."""
     cells = [column.tolist() for column in training_cells(table, encoding).values()]
     return [bytes_digest(repr(row).encode("utf-8", "backslashreplace")) for row in zip(*cells, strict=True)]
+
+
+def _read(table: Table, encoding: Mapping[str, Any]) -> tuple[dict[str, Array], list[str]]:
+    return read_cells(_columns(table), encoding, table.separator, table.decimal)
 
 
 def _table(dataset: Dataset) -> Table:

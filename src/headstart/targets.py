@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from headstart.cells import Table
 from headstart.errors import DatasetError, printable
-from headstart.labels import LABELS, SEPARATORS, TargetColumn, is_no_label, list_parts, listed, no_column
+from headstart.labels import (
+    LABELS,
+    SEPARATORS,
+    NumberFormats,
+    TargetColumn,
+    is_no_label,
+    list_parts,
+    listed,
+    no_column,
+)
 from headstart.skipping import Skipped
 
 __all__ = ["Target", "find_target", "place_of", "position"]
@@ -35,6 +44,7 @@ class Target:
             regression ``(n, targets)`` float64.
         kept: Positions in the table of the rows with a usable target, ascending.
         skipped: The other rows, with the reason.
+        written: How numbers of target columns are written, by name, as ``encoding`` describes it.
     """
 
     names: tuple[str, ...]
@@ -44,6 +54,7 @@ class Target:
     labels: Array
     kept: Array
     skipped: list[Skipped]
+    written: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def find_target(
@@ -53,6 +64,7 @@ def find_target(
     task: str | None = None,
     classes: Sequence[str] | None = None,
     leave_out: Sequence[str] = (),
+    formats: NumberFormats | None = None,
 ) -> Target:
     """Find the target columns, the task and the label of each row.
 
@@ -64,6 +76,7 @@ def find_target(
         classes: Classes, labels or targets of a trained model; rows of others are skipped.
         leave_out: Columns of a table of images that are no targets: those of paths and splits. If all others hold 0 and 1,
             each is a label.
+        formats: How the numbers of the training table were written, for a trained model.
 
     Raises:
         DatasetError: A column cannot be found (H108), or not told apart from an id or free text (H113); the task does not
@@ -85,11 +98,11 @@ def find_target(
         )
     if task is not None and classes and target is None and all(name in table.names for name in classes):
         columns, how = (
-            [TargetColumn(name, table.column(name)) for name in classes],
+            [TargetColumn(table, name, formats) for name in classes],
             "",
         )  # of a model that is not told its targets
     elif target is not None:
-        columns, how = _asked_columns(table, target, is_new=classes is None)
+        columns, how = _asked_columns(table, target, formats, is_new=classes is None)
     else:
         columns, how = _likely_columns(table, leave_out, is_new=classes is None)
     if classes is not None:
@@ -99,6 +112,8 @@ def find_target(
         chosen, what = task, f"{task}, as asked"
     else:
         chosen, what = _inferred_task(columns)
+    if chosen == "regression":
+        what += "".join(f"; {column.name}: {printable(column.doubt)}" for column in columns if column.doubt)
     _check_task(chosen, columns, is_new=classes is None)
     found = LABELS[chosen](columns, classes)
     kept = np.flatnonzero(found.faults == "")
@@ -120,6 +135,7 @@ def find_target(
         labels=labels,
         kept=kept,
         skipped=[Skipped(f"row {rows[i]}", found.faults[i]) for i in np.flatnonzero(found.faults != "")],
+        written={column.name: column.written for column in columns if column.is_number},
     )
 
 
@@ -156,14 +172,16 @@ def _check_names(labels: Sequence[str]) -> None:
 # Which columns
 
 
-def _asked_columns(table: Table, target: str | Sequence[str], *, is_new: bool) -> tuple[list[TargetColumn], str]:
+def _asked_columns(
+    table: Table, target: str | Sequence[str], formats: NumberFormats | None, *, is_new: bool
+) -> tuple[list[TargetColumn], str]:
     if not isinstance(target, str):
         parts, how = list(target), ""
     else:
         whole, how = position(table, target), f"--target {target}: "
         parts = [part.strip() for part in target.split(",")] if whole is None else [target]
     places = dict.fromkeys(place_of(table, part, is_new=is_new) for part in parts)
-    return [TargetColumn(table.names[place], table.columns[place]) for place in places], how
+    return [TargetColumn(table, table.names[place], formats) for place in places], how
 
 
 def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: bool = True) -> int:
@@ -195,16 +213,16 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
     """The columns that look like targets, and how they were found; a trained model's may be all alike."""
     rest = [name for name in table.names if name not in leave_out]
     if leave_out and len(rest) > 1:
-        columns = [TargetColumn(name, table.column(name)) for name in rest]
+        columns = [TargetColumn(table, name) for name in rest]
         if all(column.is_bits for column in columns):
             return columns, ""
     named = [name for name in rest if name.lower() in _NAMES]
     if len(named) == 1:
         place_of(table, named[0], is_new=is_new)
-        return [TargetColumn(named[0], table.column(named[0]))], f"the target is {named[0]}, by its name; "
+        return [TargetColumn(table, named[0])], f"the target is {named[0]}, by its name; "
     if not rest:
         raise no_column(f"no column besides {listed(table.names)}")
-    last = TargetColumn(rest[-1], table.column(rest[-1]))
+    last = TargetColumn(table, rest[-1])
     are_names = not last.is_number and len(last.counts) == last.counts.total() and not _list_separator(last)
     if is_new and len(table) and (len(last.counts) < 2 or are_names):
         fault = "has not two different values" if len(last.counts) < 2 else "has another text in each row"
@@ -232,7 +250,8 @@ def _inferred_task(columns: list[TargetColumn]) -> tuple[str, str]:
     if column.is_number:
         is_whole = bool((column.finite == np.rint(column.finite)).all())
         task, count = (task, count) if column.are_classes else ("regression", len(np.unique(column.finite)))
-        return task, f"{'integer' if is_whole else 'number'} column with {count} values → {task}"
+        unit = f" in {printable(column.written['unit'])}" if column.written["unit"] else ""
+        return task, f"{'integer' if is_whole else 'number'} column with {count} values{unit} → {task}"
     _check_recurrence(column, count, "texts")
     return task, f"text with {count} values → {task}"
 

@@ -202,10 +202,10 @@ def _columns(golden: Given, signature: dict[str, Any], preprocess: Any, runtime:
     """Golden rows of a table as a runtime takes them: columns by name, or encoded."""
     names = [column["name"] for column in signature["columns"]]
     cells = {name: golden[f"column_{number}"] for number, name in enumerate(names)}
+    typed, _ = preprocess.read_cells(cells, signature["encoding"])
     if runtime not in ("onnxruntime", "tensorflow"):
-        return {signature["input"]["name"]: preprocess.encode(cells, signature["encoding"])}
+        return {signature["input"]["name"]: preprocess.encode_typed(typed, signature["encoding"])}
     called = names if runtime == "onnxruntime" else [column["saved_model_argument"] for column in signature["columns"]]
-    typed = preprocess.typed(cells, signature["encoding"])
     columns = [typed[name].reshape(-1, 1) for name in names]
     if runtime == "onnxruntime":
         columns = [column.astype(object) if column.dtype.kind == "U" else column for column in columns]

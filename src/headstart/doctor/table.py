@@ -136,7 +136,53 @@ def _numbers_as_text(measured: str) -> Finding:
         "warning",
         measured,
         "Each different text is a value of its own then, and how large it is counts for nothing.",
-        "Take units, currencies and signs for thousands out of the cells, and leave a cell without a number empty.",
+        "Write all numbers of a column in one unit, and leave a cell without a number empty.",
+    )
+
+
+def _mixed_signs(measured: str) -> Finding:
+    return Finding(
+        "D211",
+        "a column has decimal points and decimal commas",
+        "warning",
+        measured,
+        "Each cell that can be read in one way only is read in that way; the others follow the majority.",
+        "Check where the rows come from, and write the numbers of a column with one decimal sign.",
+    )
+
+
+def _doubtful_numbers(measured: str) -> Finding:
+    return Finding(
+        "D212",
+        "numbers can be read in two ways",
+        "info",
+        measured,
+        "Three digits after a point or a comma may be decimals, or the sign may separate thousands. No cell of the table "
+        "tells which, so points are decimal signs and commas separate thousands; between semicolons it is the other way "
+        "round. A model learns the same from either, and later files are read in the same way.",
+        "If it is the other way, save the table with decimal points and without thousands separators.",
+    )
+
+
+def _bare_numbers(measured: str) -> Finding:
+    return Finding(
+        "D213",
+        "cells lack the unit of their column",
+        "warning",
+        measured,
+        "Most cells of the column have one unit, which is learned with it; numbers without a unit are taken to have it too.",
+        "Check that these cells mean the same unit.",
+    )
+
+
+def _other_rows(measured: str) -> Finding:
+    return Finding(
+        "D214",
+        "validation or test rows do not fit the training rows",
+        "warning",
+        measured,
+        "The number format, the unit and the range of each column are learned from the training rows.",
+        "Check how the split was made: a model is only tested well on rows of the kind that it will meet.",
     )
 
 
@@ -151,4 +197,8 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "D208": _merged,
     "D209": _doubtful_dates,
     "D210": _numbers_as_text,
+    "D211": _mixed_signs,
+    "D212": _doubtful_numbers,
+    "D213": _bare_numbers,
+    "D214": _other_rows,
 }
