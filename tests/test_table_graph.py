@@ -88,7 +88,8 @@ def traced() -> tuple[Any, list[Any]]:
     import tensorflow as tf
 
     encoder, tables = tf_encoder(ENCODING)
-    kinds = {spec["name"]: tf.string if spec["kind"] == "category" else tf.float32 for spec in ENCODING["columns"]}
+    types = {"number": tf.float32, "date": tf.float64, "category": tf.string}
+    kinds = {spec["name"]: types[spec["kind"]] for spec in ENCODING["columns"]}
     signature = {name: tf.TensorSpec((None, 1), kind) for name, kind in kinds.items()}
     return tf.function(encoder, input_signature=[signature]), tables
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from headstart.csv_numbers import NUMBER_LIKE, with_plain_numbers
 from headstart.csv_rows import FILE_NAME, read_rows, usual_width
-from headstart.encoding import as_days, as_numbers, is_missing
+from headstart.dates import are_dates
+from headstart.encoding import as_numbers, is_missing
 from headstart.skipping import Skipped
 
 __all__ = ["CsvTable", "read_csv_table"]
@@ -132,5 +133,4 @@ def _are_numbers(cells: set[str]) -> bool:
 
 def _are_dates(cells: list[str]) -> bool:
     """Whether most of the cells are dates."""
-    found = as_days(np.array(cells[:_MOST_DATES], object))
-    return 2 * int((~np.isnan(found)).sum()) > len(found)
+    return are_dates(np.array(cells[:_MOST_DATES]), 0.5)

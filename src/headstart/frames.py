@@ -13,7 +13,8 @@ import numpy as np
 
 from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
-from headstart.encoding import as_days, as_numbers
+from headstart.dates import are_dates
+from headstart.encoding import as_numbers
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images, missing_images
@@ -254,7 +255,7 @@ def _names_rows(cells: Array) -> bool:
         return False
     values = as_numbers(cells)
     if np.isnan(values).all():
-        return all(np.isfinite(as_days(cells, day_first)).mean() < _OF_DATES for day_first in (True, False))
+        return not are_dates(cells, _OF_DATES)
     return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)
 
 

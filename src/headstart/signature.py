@@ -121,7 +121,7 @@ def _arguments(names: Sequence[str]) -> list[str]:
 
 _COLUMNS: dict[str, dict[str, str]] = {
     "number": {"dtype": "float32", "missing": "NaN"},
-    "date": {"dtype": "float32", "missing": "NaN", "unit": "days since 1970-01-01"},
+    "date": {"dtype": "float64", "missing": "NaN", "unit": "days since 1970-01-01"},
     "category": {"dtype": "string", "missing": "an empty text", "booleans": "True or False"},
 }
 
