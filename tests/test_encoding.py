@@ -239,4 +239,15 @@ def test_file_stands_alone() -> None:
     tree = ast.parse(Path(str(encoding.__file__)).read_text("utf-8"))
     roots = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     roots |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert roots == {"__future__", "collections", "datetime", "functools", "itertools", "math", "numpy", "re", "typing", "warnings"}
+    assert roots == {
+        "__future__",
+        "collections",
+        "datetime",
+        "functools",
+        "itertools",
+        "math",
+        "numpy",
+        "re",
+        "typing",
+        "warnings",
+    }

@@ -43,7 +43,9 @@ _LOOKS = (
     re.compile(r"(?<!\d)\d{1,2}\W*[^\W\d]{3,}\W+(?:19|20)\d\d(?!\d)"),  # 5. März 2021
     re.compile(r"(?<![^\W_])(?:19|20)\d\d\W?(?:[wq]|kw|년|年)|(?<![^\W_])[wq]\d{1,2}\W*(?:19|20)\d\d(?!\d)", re.IGNORECASE),
 )
-_DATE_NAME = re.compile(r"(?:.*[\W_])?(?:date|time|datetime|timestamp|moment)(?:[\W_].*)?|.*(?:날짜|일자|일시|시각|시간)", re.IGNORECASE)
+_DATE_NAME = re.compile(
+    r"(?:.*[\W_])?(?:date|time|datetime|timestamp|moment)(?:[\W_].*)?|.*(?:날짜|일자|일시|시각|시간)", re.IGNORECASE
+)
 _MIN_NAMED = 20  # different texts of a column that only its name makes one of dates
 
 
@@ -164,7 +166,7 @@ def _best(readings: Any, texts: Array, counts: Array, places: Array) -> LearnedD
     if len(best) == 1:
         return best[0]
     in_order = [one for one in best if _are_in_order(one.days[places])]
-    return in_order[0] if len(in_order) == 1 else _likeliest(best, texts)
+    return in_order[0] if len(in_order) == 1 else _likeliest(in_order or best, texts)
 
 
 def _are_in_order(days: Array) -> bool:

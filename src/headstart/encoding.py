@@ -404,8 +404,8 @@ def _text(cell: Any) -> str:
     return "" if lower in MISSING else _BOOLEANS.get(lower, text)
 
 
-# Dates and times. A text is read by its shape: digits as 0, letters in lower case. All texts of one shape have their fields at
-# the same places, so that the shape is parsed once, and NumPy takes the fields out of thousands of texts together.
+# Dates and times. A text is read by its shape: digits as 0, letters in lower case. All texts of one shape have their fields
+# at the same places, so that the shape is parsed once, and NumPy takes the fields out of thousands of texts together.
 
 _LEAST_COMPACT, _MOST_DAYS = 190001, 4_000_000  # YYYYMM at the least, and days up to the year 12921 at the most
 _COMPACT_YEARS, _PIVOT = (1900, 2100), 68  # two-digit years above it are of the 20th century, as POSIX has it
@@ -415,10 +415,10 @@ _SHAPE = str.maketrans(
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ\t\u00a0\u2009\u202f\u2010\u2011\u2013\u2212",
     "0000000000abcdefghijklmnopqrstuvwxyz    ----",
 )
-_MONTH_NAMES = "january february march april may june july august september october november december".split()
-_MONTHS = {name[:length]: i for i, name in enumerate(_MONTH_NAMES, 1) for length in (3, len(name))} | {"sept": 9}
-_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-_WORDS = {name[:length] for name in _WEEKDAYS for length in (3, len(name))} | {"tues", "thur", "thurs"}
+_MONTH_NAMES = "january february march april may june july august september october november december"
+_MONTHS = {name[:length]: i for i, name in enumerate(_MONTH_NAMES.split(), 1) for length in (3, len(name))} | {"sept": 9}
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday"
+_WORDS = {name[:length] for name in _WEEKDAYS.split() for length in (3, len(name))} | {"tues", "thur", "thurs"}
 _WORDS |= {f"{day}{end}" for day in "월화수목금토일" for end in ("요일", "")} | {"t", "at", "of", "on", "the"}
 _ORDINALS = ("st", "nd", "rd", "th")
 _MARKS = {"년": "Y", "월": "M", "일": "D", "年": "Y", "月": "M", "日": "D"}
@@ -518,7 +518,7 @@ def _date_days(fields: Mapping[str, Array]) -> Array | float:
     year = fields.get("Y", np.full_like(month, _LEAP_YEAR))
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     first, last = (moment.astype("datetime64[D]").astype(np.int64) for moment in (months, months + 1))
-    is_day = (1 <= year) & (1 <= month) & (month <= 12) & (1 <= day) & (day <= last - first)
+    is_day = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= last - first)
     return np.where(is_day, first + day - 1, np.nan)
 
 
@@ -591,8 +591,8 @@ def _parts(text: str) -> tuple[tuple[_Part, ...], frozenset[str]] | None:
 def _spans(layout: _Layout, reading: Spec) -> dict[str, Span] | None:
     """Where each field stands by a reading; None where the layout does not fit it."""
     holds, parts = reading["holds"], layout.parts
-    if not parts:
-        return layout.clock if holds == "time" else None
+    if not parts:  # a time before another is a span, and the other no offset: 13:00-14:00
+        return layout.clock if holds == "time" and "zh" not in layout.clock else None
     if len(parts) == 1:
         order = reading["order"] if reading["digits"] else "YMD"
         fields = _COMPACT.get((order, parts[0].width))
@@ -609,7 +609,7 @@ def _spans(layout: _Layout, reading: Spec) -> dict[str, Span] | None:
 
 
 def _fits(layout: _Layout, order: str) -> bool:
-    """Whether the parts of a date can be the fields of an order: day and month of up to two digits, the year of two or four."""
+    """Whether the parts of a date can be the fields of an order. Years have two or four digits, others one or two."""
     parts, widths = layout.parts, {"Y": (2, 4), "M": (1, 2), "D": (1, 2)}
     is_named, is_marked = any(part.month for part in parts), any(part.field and not part.month for part in parts)
     if any(part.field not in ("", field) for part, field in zip(parts, order, strict=True)):

@@ -19,6 +19,7 @@ from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images, missing_images
 from headstart.labels import listed, no_column
+from headstart.row_counters import numbers_rows
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target, place_of
 
@@ -256,7 +257,7 @@ def _names_rows(cells: Array) -> bool:
     values = as_numbers(cells)
     if np.isnan(values).all():
         return not are_dates(cells, _OF_DATES)
-    return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)
+    return numbers_rows(values, np.arange(len(values)))
 
 
 def _is_split(table: Table, column: str) -> bool:

@@ -105,10 +105,10 @@ def read_column(name: str, cells: Array) -> Column:
 
     Args:
         name: Its name.
-        cells: Training rows as ``cells.Table`` holds them: float64, datetime64 or text. In the order of the file. Text is taken
-            for numbers, or for dates, where 95 of 100 cells that are there can be read so; or half of them, if these have
-            more than 20 different values, and the others are no more than three different words, which say that there is
-            none. Whole numbers that are dates without separators are dates.
+        cells: Training rows in the order of the file, as ``cells.Table`` holds them: float64, datetime64 or text. Text is
+            taken for numbers, or for dates, where 95 of 100 cells that are there can be read so; or half of them, if these
+            have more than 20 different values, and the others are no more than three different words, which say that there
+            is none. Whole numbers that are dates without separators are dates.
     """
     if cells.dtype.kind == "M":
         return Column(name, "date", as_days(cells, PLAIN), PLAIN)

@@ -68,8 +68,8 @@ def onnx_encoder(encoding: Mapping[str, Any]) -> Any:
     """An ONNX model from typed columns to rows.
 
     Returns:
-        A ``ModelProto`` with an input ``(batch, 1)`` a column under the column's name: float32, float64 or
-        string (what ``encoding.typed`` gives), and the output ``rows``, float32 ``(batch, width)``. A column that is called ``rows``
+        A ``ModelProto`` with an input ``(batch, 1)`` a column under the column's name: float32, float64 or string (what
+        ``encoding.typed`` gives), and the output ``rows``, float32 ``(batch, width)``. A column that is called ``rows``
         itself gives the output another name.
     """
     from onnx import TensorProto, helper
@@ -84,11 +84,7 @@ def onnx_encoder(encoding: Mapping[str, Any]) -> Any:
             codes.append(_onnx_lookup(graph, spec["name"], spec["codes"], range(1, len(spec["codes"]) + 1), 0.0))
     rows = graph.add("Concat", *dense, *codes, axis=1)
     types = {"number": TensorProto.FLOAT, "date": TensorProto.DOUBLE, "category": TensorProto.STRING}
-    given = [
-        helper.make_tensor_value_info(
-            spec["name"], types[spec["kind"]], ["batch", 1])
-        for spec in encoding["columns"]
-    ]
+    given = [helper.make_tensor_value_info(spec["name"], types[spec["kind"]], ["batch", 1]) for spec in encoding["columns"]]
     return graph.model(given, rows, _free("rows", names), encoding["width"])
 
 
@@ -104,7 +100,9 @@ def _onnx_date(graph: _Graph, column: str, spec: Spec) -> list[str]:
         turns = graph.add("Div", filled, graph.constant(period))
         part = graph.add("Sub", turns, graph.add("Floor", turns))
         angle = graph.add("Mul", part, graph.constant(2 * math.pi))
-        blocks.append(_onnx_single(graph, graph.add("Sub", graph.add("Mul", part, graph.constant(2.0)), graph.constant(1.0))))
+        blocks.append(
+            _onnx_single(graph, graph.add("Sub", graph.add("Mul", part, graph.constant(2.0)), graph.constant(1.0)))
+        )
         quarter_on = graph.add("Add", angle, graph.constant(math.pi / 2))  # a cosine in float64 is not in every runtime
         blocks += [_onnx_single(graph, graph.add("Sin", turned)) for turned in (angle, quarter_on)]
     return [*blocks, *_onnx_flag(graph, missing, spec)]
