@@ -415,7 +415,7 @@ def test_row_counters_of_which_few_rows_are_left() -> None:
     assert list(learn(whatever=cells, labels=np.arange(60) % 3)[0]) == ["whatever"]
 
 
-@pytest.mark.parametrize("name", ["t", "year", "time_s", "Dose (mg)", "연도"])
+@pytest.mark.parametrize("name", ["t", "x", "year", "time_s", "Dose (mg)", "연도"])
 def test_measurements_that_rise_with_the_rows_are_kept(name: str) -> None:
     """A column called like a moment or a measurement is used, and reported; an id of one is not."""
     specs, notes = learn(**{name: np.arange(1920.0, 2020)})

@@ -28,7 +28,7 @@ YEAR, WEEK, DAY = 365.2425, 7.0, 1.0  # days
 PLAIN: dict[str, Any] = {"holds": "date", "order": "", "digits": False}  # of dates that can be read in one way alone
 _READINGS = (
     *(PLAIN | {"order": order} for order in ("", "DMY", "MDY", "YMD")),
-    PLAIN | {"holds": "season"},
+    *(PLAIN | {"holds": "season", "order": order} for order in ("", "DM", "MD")),
     PLAIN | {"holds": "time"},
 )
 _COMPACT_READINGS = tuple(PLAIN | {"order": order, "digits": True} for order in ("YMD", "DMY", "MDY"))
@@ -41,7 +41,10 @@ _LOOKS = (
     re.compile(r"(?<![\d.])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{4}|\d{2}))(?![\d.])"),
     re.compile(r"(?<!\d)\d{1,2}:\d\d(?!\d)"),
     re.compile(r"(?<!\d)\d{1,2}\W*[^\W\d]{3,}\W+(?:19|20)\d\d(?!\d)"),  # 5. März 2021
-    re.compile(r"(?<![^\W_])(?:19|20)\d\d\W?(?:[wq]|kw|년|年)|(?<![^\W_])[wq]\d{1,2}\W*(?:19|20)\d\d(?!\d)", re.IGNORECASE),
+    re.compile(
+        r"(?<![^\W_])(?:19|20)\d\d\W?(?:[wq]|kw|년|年|\d{3}(?!\d))|(?<![^\W_])[wq]\d{1,2}\W*(?:19|20)\d\d(?!\d)",
+        re.IGNORECASE,
+    ),
 )
 _DATE_NAME = re.compile(
     r"(?:.*[\W_])?(?:date|time|datetime|timestamp|moment)(?:[\W_].*)?|.*(?:날짜|일자|일시|시각|시간)", re.IGNORECASE

@@ -226,7 +226,7 @@ def as_days(cells: Any, reading: Spec = DAY_FIRST) -> Array:
             - ``holds``: ``date`` (a year and a month at least), ``season`` (month and day), or ``time`` (of the day alone,
               0 to 1).
             - ``order``: the order of day, month and year in cells that leave it open, such as 1/2/2024 or 21.03.05:
-              ``DMY``, ``MDY`` or ``YMD``; ``""`` if such cells do not fit.
+              ``DMY``, ``MDY`` or ``YMD``, without a year ``MD`` or ``DM``; ``""`` if such cells do not fit.
             - ``digits``: whether digits alone are dates: YYYYMM, YYYYMMDD, YYYYMMDDhhmm or YYYYMMDDhhmmss. Eight digits
               are read in ``order``.
 
@@ -438,13 +438,15 @@ _CLOCKS = [
         rf"(?:(?P<half>{_HALF}) *)?(?<!0)(?P<h>00?) *[시時时](?: *(?P<m>00?) *[분分](?: *(?P<s>00?) *[초秒])?)?{_ZONE}",
         rf"(?<![0.:])(?P<h>00?) *(?P<after>am|pm|a\.m\.|p\.m\.){_ZONE}",
         rf"(?<![0.:])(?P<h>00?)\.(?P<m>00)(?:\.(?P<s>00){_FRACTION})? *(?P<after>am|pm){_ZONE}",  # as Oracle writes it
+        rf"(?<=0000-00-00)[t _-](?P<h>00)[.-](?P<m>00)(?:[.-](?P<s>00){_FRACTION})?{_ZONE}",  # of databases and file names
+        rf"(?<=0000-00-00)[t ](?P<h>00){_ZONE}",
         rf"(?<=00000000)[t _-](?P<h>00)(?P<m>00)(?:(?P<s>00){_FRACTION})?{_ZONE}",
     )
 ]
 _SPELT = [
     (re.compile(r"\([^()0]*\)"), lambda found: " " * len(found[0])),  # (KST), (금)
     (re.compile(r"^0000:00:00(?= )"), lambda _: "0000-00-00"),  # as cameras write it
-    (re.compile(r"(?<=/0000):"), lambda _: " "),  # as servers log it
+    (re.compile(r"(?<=[/a-z]0000):|[\[\]]"), lambda _: " "),  # as servers log it, and SAS
 ]
 _TOKEN = re.compile(r"0+|[a-z]+|[가-힣年月日]+|[^0a-z가-힣年月日]+")
 _ORDERS = {("date", 3): ("YMD", "DMY", "MDY"), ("date", 2): ("YM", "MY"), ("season", 2): ("MD", "DM")}
@@ -583,7 +585,7 @@ def _parts(text: str) -> tuple[tuple[_Part, ...], frozenset[str]] | None:
             gaps[-1] += word
         elif word not in _WORDS and not (follows and word in _ORDINALS):
             return None
-    if gaps[0].strip(" ,.") or gaps[-1].strip(" ,.") * bool(parts):
+    if gaps[0].strip(" ,.") or gaps[-1].strip(" ,.") or not (parts or not text.strip()):  # a weekday alone is no date
         return None
     return tuple(parts), frozenset(gap.strip() for gap in gaps[1:-1])
 
@@ -627,7 +629,8 @@ def _fits(layout: _Layout, order: str) -> bool:
         return True
     is_even = len(layout.separators) == 1 and layout.separators <= set("-/._") | {""}
     is_western = order == "MDY" and "." in layout.separators  # with points the month never comes first
-    return is_even and not is_western and (has_long_year or len(parts) == 3)
+    is_padded = layout.separators == {"/"} and all(part.width == 2 for part in parts)  # 03/05 may be a day, 3/5 a fraction
+    return is_even and not is_western and (has_long_year or len(parts) == 3 or is_padded * (order in ("MD", "DM")))
 
 
 def _moment_text(cell: Any, reading: Spec) -> str | float:

@@ -19,6 +19,7 @@ from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images, missing_images
 from headstart.labels import listed, no_column
+from headstart.name_hints import is_id_name, is_measurement_name
 from headstart.row_counters import numbers_rows
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target, place_of
@@ -245,19 +246,21 @@ def row_digests(table: Table) -> list[str]:
     So a copy of a row is known as one, though its id is another.
     """
     columns = {name: table.column(name) for name in sorted(table.names)}
-    telling = [cells for cells in columns.values() if not _names_rows(cells)]
+    telling = [cells for name, cells in columns.items() if not _names_rows(name, cells)]
     texts = [[str(cell) for cell in cells.tolist()] for cells in telling or columns.values()]
     return [bytes_digest("\x1f".join(row).encode("utf-8", "backslashreplace")) for row in zip(*texts, strict=True)]
 
 
-def _names_rows(cells: Array) -> bool:
-    """Whether a column has another text in each row, or counts them; one of dates does neither."""
+def _names_rows(name: str, cells: Array) -> bool:
+    """Whether a column has another text in each row, or numbers them; one of dates or measurements does neither."""
     if cells.dtype.kind == "M" or len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
         return False
     values = as_numbers(cells)
     if np.isnan(values).all():
         return not are_dates(cells, _OF_DATES)
-    return numbers_rows(values, np.arange(len(values)))
+    if not np.isfinite(values).all() or (values % 1 != 0).any() or is_measurement_name(name):
+        return False
+    return is_id_name(name) or numbers_rows(values, np.arange(len(values)))
 
 
 def _is_split(table: Table, column: str) -> bool:

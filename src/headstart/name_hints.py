@@ -53,8 +53,11 @@ def is_id_name(name: str) -> bool:
 
 
 def is_measurement_name(name: str) -> bool:
-    """Whether a column is called like a moment or a measurement, such as time, year or dose_mg."""
-    return not is_id_name(name) and not _MEASUREMENTS.isdisjoint(words_of(name))
+    """Whether a column is called like a moment or a measurement, such as time, year, dose_mg or x.
+
+    ``X`` is none: R calls the column of row numbers so.
+    """
+    return name == "x" or (not is_id_name(name) and not _MEASUREMENTS.isdisjoint(words_of(name)))
 
 
 def is_amount_name(name: str) -> bool:
