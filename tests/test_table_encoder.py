@@ -54,7 +54,7 @@ def refused(code: str, measured: str, **settings: Any) -> None:
 
 def test_what_a_column_is() -> None:
     """Text is a number or a date if nearly all of it is, else a category."""
-    days = np.datetime64("2024-01-01") + np.random.default_rng(2).integers(0, 99, 100)
+    days = np.datetime64("2024-01-01T00:00") + np.random.default_rng(2).integers(0, 99999, 100)
     specs, notes = learn(
         number=texts(NOISE[:100].round(2)),
         date=texts(days),

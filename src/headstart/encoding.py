@@ -236,9 +236,9 @@ def as_days(cells: Any, reading: Spec = DAY_FIRST) -> Array:
     """
     values = _cells(cells)
     if values.dtype.kind == "M":
-        seconds = values.astype("datetime64[s]")
-        fits = ~np.isnat(seconds) & (reading["holds"] == "date")
-        return np.where(fits, seconds.astype(np.int64) / 86400, np.nan)
+        moments = values.astype("datetime64[s]")
+        fits, seconds = ~np.isnat(moments) & (reading["holds"] == "date"), moments.astype(np.int64)
+        return np.where(fits, seconds // 86400 + seconds % 86400 / 86400, np.nan)  # to the bit what text gives
     if values.dtype.kind in "fiu":
         numbers = values.astype(np.float64)
         is_compact = (numbers >= _LEAST_COMPACT) & reading["digits"]
@@ -648,7 +648,7 @@ def _moment_text(cell: Any, reading: Spec) -> str | float:
     if not isinstance(cell, datetime.datetime) or str(cell) == "NaT" or reading["holds"] != "date":
         return math.nan
     since = cell.replace(tzinfo=None) - _EPOCH - (cell.utcoffset() or datetime.timedelta())  # no moment before the year 1
-    return since.total_seconds() / 86400
+    return since.days + (since.seconds + since.microseconds / 1e6) / 86400
 
 
 _TYPES: dict[str, Callable[[Array, Spec, str], Array]] = {

@@ -19,12 +19,13 @@ _ID_WORDS = _words(
 _ID_ENDS = ("번호", "순번", "연번", "식별자", "아이디")
 _TIMES = _words(
     "t time timestamp moment date datetime year years yr quarter month months week weeks day days hour hours minute minutes "
-    "second seconds sec ms epoch step age ages 연도 년도 연령 나이 시간 개월"
+    "second seconds sec ms epoch step cycle period age ages 연도 년도 연령 나이 시간 개월"
 )
 _MEASUREMENTS = _TIMES | _words(
     "dose dosage temperature temp depth distance dist length height width weight mass size area volume speed velocity "
     "pressure voltage current frequency wavelength energy power angle latitude longitude lat lon lng price prices cost "
-    "salary income wage pay 온도 거리 길이 높이 너비 무게 면적 가격 금액"
+    "salary income wage pay population position elevation altitude mileage concentration load strain stress km cm mm kg mg hz "
+    "온도 거리 길이 높이 너비 무게 면적 가격 금액"
 )
 _AMOUNTS = (_MEASUREMENTS - {"t"}) | _words(
     "count counts cnt number num total sum amount quantity qty score scores rating quality rank points rings sales demand "
