@@ -24,7 +24,7 @@ _TIMES = _words(
 _MEASUREMENTS = _TIMES | _words(
     "dose dosage temperature temp depth distance dist length height width weight mass size area volume speed velocity "
     "pressure voltage current frequency wavelength energy power angle latitude longitude lat lon lng price prices cost "
-    "salary income wage pay population position elevation altitude mileage concentration load strain stress km cm mm kg mg hz "
+    "salary income wage pay population position elevation altitude mileage concentration strain stress km cm mm kg mg "
     "온도 거리 길이 높이 너비 무게 면적 가격 금액"
 )
 _AMOUNTS = (_MEASUREMENTS - {"t"}) | _words(
