@@ -143,6 +143,14 @@ def test_the_order_of_the_rows_tells_how_dates_are_read(days: list[str], order: 
     assert (specs["day"]["order"], notes) == (order, [])
 
 
+def test_dates_of_both_orders_are_reported() -> None:
+    """Where half of the dates have the day first and half the month, neither reading fits: they are text."""
+    cells = [
+        f"{13 + i % 15}/{1 + i % 12}/{1990 + i}" if i % 2 else f"{1 + i % 12}/{13 + i % 15}/{1990 + i}" for i in range(40)
+    ]
+    refused("D215", "40 different texts in 40 rows, such as", day=texts(cells))
+
+
 def test_two_digit_years_come_first_if_the_dates_are_close_together_then() -> None:
     """As in Korea and Japan; that there is another reading is reported."""
     days = np.random.default_rng(0).integers(0, 336, 200)

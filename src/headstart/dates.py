@@ -158,8 +158,13 @@ def _num_read(texts: Array, reading: dict[str, Any]) -> int:
 
 def _best(readings: Any, texts: Array, counts: Array, places: Array) -> LearnedDates | None:
     """The likeliest of the readings that fit the most cells."""
-    found = [LearnedDates(reading, as_days(texts, reading), "") for reading in readings]
-    num_read = [counts[np.isfinite(one.days)].sum() for one in found]
+    found: list[LearnedDates] = []
+    num_read: list[int] = []
+    for reading in readings:
+        found.append(LearnedDates(reading, as_days(texts, reading), ""))
+        num_read.append(int(counts[np.isfinite(found[-1].days)].sum()))
+        if not reading["order"] and num_read[-1] == counts.sum():  # no order is needed, and the others say the same
+            return found[-1]
     if not max(num_read, default=0):
         return None
     best: list[LearnedDates] = []
@@ -188,6 +193,8 @@ def _likeliest(found: list[LearnedDates], texts: Array) -> LearnedDates:
     chosen = min(found, key=lambda one: _num_days_of_month(one.days))
     other = next(one for one in [*year_last, *year_first] if one is not chosen)
     both = np.flatnonzero(np.abs(chosen.days - other.days) > 0)
+    if not len(both):  # each reads other texts
+        return chosen
     first = {"D": "day", "M": "month", "Y": "year"}[chosen.reading["order"][0]]
     taken, instead = (_iso(one.days[both[0]]) for one in (chosen, other))
     told = f"{len(both)} of {len(texts)} different texts, {first} first: {texts[both[0]]} is {taken}, and not {instead}"

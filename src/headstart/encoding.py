@@ -450,7 +450,7 @@ _SPELT = [
 ]
 _TOKEN = re.compile(r"0+|[a-z]+|[가-힣年月日]+|[^0a-z가-힣年月日]+")
 _ORDERS = {("date", 3): ("YMD", "DMY", "MDY"), ("date", 2): ("YM", "MY"), ("season", 2): ("MD", "DM")}
-_COMPACT = {  # widths of the fields by the number of digits
+_COMPACT = {  # the fields of digits alone, by their order and number
     ("YMD", 6): {"Y": (0, 4), "M": (4, 6)},
     ("YMD", 8): {"Y": (0, 4), "M": (4, 6), "D": (6, 8)},
     ("DMY", 8): {"D": (0, 2), "M": (2, 4), "Y": (4, 8)},
@@ -629,8 +629,8 @@ def _fits(layout: _Layout, order: str) -> bool:
         return True
     is_even = len(layout.separators) == 1 and layout.separators <= set("-/._") | {""}
     is_western = order == "MDY" and "." in layout.separators  # with points the month never comes first
-    is_padded = layout.separators == {"/"} and all(part.width == 2 for part in parts)  # 03/05 may be a day, 3/5 a fraction
-    return is_even and not is_western and (has_long_year or len(parts) == 3 or is_padded * (order in ("MD", "DM")))
+    is_day = order in ("MD", "DM") and layout.separators == {"/"} and all(part.width == 2 for part in parts)  # 3/5 is 0.6
+    return is_even and not is_western and (has_long_year or len(parts) == 3 or is_day)
 
 
 def _moment_text(cell: Any, reading: Spec) -> str | float:
@@ -639,7 +639,7 @@ def _moment_text(cell: Any, reading: Spec) -> str | float:
         return cell.strip()
     if isinstance(cell, datetime.time):
         return str(cell)
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
+    if isinstance(cell, int | float | np.number) and not isinstance(cell, bool):
         return _text(cell) if reading["digits"] else math.nan
     if isinstance(cell, np.datetime64):
         return float(as_days(np.array([cell]), reading)[0])
