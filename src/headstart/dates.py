@@ -144,7 +144,7 @@ def look_like_dates(name: str, texts: Array) -> str:
         name: The column's.
         texts: Its different texts.
     """
-    given = [text for text in texts.tolist() if any(map(str.isdigit, text))]
+    given: list[str] = [text for text in texts.tolist() if any(map(str.isdigit, text))]
     looks = [text for text in given if any(form.search(text) for form in _LOOKS)]
     if 2 * len(looks) > len(texts):
         return looks[0]

@@ -497,7 +497,9 @@ def _read_moments(texts: Sequence[str], reading: Spec) -> Array:
             continue
         codes = np.array([texts[place] for place in places], f"U{len(shape)}").view(np.uint32)
         digits = codes.reshape(len(places), len(shape)).astype(np.int64) - ord("0")
-        fields = {field: digits[:, start:end] @ 10 ** np.arange(end - start)[::-1] for field, (start, end) in spans.items()}
+        fields: dict[str, Array] = {
+            field: digits[:, start:end] @ 10 ** np.arange(end - start)[::-1] for field, (start, end) in spans.items()
+        }
         months = [part.month for part in layout.parts if part.month]
         if months:
             fields["M"] = np.full(len(places), months[0])
@@ -505,7 +507,7 @@ def _read_moments(texts: Sequence[str], reading: Spec) -> Array:
             fields["Y"] = fields["Y"] + np.where(fields["Y"] > _PIVOT, 1900, 2000)
         if "f" in spans:
             fields["f"] = fields["f"] / 10.0 ** (spans["f"][1] - spans["f"][0])
-        found = _date_days(fields) + _clock_days(fields, layout)
+        found = np.asarray(_date_days(fields) + _clock_days(fields, layout))
         if len(layout.parts) == 1:
             found[(fields["Y"] < _COMPACT_YEARS[0]) | (fields["Y"] > _COMPACT_YEARS[1])] = np.nan
         days[places] = found - np.floor(found) if reading["holds"] == "time" else found
