@@ -50,17 +50,20 @@ def test_a_table_with_everything_wrong_has_every_finding() -> None:
             ["what" if i % 50 == 7 else f"{value:.3f}" for i, value in enumerate(random.normal(size=200))], object
         ),
         "endless": np.where(np.arange(200) % 40 == 3, np.inf, random.normal(size=200)),
-        "moment": 202401310000.0 + 1000 * random.permutation(200),
+        "large": 202401310000.0 + 1000 * random.permutation(200) ** 2,
         "day": np.array([f"{1 + i % 12}/{1 + i // 7 % 12}/2024" for i in range(200)], object),
         "priced": np.array([f"{amount} {'€$'[i % 2]}" for i, amount in enumerate(amounts)], object),
         "both": np.array([amount.replace(".", ".,"[i % 2]) for i, amount in enumerate(reversed(amounts))], object),
         "either": np.array([f"{1 + value % 9},{100 + value}" for value in random.permutation(200)], object),
         "bare": np.array([amount + " kg" * (i % 9 > 0) for i, amount in enumerate(amounts[9:] + amounts[:9])], object),
+        "week": np.array([f"2024-W{i % 52:02}-{i}" for i in range(200)], object),
+        "counter": np.arange(200.0),
+        "hour": np.arange(1000.0, 1200),
     }
     _, notes = learn_encoding(Table(tuple(columns), tuple(columns.values())), labels, "binary")
     found = {finding.code: finding.measured for finding in check_columns(notes)}
     assert set(found) == set(CHECKS) - {"D214"}  # which rows outside training give
-    columns_of = ("none", "same", "number", "again", "answer", "odd", "endless", "moment", "day", "priced")
-    columns_of += ("both", "either", "bare")
+    columns_of = ("none", "same", "number", "again", "answer", "odd", "endless", "large", "day", "priced")
+    columns_of += ("both", "either", "bare", "week", "counter", "hour")
     for code, name in zip(sorted(found), columns_of, strict=True):
         assert name in found[code], code

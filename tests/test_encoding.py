@@ -23,7 +23,8 @@ NUMBER = {"name": "n", "kind": "number", "fill": 3.0, "flag": True, "transform":
     "range": [-1e30, 1e30],
     "written": PLAIN,
 }
-DATE = {"name": "d", "kind": "date", "fill": 0.0, "flag": False, "day_first": True, "offset": 0.0, "scale": 365.2425}
+DATE = {"name": "d", "kind": "date", "fill": 0.0, "flag": False, "holds": "date", "order": "DMY", "digits": False}
+DATE |= {"periods": [365.2425, 7.0], "offset": 0.0, "scale": 365.2425}
 CATEGORY = {"name": "c", "kind": "category", "levels": ["a", "b", ""], "two_way": False}
 CODED = CATEGORY | {"codes": ["b", "a"]}
 
@@ -57,12 +58,13 @@ def test_quantiles() -> None:
 
 
 def test_date() -> None:
-    """A date is its days, and where it stands in the year and in the week."""
+    """A date is its days, and its place in each period: linear, sine and cosine."""
     rows = np.array(one(DATE, ["1970-01-01", "8.1.1970", ""]))
-    assert rows[0].tolist() == [0, 0, 1, 0, 1]
-    assert rows[1, 3:].tolist() == [0, 1]  # a week later
+    assert rows[0].tolist() == [0, -1, 0, 1, -1, 0, 1]
+    assert rows[1, 4:].tolist() == [-1, 0, 1]  # a week later
     assert rows[1, 0] == pytest.approx(7 / 365.2425)
-    assert rows[1, 1] == pytest.approx(math.sin(2 * math.pi * 7 / 365.2425))
+    assert rows[1, 1] == pytest.approx(2 * 7 / 365.2425 - 1)
+    assert rows[1, 2] == pytest.approx(math.sin(2 * math.pi * 7 / 365.2425))
     assert rows[2].tolist() == rows[0].tolist()
 
 
@@ -115,7 +117,7 @@ def test_dates_in_arrays() -> None:
     """Arrays of dates and of days are taken as they are; the month may come first."""
     assert as_days(np.array(["1970-01-03", "NaT"], "datetime64[ns]")).tolist() == pytest.approx([2, math.nan], nan_ok=True)
     assert as_days(np.array([2.5])).tolist() == [2.5]
-    assert as_days(["1/31/1970"], day_first=False).tolist() == [30]
+    assert as_days(["1/31/1970"], DATE | {"order": "MDY"}).tolist() == [30]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_cells_that_count_as_missing_are_told() -> None:
         "n": ["one", "two", "?", math.inf, pd.NA, "1\n" + "1" * 99],
         "d": ["soon", "", None, pd.NaT, "1.1.2024", "N/A"],
     }
-    whole = {"format": 1, "separator": "", "width": 7, "num_dense": 7, "columns": [NUMBER, DATE]}
+    whole = {"format": 1, "separator": "", "width": 9, "num_dense": 9, "columns": [NUMBER, DATE]}
     with pytest.warns(UserWarning, match="count as missing") as told:
         once = typed(columns, whole)
     assert [str(warning.message) for warning in told] == [
@@ -205,7 +207,7 @@ CELLS = st.one_of(
 def test_any_cells_become_finite_rows(cells: list[Any]) -> None:
     """Whatever the cells are, rows are finite; what has been typed once stays as it is."""
     columns = [NUMBER, DATE, CODED]
-    whole = {"format": 1, "separator": "", "width": 12, "num_dense": 11, "columns": columns}
+    whole = {"format": 1, "separator": "", "width": 14, "num_dense": 13, "columns": columns}
     given_cells = {spec["name"]: cells for spec in columns}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*(count as missing|outside the range|not written|in two ways)", UserWarning)
@@ -220,4 +222,15 @@ def test_file_stands_alone() -> None:
     tree = ast.parse(Path(str(encoding.__file__)).read_text("utf-8"))
     roots = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     roots |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert roots == {"__future__", "collections", "datetime", "itertools", "math", "numpy", "re", "typing", "warnings"}
+    assert roots == {
+        "__future__",
+        "collections",
+        "datetime",
+        "functools",
+        "itertools",
+        "math",
+        "numpy",
+        "re",
+        "typing",
+        "warnings",
+    }

@@ -146,7 +146,7 @@ def test_the_signature_says_how_to_ask(shipped: Shipped) -> None:
     assert model.dataset is not None
     assert {column["name"]: column["dtype"] for column in signature["columns"]} == {
         NAMES["size"]: "float32",
-        NAMES["since"]: "float32",
+        NAMES["since"]: "float64",
         NAMES["colour"]: "string",
         NAMES["town"]: "string",
     }

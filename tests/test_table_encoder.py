@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def refused(code: str, measured: str, **settings: Any) -> None:
 
 def test_what_a_column_is() -> None:
     """Text is a number or a date if nearly all of it is, else a category."""
-    days = np.datetime64("2024-01-01") + np.random.default_rng(2).integers(0, 99, 100)
+    days = np.datetime64("2024-01-01T00:00") + np.random.default_rng(2).integers(0, 99999, 100)
     specs, notes = learn(
         number=texts(NOISE[:100].round(2)),
         date=texts(days),
@@ -106,25 +107,183 @@ def test_numbers_that_are_read_as_text_are_told() -> None:
 def test_month_first() -> None:
     """The month comes first where more cells can only be read so."""
     specs, notes = learn(day=texts(["1/2/2024", "1/31/2024", "2/15/2024", "3/1/2024"] * 10))
-    assert specs["day"]["day_first"] is False
+    assert specs["day"]["order"] == "MDY"
     assert notes == []
 
 
 @pytest.mark.parametrize(
-    ("days", "day_first", "told"),
+    ("days", "order", "told"),
     [
-        ([f"{month}/1/2011" for month in range(1, 13)], False, "month first: 10/1/2011 is 2011-10-01, and not 2011-01-10"),
-        ([f"1/{month}/2011" for month in range(1, 13)], True, "day first: 1/10/2011 is 2011-10-01, and not 2011-01-10"),
-        (["1/2/2011", "2/1/2011"], True, "2 of 2 different texts, day first"),
-        ([f"{day}.1.2011" for day in range(1, 13)], True, ""),
-        (["1/1/2011", "2/2/2011", "2011-03-04"], True, ""),
+        ([f"{month}/1/2011" for month in range(1, 13)], "MDY", "month first: 10/1/2011 is 2011-10-01, and not 2011-01-10"),
+        ([f"1/{month}/2011" for month in range(1, 13)], "DMY", "day first: 1/10/2011 is 2011-10-01, and not 2011-01-10"),
+        (["1/2/2011", "2/1/2011"], "DMY", "2 of 2 different texts, day first"),
+        ([f"{day}.1.2011" for day in range(1, 13)], "", ""),
+        (["1/1/2011", "2/2/2011", "2011-03-04"], "DMY", ""),
     ],
 )
-def test_dates_that_can_be_read_in_two_ways(days: list[str], day_first: bool, told: str) -> None:
+def test_dates_that_can_be_read_in_two_ways(days: list[str], order: str, told: str) -> None:
     """The order with fewer days of the month is taken, else the day first, and told; with points there is no doubt."""
     specs, notes = learn(day=texts(days * 10))
-    assert specs["day"]["day_first"] is day_first
+    assert specs["day"]["order"] == order
     assert [(note.code, told in note.measured) for note in notes] == ([("D209", True)] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("days", "order"),
+    [
+        ([f"{1 + i // 12}/{1 + i % 12}/2011" for i in range(144)], "MDY"),
+        ([f"{1 + i % 12}/{1 + i // 12}/2011" for i in range(144)], "DMY"),
+        ([f"21.{1 + i // 28:02}.{1 + i % 28:02}" for i in range(336)], "YMD"),
+        ([f"{1 + i % 28:02}-{1 + i // 28:02}-21" for i in range(336)], "DMY"),
+    ],
+)
+def test_the_order_of_the_rows_tells_how_dates_are_read(days: list[str], order: str) -> None:
+    """Of several readings, the one whose dates rise from row to row is right, beyond doubt."""
+    specs, notes = learn(day=texts(days), labels=np.arange(len(days)) % 3)
+    assert (specs["day"]["order"], notes) == (order, [])
+
+
+def test_dates_of_both_orders_are_reported() -> None:
+    """Where half of the dates have the day first and half the month, neither reading fits: they are text."""
+    cells = [
+        f"{13 + i % 15}/{1 + i % 12}/{1990 + i}" if i % 2 else f"{1 + i % 12}/{13 + i % 15}/{1990 + i}" for i in range(40)
+    ]
+    refused("D215", "40 different texts in 40 rows, such as", day=texts(cells))
+
+
+def test_two_digit_years_come_first_if_the_dates_are_close_together_then() -> None:
+    """As in Korea and Japan; that there is another reading is reported."""
+    days = np.random.default_rng(0).integers(0, 336, 200)
+    for form, order in (("21.{1:02}.{0:02}", "YMD"), ("{0:02}/{1:02}/21", "DMY")):
+        specs, notes = learn(day=texts([form.format(1 + day % 28, 1 + day // 28) for day in days]))
+        assert (specs["day"]["order"], [note.code for note in notes]) == (order, ["D209"])
+
+
+MOMENTS = [datetime(2019, 3, 1) + timedelta(minutes=int(m)) for m in np.random.default_rng(5).integers(0, 1_500_000, 200)]
+WAYS = {
+    "iso": "%Y-%m-%d %H:%M:%S",
+    "iso with T, fraction and Z": "%Y-%m-%dT%H:%M:%S.000Z",
+    "am and pm": "%m/%d/%Y %I:%M:%S %p",
+    "day first": "%d.%m.%Y %H:%M",
+    "name of the month": "%d-%b-%Y %H:%M",
+    "month first": "%B %d, %Y at %I:%M %p",
+    "zone": "%Y-%m-%d %H:%M:%S UTC",
+    "offset": "%Y-%m-%d %H:%M:%S +0000",
+    "compact": "%Y%m%d%H%M%S",
+    "compact with T": "%Y%m%dT%H%MZ",
+    "weekday": "%a %b %d, %Y %H:%M",
+    "mail": "%a, %d %b %Y %H:%M:%S +0000",
+    "unix": "%a %b %d %H:%M:%S UTC %Y",
+    "server": "%d/%b/%Y:%H:%M:%S +0000",
+    "camera": "%Y:%m:%d %H:%M:%S",
+    "oracle": "%d-%b-%y %I.%M.%S.000000 %p",
+    "korean": "%Y년 %m월 %d일 %H시 %M분",
+}
+
+
+@pytest.mark.parametrize("form", WAYS.values(), ids=WAYS)
+def test_a_moment_is_the_same_however_it_is_written(form: str) -> None:
+    """One encoding, but for what says how it was written; the same rows; and no finding."""
+    plain, written = (texts([moment.strftime(one) for moment in MOMENTS]) for one in (WAYS["iso"], form))
+    labels = np.arange(200) % 2
+    (expected, _), (found, notes) = (learn_encoding(table(moment=cells), labels, "binary") for cells in (plain, written))
+    np.testing.assert_allclose(encode({"moment": written}, found), encode({"moment": plain}, expected), atol=1e-6)
+    assert notes == []
+    assert found["width"] == 10  # days; the year, the week and the day
+
+
+def test_korean_afternoons() -> None:
+    """오전 and 오후 stand before the time."""
+    half = {True: "오전", False: "오후"}
+    cells = [f"{m.year}. {m.month}. {m.day}. {half[m.hour < 12]} {m.hour % 12 or 12}:{m.minute:02}" for m in MOMENTS]
+    days = typed({"m": cells}, learn_encoding(table(m=texts(cells)), np.arange(200) % 2, "binary")[0])["m"]
+    np.testing.assert_allclose(days, [(moment - datetime(1970, 1, 1)) / timedelta(days=1) for moment in MOMENTS])
+
+
+@pytest.mark.parametrize(
+    ("form", "holds", "periods"),
+    [
+        ("%H:%M", "time", [1]),
+        ("%I:%M %p", "time", [1]),
+        ("%b %d", "season", [365.2425]),
+        ("%m월 %d일", "season", [365.2425]),
+        ("%Y-%m", "date", [365.2425]),
+        ("%B %Y", "date", [365.2425]),
+        ("%b-%y", "date", [365.2425]),
+        ("%Y년 %m월", "date", [365.2425]),
+        ("%Y%m", "date", [365.2425]),
+        ("%Y-%m-%d", "date", [365.2425, 7]),
+        ("%Y-%m-%d 06:00", "date", [365.2425, 7]),
+        ("%Y-%m-%d %H:%M", "date", [365.2425, 7, 1]),
+    ],
+)
+def test_periods_of_dates(form: str, holds: str, periods: list[float]) -> None:
+    """Cells have a place in the year, the week and the day, as far as they say so."""
+    specs, notes = learn(when=texts([moment.strftime(form) for moment in MOMENTS]))
+    assert (specs["when"]["kind"], specs["when"]["holds"], specs["when"]["periods"]) == ("date", holds, periods)
+    assert notes == []
+
+
+def test_names_of_months_and_weekdays_alone_are_categories() -> None:
+    """There are few, and each has a column of its own."""
+    specs, _ = learn(
+        day=texts([f"{'월화수목금토일'[m.weekday()]}요일" for m in MOMENTS]), month=texts([f"{m.month}월" for m in MOMENTS])
+    )
+    assert {name: (spec["kind"], len(spec["levels"])) for name, spec in specs.items()} == {
+        "day": ("category", 7),
+        "month": ("category", 12),
+    }
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        20_210_000 + np.random.default_rng(0).integers(1, 5000, 200),
+        np.random.default_rng(0).integers(19_000_000, 21_000_000, 200),
+        np.random.default_rng(0).integers(190_000, 210_000, 200),
+        np.random.default_rng(0).choice([202101, 202102], 200),
+        np.random.default_rng(0).integers(0, 300_000_000, 200),
+    ],
+)
+def test_whole_numbers_that_only_look_like_dates_stay_numbers(cells: Array) -> None:
+    """As text and as numbers: nearly all have to be dates of one length, and enough of them different."""
+    for column in (texts(cells), cells.astype(float)):
+        assert learn(amount=column)[0]["amount"]["kind"] == "number"
+
+
+def test_whole_numbers_of_a_frame_are_dates_too() -> None:
+    """Numbers and texts are read alike, when they are learned from and later."""
+    numbers = np.array([float(f"{moment:%Y%m%d}") for moment in MOMENTS])
+    encoding, _ = learn_encoding(table(d=numbers), np.arange(200) % 2, "binary")
+    np.testing.assert_allclose(
+        typed({"d": numbers}, encoding)["d"], [(m - datetime(1970, 1, 1)).days for m in MOMENTS], atol=1e-9
+    )
+    assert encode({"d": texts([f"{number:.0f}" for number in numbers])}, encoding).tolist() == (
+        encode({"d": numbers}, encoding).tolist()
+    )
+
+
+def test_cells_that_do_not_fit_the_learned_dates_are_missing_and_reported() -> None:
+    """Another order, a time alone, and digits where they were none; dates that can be read in one way alone are read."""
+    encoding, _ = learn_encoding(table(d=texts([f"{m:%m/%d/%Y}" for m in MOMENTS])), np.arange(200) % 2, "binary")
+    cells = ["12/31/2020", "31/12/2020", "13:45", "20201231", "2020-12-31", "31 Dec 2020"]
+    with pytest.warns(UserWarning, match=r"d: 3 of 6 cells .*\(13:45, 20201231, 31/12/2020\)"):
+        days = typed({"d": cells}, encoding)["d"]
+    assert np.isnan(days).tolist() == [False, True, True, True, False, False]
+    assert len(set(days[[0, 4, 5]])) == 1
+
+
+def test_text_that_looks_like_dates_and_is_none_is_reported() -> None:
+    """In place of saying only which row it is; and as a category that is used. Other texts are not called dates."""
+    weeks = texts([f"{m:%Y}-W{m.day:02}-{i}" for i, m in enumerate(MOMENTS)])
+    refused("D215", "200 different texts in 200 rows, such as", whatever=weeks)
+    refused(
+        "D215", "200 different texts", whatever=texts([f"{m.day}. März {m:%Y}, Zeile {i}" for i, m in enumerate(MOMENTS)])
+    )
+    refused("D215", "200 different texts", date=texts([f"d{i}x{m.day}" for i, m in enumerate(MOMENTS)]))
+    specs, notes = learn(slot=texts([f"{m.hour}:00-{m.hour + 1}:00" for m in MOMENTS]))
+    assert (specs["slot"]["kind"], [note.code for note in notes]) == ("category", ["D215"])
+    refused("D203", "200 different texts", whatever=texts([f"10.0.{i}.17" for i in range(200)]))
 
 
 def test_number() -> None:
@@ -220,25 +379,66 @@ def test_empty_and_constant() -> None:
 
 
 def test_ids() -> None:
-    """Unique text, whole numbers called an id, and nameless ones that count rows, say only which row it is."""
+    """Unique text, and whole numbers called an id or a number of rows, say only which row it is, in any order."""
     order = np.random.default_rng(1).permutation(100)
     refused("D203", "100 different texts", c=texts([f"name {number}" for number in range(100)]))
     refused("D203", "19 different texts", c=texts([f"name {number}" for number in range(19)]))
-    refused("D203", "from 1 to 100", c0=order + 1.0)
-    refused("D203", "from 0 to 198", c0=texts(order * 2))
-    refused("D203", "from 500 to 799", c12=np.arange(500.0, 800.0))
-    assert list(learn(week=order + 1.0)[0]) == ["week"]  # a name of its own, which may mean something
-    for name in ("id", "ID", "PassengerId", "user_id", "Unnamed: 0", "index", "Row ID"):
+    spread = np.random.default_rng(1).permutation(90_000)[:100]
+    names = ["id", "ID", "PassengerId", "user_id", "Unnamed: 0", "index", "Row ID", "Serial No.", "sno", "S.No", "SNo"]
+    for name in [*names, "sample_no", "#", "record number", "번호", "순번", "고객번호"]:
         refused("D203", "from 7 to 700", **{name: texts((order + 1) * 7)})
+        refused("D203", "100 different whole numbers", **{name: spread + 0.0})
+    copied = np.concatenate([spread, spread[:4]]) + 0.0
+    refused("D203", "100 different whole numbers in 104 rows", customer_id=copied)  # four rows were copied with their id
+
+
+def rows_kept(share: float, of: int = 1000) -> Array:
+    """Row numbers of a file, some of which were taken out at random."""
+    return np.flatnonzero(np.random.default_rng(4).random(of) < share) + 1.0
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        np.arange(1.0, 101),
+        np.arange(300.0, 0, -1),
+        np.arange(12.0) * 10,
+        rows_kept(0.4),
+        rows_kept(0.4)[::-1] + 5000,
+        7 * rows_kept(0.2),
+        texts(np.random.default_rng(1).permutation(100)),
+        np.concatenate([rows_kept(0.4)[:200], rows_kept(0.4)[190:200]]),
+    ],
+    ids=["counted", "downwards", "in tens", "rows taken out", "both", "in sevens", "shuffled", "copies"],
+)
+def test_row_counters_under_any_name(cells: Array) -> None:
+    """Whole numbers in step with the rows, or close together without repeats, are left out and reported."""
+    refused("D216", "different whole numbers in", whatever=cells, labels=np.sort(LABELS[: len(cells)]))
+
+
+def test_row_counters_of_which_few_rows_are_left() -> None:
+    """Numbers that rise from row to row are left out if the rows are sorted by class; else they may be measurements."""
+    cells = np.sort(np.random.default_rng(4).permutation(90_000)[:60]) + 0.0
+    refused("D216", "sorted by class", whatever=cells, labels=np.repeat([0, 1, 2], 20))
+    assert list(learn(whatever=cells, labels=np.arange(60) % 3)[0]) == ["whatever"]
+
+
+@pytest.mark.parametrize("name", ["t", "x", "year", "time_s", "Dose (mg)", "연도"])
+def test_measurements_that_rise_with_the_rows_are_kept(name: str) -> None:
+    """A column called like a moment or a measurement is used, and reported; an id of one is not."""
+    specs, notes = learn(**{name: np.arange(1920.0, 2020)})
+    assert list(specs) == [name]
+    assert [note.code for note in notes] == ["D217"]
+    refused("D203", "100 different whole numbers", **{f"{name}_id": np.arange(1920.0, 2020)})
 
 
 def test_large_whole_numbers() -> None:
     """Ids are known by all their digits; where float32 merges numbers of a column that is used, that is told."""
     order = np.random.default_rng(1).permutation(100)
     refused("D203", "from 1000000000 to 1000000297", customer_id=1e9 + 3 * order)
-    moments = 202401310000.0 + 1000 * order  # float32 is 2^14 apart there
+    moments = 202401310000.0 + 1000 * order**2  # float32 is 2^14 apart there
     other = moments + order % 2
-    specs, notes = learn(moment=moments, other=other, exact=2.0**24 - order)
+    specs, notes = learn(moment=moments, other=other, exact=2.0**24 - order**2)
     assert list(specs) == ["moment", "other", "exact"]  # the second does not repeat the first
     told = f"100 different whole numbers become {len(set(np.float32(moments).tolist()))}"
     assert notes == [Note("D208", f"moment: {told}"), Note("D208", f"other: {told}")]
@@ -246,16 +446,16 @@ def test_large_whole_numbers() -> None:
 
 
 def test_numbers_that_are_no_ids() -> None:
-    """Years in order, whole measurements, real numbers and names that only end like an id stay."""
+    """Whole measurements, sorted or not, real numbers and names that only end like an id stay, without a word."""
     random = np.random.default_rng(2)
-    specs, _ = learn(
-        year=np.arange(1920.0, 2020.0),
+    specs, notes = learn(
+        sorted=np.sort(random.permutation(9000)[:100]) + 0.0,
         price=random.permutation(9000)[:100] + 0.0,
         ratio=np.arange(100) + 0.5,
         humid=random.permutation(9000)[:100] + 1.0,
         paid=random.permutation(9000)[:100] + 2.0,
     )
-    assert len(specs) == 5
+    assert (len(specs), notes) == (5, [])
 
 
 def test_only_column_may_count() -> None:

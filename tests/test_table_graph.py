@@ -36,7 +36,7 @@ def make(num_rows: int = 300, seed: int = 0) -> dict[str, Array]:
         "rows": np.array([f"town {number}" for number in random.integers(0, 90, num_rows)], object),
         "encoder/1": random.choice(np.array(["a", "b", "ü", ""], object), num_rows),
         "model/rows": random.choice(np.array(["no", "yes"], object), num_rows),
-        "9": (np.datetime64("2021-01-01") + random.integers(0, 1500, num_rows)).astype(str).astype(object),
+        "9": (np.datetime64("2021-01-01T00:00") + random.integers(0, 2**21, num_rows)).astype(str).astype(object),
     }
     for name in ("plain", "two words", "9"):
         columns[name][:: random.integers(9, 20)] = np.nan if columns[name].dtype.kind == "f" else ""
@@ -88,7 +88,8 @@ def traced() -> tuple[Any, list[Any]]:
     import tensorflow as tf
 
     encoder, tables = tf_encoder(ENCODING)
-    kinds = {spec["name"]: tf.string if spec["kind"] == "category" else tf.float32 for spec in ENCODING["columns"]}
+    types = {"number": tf.float32, "date": tf.float64, "category": tf.string}
+    kinds = {spec["name"]: types[spec["kind"]] for spec in ENCODING["columns"]}
     signature = {name: tf.TensorSpec((None, 1), kind) for name, kind in kinds.items()}
     return tf.function(encoder, input_signature=[signature]), tables
 

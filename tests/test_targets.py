@@ -115,7 +115,7 @@ def test_columns_left_out_are_no_targets() -> None:
         ([3, 4, 8] * 3, "multiclass", "integer column with 3 values → multiclass"),
         (["1.0", "2.0", "3"] * 3, "multiclass", "integer column with 3 values → multiclass"),
         ([3, 4, 8] * 2, "regression", "integer column with 3 values → regression"),
-        (list(range(21)) * 9, "regression", "integer column with 21 values → regression"),
+        ([3 * i for i in range(21)] * 9, "regression", "integer column with 21 values → regression"),
         ([0.5, 1.5] * 9, "regression", "number column with 2 values → regression"),
         (["1e3", "-2", "7.25"], "regression", "number column with 3 values → regression"),
         (["a;b", "a", "b;c", "c", "a;b"], "multilabel", "lists such as a;b → multilabel"),
@@ -128,6 +128,62 @@ def test_the_values_decide_the_task(cells: list[object], task: str, reason: str)
     """Text is classes, fractions are amounts, few integers that recur are classes; lists are labels."""
     found = last(*cells)
     assert (found.task, found.reason) == (task, f"t is the last column; {reason}")
+
+
+SIGNS = [label for label in range(25) if label != 9] * 8
+CONSECUTIVE = "consecutive numbers that recur; --task regression if they are amounts"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "reason"),
+    [
+        ("label", SIGNS, "integer column with 24 values → multiclass (the column is called label; --task regression"),
+        ("ClassId", list(range(43)) * 5, "integer column with 43 values → multiclass (the column is called ClassId; "),
+        (
+            "class",
+            [7 * i for i in range(300)] * 4,
+            "integer column with 300 values → multiclass (the column is called class",
+        ),
+        ("species", [i // 3 for i in range(99)] + [99], "integer column with 34 values → multiclass (the column is called"),
+        ("target", [i % 61 + 40 for i in range(400)], f"integer column with 61 values → multiclass ({CONSECUTIVE})"),
+        ("sign", SIGNS, f"integer column with 24 values → multiclass ({CONSECUTIVE})"),
+        ("letter", [i % 62 for i in range(900)], f"integer column with 62 values → multiclass ({CONSECUTIVE})"),
+        ("sign", [1 + i * i % 43 * (i % 5 > 0) for i in range(3000)], "integer column with 22 values → regression"),
+        ("age", [i % 60 + 1 for i in range(900)], "integer column with 60 values → regression"),
+        ("num_visits", [i % 60 for i in range(900)], "integer column with 60 values → regression"),
+        ("sold", np.random.default_rng(0).poisson(30, 900).tolist(), "→ regression"),
+        ("rent", [i % 60 + 300 for i in range(900)], "integer column with 60 values → regression"),
+        ("label", [i % 500 for i in range(900)], "integer column with 500 values → regression"),
+        ("target", np.random.default_rng(0).integers(25, 347, 442).tolist(), "→ regression"),
+    ],
+)
+def test_whole_numbers_are_classes_or_amounts(name: str, cells: list[int], reason: str) -> None:
+    """Classes if the column is called so and they recur, or if they are consecutive and recur; --task has the last word."""
+    found = find_target(table(x=range(len(cells)), **{name: cells}), name)
+    assert reason in found.reason
+    for task in ("multiclass", "regression"):
+        asked = find_target(table(x=range(len(cells)), **{name: cells}), name, task=task)
+        assert (asked.task, asked.reason) == (task, f"--target {name}: {task}, as asked")
+
+
+@pytest.mark.parametrize(
+    ("names", "target"),
+    [
+        (("x", "y", "z", "kind"), "kind"),
+        (("X", "Y", "month", "area"), "area"),
+        (("kind", "x", "z", "y", "last"), "last"),
+        (("x", "y"), "y"),
+        (("x1", "x2", "y", "last"), "y"),
+        (("y", "x", "w"), "y"),
+        (("x", "y", "label", "last"), "label"),
+        (("ClassId", "size", "last"), "ClassId"),
+        (("class_id", "class", "last"), "class"),
+    ],
+)
+def test_a_coordinate_called_y_is_not_the_target(names: tuple[str, ...], target: str) -> None:
+    """Beside x and z, or between x and other columns, y is a coordinate; else it is the target."""
+    cells = np.random.default_rng(0).integers(0, 3, (30, len(names)))
+    assert find_target(table(**dict(zip(names, cells.T, strict=True))), None).names == (target,)
 
 
 def test_numbers_of_a_frame_decide_alike() -> None:

@@ -79,9 +79,9 @@ class Trained:
         answer: Callable[[Any], Any]
         answer = tf_trees(self.trees, table["scaling_of_targets"]) if self.trees else partial(self.model, training=False)
         specs = table["encoding"]["columns"]
-        kinds = {"category": tf.string}
+        kinds = {"number": tf.float32, "date": tf.float64, "category": tf.string}
         arguments = {
-            argument: tf.TensorSpec((None, 1), kinds.get(spec["kind"], tf.float32), name=argument)
+            argument: tf.TensorSpec((None, 1), kinds[spec["kind"]], name=argument)
             for argument, spec in zip(table["arguments"], specs, strict=True)
         }
 

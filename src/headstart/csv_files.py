@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from headstart.csv_rows import FILE_NAME, read_rows, usual_width
-from headstart.encoding import as_days, is_missing
+from headstart.dates import are_dates
+from headstart.encoding import is_missing
 from headstart.number_formats import are_numbers, is_amount, is_number
 from headstart.skipping import Skipped
 
@@ -137,5 +138,4 @@ def _are_numbers(cells: set[str]) -> bool:
 
 def _are_dates(cells: list[str]) -> bool:
     """Whether most of the cells are dates."""
-    found = as_days(np.array(cells[:_MOST_DATES], object))
-    return 2 * int((~np.isnan(found)).sum()) > len(found)
+    return are_dates(np.array(cells[:_MOST_DATES]), 0.5)

@@ -10,8 +10,8 @@ encoding holds::
 
     number    name, fill, flag, transform ("none", "log" or "quantile" with knots and values), offset, scale, range, written
               -> the standardised value; where flag is true, 1 for a missing cell and 0 for others
-    date      name, fill, flag, day_first, offset, scale
-              -> standardised days, sine and cosine of the year, sine and cosine of the week; the flag
+    date      name, fill, flag, holds, order, digits (how cells are written: ``as_days``), periods (in days), offset, scale
+              -> standardised days; for each period the place in it, its sine and its cosine; the flag
     category  name, levels, two_way
               -> 1 for its level, in a last column for a cell of none of them; two_way: one column, 0.5 for none of them
               codes, where there are many levels -> besides, at position D or later, 1 + place in codes; 0 for none of them
@@ -27,7 +27,9 @@ import datetime
 import math
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -35,8 +37,7 @@ import numpy as np
 
 __all__ = [
     "CLIP",
-    "DAYS_OF_WEEK",
-    "DAYS_OF_YEAR",
+    "DAY_FIRST",
     "MISSING",
     "PLAIN",
     "THOUSANDS",
@@ -51,6 +52,7 @@ __all__ = [
     "is_missing",
     "lookup",
     "odd_cells",
+    "phase",
     "plain_numbers",
     "read_cells",
     "read_number",
@@ -69,15 +71,12 @@ Spec = Mapping[str, Any]
 
 MISSING = frozenset(("", "?", "-", ".", "na", "n/a", "nan", "null", "none"))  # lower case
 CLIP = 8.0  # standard deviations
-DAYS_OF_YEAR, DAYS_OF_WEEK = 365.2425, 7.0
+DAY_FIRST: Spec = {"holds": "date", "order": "DMY", "digits": False}  # how dates are read where nothing was learned
 
 _BOOLEANS = {"true": "True", "false": "False"}  # files of R, Excel and databases spell them otherwise
 _LONGEST = 128  # characters of a category: arrays of text give each cell the room of the longest
 _MOST_SHOWN, _WIDEST_SHOWN = 3, 40  # examples of odd cells, and characters of one
 _EPOCH = datetime.datetime(1970, 1, 1)
-_TIME = r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?"
-_YEAR_LAST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})" + _TIME, re.ASCII)
-_YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 
 
 def typed(
@@ -95,7 +94,7 @@ def typed(
         decimal: Decimal sign of that file, "." or ",". Defaults to "": as the cells of these columns show.
 
     Returns:
-        Arrays ``(n,)``: float32 with NaN for missing (numbers; days since 1970-01-01), or text with "" for missing.
+        Arrays ``(n,)``: numbers in float32, days since 1970-01-01 in float64, NaN for missing; or text with "" for missing.
 
     Raises:
         ValueError: A column is not there, or is of another length.
@@ -211,7 +210,7 @@ def dense_width(spec: Spec) -> int:
     """How many dense columns a spec gives."""
     if spec["kind"] == "category":
         return 1 if spec["two_way"] else len(spec["levels"]) + 1
-    return (5 if spec["kind"] == "date" else 1) + int(spec["flag"])
+    return 1 + (3 * len(spec["periods"]) if spec["kind"] == "date" else 0) + int(spec["flag"])
 
 
 def as_numbers(cells: Any) -> Array:
@@ -249,20 +248,39 @@ def plain_numbers(texts: Sequence[Any]) -> Array | None:
     return None
 
 
-def as_days(cells: Any, day_first: bool = True) -> Array:
-    """Cells as float64 days since 1970-01-01, UTC where they name a zone: NaN for what is no date.
+def as_days(cells: Any, reading: Spec = DAY_FIRST) -> Array:
+    """Cells as float64 days since 1970-01-01, in UTC where they name a zone: NaN for what does not fit the reading.
 
     Args:
-        cells: ISO dates, dates such as 31.1.2024 or 1/31/2024, date objects, or days already.
-        day_first: Whether 1/2/2024 is in February.
+        cells: Text, date objects, or days already.
+        reading: How the text is read, as ``dates.learn_reading`` learned it from a column:
+
+            - ``holds``: ``date`` (a year and a month at least), ``season`` (month and day), or ``time`` (of the day alone,
+              0 to 1).
+            - ``order``: the order of day, month and year in cells that leave it open, such as 1/2/2024 or 21.03.05:
+              ``DMY``, ``MDY`` or ``YMD``, without a year ``MD`` or ``DM``; ``""`` if such cells do not fit.
+            - ``digits``: whether digits alone are dates: YYYYMM, YYYYMMDD, YYYYMMDDhhmm or YYYYMMDDhhmmss. Eight digits
+              are read in ``order``.
+
+    Example:
+        >>> as_days(["1970-01-02", "3 January 1970", "Jan 4, 1970 6:00 PM", "1970년 1월 6일", "soon"])
+        array([1.  , 2.  , 3.75, 5.  ,  nan])
     """
     values = _cells(cells)
     if values.dtype.kind == "M":
-        seconds = values.astype("datetime64[s]")
-        return np.where(np.isnat(seconds), np.nan, seconds.astype(np.int64) / 86400)
+        moments = values.astype("datetime64[s]")
+        fits, seconds = ~np.isnat(moments) & (reading["holds"] == "date"), moments.astype(np.int64)
+        return np.where(fits, seconds // 86400 + seconds % 86400 / 86400, np.nan)  # to the bit what text gives
     if values.dtype.kind in "fiu":
-        return values.astype(np.float64)
-    return np.array([_day(cell, day_first) for cell in values], np.float64)
+        numbers = values.astype(np.float64)
+        is_compact = (numbers >= _LEAST_COMPACT) & reading["digits"]
+        numbers[~(np.abs(numbers) < _MOST_DAYS) & ~is_compact] = np.nan
+        numbers[is_compact] = _read_moments([_text(number) for number in numbers[is_compact].tolist()], reading)
+        return numbers
+    given = [_moment_text(cell, reading) for cell in values.tolist()]
+    distinct = list(dict.fromkeys(cell for cell in given if isinstance(cell, str)))
+    days = dict(zip(distinct, _read_moments(distinct, reading).tolist(), strict=True))
+    return np.array([days[cell] if isinstance(cell, str) else cell for cell in given], np.float64)
 
 
 def is_missing(cells: Any) -> Array:
@@ -609,11 +627,17 @@ def _date_block(cells: Array, spec: Spec) -> Array:
     missing = np.isnan(cells)
     days = np.where(missing, spec["fill"], cells.astype(np.float64))
     columns = [_standardised(days, spec)]
-    for period in (DAYS_OF_YEAR, DAYS_OF_WEEK):
-        turns = days / period
-        angle = (turns - np.floor(turns)) * (2 * math.pi)
-        columns += [np.sin(angle), np.cos(angle)]
+    for period in spec["periods"]:
+        angle = phase(days, period)
+        columns += [angle / math.pi - 1, np.sin(angle), np.cos(angle)]
     return _side_by_side(columns, missing, spec)
+
+
+def phase(days: Array, period: float) -> Array:
+    """Where in a period each day is, as an angle."""
+    turns = days / period
+    angle: Array = (turns - np.floor(turns)) * (2 * math.pi)
+    return angle
 
 
 def _category_block(cells: Array, spec: Spec) -> Array:
@@ -668,35 +692,6 @@ def _number(cell: Any) -> float:
         return math.nan
 
 
-def _day(cell: Any, day_first: bool) -> float:
-    if isinstance(cell, str):
-        cell = _date_of_text(cell.strip(), day_first)
-    elif isinstance(cell, np.datetime64):
-        return float(as_days(np.array([cell]))[0])
-    elif isinstance(cell, datetime.date) and not isinstance(cell, datetime.datetime):
-        cell = datetime.datetime(cell.year, cell.month, cell.day)
-    if not isinstance(cell, datetime.datetime) or str(cell) == "NaT":
-        return math.nan
-    since = cell.replace(tzinfo=None) - _EPOCH - (cell.utcoffset() or datetime.timedelta())  # no moment before the year 1
-    return since.total_seconds() / 86400
-
-
-def _date_of_text(text: str, day_first: bool) -> datetime.datetime | None:
-    try:
-        if not (parts := _YEAR_LAST.fullmatch(text) or _YEAR_FIRST.fullmatch(text)):
-            return datetime.datetime.fromisoformat(text)
-        first, middle, last, *time = (int(part or 0) for part in parts.group(1, 3, 4, 5, 6, 7))
-        if parts.re is _YEAR_FIRST:
-            year, month, day = first, middle, last
-        else:
-            month, day = (middle, first) if day_first else (first, middle)
-            year = last if len(parts[4]) == 4 else last + (1900 if last > 68 else 2000)  # as POSIX has it
-        hour, minute, second = time
-        return datetime.datetime(year, month, day, hour, minute, second)
-    except ValueError:
-        return None
-
-
 def _text(cell: Any) -> str:
     if isinstance(cell, str):
         text = cell
@@ -712,8 +707,257 @@ def _text(cell: Any) -> str:
     return "" if lower in MISSING else _BOOLEANS.get(lower, text)
 
 
+# Dates and times. A text is read by its shape: digits as 0, letters in lower case. All texts of one shape have their fields
+# at the same places, so that the shape is parsed once, and NumPy takes the fields out of thousands of texts together.
+
+_LEAST_COMPACT, _MOST_DAYS = 190001, 4_000_000  # YYYYMM at the least, and days up to the year 12921 at the most
+_COMPACT_YEARS, _PIVOT = (1900, 2100), 68  # two-digit years above it are of the 20th century, as POSIX has it
+_LONGEST_MOMENT = 64  # characters
+_LEAP_YEAR = 1972  # of a day without a year
+_SHAPE = str.maketrans(
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ\t\u00a0\u2009\u202f\u2010\u2011\u2013\u2212",
+    "0000000000abcdefghijklmnopqrstuvwxyz    ----",
+)
+_MONTH_NAMES = "january february march april may june july august september october november december"
+_MONTHS = {name[:length]: i for i, name in enumerate(_MONTH_NAMES.split(), 1) for length in (3, len(name))} | {"sept": 9}
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday"
+_WORDS = {name[:length] for name in _WEEKDAYS.split() for length in (3, len(name))} | {"tues", "thur", "thurs"}
+_WORDS |= {f"{day}{end}" for day in "월화수목금토일" for end in ("요일", "")} | {"t", "at", "of", "on", "the"}
+_ORDINALS = ("st", "nd", "rd", "th")
+_MARKS = {"년": "Y", "월": "M", "일": "D", "年": "Y", "月": "M", "日": "D"}
+_ZONES = {  # minutes east of UTC; of abbreviations that several countries have, the most used one
+    **{"z": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 60, "bst": 60, "cet": 60, "cest": 120, "eet": 120, "eest": 180},
+    **{"msk": 180, "ist": 330, "sgt": 480, "hkt": 480, "kst": 540, "jst": 540, "acst": 570, "aest": 600, "aedt": 660},
+    **{"nzst": 720, "nzdt": 780, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420, "mdt": -360},
+    **{"pst": -480, "pdt": -420, "akst": -540, "akdt": -480, "hst": -600},
+}
+_HALF = r"am|pm|a\.m\.|p\.m\.|오전|오후"
+_ZONE = rf" *(?:(?P<zone>{'|'.join(_ZONES)})(?![a-z]) *)?(?:(?P<sign>[+-])(?P<zh>00?):?(?P<zm>00)?)?(?![0:a-z])"
+_FRACTION = r"(?:[.,](?P<f>0{1,9}))?"
+_CLOCKS = [
+    re.compile(text, re.ASCII)
+    for text in (
+        rf"(?:(?P<half>{_HALF}) *)?(?<![0.:])(?P<h>00?):(?P<m>00)(?::(?P<s>00){_FRACTION})? *(?P<after>{_HALF})?{_ZONE}",
+        rf"(?:(?P<half>{_HALF}) *)?(?<!0)(?P<h>00?) *[시時时](?: *(?P<m>00?) *[분分](?: *(?P<s>00?) *[초秒])?)?{_ZONE}",
+        rf"(?<![0.:])(?P<h>00?) *(?P<after>am|pm|a\.m\.|p\.m\.){_ZONE}",
+        rf"(?<![0.:])(?P<h>00?)\.(?P<m>00)(?:\.(?P<s>00){_FRACTION})? *(?P<after>am|pm){_ZONE}",  # as Oracle writes it
+        rf"(?<=0000-00-00)[t _-](?P<h>00)[.-](?P<m>00)(?:[.-](?P<s>00){_FRACTION})?{_ZONE}",  # of databases and file names
+        rf"(?<=0000-00-00)[t ](?P<h>00){_ZONE}",
+        rf"(?<=00000000)[t _-](?P<h>00)(?P<m>00)(?:(?P<s>00){_FRACTION})?{_ZONE}",
+    )
+]
+_SPELT = [
+    (re.compile(r"\([^()0]*\)"), lambda found: " " * len(found[0])),  # (KST), (금)
+    (re.compile(r"^0000:00:00(?= )"), lambda _: "0000-00-00"),  # as cameras write it
+    (re.compile(r"(?<=[/a-z]0000):|[\[\]]"), lambda _: " "),  # as servers log it, and SAS
+]
+_TOKEN = re.compile(r"0+|[a-z]+|[가-힣年月日]+|[^0a-z가-힣年月日]+")
+_ORDERS = {("date", 3): ("YMD", "DMY", "MDY"), ("date", 2): ("YM", "MY"), ("season", 2): ("MD", "DM")}
+_COMPACT = {  # the fields of digits alone, by their order and number
+    ("YMD", 6): {"Y": (0, 4), "M": (4, 6)},
+    ("YMD", 8): {"Y": (0, 4), "M": (4, 6), "D": (6, 8)},
+    ("DMY", 8): {"D": (0, 2), "M": (2, 4), "Y": (4, 8)},
+    ("MDY", 8): {"M": (0, 2), "D": (2, 4), "Y": (4, 8)},
+    ("YMD", 12): {"Y": (0, 4), "M": (4, 6), "D": (6, 8), "h": (8, 10), "m": (10, 12)},
+    ("YMD", 14): {"Y": (0, 4), "M": (4, 6), "D": (6, 8), "h": (8, 10), "m": (10, 12), "s": (12, 14)},
+}
+Span = tuple[int, int]
+
+
+class _Part(NamedTuple):
+    """A number or the name of a month: where it stands, which field it is if it says so, and the number of a named month."""
+
+    span: Span
+    field: str = ""
+    month: int = 0
+
+    @property
+    def width(self) -> int:
+        return self.span[1] - self.span[0]
+
+
+class _Layout(NamedTuple):
+    """What a shape holds: the parts of a date in their order, what separates them, and the fields of a time."""
+
+    parts: tuple[_Part, ...]
+    separators: frozenset[str]
+    clock: dict[str, Span]
+    half: str
+    offset: int | None
+    sign: int
+
+
+def _read_moments(texts: Sequence[str], reading: Spec) -> Array:
+    """Days, NaN for texts that do not fit the reading."""
+    days = np.full(len(texts), np.nan)
+    places_of: dict[str, list[int]] = defaultdict(list)
+    for place, text in enumerate(texts):
+        places_of[text.translate(_SHAPE)].append(place)
+    for shape, places in places_of.items():
+        layout = _layout(shape)
+        spans = None if layout is None else _spans(layout, reading)
+        if layout is None or spans is None:
+            continue
+        codes = np.array([texts[place] for place in places], f"U{len(shape)}").view(np.uint32)
+        digits = codes.reshape(len(places), len(shape)).astype(np.int64) - ord("0")
+        fields: dict[str, Array] = {
+            field: digits[:, start:end] @ 10 ** np.arange(end - start)[::-1] for field, (start, end) in spans.items()
+        }
+        months = [part.month for part in layout.parts if part.month]
+        if months:
+            fields["M"] = np.full(len(places), months[0])
+        if "Y" in spans and spans["Y"][1] - spans["Y"][0] == 2:
+            fields["Y"] = fields["Y"] + np.where(fields["Y"] > _PIVOT, 1900, 2000)
+        if "f" in spans:
+            fields["f"] = fields["f"] / 10.0 ** (spans["f"][1] - spans["f"][0])
+        found = np.asarray(_date_days(fields) + _clock_days(fields, layout))
+        if len(layout.parts) == 1:
+            found[(fields["Y"] < _COMPACT_YEARS[0]) | (fields["Y"] > _COMPACT_YEARS[1])] = np.nan
+        days[places] = found - np.floor(found) if reading["holds"] == "time" else found
+    return days
+
+
+def _date_days(fields: Mapping[str, Array]) -> Array | float:
+    """Days of dates, NaN for days that never were; 0 where there is no date."""
+    if "M" not in fields:
+        return 0.0
+    month, day = fields["M"], fields.get("D", np.ones_like(fields["M"]))
+    year = fields.get("Y", np.full_like(month, _LEAP_YEAR))
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    first, last = (moment.astype("datetime64[D]").astype(np.int64) for moment in (months, months + 1))
+    is_day = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= last - first)
+    return np.where(is_day, first + day - 1, np.nan)
+
+
+def _clock_days(fields: Mapping[str, Array], layout: _Layout) -> Array | float:
+    """Times of the day in days, less the offset of their zone; NaN for times that never are; 0 where there is none."""
+    if "h" not in fields:
+        return 0.0
+    hour, (minute, second, fraction, zone_hour, zone_minute) = fields["h"], (fields.get(field, 0) for field in _SMALLER)
+    if layout.half:
+        is_after_noon = layout.half in ("pm", "p.m.", "오후")
+        fits = hour <= (23 if is_after_noon else 12)
+        hour = np.where(hour == 12, 0, hour) + np.where(is_after_noon & (hour <= 12), 12, 0)
+    else:
+        fits = (hour <= 23) | ((hour == 24) & (minute + second + fraction == 0))
+    seconds = hour * 3600 + minute * 60 + second + fraction
+    if "zh" in fields:
+        seconds = seconds - layout.sign * (zone_hour * 3600 + zone_minute * 60)
+    elif layout.offset is not None:
+        seconds = seconds - layout.offset * 60
+    is_time = fits & (minute <= 59) & (second <= 59) & (zone_hour <= 23) & (zone_minute <= 59)
+    return np.where(is_time, seconds / 86400, np.nan)
+
+
+_SMALLER = ("m", "s", "f", "zh", "zm")
+
+
+@lru_cache(4096)
+def _layout(shape: str) -> _Layout | None:
+    """The layout of a shape, None if it is no date and no time."""
+    if "0" not in shape or len(shape) > _LONGEST_MOMENT:
+        return None
+    rest, clock, groups = shape, {}, {}
+    for spelt, as_usual in _SPELT:
+        rest = spelt.sub(as_usual, rest)
+    if found := next(filter(None, (form.search(rest) for form in _CLOCKS)), None):
+        groups = found.groupdict()
+        clock = {field: found.span(field) for field in ("h", *_SMALLER) if groups.get(field)}
+        rest = rest[: found.start()] + " " * len(found[0]) + rest[found.end() :]
+    dated = _parts(rest)
+    if dated is None or not (dated[0] or clock):
+        return None
+    offset = _ZONES.get(groups.get("zone") or "")
+    half = groups.get("half") or groups.get("after") or ""
+    return _Layout(*dated, clock, half, offset, -1 if groups.get("sign") == "-" else 1)
+
+
+def _parts(text: str) -> tuple[tuple[_Part, ...], frozenset[str]] | None:
+    """The parts of a date in a shape without a time, and what separates them; None if anything else is there."""
+    parts: list[_Part] = []
+    gaps = [""]
+    for token in _TOKEN.finditer(text):
+        word, follows = token[0], bool(parts) and parts[-1].span[1] == len(text[: token.start()].rstrip())
+        if word[0] == "0":
+            parts.append(_Part(token.span()))
+            gaps.append("")
+        elif word in _MONTHS:
+            parts.append(_Part(token.span(), "M", _MONTHS[word]))
+            gaps.append("")
+        elif word in _MARKS and follows:
+            parts[-1] = parts[-1]._replace(field=_MARKS[word])
+        elif set(word) <= set(" ,./-_'"):
+            gaps[-1] += word
+        elif word not in _WORDS and not (follows and word in _ORDINALS):
+            return None
+    if gaps[0].strip(" ,.") or gaps[-1].strip(" ,.") or not (parts or not text.strip()):  # a weekday alone is no date
+        return None
+    return tuple(parts), frozenset(gap.strip() for gap in gaps[1:-1])
+
+
+def _spans(layout: _Layout, reading: Spec) -> dict[str, Span] | None:
+    """Where each field stands by a reading; None where the layout does not fit it."""
+    holds, parts = reading["holds"], layout.parts
+    if not parts:  # a time before another is a span, and the other no offset: 13:00-14:00
+        return layout.clock if holds == "time" and "zh" not in layout.clock else None
+    if len(parts) == 1:
+        order = reading["order"] if reading["digits"] else "YMD"
+        fields = _COMPACT.get((order, parts[0].width))
+        is_read = holds == "date" and not parts[0].field and (reading["digits"] or layout.clock)
+        start = parts[0].span[0]
+        return {f: (start + a, start + b) for f, (a, b) in fields.items()} | layout.clock if fields and is_read else None
+    orders = [order for order in _ORDERS.get((holds, len(parts)), ()) if _fits(layout, order)]
+    if len(orders) > 1:
+        orders = [order for order in orders if order == reading["order"]]
+    if not orders:
+        return None
+    dated = {field: part.span for field, part in zip(orders[0], parts, strict=True) if not part.month}
+    return dated | layout.clock
+
+
+def _fits(layout: _Layout, order: str) -> bool:
+    """Whether the parts of a date can be the fields of an order. Years have two or four digits, others one or two."""
+    parts, widths = layout.parts, {"Y": (2, 4), "M": (1, 2), "D": (1, 2)}
+    is_named, is_marked = any(part.month for part in parts), any(part.field and not part.month for part in parts)
+    if any(part.field not in ("", field) for part, field in zip(parts, order, strict=True)):
+        return False
+    if any(part.width not in widths[field] for part, field in zip(parts, order, strict=True) if not part.month):
+        return False
+    if any(part.month and field != "M" for part, field in zip(parts, order, strict=True)):
+        return False
+    has_long_year = any(part.width == 4 and not part.month for part in parts)
+    if is_named and order in ("MY", "MD") and not has_long_year:
+        return (order == "MY") == bool(layout.separators & set("-/'"))  # Mar-21 is a month, as Excel has it, Mar 21 a day
+    if is_named:
+        return has_long_year or order[0] != "Y"  # no year of two digits stands before the name of a month
+    if is_marked:
+        return True
+    is_even = len(layout.separators) == 1 and layout.separators <= set("-/._") | {""}
+    is_western = order == "MDY" and "." in layout.separators  # with points the month never comes first
+    is_day = order in ("MD", "DM") and layout.separators == {"/"} and all(part.width == 2 for part in parts)  # 3/5 is 0.6
+    return is_even and not is_western and (has_long_year or len(parts) == 3 or is_day)
+
+
+def _moment_text(cell: Any, reading: Spec) -> str | float:
+    """A cell as text that may be a date, or as days."""
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, datetime.time):
+        return str(cell)
+    if isinstance(cell, int | float | np.number) and not isinstance(cell, bool):
+        return _text(cell) if reading["digits"] else math.nan
+    if isinstance(cell, np.datetime64):
+        return float(as_days(np.array([cell]), reading)[0])
+    if isinstance(cell, datetime.date) and not isinstance(cell, datetime.datetime):
+        cell = datetime.datetime(cell.year, cell.month, cell.day)
+    if not isinstance(cell, datetime.datetime) or str(cell) == "NaT" or reading["holds"] != "date":
+        return math.nan
+    since = cell.replace(tzinfo=None) - _EPOCH - (cell.utcoffset() or datetime.timedelta())  # no moment before the year 1
+    return since.days + (since.seconds + since.microseconds / 1e6) / 86400
+
+
 _TYPES: dict[str, Callable[[Array, Spec], Array]] = {
-    "date": lambda cells, spec: to_single(as_days(cells, spec["day_first"])),
+    "date": as_days,
     "category": lambda cells, _: as_text(cells),
 }
 _BLOCKS: dict[str, Callable[[Array, Spec], Array]] = {

@@ -13,12 +13,15 @@ import numpy as np
 
 from headstart.cells import Table, read_cells, table_of_array, table_of_frame
 from headstart.dataset import SPLIT_NAMES, Dataset
-from headstart.encoding import as_days, as_numbers
+from headstart.dates import are_dates
+from headstart.encoding import as_numbers
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import bytes_digest
 from headstart.image_lists import Labelled, find_images, missing_images
 from headstart.labels import NumberFormats, listed, no_column
+from headstart.name_hints import is_id_name, is_measurement_name
 from headstart.number_formats import learn_numbers
+from headstart.row_counters import numbers_rows
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target, place_of
 
@@ -248,21 +251,23 @@ def row_digests(table: Table) -> list[str]:
     So a copy of a row is known as one, though its id is another.
     """
     columns = {name: table.column(name) for name in sorted(table.names)}
-    telling = [cells for cells in columns.values() if not _names_rows(cells)]
+    telling = [cells for name, cells in columns.items() if not _names_rows(name, cells)]
     texts = [[str(cell) for cell in cells.tolist()] for cells in telling or columns.values()]
     return [bytes_digest("\x1f".join(row).encode("utf-8", "backslashreplace")) for row in zip(*texts, strict=True)]
 
 
-def _names_rows(cells: Array) -> bool:
-    """Whether a column has another text in each row, or counts them; one of dates does neither."""
+def _names_rows(name: str, cells: Array) -> bool:
+    """Whether a column has another text in each row, or numbers them; one of dates or measurements does neither."""
     if cells.dtype.kind == "M" or len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
         return False
     values = as_numbers(cells)
     if np.isnan(values).all():
         if not np.isnan(learn_numbers(cells).values).all():  # with units, or with signs between their digits
             return False
-        return all(np.isfinite(as_days(cells, day_first)).mean() < _OF_DATES for day_first in (True, False))
-    return bool(np.isfinite(values).all() and (values % 1 == 0).all() and np.ptp(values) == len(values) - 1)
+        return not are_dates(cells, _OF_DATES)
+    if not np.isfinite(values).all() or (values % 1 != 0).any() or is_measurement_name(name):
+        return False
+    return is_id_name(name) or numbers_rows(values, np.arange(len(values)))
 
 
 def _is_split(table: Table, column: str) -> bool:

@@ -15,6 +15,7 @@ from headstart.cells import Table
 from headstart.dataset import natural_key
 from headstart.encoding import as_numbers, is_missing, read_numbers
 from headstart.errors import DatasetError, printable
+from headstart.name_hints import is_amount_name, is_class_name
 from headstart.number_formats import format_of_numbers, learn_numbers
 
 __all__ = [
@@ -31,8 +32,10 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
-_MOST_INTEGERS = 20  # different ones that are still taken for classes
-_LEAST_ROWS = 3  # a class, on average, where classes are integers
+_MOST_INTEGERS = 20  # different ones that are still taken for classes, whatever they are
+_MIN_FILLED, _MIN_SHARE = 0.9, 0.05  # of the numbers from the lowest to the highest; rows of each, of the mean of all
+_TARGETS, _MIN_FILLED_TARGETS = ("target", "y"), 0.5
+_LEAST_ROWS, _LEAST_CALLED = 3, 2  # a class, on average, where classes are integers; where the column is called so
 _LARGEST = 1e30  # value of a regression: networks answer in float32, where a square has to fit as well
 _WHOLE = re.compile(r"([-+]?(?:0|[1-9]\d*))\.0+", re.ASCII)  # 1.0 is 1; but 007, 1e2 and the like are texts of their own
 SEPARATORS = ";|"  # of the labels in a cell
@@ -112,12 +115,36 @@ class TargetColumn:
         """Its finite numbers."""
         return self.values[np.isfinite(self.values)]
 
-    @cached_property
+    @property
     def are_classes(self) -> bool:
-        """Whether its numbers are classes: whole, few as they are written, and each of several rows on average."""
+        """Whether its numbers are classes."""
+        return bool(self.why_classes)
+
+    @cached_property
+    def why_classes(self) -> str:
+        """Why its numbers are classes, "" if they are none.
+
+        Whole numbers are, if they have two rows each on average and the column is called like one of classes; or if they
+        have three, and there are at most 20 different ones, or they are consecutive, begin at 0 or 1, all recur, and are not
+        called like an amount.
+        """
         num_different = len(set(self.texts[np.isfinite(self.values)]))
         is_whole = bool((self.finite == np.rint(self.finite)).all())
-        return is_whole and num_different <= min(_MOST_INTEGERS, len(self.finite) / _LEAST_ROWS)
+        rows_each = len(self.finite) / num_different if num_different else 0.0
+        if is_whole and rows_each >= _LEAST_ROWS and num_different <= _MOST_INTEGERS:
+            return "few"
+        if is_whole and rows_each >= _LEAST_CALLED and is_class_name(self.name):
+            return f"the column is called {self.name}"
+        if not is_whole or rows_each < _LEAST_ROWS:
+            return ""
+        return "consecutive numbers that recur" if not is_amount_name(self.name) and self._are_consecutive() else ""
+
+    def _are_consecutive(self) -> bool:
+        values, counts = np.unique(self.finite, return_counts=True)
+        filled = len(values) / (values[-1] - values[0] + 1)
+        if self.name.lower() in _TARGETS and counts.min() >= 2 and filled >= _MIN_FILLED_TARGETS:
+            return True
+        return bool(values[0] in (0, 1) and filled >= _MIN_FILLED and counts.min() >= max(2, _MIN_SHARE * counts.mean()))
 
     def faults(self, are_usable: Array, fault: Callable[[str, str], str], *, hint: str = "") -> Array:
         """Why each row cannot be used: it has no value, or the fault of its text; ``""`` for those that can.

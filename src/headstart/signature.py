@@ -128,7 +128,7 @@ def _unit(spec: Mapping[str, Any]) -> dict[str, str]:
 
 _COLUMNS: dict[str, dict[str, str]] = {
     "number": {"dtype": "float32", "missing": "NaN"},
-    "date": {"dtype": "float32", "missing": "NaN", "unit": "days since 1970-01-01"},
+    "date": {"dtype": "float64", "missing": "NaN", "unit": "days since 1970-01-01"},
     "category": {"dtype": "string", "missing": "an empty text", "booleans": "True or False"},
 }
 

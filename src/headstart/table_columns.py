@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart.dates import PLAIN, learn_compact_dates, learn_dates, periods_of
 from headstart.encoding import as_days, as_text, to_single, transformed
 from headstart.number_formats import LearnedNumbers, format_of_numbers, learn_numbers
 from headstart.scaling import skewness
@@ -21,6 +21,7 @@ Array = np.ndarray[Any, Any]
 
 _OF_ONE_KIND = 0.95  # share of a text column's cells that make numbers or dates of it
 _MOST_MARKERS, _LEAST_BESIDE_MARKERS, _LEAST_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words
+_MIN_COMPACT_DATE = 190_001  # January 1900
 _MOST_ONE_HOT, _MOST_CODES = 32, 10_000
 _RARE_SHARE, _RARE_ROWS = 0.002, 2  # a level below either is one of the others
 _FLAG_SHARE, _FLAG_ROWS = 0.01, 2  # missing cells from which on a column says which they are
@@ -43,16 +44,16 @@ class Column:
     Attributes:
         name: Its name.
         kind: ``number``, ``date`` or ``category``.
-        cells: Text, "" for missing; numbers and days in float64, NaN for missing: graphs take them in float32.
-        day_first: Of a date, whether 1/2/2024 is in February.
-        doubt: Of a date, why it may also be the other way round.
+        cells: Text, "" for missing; numbers and days in float64, NaN for missing: graphs take numbers in float32.
+        reading: Of a date, how its cells are read (``encoding.as_days``).
+        doubt: Of a date, why its cells may also be read in another way.
         numbers: Of numbers that were text, how they were written.
     """
 
     name: str
     kind: str
     cells: Array
-    day_first: bool = True
+    reading: dict[str, Any] = field(default_factory=dict)
     doubt: str = ""
     numbers: LearnedNumbers | None = None
 
@@ -69,8 +70,8 @@ class Column:
 
     @cached_property
     def rounded(self) -> Array:
-        """The same as graphs read them: numbers and days rounded to float32."""
-        return self.present if self.kind == "category" else to_single(self.present).astype(np.float64)
+        """The values that are there as graphs read them: numbers rounded to float32."""
+        return to_single(self.present).astype(np.float64) if self.kind == "number" else self.present
 
     @cached_property
     def distinct(self) -> Array:
@@ -109,31 +110,45 @@ def read_column(name: str, cells: Array, decimal: str = "", separator: str = "")
         name: Its name.
         decimal: Decimal sign of the table. Defaults to "": not known.
         separator: What separates the cells of its file. Defaults to "": not known.
-        cells: Training rows as ``cells.Table`` holds them: float64, datetime64 or text. Text is taken for numbers, or for
-            dates, where 95 of 100 cells that are there can be read so; or half of them, if these have more than 20 different
-            values, and the others are no more than three different words, which say that there is none.
+        cells: Training rows in the order of the file, as ``cells.Table`` holds them: float64, datetime64 or text. Text is
+            taken for numbers, or for dates, where 95 of 100 cells that are there can be read so; or half of them, if these
+            have more than 20 different values, and the others are no more than three different words, which say that there
+            is none. Whole numbers that are dates without separators are dates.
     """
     if cells.dtype.kind == "M":
-        return Column(name, "date", as_days(cells))
+        return Column(name, "date", as_days(cells, PLAIN), PLAIN)
     if cells.dtype.kind == "f":
-        return Column(name, "number", _finite(cells))
+        numbers = _finite(cells)
+        return _compact_dates(name, as_text(cells), numbers) or Column(name, "number", numbers)
     texts = as_text(cells)
     numbers = learn_numbers(texts, decimal, separator)
     are_numbers = _are_of_one_kind(numbers.distinct, numbers.counts)
     if are_numbers and not numbers.written["unit"]:
-        return Column(name, "number", _finite(numbers.values), numbers=numbers)
-    distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)  # slow, and so is to read dates
-    counts = np.where(distinct == "", 0, counts)
-    ways = {day_first: as_days(distinct, day_first) for day_first in (True, False)}
-    num_read = {day_first: counts[~np.isnan(days)].sum() for day_first, days in ways.items()}
-    if not any(_are_of_one_kind(days, counts) for days in ways.values()):
+        dates = _compact_dates(name, texts, numbers.values)
+        return dates or Column(name, "number", _finite(numbers.values), numbers=numbers)
+    distinct, places, counts = _counted(texts)
+    found = learn_dates(distinct, counts, places)  # dates are slow to read, and so come after plain numbers
+    if found is None or not _are_of_one_kind(found.days, counts):
         if are_numbers:
             return Column(name, "number", _finite(numbers.values), numbers=numbers)
         return Column(name, "category", texts)
-    day_first, doubt = bool(num_read[True] > num_read[False]), ""
-    if num_read[True] == num_read[False]:
-        day_first, doubt = _likelier_order(distinct, ways)
-    return Column(name, "date", ways[day_first][places], day_first, doubt)
+    return Column(name, "date", found.days[places], found.reading, found.doubt)
+
+
+def _compact_dates(name: str, texts: Array, numbers: Array) -> Column | None:
+    """The column as dates, if its whole numbers are some, such as 20210301."""
+    present = numbers[~np.isnan(numbers)]
+    if not len(present) or present.min() < _MIN_COMPACT_DATE or np.isinf(present).any() or (present % 1 != 0).any():
+        return None
+    distinct, places, counts = _counted(texts)
+    found = learn_compact_dates(distinct, counts, places)
+    return None if found is None else Column(name, "date", found.days[places], found.reading, found.doubt)
+
+
+def _counted(texts: Array) -> tuple[Array, Array, Array]:
+    """The different texts, the place of each row's among them, and the cells of each; none of a blank."""
+    distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)
+    return distinct, places, np.where(distinct == "", 0, counts)
 
 
 def _are_of_one_kind(read: Array, counts: Array) -> bool:
@@ -155,33 +170,6 @@ def _finite(values: Array) -> Array:
     return np.where(np.isnan(to_single(values)), np.nan, values)
 
 
-def _likelier_order(texts: Array, ways: dict[bool, Array]) -> tuple[bool, str]:
-    """Of dates of which either order reads as many: whether the day comes first, and those that may be others, if any.
-
-    Where no day is above the 12th, dates tend to be those of fixed days, as the first of each month is: the order is taken
-    that has fewer different days of the month. Dates with points have the day first.
-    """
-    both = np.flatnonzero(np.abs(ways[True] - ways[False]) > 0)
-    if not len(both) or all(re.match(r"\d+\.", text) for text in texts[both]):
-        return True, ""
-    days_of_month = {day_first: len(np.unique(_day_of_month(days[both]))) for day_first, days in ways.items()}
-    day_first = days_of_month[True] <= days_of_month[False]
-    taken, other = (_iso(ways[order][both[0]]) for order in (day_first, not day_first))
-    first = "day" if day_first else "month"
-    doubt = f"{len(both)} of {len(texts)} different texts, {first} first: {texts[both[0]]} is {taken}, and not {other}"
-    return day_first, doubt
-
-
-def _day_of_month(days: Array) -> Array:
-    dates = np.floor(days).astype("datetime64[D]")
-    days_before: Array = dates - dates.astype("datetime64[M]")
-    return days_before
-
-
-def _iso(day: float) -> str:
-    return str(np.datetime64(int(day // 1), "D"))
-
-
 def _learn_number(column: Column) -> dict[str, Any]:
     values = column.rounded
     transform = _transform(values) if len(values) else {"transform": "none"}
@@ -196,7 +184,8 @@ def _learn_number(column: Column) -> dict[str, Any]:
 
 
 def _learn_date(column: Column) -> dict[str, Any]:
-    return _learn_missing(column) | {"day_first": column.day_first} | _learn_scale(column.rounded)
+    how = column.reading | {"periods": periods_of(column.reading, column.present)}
+    return _learn_missing(column) | how | _learn_scale(column.present)
 
 
 def _learn_missing(column: Column) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.dates import look_like_dates
 from headstart.encoding import dense_width, odd_cells, readings_of
 from headstart.errors import DatasetError
+from headstart.name_hints import is_id_name, is_measurement_name
+from headstart.row_counters import numbers_rows, rises_or_falls
 from headstart.table_columns import Column, Note, read_column
 
 if TYPE_CHECKING:
@@ -23,19 +25,18 @@ __all__ = ["Note", "learn_encoding"]
 Array = np.ndarray[Any, Any]
 
 _LEAST_FOR_ID, _UNIQUE = 20, 0.95
-_LEAST_ORDERED = 200  # rows from which on counting upwards from anywhere looks like a row number
 _ROWS_A_VALUE = 5
 _PEARSON = 0.99999
 _LEAST_AMOUNTS, _MOST_UNITS = 20, 5
 _ALL_WHOLE = 2.0**24  # float32 holds all whole numbers up to it
-_ID_NAME = re.compile(r"(.*[_\s.-])?(id|ids|index|idx|uuid|guid|rownames|row)|\w*[a-z](Id|ID)|unnamed: \d+", re.ASCII)
 
 
 @dataclass
 class _Rows:
-    """What a column is judged by: the targets, and the columns before it."""
+    """What a column is judged by: the targets, the numbers of the rows in the file, and the columns before it."""
 
     labels: Array
+    numbers: Array
     task: str
     is_alone: bool
     seen: dict[bytes, str] = field(default_factory=dict)
@@ -47,7 +48,7 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     Nothing but these rows is looked at, so they are to be the training rows.
 
     Args:
-        table: Feature columns of the training rows.
+        table: Feature columns of the training rows, in the order of the file.
         labels: Their labels, in the shape of the task.
         task: A key of ``TASKS``.
 
@@ -57,7 +58,7 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     Raises:
         DatasetError: H114: no column is left.
     """
-    rows = _Rows(np.asarray(labels), task, len(table.names) == 1)
+    rows = _Rows(np.asarray(labels), table.row_numbers(), task, len(table.names) == 1)
     notes: list[Note] = []
     specs: list[dict[str, Any]] = []
     for name, cells in zip(table.names, table.columns, strict=True):
@@ -70,7 +71,7 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
         reason = next((Note(code, f"{name}: {told}") for code, check in _CHECKS if (told := check(column, rows))), None)
         if reason is None:
             specs.append(column.spec)
-            notes += [Note(code, f"{name}: {told}") for code, check in _REMARKS if (told := check(column))]
+            notes += [Note(code, f"{name}: {told}") for code, check in _REMARKS if (told := check(column, rows))]
         else:
             notes.append(reason)
     if not specs:
@@ -108,32 +109,57 @@ def _all_rare(column: Column, _: _Rows) -> str:
     return f"{len(column.distinct)} different texts in {len(column.present)} rows, none of them often"
 
 
-def _id(column: Column, rows: _Rows) -> str:
+def _id(column: Column, _: _Rows) -> str:
     num_rows, num_distinct = len(column.present), len(column.distinct)
     if column.kind == "category":
         is_unique = num_rows >= _LEAST_FOR_ID and num_distinct >= _UNIQUE * num_rows
         return f"{num_distinct} different texts in {num_rows} rows" if is_unique else ""
-    is_whole = column.kind == "number" and bool((column.present % 1 == 0).all())
-    if not is_whole or num_distinct < len(column.cells):
+    is_unique = num_rows >= _UNIQUE * len(column.cells) and num_distinct >= _UNIQUE * num_rows
+    return _counted(column) if _is_whole(column) and is_unique and is_id_name(column.name) else ""
+
+
+def _is_whole(column: Column) -> bool:
+    return column.kind == "number" and bool((column.present % 1 == 0).all())
+
+
+def _counted(column: Column) -> str:
+    low, high = column.distinct[0], column.distinct[-1]
+    return f"{len(column.distinct)} different whole numbers in {len(column.present)} rows, from {low:.0f} to {high:.0f}"
+
+
+def _row_counter(column: Column, rows: _Rows) -> str:
+    """Of whole numbers under any name: that they number the rows, or rise with them while each class is in one place."""
+    if not _is_whole(column) or rows.is_alone or is_measurement_name(column.name):
         return ""
-    is_nameless = re.fullmatch(r"c\d+", column.name) is not None
-    if _is_id_name(column.name) or (is_nameless and not rows.is_alone and _counts(column.present)):
-        low, high = column.distinct[0], column.distinct[-1]
-        return f"{num_distinct} different whole numbers in {num_rows} rows, from {low:.0f} to {high:.0f}"
+    return _row_numbers(column, rows)
+
+
+def _measured_counter(column: Column, rows: _Rows) -> str:
+    """Of a column that is kept because it is called like a measurement."""
+    is_kept = _is_whole(column) and not rows.is_alone and is_measurement_name(column.name)
+    return _row_numbers(column, rows) if is_kept else ""
+
+
+def _row_numbers(column: Column, rows: _Rows) -> str:
+    there = ~column.missing
+    if numbers_rows(column.present, rows.numbers[there]):
+        return _counted(column)
+    if rows.task in ("binary", "multiclass") and rises_or_falls(column.present):
+        labels = rows.labels[there]
+        if 1 + (np.diff(labels) != 0).sum() == len(np.unique(labels)) > 1:
+            return f"{_counted(column)}, in the order of the rows, which are sorted by class"
     return ""
 
 
-def _is_id_name(name: str) -> bool:
-    return bool(_ID_NAME.fullmatch(name.strip()) or _ID_NAME.fullmatch(name.strip().lower()))
+def _unread_dates(column: Column, _: _Rows) -> str:
+    """Of text that looks like dates and was not read as such."""
+    example = look_like_dates(column.name, column.distinct) if column.kind == "category" else ""
+    return f"{len(column.distinct)} different texts in {len(column.present)} rows, such as {example}" if example else ""
 
 
-def _counts(values: Array) -> bool:
-    """Whether different whole numbers are those of rows, some of which may have gone to other splits."""
-    low, high, num_rows = values.min(), values.max(), len(values)
-    if num_rows < _LEAST_FOR_ID or high - low + 1 > 2 * num_rows:
-        return False
-    is_ordered = bool((np.diff(values) > 0).all())
-    return bool(0 <= low <= max(10, num_rows // 10)) or (is_ordered and num_rows >= _LEAST_ORDERED)
+def _useless_dates(column: Column, rows: _Rows) -> str:
+    """Of text that looks like dates, was not read, and says nothing as text."""
+    return _unread_dates(column, rows) if _all_rare(column, rows) or _id(column, rows) else ""
 
 
 def _target_in_disguise(column: Column, rows: _Rows) -> str:
@@ -185,7 +211,7 @@ def _duplicate(column: Column, rows: _Rows) -> str:
     return f"says the same as {earlier} in all {len(column.cells)} rows" if earlier else ""
 
 
-def _merged(column: Column) -> str:
+def _merged(column: Column, _: _Rows) -> str:
     """How many different whole numbers become how many, where some are the same in float32."""
     if column.kind != "number" or np.abs(column.present).max(initial=0.0) <= _ALL_WHOLE or (column.present % 1 != 0).any():
         return ""
@@ -210,7 +236,7 @@ def _numbers_as_text(column: Column) -> str:
     return f"{units.total()} of {len(column.present)} cells are numbers{beside} ({example})"
 
 
-def _doubtful(column: Column) -> str:
+def _doubtful(column: Column, _: _Rows) -> str:
     return column.doubt
 
 
@@ -219,17 +245,21 @@ _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D201", _all_missing),
     ("D202", _constant),
     ("D205", _target_in_disguise),
+    ("D215", _useless_dates),
     ("D203", _all_rare),
     ("D203", _id),
+    ("D216", _row_counter),
     ("D204", _duplicate),
 )
 # What is told of a column that is used, likewise.
-_REMARKS: tuple[tuple[str, Callable[[Column], str]], ...] = (
+_REMARKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D208", _merged),
     ("D209", _doubtful),
-    ("D211", lambda column: column.numbers.mixed if column.numbers else ""),
-    ("D212", lambda column: column.numbers.doubt if column.numbers else ""),
-    ("D213", lambda column: column.numbers.bare if column.numbers else ""),
+    ("D211", lambda column, _: column.numbers.mixed if column.numbers else ""),
+    ("D212", lambda column, _: column.numbers.doubt if column.numbers else ""),
+    ("D213", lambda column, _: column.numbers.bare if column.numbers else ""),
+    ("D215", _unread_dates),
+    ("D217", _measured_counter),
 )
 
 

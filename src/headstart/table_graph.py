@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.encoding import CLIP, DAYS_OF_WEEK, DAYS_OF_YEAR, segments
+from headstart.encoding import CLIP, segments
 from headstart.scaling import LARGEST_LOG
 from headstart.table_tensorflow import tf_encoder
 
@@ -68,7 +68,7 @@ def onnx_encoder(encoding: Mapping[str, Any]) -> Any:
     """An ONNX model from typed columns to rows.
 
     Returns:
-        A ``ModelProto`` with an input ``(batch, 1)`` a column under the column's name, float32 or string (what
+        A ``ModelProto`` with an input ``(batch, 1)`` a column under the column's name: float32, float64 or string (what
         ``encoding.typed`` gives), and the output ``rows``, float32 ``(batch, width)``. A column that is called ``rows``
         itself gives the output another name.
     """
@@ -83,12 +83,8 @@ def onnx_encoder(encoding: Mapping[str, Any]) -> Any:
         if "codes" in spec:
             codes.append(_onnx_lookup(graph, spec["name"], spec["codes"], range(1, len(spec["codes"]) + 1), 0.0))
     rows = graph.add("Concat", *dense, *codes, axis=1)
-    given = [
-        helper.make_tensor_value_info(
-            spec["name"], TensorProto.STRING if spec["kind"] == "category" else TensorProto.FLOAT, ["batch", 1]
-        )
-        for spec in encoding["columns"]
-    ]
+    types = {"number": TensorProto.FLOAT, "date": TensorProto.DOUBLE, "category": TensorProto.STRING}
+    given = [helper.make_tensor_value_info(spec["name"], types[spec["kind"]], ["batch", 1]) for spec in encoding["columns"]]
     return graph.model(given, rows, _free("rows", names), encoding["width"])
 
 
@@ -100,10 +96,13 @@ def _onnx_number(graph: _Graph, column: str, spec: Spec) -> list[str]:
 def _onnx_date(graph: _Graph, column: str, spec: Spec) -> list[str]:
     filled, missing = _onnx_filled(graph, column, spec)
     blocks = [_onnx_standardised(graph, filled, spec)]
-    for period in (DAYS_OF_YEAR, DAYS_OF_WEEK):
+    for period in spec["periods"]:
         turns = graph.add("Div", filled, graph.constant(period))
         part = graph.add("Sub", turns, graph.add("Floor", turns))
         angle = graph.add("Mul", part, graph.constant(2 * math.pi))
+        blocks.append(
+            _onnx_single(graph, graph.add("Sub", graph.add("Mul", part, graph.constant(2.0)), graph.constant(1.0)))
+        )
         quarter_on = graph.add("Add", angle, graph.constant(math.pi / 2))  # a cosine in float64 is not in every runtime
         blocks += [_onnx_single(graph, graph.add("Sin", turned)) for turned in (angle, quarter_on)]
     return [*blocks, *_onnx_flag(graph, missing, spec)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.encoding import CLIP, DAYS_OF_WEEK, DAYS_OF_YEAR, segments
+from headstart.encoding import CLIP, segments
 from headstart.scaling import LARGEST_LOG
 
 __all__ = ["tf_encoder", "tf_trees"]
@@ -20,7 +20,7 @@ def tf_encoder(encoding: Mapping[str, Any]) -> tuple[Callable[[Mapping[str, Any]
     """The encoder as TensorFlow operations.
 
     Returns:
-        A function from typed columns by name, float32 or string tensors ``(batch, 1)``, to rows, float32
+        A function from typed columns by name, float32, float64 or string tensors ``(batch, 1)``, to rows, float32
         ``(batch, width)``; it may be called within a ``tf.function``. And the tables that it looks text up in: a module
         that is saved with the function has to hold them.
     """
@@ -126,10 +126,10 @@ def _tf_date(spec: Spec) -> Callable[[Any], Any]:
     def block(column: Any) -> Any:
         filled, flag = _tf_filled(column, spec)
         columns = [_tf_standardised(filled, spec)]
-        for period in (DAYS_OF_YEAR, DAYS_OF_WEEK):
+        for period in spec["periods"]:
             turns = filled / period
             angle = (turns - tf.floor(turns)) * (2 * math.pi)
-            columns += [tf.sin(angle), tf.cos(angle)]
+            columns += [angle / math.pi - 1, tf.sin(angle), tf.cos(angle)]
         return _tf_side_by_side([*columns, *flag])
 
     return block

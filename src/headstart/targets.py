@@ -21,6 +21,7 @@ from headstart.labels import (
     listed,
     no_column,
 )
+from headstart.name_hints import is_class_name
 from headstart.skipping import Skipped
 
 __all__ = ["Target", "find_target", "place_of", "position"]
@@ -216,7 +217,8 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
         columns = [TargetColumn(table, name) for name in rest]
         if all(column.is_bits for column in columns):
             return columns, ""
-    named = [name for name in rest if name.lower() in _NAMES]
+    named = [name for name in rest if name.lower() in _NAMES and not _is_coordinate(name, rest)]
+    named = named or [name for name in rest if is_class_name(name)]
     if len(named) == 1:
         place_of(table, named[0], is_new=is_new)
         return [TargetColumn(table, named[0])], f"the target is {named[0]}, by its name; "
@@ -228,6 +230,14 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
         fault = "has not two different values" if len(last.counts) < 2 else "has another text in each row"
         raise no_column(f"no column called {', '.join(_NAMES[:4])} or such, and the last one, {last.name}, {fault}")
     return [last], f"{last.name} is the last column; "
+
+
+def _is_coordinate(name: str, names: Sequence[str]) -> bool:
+    """Whether a column called y stands beside x and z, or between x and others."""
+    lower = [each.lower() for each in names]
+    if name.lower() != "y" or "x" not in lower:
+        return False
+    return "z" in lower or lower.index("x") + 1 == lower.index("y") < len(lower) - 1
 
 
 # Which task
@@ -249,9 +259,14 @@ def _inferred_task(columns: list[TargetColumn]) -> tuple[str, str]:
     task = "binary" if count == 2 else "multiclass"
     if column.is_number:
         is_whole = bool((column.finite == np.rint(column.finite)).all())
-        task, count = (task, count) if column.are_classes else ("regression", len(np.unique(column.finite)))
+        if not column.are_classes:
+            task, count, why = "regression", len(np.unique(column.finite)), ""
+        elif column.why_classes == "few":
+            why = ""
+        else:
+            why = f" ({column.why_classes}; --task regression if they are amounts)"
         unit = f" in {printable(column.written['unit'])}" if column.written["unit"] else ""
-        return task, f"{'integer' if is_whole else 'number'} column with {count} values{unit} → {task}"
+        return task, f"{'integer' if is_whole else 'number'} column with {count} values{unit} → {task}{why}"
     _check_recurrence(column, count, "texts")
     return task, f"text with {count} values → {task}"
 

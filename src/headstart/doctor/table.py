@@ -123,8 +123,9 @@ def _doubtful_dates(measured: str) -> Finding:
         "dates can be read in two ways",
         "warning",
         measured,
-        "Nothing in the training rows says whether the day or the month comes first. That order is taken which gives fewer "
-        "different days of the month, the day first where both give as many; it is used in all rows, now and later.",
+        "Nothing in the training rows says in which order day, month and year stand. The order is taken that gives fewer "
+        "different days of the month, the day first if both give as many; with years of two digits the year comes first if "
+        "the dates span less than half the time then. It is used in all rows, now and later.",
         "If it is the other one, or to leave no doubt, write dates as 2024-01-31: year, month, day.",
     )
 
@@ -186,6 +187,42 @@ def _other_rows(measured: str) -> Finding:
     )
 
 
+def _unread_dates(measured: str) -> Finding:
+    return Finding(
+        "D215",
+        "text looks like dates and was not read as dates",
+        "warning",
+        measured,
+        "As text, each different cell is a category of its own, and the column is left out if its cells hardly ever repeat: "
+        "how far apart two moments are, and the season, weekday or hour they share, is lost.",
+        "Write the cells in one way, best as 2024-01-31 or 2024-01-31 13:45. English and Korean names of months are read; "
+        "write those of other languages as numbers.",
+    )
+
+
+def _row_counters(measured: str) -> Finding:
+    return Finding(
+        "D216",
+        "columns number the rows",
+        "warning",
+        measured,
+        "Whole numbers that rise in step with the rows, or are close together and yet hardly repeat, are numbers of rows. "
+        "They say nothing about new rows, and if the table was sorted they give the target away. They are left out.",
+        "Nothing, if they are. If the column is a measurement, give it the name of one to keep it: time, year, dose, depth.",
+    )
+
+
+def _measured_counters(measured: str) -> Finding:
+    return Finding(
+        "D217",
+        "measurements look like numbers of rows",
+        "warning",
+        measured,
+        "The numbers look like numbers of rows. They are used because the column is called like a moment or a measurement.",
+        "Nothing, if that is what they are. If they only number the rows, remove the column, or let its name end in id.",
+    )
+
+
 CHECKS: dict[str, Callable[[str], Finding]] = {
     "D201": _empty,
     "D202": _constant,
@@ -201,4 +238,7 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "D212": _doubtful_numbers,
     "D213": _bare_numbers,
     "D214": _other_rows,
+    "D215": _unread_dates,
+    "D216": _row_counters,
+    "D217": _measured_counters,
 }
