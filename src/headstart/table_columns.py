@@ -108,18 +108,18 @@ def read_column(name: str, cells: Array, decimal: str = "", separator: str = "")
 
     Args:
         name: Its name.
-        decimal: Decimal sign of the table. Defaults to "": not known.
-        separator: What separates the cells of its file. Defaults to "": not known.
         cells: Training rows in the order of the file, as ``cells.Table`` holds them: float64, datetime64 or text. Text is
             taken for numbers, or for dates, where 95 of 100 cells that are there can be read so; or half of them, if these
             have more than 20 different values, and the others are no more than three different words, which say that there
             is none. Whole numbers that are dates without separators are dates.
+        decimal: Decimal sign of the table. Defaults to "": not known.
+        separator: What separates the cells of its file. Defaults to "": not known.
     """
     if cells.dtype.kind == "M":
         return Column(name, "date", as_days(cells, PLAIN), PLAIN)
     if cells.dtype.kind == "f":
-        numbers = _finite(cells)
-        return _compact_dates(name, as_text(cells), numbers) or Column(name, "number", numbers)
+        finite = _finite(cells)
+        return _compact_dates(name, as_text(cells), finite) or Column(name, "number", finite)
     texts = as_text(cells)
     numbers = learn_numbers(texts, decimal, separator)
     are_numbers = _are_of_one_kind(numbers.distinct, numbers.counts)
