@@ -23,6 +23,7 @@ from headstart.export import FORMATS, Exported, export_model, write_preprocessin
 from headstart.extractor import PIXELS, TABLE, PartA
 from headstart.features import Extraction, Features, Views, extract
 from headstart.file_reading import held_to, reading, unreadable
+from headstart.fingerprint import file_digest
 from headstart.labels import NumberFormats
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.networks import adopt
@@ -32,7 +33,7 @@ from headstart.readers import Known, read, unlabelled, unlabelled_rows
 from headstart.recipe import Recipe
 from headstart.rendering import Rendering
 from headstart.run_schema import LOADABLE
-from headstart.runfolder import RunFolder, read_json_lines, replacing, write_bytes, write_csv
+from headstart.runfolder import RunFolder, read_json_lines, replacing, write_bytes, write_csv, write_json
 from headstart.scaling import Scaling
 from headstart.signature import Signed, sign
 from headstart.signature_reader import read_signature, thresholds_of
@@ -379,9 +380,12 @@ class Model:
         part_b = self.part_b
         if self._source is not None:
             RunFolder(self._source).check(part_b.file, "golden.npz")
-            for name in (part_b.file, "golden.npz", "signature.json"):
+            signature = read_signature(self._source)
+            for name in (part_b.file, "golden.npz"):
                 write_bytes(out / name, (self._source / name).read_bytes())
-            write_preprocessing(out, read_signature(self._source))
+            write_preprocessing(out, signature)
+            signature["digests"]["preprocess.py"] = file_digest(out / "preprocess.py")
+            write_json(out / "signature.json", signature)
             return
         if part_b.is_yardstick:
             part_b.save(out)
