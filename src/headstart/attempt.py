@@ -24,6 +24,7 @@ from headstart.session import clear_session
 from headstart.table_features import AnyFeatures
 from headstart.tasks import TASKS
 from headstart.trainer import LEAST_BATCH, Trained
+from headstart.trial_answers import keep_answers
 from headstart.trials import Trial
 
 __all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
@@ -58,6 +59,7 @@ def attempt(job: Job, trial: Trial) -> None:
         row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
     folder = job.folder.trial(trial.name)
     model.part_b.save(folder)
+    keep_answers(job.folder, trial.name, model.validation_answers(features))
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
     if not (trained.interrupted or trained.cut_short or trial.part.is_table):
         job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)

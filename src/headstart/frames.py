@@ -44,6 +44,7 @@ class Known:
         columns: Of a table of features: all its columns, in their order.
         reads: Those that the model reads.
         set_aside: Those that are neither target nor feature.
+        group: The column that says what belongs together, where a table has it.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +54,7 @@ class Known:
     columns: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
+    group: str = ""
 
 
 def read_table(
@@ -127,6 +129,7 @@ def dataset_of_table(
     name, folder, cells, skipped = cells_of(table, known)
     if known is not None:
         target, image, task = known.targets or None, known.image, known.task
+        group = known.group if known.group in cells.names else None
     if folder is None and image is not None:
         folder = Path()  # of a frame: paths are relative to where we are
     is_of_features = known is not None and known.columns
@@ -150,7 +153,8 @@ def dataset_of_table(
         raise no_column(f"--group {printable(grouping)}, which is to be predicted", option="--group")
     together = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
     labelled = Labelled(name, found, splits, together, [*skipped, *found.skipped, *others])
-    return _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
+    dataset = _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
+    return replace(dataset, group_column=grouping)
 
 
 def _name(cell: object) -> str:

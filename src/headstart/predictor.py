@@ -154,6 +154,7 @@ class Predictor:
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
         self._set_aside = tuple(signature.get("set_aside", ()))
+        self._group = str(signature.get("group", ""))
         if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
             add_graph(folder)  # of a run that ended before its graph was made
         if self.encoding:
@@ -178,7 +179,7 @@ class Predictor:
         """
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         targets = self._targets or tuple(targets)
-        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside)
+        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside, self._group)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Answers for the samples of a data set, of the kind that the model knows."""

@@ -27,6 +27,8 @@ from headstart.table_features import AnyFeatures, TableFeatures, row_contents
 
 __all__ = ["Cargo", "ship"]
 
+Array = np.ndarray[Any, Any]
+
 _MOST_SECONDS = 1800.0  # for a conversion, where there is no budget
 
 
@@ -37,6 +39,8 @@ class Cargo:
     Attributes:
         folder: The run folder.
         model: The best model.
+        validation: Its answers to the validation split, in the scale of ``Dataset.targets``, by models that were not
+            calibrated on the sample and, where they are of folds, not trained on it.
         learning: The samples that training and choosing saw, and the test split if Headstart made it.
         held_out: The user's own test split, not looked at yet.
         features: Rows of ``learning``, for each Part A of the model.
@@ -46,6 +50,7 @@ class Cargo:
 
     folder: RunFolder
     model: Model | Ensemble
+    validation: Array
     learning: Dataset
     held_out: Dataset
     features: list[AnyFeatures]
@@ -64,6 +69,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     """
     progress.begin("model, evaluation and report", 0)
     cargo.model.tune(cargo.features)
+    _tell_means(cargo, progress)
     with watch.stage("join and save"):
         cargo.model.write(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -88,6 +94,17 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     cargo.folder.seal()
 
 
+def _tell_means(cargo: Cargo, progress: Progress) -> None:
+    """Say of each target whose logarithm was learned whether its mean or its median is predicted."""
+    scaling = None if cargo.model.dataset is None else cargo.model.dataset.scaling
+    if scaling is None:
+        return
+    told = {"mean": "the mean, {:.3f} times the median", "median": "the median, which has the lower squared error here"}
+    for name, predicts, factor in zip(cargo.learning.classes, scaling.predicts, scaling.factors, strict=True):
+        if predicts:
+            progress.say(f"{name}: learned as logarithms; predictions are {told[predicts].format(factor)}")
+
+
 def _unseal(cargo: Cargo) -> None:
     """Look at the held-out test split, now that nothing is decided any more."""
     if not len(cargo.held_out):
@@ -105,15 +122,16 @@ def _unseal(cargo: Cargo) -> None:
 def _evaluate(cargo: Cargo) -> Evaluation:
     dataset = cargo.learning
     split = "test" if "test" in dataset.split else "validation"
-    indices = dataset.indices(split)
-    held_out = cargo.model.held_out if isinstance(cargo.model, Ensemble) and split == "validation" else None
+    indices, model = dataset.indices(split), cargo.model
+    answers = model.answers(cargo.features, indices) if split == "test" else model.in_units(cargo.validation)
     return evaluate_predictions(
         dataset.task,
         dataset.classes,
         dataset.labels[indices],
-        cargo.model.answers(cargo.features, indices) if held_out is None else held_out,
+        answers,
         split=split,
-        thresholds=cargo.model.thresholds,
+        thresholds=model.thresholds,
+        groups=dataset.group_numbers(indices),
     )
 
 
