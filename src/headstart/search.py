@@ -270,7 +270,7 @@ def _finish(job: Job, trials: list[Trial]) -> None:
     converter = job.converter = job.converter or Child("convert.py")
     features, left = [job.features[part.name] for part in model.parts], job.budget.left()
     validation = read_answers(job.folder, best.trial, len(job.learning.indices("validation")))
-    cargo = Cargo(job.folder, model, validation, job.learning, job.held_out, features, converter, left)
+    cargo = Cargo(job.folder, model, choice, validation, job.learning, job.held_out, features, converter, left)
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: object) -> None:

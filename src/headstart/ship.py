@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart.choice import Choice
 from headstart.conversion import Child
 from headstart.dataset import SPLITS, Dataset, natural_key
-from headstart.doctor import check_columns, check_data
+from headstart.doctor import check_columns, check_data, check_results
 from headstart.ensemble import Ensemble
 from headstart.errors import ExportError
 from headstart.metrics import Evaluation, evaluate_predictions
@@ -38,7 +39,8 @@ class Cargo:
 
     Attributes:
         folder: The run folder.
-        model: The best model.
+        model: The model that was chosen.
+        choice: Why, and how the other trials compare with it.
         validation: Its answers to the validation split, in the scale of ``Dataset.targets``, by models that were not
             calibrated on the sample and, where they are of folds, not trained on it.
         learning: The samples that training and choosing saw, and the test split if Headstart made it.
@@ -50,6 +52,7 @@ class Cargo:
 
     folder: RunFolder
     model: Model | Ensemble
+    choice: Choice
     validation: Array
     learning: Dataset
     held_out: Dataset
@@ -151,6 +154,7 @@ def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
     findings = check_data(dataset, features.facts)
     if isinstance(features, TableFeatures):
         findings += check_columns(features.notes)
+    findings += check_results(dataset, evaluation, cargo.choice.best.trial, cargo.choice.differences)
     write_json(path / "findings.json", [finding.to_json() for finding in findings])
     return {
         "num_samples": {split: int(np.sum(np.array(dataset.split) == split)) for split in SPLITS},
