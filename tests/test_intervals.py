@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.special import expit, ndtr
 
-import headstart as hs
 from headstart.dataset import Dataset
 from headstart.intervals import bootstrap_interval, share_interval, wilson_interval
 from headstart.metrics import evaluate_predictions
@@ -132,35 +129,3 @@ def test_samples_without_a_group_are_groups_of_their_own() -> None:
     assert len(np.unique(numbers)) == 10 + 5
     assert dataset.take([0, 1]).group_numbers(np.array([0, 1])) is not None
     assert read_table(frame[:, [0, 2]], target=1).group_numbers(np.arange(30)) is None
-
-
-@pytest.fixture(scope="module")
-def grouped(tmp_path_factory: pytest.TempPathFactory) -> tuple[hs.Run, Path]:
-    """A run on 100 patients of 8 rows each, whose rows are alike, with folds; and a table of other patients."""
-    folder = tmp_path_factory.mktemp("grouped")
-    for name, first, number in (("known.csv", 0, 100), ("new.csv", 100, 30)):
-        lines = ["x,z,patient,ill"]
-        for patient in range(first, first + number):
-            random = np.random.default_rng(patient)
-            x, z = random.normal(size=2)
-            ill = x + random.normal(0, 1.0) > 0
-            lines += [f"{x + random.normal(0, 0.1):.4f},{z + random.normal(0, 0.1):.4f},p{patient},{ill}" for _ in range(8)]
-        (folder / name).write_text("\n".join(lines) + "\n")
-    run = hs.fit(folder / "known.csv", target="ill", group="patient", trial="table-linear", folds=3, out=folder / "run")
-    return run, folder / "new.csv"
-
-
-def test_run_with_groups_reports_them(grouped: tuple[hs.Run, Path]) -> None:
-    """In the evaluation of the test split, of the folds and of new samples, and in the report."""
-    run, new = grouped
-    told = run.evaluation
-    assert told["n"] == 8 * told["num_groups"]
-    low, high = told["accuracy_interval"]
-    alone = wilson_interval(round(told["accuracy"] * told["n"]), told["n"])
-    assert high - low > 1.5 * (alone[1] - alone[0])
-    folds = json.loads((run.path / "trials" / "table-linear" / "folds.json").read_text("utf-8"))
-    assert folds["n"] == 8 * folds["num_groups"] > told["n"]
-    assert f"in {told['num_groups']} groups" in run.report.read_text("utf-8")
-    elsewhere = run.evaluate(new)
-    assert (len(elsewhere), elsewhere.num_groups) == (240, 30)
-    assert hs.Model.load(run.path).evaluate(new).num_groups == 30

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-import headstart as hs
 from headstart.outputs import in_units
 from headstart.scaling import LARGEST_LOG, Scaling, fit_scaling, smeared
 from headstart.table_graph import onnx_trees
@@ -96,48 +94,3 @@ def test_shipped_layers_and_trees_give_the_means() -> None:
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(session.run(None, {"rows": scaled})[0], expected, rtol=1e-4)
     np.testing.assert_allclose(tf_trees(trees.weights(), scaling.to_json())(tf.constant(scaled)), expected, rtol=1e-4)
-
-
-@pytest.fixture(scope="module", params=["table-linear", "table-trees"])
-def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[hs.Run, Path]:
-    """A run on two targets, of which ``cost`` is log-normal and ``heat`` is not, and a table of new rows."""
-    folder = tmp_path_factory.mktemp("smearing")
-    for name, num_rows, seed in (("train.csv", 3000, 0), ("new.csv", 5000, 1)):
-        random = np.random.default_rng(seed)
-        x = random.normal(size=(num_rows, 3))
-        cost = np.exp(4 + 0.6 * x[:, 0] - 0.3 * x[:, 1] + random.normal(0, 1.0, num_rows))
-        heat = 20 + x[:, 1] + random.normal(0, 0.5, num_rows)
-        rows = [",".join(f"{cell:.5f}" for cell in row) for row in np.column_stack([x, cost, heat])]
-        (folder / name).write_text("\n".join(["a,b,c,cost,heat", *rows]) + "\n")
-    run = hs.fit(folder / "train.csv", target="cost,heat", trial=request.param, folds=2, out=folder / "run")
-    return run, folder / "new.csv"
-
-
-def test_sum_of_predictions_on_new_rows_is_that_of_the_truth(fitted: tuple[hs.Run, Path]) -> None:
-    """The shipped graph predicts means of both targets: sums are right within a few percent, not 40% too low."""
-    run, file = fitted
-    truth = np.genfromtxt(file, delimiter=",", names=True)
-    predicted = run.predict(file)
-    assert predicted["predicted_cost"].astype(float).sum() == pytest.approx(truth["cost"].sum(), rel=0.08)
-    assert predicted["predicted_heat"].astype(float).sum() == pytest.approx(truth["heat"].sum(), rel=0.01)
-    signature = json.loads((run.path / "signature.json").read_text("utf-8"))
-    assert signature["scaling_of_targets"]["predicts"] == ["mean", None]
-    assert signature["scaling_of_targets"]["smearing"][0] == pytest.approx(np.exp(0.5), rel=0.1)
-
-
-def test_answers_out_of_fold_are_means_too(fitted: tuple[hs.Run, Path]) -> None:
-    """Each fold is corrected by its own validation samples; its loss stays in the scale that was learned."""
-    run, _ = fitted
-    trial = run.to_json()["trials"][0]["trial"]
-    rows = np.genfromtxt(run.path / "trials" / trial / "folds.csv", delimiter=",", names=True)
-    assert rows["predicted_cost"].sum() == pytest.approx(rows["label_cost"].sum(), rel=0.08)
-    row = run.leaderboard().iloc[0]
-    assert row["fold_loss"] == pytest.approx(row["val_loss"], rel=0.25)
-
-
-def test_model_that_is_loaded_again_predicts_the_same(fitted: tuple[hs.Run, Path]) -> None:
-    """The factor is in the signature, from which the model is rebuilt."""
-    run, file = fitted
-    expected = run.predict(file)["predicted_cost"].astype(float).to_numpy()
-    loaded = hs.Model.load(run.path).predict(file)["predicted_cost"].astype(float).to_numpy()
-    np.testing.assert_allclose(loaded, expected, rtol=1e-3)

@@ -54,12 +54,12 @@ def attempt(job: Job, trial: Trial) -> None:
         write_json(path, read_json(path) | {"class_weights": weights})
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
+        keep_answers(job.folder, trial.name, model.validation_answers(features))
     num_folds = _num_folds(job, trial)
     if num_folds and not (trained.interrupted or trained.cut_short):
         row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
     folder = job.folder.trial(trial.name)
     model.part_b.save(folder)
-    keep_answers(job.folder, trial.name, model.validation_answers(features))
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
     if not (trained.interrupted or trained.cut_short or trial.part.is_table):
         job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
