@@ -66,10 +66,10 @@ def cross_calibrated(labels: Array, probabilities: Array, groups: Array | None =
     fold_of_group = np.empty(len(first), np.int64)
     fold_of_group[by_class] = np.arange(len(first)) % _FOLDS
     folds = fold_of_group[places]
-    answers = np.empty(np.shape(probabilities), np.float32)
+    answers = np.empty_like(probabilities, np.float32)
     for fold in np.unique(folds):
         held_out = folds == fold
-        slope, offsets = 1.0, np.zeros(answers.shape[1])
+        slope, offsets = 1.0, np.zeros(probabilities.shape[1])
         if not held_out.all():
             slope, offsets = calibrate(labels[~held_out], probabilities[~held_out])
         answers[held_out] = _shares(probabilities[held_out], slope, offsets)

@@ -59,7 +59,7 @@ def paired_difference(losses: Array, others: Array, groups: Array | None = None)
     with np.errstate(invalid="ignore"):  # a loss may have overflowed; its difference is then NaN and never noise
         differences = np.asarray(losses, np.float64) - np.asarray(others, np.float64)
         mean = float(differences.mean())
-        deviations = differences - mean
+        deviations: Array = differences - mean
     if groups is not None:
         deviations = np.bincount(np.unique(groups, return_inverse=True)[1], weights=deviations)
     n, count = len(differences), len(deviations)

@@ -137,7 +137,7 @@ def _judge(
         scores: Takes what is found.
     """
     task, scaled = TASKS[dataset.task], model.scaled_answers(features, held_out)
-    answers = model.dataset.in_units(scaled)
+    answers = model.in_units(scaled)
     rescaled = scaled if dataset.scaling is None else dataset.scaling.apply(others.in_units(scaled))
     scores.losses.append(task.score(dataset.targets[held_out], rescaled))
     scores.metrics.append(task.measure(dataset.labels[held_out], answers))
