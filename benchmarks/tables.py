@@ -2,11 +2,18 @@
 
 Usage: python benchmarks/tables.py FOLDER [NAME ...] [--out FOLDER]
 
-FOLDER holds the tables of ``SETS``; a name stands for one of them. Each is fitted by ``headstart fit FILE`` with no flag but
-``--target`` (and ``--task`` where numbers look like classes). Sets below 500 rows are judged by the out-of-fold answers of
-five folds, larger ones by the test split; the chosen network is the DNN, or the ensemble where the test split judges and its
-``val_loss`` is lower. Exit status 1: on less than 10 of 14 parts of the sets the chosen network is ahead of the trees or
-within their interval.
+FOLDER holds the tables of ``SETS``, and those of ``MADE`` are made here; a name stands for one of either. Each is fitted by
+``headstart fit FILE`` with no flag but ``--target`` (and ``--task`` where numbers look like classes).
+
+The first question is whether the best model was shipped: the trial that became the run's model is compared with the first
+row of the leaderboard by their losses on the same validation samples. It has to be that row, or within one standard error of
+it.
+
+The second is how good networks are. Sets below 500 rows are judged by the out-of-fold answers of five folds, larger ones by
+the test split; the chosen network is the DNN, or the ensemble where the test split judges and its ``val_loss`` is lower.
+
+Exit status 1: a model was shipped that is not within noise of the best, or on more than 4 of 14 parts of ``SETS`` the
+chosen network is neither ahead of the trees nor within their interval.
 """
 
 from __future__ import annotations
@@ -17,18 +24,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart.comparison import paired_difference
 from headstart.console import hush_native_libraries
+from headstart.dataset import Dataset
 from headstart.ensemble import mixing_weights
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.model import Model, gather
 from headstart.plans import SMALL_TABLE, make_trials
 from headstart.readers import read_table
+from headstart.table_features import AnyFeatures
 
 _CLI = "from headstart.cli import main; main()"
 WANTED = 10 / 14
@@ -61,61 +72,136 @@ SETS = {
 }
 
 
+Columns = dict[str, np.ndarray[Any, Any]]
+MADE_ROWS = 12_000
+
+
+def _steps(random: np.random.Generator) -> Columns:
+    """Boosted trees are right: the class depends on which box of three columns a row lies in; nine columns say nothing."""
+    x = random.uniform(0, 4, (MADE_ROWS, 12))
+    box = (np.floor(x[:, 0]) + np.floor(x[:, 3]) + np.floor(x[:, 7] / 2)) % 2
+    label = np.where(random.random(MADE_ROWS) < 0.1, 1 - box, box)
+    return {f"x{k}": column.round(4) for k, column in enumerate(x.T)} | {"kind": np.where(label == 1, "in", "out")}
+
+
+def _line(random: np.random.Generator) -> Columns:
+    """A linear model is right: the log odds of the class are a weighted sum of twenty columns."""
+    x = random.normal(size=(MADE_ROWS, 20))
+    odds = x @ random.normal(0, 0.4, 20)
+    label = np.where(random.logistic(size=MADE_ROWS) < odds, "yes", "no")
+    return {f"x{k}": column.round(4) for k, column in enumerate(x.T)} | {"answer": label}
+
+
+def _prices(random: np.random.Generator) -> Columns:
+    """Smooth effects, categories and missing cells: a skewed price, log-normal about what its columns say."""
+    area, year = random.gamma(4, 25, MADE_ROWS), random.integers(1950, 2025, MADE_ROWS)
+    town, grade = random.integers(0, 25, MADE_ROWS), random.integers(0, 4, MADE_ROWS)
+    effect = random.normal(0, 0.4, 25)[town] + 0.25 * grade * np.log(area / 100) + np.sin((year - 1950) / 12)
+    price = np.exp(8 + 0.8 * np.log(area) + effect + random.normal(0, 0.5, MADE_ROWS))
+    shown = np.where(random.random(MADE_ROWS) < 0.05, "", np.char.mod("%.1f", area))
+    names = np.array(["plain", "good", "fine", "rare"])
+    return {"area": shown, "year": year, "town": np.char.mod("town %d", town), "grade": names[grade], "price": price.round()}
+
+
+MADE: dict[str, Callable[[np.random.Generator], Columns]] = {
+    "made: steps": _steps,
+    "made: line": _line,
+    "made: prices": _prices,
+}
+
+
 def main() -> int:
     """Fit every set, print a row each, and count where the network keeps up with the trees."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", choices=[*SETS, []], default=[])
+    parser.add_argument("names", nargs="*", choices=[*SETS, *MADE, []], default=[])
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     hush_native_libraries()
     out = given.out or Path(tempfile.mkdtemp())
-    names = given.names or list(SETS)
+    names = given.names or [*SETS, *MADE]
     print("set | task, why | used, skipped | judged by | metric | chosen network | linear | trees | constant | seconds")
-    kept_up = [_fit(name, given.folder / SETS[name].file, SETS[name].flags, out) for name in names]
-    print(f"\nahead of the trees, or within their interval: {sum(kept_up)} of {len(kept_up)}")
-    return int(sum(kept_up) < WANTED * len(kept_up))
+    print("  shipped | best of the leaderboard | paired difference on validation | standard error | within noise")
+    results = {name: _fit(name, *_find(name, given.folder, out), out) for name in names}
+    kept_up = [result.keeps_up for name, result in results.items() if name in SETS]
+    within = [result.is_within for result in results.values()]
+    print(f"\nnetwork ahead of the trees, or within their interval: {sum(kept_up)} of {len(kept_up)} sets of files")
+    print(f"shipped the best of the leaderboard, or within one standard error of it: {sum(within)} of {len(within)}")
+    return int(sum(kept_up) < WANTED * len(kept_up) or not all(within))
 
 
-def _fit(name: str, file: Path, flags: dict[str, str], out: Path) -> bool:
-    run = out / name.replace("/", "-").replace(" ", "-")
+def _find(name: str, folder: Path, out: Path) -> tuple[Path, dict[str, str]]:
+    """The file of a set and its flags; a table of ``MADE`` is written first, always the same."""
+    if name in SETS:
+        return folder / SETS[name].file, SETS[name].flags
+    columns = MADE[name](np.random.default_rng(2026))
+    file = out / f"{name.removeprefix('made: ')}.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    file.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n", "utf-8")
+    return file, {"target": list(columns)[-1]}
+
+
+class Result(NamedTuple):
+    """Whether the network keeps up with the trees, and whether the best model was shipped."""
+
+    keeps_up: bool
+    is_within: bool
+
+
+def _fit(name: str, file: Path, flags: dict[str, str], out: Path) -> Result:
+    run = out / name.replace("/", "-").replace(": ", "-").replace(" ", "-")
     command = [sys.executable, "-c", _CLI, "fit", str(file), "--out", str(run), "--json", "--quiet"]
     start = time.perf_counter()
     told = subprocess.run([*command, *(f"--{key}={value}" for key, value in flags.items())], check=True, capture_output=True)
     seconds = time.perf_counter() - start
     state = json.loads((run / "run.json").read_text("utf-8"))
-    judged, how = _judge(run, file, flags, json.loads(told.stdout))
+    part = make_trials("quick", [], weights=None, seed=0, is_table=True)[0].part
+    read = read_table(file, target=flags.get("target"), task=flags.get("task"))
+    dataset, features = gather(read, part, validation=0.2, seed=0)
+    judged, how = _judge(run, dataset, features, json.loads(told.stdout))
     cells = [_cell(judged[part]) for part in ("network", "linear", "trees", "baseline")]
     num_used = sum(state["num_samples"].values())
     metric = judged["trees"]["headline"]
     facts = [name, f"{state['task']}: {state['task_reason']}", f"{num_used}, {state['num_skipped']}", how, metric]
     kept_up = _keeps_up(judged["network"], judged["trees"])
     print(" | ".join([*facts, *cells, f"{seconds:.1f}"]), "" if kept_up else "<- behind", flush=True)
-    return kept_up
+    return Result(kept_up, _is_within(run, dataset, state))
 
 
-def _judge(run: Path, file: Path, flags: dict[str, str], told: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], str]:
+def _is_within(run: Path, dataset: Dataset, state: dict[str, Any]) -> bool:
+    """Compare what was shipped with the best of the leaderboard anew, from the answers that lie in the run."""
+    validation = dataset.indices("validation")
+    scored = [row for row in state["trials"] if row["val_loss"] is not None]
+    best, shipped = min(scored, key=lambda row: row["val_loss"])["trial"], state["best"]["trial"]
+    losses = [
+        dataset.scored_task.losses_of(dataset.targets[validation], np.load(run / "trials" / name / "validation.npy"))
+        for name in (shipped, best)
+    ]
+    found = paired_difference(*losses)
+    verdict = "yes" if found.is_noise else "NO"
+    print(f"  {shipped} | {best} | {found.mean:.4f} | {found.standard_error:.4f} | {verdict}", flush=True)
+    return found.is_noise
+
+
+def _judge(
+    run: Path, dataset: Dataset, features: AnyFeatures, told: dict[str, Any]
+) -> tuple[dict[str, dict[str, Any]], str]:
     """Each model's metric and interval: out of fold where the set is small, else on the test split."""
     kinds = {"linear": "table-linear", "trees": "table-trees", "baseline": "table-baseline", "network": "table-dnn"}
     if sum(told["num_samples"].values()) < SMALL_TABLE:
         found = {kind: json.loads((run / "trials" / name / "folds.json").read_text("utf-8")) for kind, name in kinds.items()}
         return {kind: _headline(value) for kind, value in found.items()}, "5 folds"
-    evaluations = _on_test(file, flags, run)
+    evaluations = _on_test(dataset, features, run)
     losses = {row["trial"]: row["val_loss"] for row in told["trials"]}
     if losses.get("ensemble", np.inf) < losses["table-dnn"]:
         kinds["network"] = "ensemble"
     return {kind: _headline(evaluations[name].to_json()) for kind, name in kinds.items()}, "test"
 
 
-def _on_test(file: Path, flags: dict[str, str], run: Path) -> dict[str, Evaluation]:
+def _on_test(dataset: Dataset, features: AnyFeatures, run: Path) -> dict[str, Evaluation]:
     """Every trial of a run on its test split, from the weights that lie in the run."""
     trials = {trial.name: trial for trial in make_trials("quick", [], weights=None, seed=0, is_table=True)}
-    dataset, features = gather(
-        read_table(file, target=flags.get("target"), task=flags.get("task")),
-        next(iter(trials.values())).part,
-        validation=0.2,
-        seed=0,
-    )
     validation, test = dataset.indices("validation"), dataset.indices("test")
     models = {name: Model.of(trial).restore(dataset, features, run / "trials" / name) for name, trial in trials.items()}
     answers = {name: model.scaled_answers(features, test) for name, model in models.items()}

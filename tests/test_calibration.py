@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, minimize
 from scipy.special import expit
 
-from headstart.calibration import calibrate
+from headstart.calibration import calibrate, cross_calibrated
 from headstart.tasks import ONE_VS_REST
 
 Array = np.ndarray[Any, Any]
@@ -85,3 +85,37 @@ def test_a_single_sample_does_not_turn_everything() -> None:
     slope, offsets = calibrate(np.array([0]), np.array([[0.6, 0.3, 0.2]]))
     assert slope < 20
     assert np.abs(offsets).max() < 5
+
+
+def test_cross_calibrated_answers_are_scored_as_new_samples_are() -> None:
+    """Thirty classes and 60 samples: the score on samples that a calibration was fitted to is far too good."""
+    labels, probabilities = example(60, 30, sureness=1.0)
+    slope, offsets = calibrate(labels, probabilities)
+    new_labels, new = example(5000, 30, sureness=1.0, seed=1)
+    flattered, honest = (
+        ONE_VS_REST.score(truth, ONE_VS_REST.to_answers(expit(slope * logit(given) + offsets)))
+        for truth, given in ((labels, probabilities), (new_labels, new))
+    )
+    found = ONE_VS_REST.score(labels, cross_calibrated(labels, probabilities))
+    assert flattered < honest - 0.1
+    assert abs(found - honest) < abs(flattered - honest) / 2
+
+
+def test_cross_calibration_keeps_groups_together() -> None:
+    """Ten copies of a sample in one group are answered as if none of them had been seen, and alike."""
+    labels, probabilities = example(20, 4)
+    copies, groups = np.repeat(np.arange(20), 10), np.repeat(np.arange(20), 10)
+    together = cross_calibrated(labels[copies], probabilities[copies], groups)
+    np.testing.assert_array_equal(together, together[::10][copies])
+    apart = ONE_VS_REST.score(labels[copies], cross_calibrated(labels[copies], probabilities[copies]))
+    assert apart < ONE_VS_REST.score(labels[copies], together)
+
+
+@pytest.mark.parametrize("num_rows", [1, 2, 7])
+def test_few_samples_are_cross_calibrated(num_rows: int) -> None:
+    """A single sample has no other to be calibrated by, and is answered with the shares as they are."""
+    labels, probabilities = example(num_rows, 3)
+    answers = cross_calibrated(labels, probabilities)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    if num_rows == 1:
+        np.testing.assert_allclose(answers, ONE_VS_REST.to_answers(probabilities), rtol=1e-5)

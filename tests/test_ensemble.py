@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headstart as hs
+from headstart.choice import Choice
 from headstart.dataset import Dataset
 from headstart.ensemble import NAME, Ensemble, mixing_weights
 from headstart.errors import RunError
@@ -99,7 +100,7 @@ def test_an_ensemble_is_a_trial_and_ships_as_one_model(
     # On photographs as plain as these one member would do: an even mean is what is to be shipped and compared.
     monkeypatch.setattr("headstart.assembly.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5))
     monkeypatch.setattr("headstart.job.Job.best_network", property(_a_bad_one))
-    monkeypatch.setattr("headstart.job.Job.best", property(lambda job: job.rows[-1] if job.rows else None))
+    monkeypatch.setattr("headstart.job.choose", lambda rows, *_: Choice(rows[-1], rows[-1], {}) if rows else None)
     run = hs.fit(photos, plan="best", out=tmp_path / "run")
     board = run.leaderboard().set_index("trial")
     assert NAME in board.index

@@ -20,7 +20,6 @@ from headstart.console import LineProgress
 from headstart.ensemble import FOLDS_NAME, NAME
 from headstart.errors import TrainingError
 from headstart.features import Features, extract
-from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model
 from headstart.plans import Entry, make_trial
@@ -90,7 +89,7 @@ def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str,
     best = Row("linear", "done", "lite0", "linear", val_loss=0.1)
     learning = SimpleNamespace(task="regression")
     job: Any = SimpleNamespace(
-        rows=[best], best=best, is_prepared=True, interrupted=False, progress=Silent(), learning=learning
+        rows=[best], has_model=True, is_prepared=True, interrupted=False, progress=Silent(), learning=learning
     )
 
     def run() -> None:
@@ -102,29 +101,9 @@ def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str,
     assert job.interrupted == (status == "interrupted")
 
 
-@pytest.mark.parametrize(
-    ("losses", "best"),
-    [
-        ({"linear": 1.0, "trees": 0.95, "baseline": 2.0}, "linear"),
-        ({"linear": 1.0, "trees": 0.85, "baseline": 2.0}, "trees"),
-        ({"linear": 1.0, "dnn": 0.9, "trees": 0.85}, "dnn"),
-        ({"linear": None, "trees": 1.0, "baseline": 0.5}, "baseline"),
-        ({"linear": None}, None),
-    ],
-    ids=["not far enough ahead", "far ahead", "ahead of one network", "no network", "nothing"],
-)
-def test_a_yardstick_is_kept_only_where_it_is_far_ahead(losses: dict[str, float | None], best: str | None) -> None:
-    """By a tenth of the best network's ``val_loss``, or where no network has ended well."""
-    rows = [Row(name, "done", "table", name, val_loss=loss) for name, loss in losses.items()]
-    job: Any = SimpleNamespace(rows=rows)
-    job.best_network = Job.best_network.fget(job)  # type: ignore[attr-defined]
-    found = Job.best.fget(job)  # type: ignore[attr-defined]
-    assert (found and found.trial) == best
-
-
 def test_what_comes_after_a_trial_does_not_make_it_a_failure() -> None:
     """A trial has one row: that of its numbers, if it had come to them."""
-    job: Any = SimpleNamespace(rows=[], best=None, is_prepared=True, interrupted=False, progress=Silent())
+    job: Any = SimpleNamespace(rows=[], has_model=False, is_prepared=True, interrupted=False, progress=Silent())
 
     def run() -> None:
         job.rows.append(Row("linear", "done", "lite0", "linear", val_loss=0.1))

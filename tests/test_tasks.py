@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score, roc_auc_score
 
 from headstart.errors import DatasetError, UsageError
-from headstart.scores import cross_entropy
+from headstart.scores import cross_entropies
 from headstart.tasks import ONE_VS_REST, TASKS, Task, check_loss, infer_task, integer_labels
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -170,16 +170,17 @@ def test_a_loss_of_another_task_is_refused(task: Task) -> None:
 
 
 def test_cross_entropy_by_hand() -> None:
-    """Halves cost ln 2, a quarter ln 4; the mean is unweighted."""
+    """Halves cost ln 2, a quarter ln 4; the score is their unweighted mean."""
     probabilities = np.array([[0.5, 0.5], [0.25, 0.75]])
-    assert cross_entropy(np.array([0, 0]), probabilities) == pytest.approx((math.log(2) + math.log(4)) / 2)
+    assert cross_entropies(np.array([0, 0]), probabilities) == pytest.approx([math.log(2), math.log(4)])
+    assert TASKS["binary"].score(np.array([0, 0]), probabilities) == pytest.approx((math.log(2) + math.log(4)) / 2)
 
 
 def test_cross_entropy_of_a_sure_mistake_is_finite() -> None:
     """A zero for the true class costs ln 1e7, not infinity, and a sure answer that is right costs nothing."""
     certain = np.array([[1.0, 0.0]])
-    assert cross_entropy(np.array([1]), certain) == pytest.approx(math.log(1e7), rel=1e-3)
-    assert cross_entropy(np.array([0]), certain) == pytest.approx(0.0, abs=1e-6)
+    assert cross_entropies(np.array([1]), certain) == pytest.approx(math.log(1e7), rel=1e-3)
+    assert cross_entropies(np.array([0]), certain) == pytest.approx(0.0, abs=1e-6)
 
 
 @given(arrays.arrays(np.float64, st.tuples(st.integers(1, 6), st.just(4)), elements=st.floats(1e-3, 1)))
@@ -187,7 +188,7 @@ def test_cross_entropy_needs_no_normalised_rows(scores: np.ndarray[Any, Any]) ->
     """One-vs-rest scores and trees are judged on normalised probabilities."""
     labels = np.arange(len(scores)) % 4
     normalised = scores / scores.sum(axis=1, keepdims=True)
-    assert cross_entropy(labels, scores) == pytest.approx(cross_entropy(labels, normalised), rel=1e-6)
+    assert cross_entropies(labels, scores) == pytest.approx(cross_entropies(labels, normalised), rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from headstart.leaderboard import Row
 from headstart.model import Model
 from headstart.session import clear_session
 from headstart.splits import carve_validation, make_folds
+from headstart.trial_answers import keep_answers, read_answers
 from headstart.trials import Trial
 
 __all__ = ["attempt_ensemble", "attempt_fold_ensemble"]
@@ -34,7 +35,7 @@ def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
     models = [recall(job, named[row.trial]) for row in rows]
     validation = job.learning.indices("validation")
     labels, task = job.learning.targets[validation], job.learning.scored_task
-    answers = [model.scaled_answers(job.features[model.part.name], validation) for model in models]
+    answers = [read_answers(job.folder, row.trial, len(validation)) for row in rows]
     weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
@@ -119,6 +120,7 @@ def _enter(
         ms_per_sample=sum(row.ms_per_sample or 0.0 for row in members),
         file_mb=num_params * 4 / 1e6,
     )
+    keep_answers(job.folder, name, mean)
     job.rows.append(row)
     job.progress.say(f"{name} of {len(ensemble.parts)}: val_loss {row.val_loss:.4f}, {row.measured}")
     if job.best is row:

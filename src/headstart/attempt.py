@@ -24,6 +24,7 @@ from headstart.session import clear_session
 from headstart.table_features import AnyFeatures
 from headstart.tasks import TASKS
 from headstart.trainer import LEAST_BATCH, Trained
+from headstart.trial_answers import keep_answers
 from headstart.trials import Trial
 
 __all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
@@ -53,6 +54,7 @@ def attempt(job: Job, trial: Trial) -> None:
         write_json(path, read_json(path) | {"class_weights": weights})
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
+        keep_answers(job.folder, trial.name, model.validation_answers(features))
     num_folds = _num_folds(job, trial)
     if num_folds and not (trained.interrupted or trained.cut_short):
         row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)

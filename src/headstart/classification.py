@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from headstart.evaluation import Evaluation, Headline, check_names, check_thresholds
-from headstart.intervals import wilson_interval
+from headstart.evaluation import Evaluation, Headline, check_names, check_thresholds, count_groups
+from headstart.intervals import share_interval
 from headstart.roc import roc_areas
-from headstart.scores import cross_entropy
+from headstart.scores import cross_entropies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ class Classification(Evaluation):
     Attributes:
         threshold: Binary only: the second class is answered from this probability on.
         accuracy: Share of right answers.
-        accuracy_interval: Wilson's 95% interval of the accuracy.
+        accuracy_interval: The 95% interval of the accuracy: Wilson's, at the effective sample size where there are groups.
         balanced_accuracy: Mean recall over the classes that occur in this split.
         baseline_accuracy: Accuracy of always answering with the most common class of this split: the best that a
             constant can do here.
@@ -92,7 +92,14 @@ class Classification(Evaluation):
 
 
 def evaluate_classes(
-    task: str, classes: Sequence[str], labels: Array, answers: Array, *, split: str, thresholds: Sequence[float] = ()
+    task: str,
+    classes: Sequence[str],
+    labels: Array,
+    answers: Array,
+    *,
+    split: str,
+    thresholds: Sequence[float] = (),
+    groups: Array | None = None,
 ) -> Classification:
     """The numbers of ``binary`` and ``multiclass``; see ``evaluate_predictions``.
 
@@ -106,7 +113,7 @@ def evaluate_classes(
     truth, rows = _checked(names, labels, answers)
     (threshold,) = check_thresholds(tuple(thresholds), 1) if task == "binary" else (0.5,)
     predicted = (rows[:, 1] >= threshold).astype(np.int64) if task == "binary" else rows.argmax(axis=1)
-    right = int((predicted == truth).sum())
+    right = predicted == truth
     report = _report(names, truth, predicted)
     return Classification(
         task=task,
@@ -116,9 +123,10 @@ def evaluate_classes(
         answers=rows,
         predicted=predicted,
         threshold=threshold,
-        loss=cross_entropy(truth, rows),
-        accuracy=right / len(truth),
-        accuracy_interval=wilson_interval(right, len(truth)),
+        loss=float(cross_entropies(truth, rows).mean()),
+        num_groups=count_groups(groups),
+        accuracy=int(right.sum()) / len(truth),
+        accuracy_interval=share_interval(right, groups),
         balanced_accuracy=float(np.mean([row["recall"] for row in report.values() if row["support"] > 0])),
         baseline_accuracy=float(np.bincount(truth).max() / len(truth)),
         roc_auc=roc_areas(names, truth[:, None] == np.arange(len(names)), rows),

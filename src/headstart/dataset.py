@@ -14,7 +14,7 @@ import numpy as np
 from headstart.cells import Table
 from headstart.errors import DatasetError, printable
 from headstart.fingerprint import array_digest, file_digests, settings_digest
-from headstart.scaling import Scaling
+from headstart.scaling import Scaling, smeared
 from headstart.skipping import Skipped
 from headstart.tasks import TASKS, Task, infer_task
 
@@ -51,6 +51,7 @@ class Dataset:
         target_formats: How numbers in these columns are written, by name, as ``encoding`` describes it.
         columns: All columns of a table of features, in their order.
         set_aside: Those that are neither target nor feature: of splits, and of what belongs together.
+        group_column: The column that says what belongs together.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Dataset:
     target_formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     columns: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
+    group_column: str = ""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -112,6 +114,10 @@ class Dataset:
     def in_units(self, answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """A network's answers as users see them: those of a regression in the user's units."""
         return answers if self.scaling is None else self.scaling.invert(answers)
+
+    def smeared(self, values: np.ndarray[Any, Any], answers: np.ndarray[Any, Any]) -> Dataset:
+        """The data set with the way back to units corrected; see ``scaling.smeared``."""
+        return self if self.scaling is None else replace(self, scaling=smeared(self.scaling, values, answers))
 
     def label_texts(self) -> list[str]:
         """Each sample's label in words: its class, its labels joined by ``;``, or its values joined by ``;``."""
@@ -217,6 +223,17 @@ class Dataset:
         if self.table is not None:
             said |= {"table": self.table.digest(), "columns": list(self.columns), "set_aside": list(self.set_aside)}
         return settings_digest(task=self.task, samples=samples, labels=labels, **said)
+
+    def group_numbers(self, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
+        """The user's group of each of these samples as a number, ``(n,)``; a sample that belongs to no other has its own.
+
+        None where the user named no groups, so that samples are independent.
+        """
+        if not self.together:
+            return None
+        names = np.array(self.together, np.str_)[indices]
+        _, numbers = np.unique(names, return_inverse=True)
+        return np.where(names == "", len(names) + np.arange(len(names)), numbers)
 
     def file(self, index: int) -> Path:
         """The path of one sample's file."""

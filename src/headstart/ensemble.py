@@ -109,23 +109,28 @@ class Ensemble:
 
     def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
         """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
+        return self.in_units(self._scaled_answers(features, indices))
+
+    def in_units(self, scaled: Array) -> Array:
+        """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
+        return self.dataset.in_units(scaled)
+
+    def _scaled_answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
         pairs = zip(self._weights, self._members, features, strict=True)
         mean: Array = np.sum([weight * member.scaled_answers(rows, indices) for weight, member, rows in pairs], axis=0)
-        return self.dataset.in_units(mean.astype(np.float32))
-
-    @property
-    def held_out(self) -> Array | None:
-        """Answers to the validation split, in the user's units, where its members were trained on it."""
-        return None if self._held_out is None else self.dataset.in_units(self._held_out)
+        return mean.astype(np.float32)
 
     def tune(self, features: Sequence[AnyFeatures]) -> None:
-        """Choose the thresholds on the validation split, where the task has any."""
-        if not has_thresholds(self.dataset.task):
+        """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
+        validation, scaling = self.dataset.indices("validation"), self.dataset.scaling
+        has_logs = scaling is not None and any(scaling.logs)
+        if not (has_logs or has_thresholds(self.dataset.task)):
             return
-        validation = self.dataset.indices("validation")
-        labels, answers = self.dataset.labels[validation], self.held_out
-        told = self.answers(features, validation) if answers is None else answers
-        self.thresholds = best_thresholds(self.dataset.task, labels, told)
+        labels = self.dataset.labels[validation]
+        answers = self._scaled_answers(features, validation) if self._held_out is None else self._held_out
+        if has_logs:
+            self.dataset = self.dataset.smeared(labels, answers)
+        self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(answers))
 
     def num_params(self) -> int:
         """Parameters of all members."""

@@ -14,7 +14,7 @@ import numpy as np
 from headstart.dataset import SPLITS
 from headstart.skipping import Skipped
 
-__all__ = ["Evaluation", "Headline", "Origin", "check_names", "check_thresholds", "finite", "origin_of"]
+__all__ = ["Evaluation", "Headline", "Origin", "check_names", "check_thresholds", "count_groups", "finite", "origin_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -101,6 +101,8 @@ class Evaluation(ABC):
         predicted: The answers that follow from them, in the shape of ``labels``.
         loss: Cross-entropy in nats, unweighted and without penalties; for values the mean squared error.
         skipped: Samples that were found and not evaluated, with their reasons.
+        num_groups: How many independent groups the samples come in, by which intervals are wider; None where each sample
+            stands for itself.
         num_seen: Of data that were brought to a fitted model, how many are equal to samples that it was fitted on or chosen
             by.
     """
@@ -112,6 +114,7 @@ class Evaluation(ABC):
     answers: Array
     predicted: Array
     loss: float
+    num_groups: int | None = None
     skipped: tuple[Skipped, ...] = ()
     num_seen: int = 0
 
@@ -144,6 +147,7 @@ class Evaluation(ABC):
             "split": self.split,
             "optimistic": self.optimistic,
             "n": len(self),
+            "num_groups": self.num_groups,
             "num_skipped": len(self.skipped),
             "num_seen": self.num_seen,
             "loss": finite(self.loss),
@@ -158,6 +162,16 @@ def finite(value: float | None) -> float | None:
         (0.5, None, None)
     """
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def count_groups(groups: Array | None) -> int | None:
+    """How many groups there are; None where samples are independent.
+
+    Example:
+        >>> count_groups(np.array([3, 3, 5])), count_groups(None)
+        (2, None)
+    """
+    return None if groups is None else len(np.unique(groups))
 
 
 def check_names(task: str, names: tuple[str, ...], least: int, most: int | None = None) -> None:

@@ -58,7 +58,9 @@ class FoldScores(NamedTuple):
     def evaluation(self, dataset: Dataset) -> Evaluation:
         """All answers as one: each sample was judged once."""
         labels = dataset.labels[self.positions]
-        return evaluate_predictions(dataset.task, dataset.classes, labels, np.concatenate(self.answers), split=OUT_OF_FOLD)
+        groups = dataset.group_numbers(np.array(self.positions))
+        answers = np.concatenate(self.answers)
+        return evaluate_predictions(dataset.task, dataset.classes, labels, answers, split=OUT_OF_FOLD, groups=groups)
 
     def predictions(self, dataset: Dataset) -> tuple[list[str], list[list[object]]]:
         """The answers beside the truth, in the order of the samples, as ``predictions.csv`` has them."""
@@ -114,17 +116,30 @@ def cross_validate(
             raise KeyboardInterrupt
         if trained.cut_short or time.perf_counter() > deadline:
             return None
-        _judge(model, dataset, learned, held_out, scores)
+        if others.scaling is not None:
+            model.tune([learned])
+        _judge(model, dataset, others, learned, held_out, scores)
         progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")
     return scores
 
 
-def _judge(model: Model, dataset: Dataset, features: AnyFeatures, held_out: Array, scores: FoldScores) -> None:
-    """Add the fold that a model has not seen; values are scored in the data set's scale, whatever that of the model is."""
-    task, targets = dataset.scored_task, dataset.targets[held_out]
-    answers = model.answers([features], held_out)
-    scaled = answers if dataset.scaling is None else dataset.scaling.apply(answers)
-    scores.losses.append(task.score(targets, scaled))
-    scores.metrics.append(task.measure(targets, scaled))
+def _judge(
+    model: Model, dataset: Dataset, others: Dataset, features: AnyFeatures, held_out: Array, scores: FoldScores
+) -> None:
+    """Add the fold that a model has not seen; values are scored in the data set's scale, whatever that of the model is.
+
+    Args:
+        model: Trained on ``others``.
+        dataset: All samples.
+        others: The same without this fold, whose scale the model learned in.
+        features: Rows of the samples, as the model takes them.
+        held_out: Positions of the fold.
+        scores: Takes what is found.
+    """
+    task, scaled = TASKS[dataset.task], model.scaled_answers(features, held_out)
+    answers = model.in_units(scaled)
+    rescaled = scaled if dataset.scaling is None else dataset.scaling.apply(others.in_units(scaled))
+    scores.losses.append(task.score(dataset.targets[held_out], rescaled))
+    scores.metrics.append(task.measure(dataset.labels[held_out], answers))
     scores.positions.extend(int(i) for i in held_out)
     scores.answers.append(answers)

@@ -49,6 +49,7 @@ class Known:
         reads: Those that the model reads.
         set_aside: Those that are neither target nor feature.
         formats: How the numbers of its table were written.
+        group: The column that says what belongs together, where a table has it.
     """
 
     classes: tuple[str, ...]
@@ -59,6 +60,7 @@ class Known:
     reads: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
     formats: NumberFormats | None = None
+    group: str = ""
 
 
 def read_table(
@@ -133,6 +135,7 @@ def dataset_of_table(
     name, folder, cells, skipped = cells_of(table, known)
     if known is not None:
         target, image, task = known.targets or None, known.image, known.task
+        group = known.group if known.group in cells.names else None
     if folder is None and image is not None:
         folder = Path()  # of a frame: paths are relative to where we are
     is_of_features = known is not None and known.columns
@@ -157,7 +160,8 @@ def dataset_of_table(
         raise no_column(f"--group {printable(grouping)}, which is to be predicted", option="--group")
     together = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
     labelled = Labelled(name, found, splits, together, [*skipped, *found.skipped, *others])
-    return _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
+    dataset = _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
+    return replace(dataset, group_column=grouping)
 
 
 def _name(cell: object) -> str:

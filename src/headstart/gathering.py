@@ -75,7 +75,7 @@ def _encode(job: Job, part: PartA) -> TableFeatures:
         _refuse_folds(job)
         features = encode_table(job.learning, part)
     job.budget.expect(part.name)
-    if job.best is None:
+    if not job.has_model:
         job.budget.require(0.0)
     job.is_prepared = True
     job.save(split_part=part.name)
@@ -155,7 +155,7 @@ class _Watch:
             job.speeds.note_part_a(self._part, 1 / rate)
         if rate:
             job.budget.expect(self._part.name, len(job.held_out) / rate)
-        if job.best is None:
+        if not job.has_model:
             job.budget.require(left / rate if rate else 0.0)
 
     def _rate(self, state: Extraction) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["bootstrap_interval", "wilson_interval"]
+__all__ = ["bootstrap_interval", "share_interval", "wilson_interval"]
 
 _Z95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 _SEED = 1979
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95% score interval of a share.
+    """Wilson's 95% score interval of a share of independent samples.
 
     E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22. Unlike the
     normal approximation it stays within 0 and 1 and is useful at n = 1.
@@ -33,26 +33,77 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"{successes} of {n} is no share")
-    share, square = successes / n, _Z95 * _Z95
+    return _wilson(successes / n, n, _Z95)
+
+
+def share_interval(hits: Array, groups: Array | None = None) -> tuple[float, float]:
+    """The 95% interval of a share of samples, which may come in groups.
+
+    Samples of one group, for example images of one patient, are right or wrong together, so that they tell less than as
+    many independent ones. Wilson's interval is then taken at the effective sample size: as many independent samples as
+    would vary like these groups do, at most ``n`` and at least 1, with Student's t for the number of groups
+    (E. L. Korn and B. I. Graubard, 1998, "Confidence intervals for proportions with small expected number of positive
+    counts estimated from survey data", Survey Methodology 24). Where all samples are hits, or none, a group counts as one.
+
+    Args:
+        hits: Whether each sample counts, ``(n,)``; at least one sample.
+        groups: Group number of each sample; None where samples are independent.
+
+    Example:
+        >>> hits = np.repeat([True, True, True, False], 10)
+        >>> [round(bound, 2) for bound in share_interval(hits)]
+        [0.6, 0.86]
+        >>> [round(bound, 2) for bound in share_interval(hits, np.repeat(np.arange(4), 10))]
+        [0.15, 0.98]
+    """
+    n, share = len(hits), float(np.mean(hits))
+    if groups is None:
+        return wilson_interval(int(np.sum(hits)), n)
+    _, places = np.unique(groups, return_inverse=True)
+    num_groups = int(places.max()) + 1
+    if num_groups < 2:
+        return _wilson(share, 1.0, _Z95)
+    sums = np.bincount(places, weights=np.asarray(hits, np.float64) - share)
+    variance = num_groups / (num_groups - 1) * float(np.square(sums).sum()) / n**2
+    spread = share * (1 - share)
+    effective = float(num_groups) if spread == 0 else n if variance == 0 else spread / variance
+    return _wilson(share, min(max(effective, 1.0), n), _t95(num_groups - 1))
+
+
+def _wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
+    square = quantile * quantile
     centre = (share + square / (2 * n)) / (1 + square / n)
-    half = _Z95 * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    # At 0 and n the bounds are 0 and 1 exactly; rounding would leave them a hair away.
-    return (0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+    half = quantile * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
+    # At 0 and 1 the bounds are 0 and 1 exactly; rounding would leave them a hair away.
+    return (0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half)
 
 
-def bootstrap_interval(measure: Callable[[Array], Array], n: int, cost: int = 1) -> tuple[float, float] | None:
+def _t95(degrees: int) -> float:
+    """The 97.5% quantile of Student's t distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.975))
+
+
+def bootstrap_interval(
+    measure: Callable[[Array], Array], n: int, cost: int = 1, groups: Array | None = None
+) -> tuple[float, float] | None:
     """The middle 95% of a number over resampled splits; the same split always gives the same interval.
 
     B. Efron (1979), "Bootstrap methods: another look at the jackknife", The Annals of Statistics 7: samples are drawn
-    with replacement, here as the count of each sample.
+    with replacement, here as the count of each sample. Where samples come in groups, whole groups are drawn. The quantiles
+    are moved outwards as Student's t is beside the normal distribution, since resamples of few samples vary too little
+    (T. C. Hesterberg, 2015, "What teachers should know about the bootstrap", The American Statistician 69).
 
     Args:
-        measure: Takes counts, ``(resamples, n)``, and gives one number a resample, NaN where it is not defined.
+        measure: Takes counts, ``(resamples, n)``, and gives one number a resample, NaN where it is not defined. Where
+            samples come in groups of unequal size, the sum of the counts varies.
         n: Samples in the split.
         cost: How many times ``measure`` reads the counts; fewer resamples are drawn where much is to be read.
+        groups: Group number of each sample; None where samples are independent.
 
     Returns:
-        Both bounds; None for a single sample, which says nothing about others, or where no resample has a number.
+        Both bounds; None for a single sample or group, which says nothing about others, or where no resample has a number.
 
     Example:
         >>> errors = np.array([1.0, 2.0, 3.0, 4.0])
@@ -60,18 +111,29 @@ def bootstrap_interval(measure: Callable[[Array], Array], n: int, cost: int = 1)
         >>> 1.0 <= low < 2.5 < high <= 4.0
         True
     """
-    if n < 2:
+    places = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    num_drawn = n if places is None else int(places.max()) + 1
+    if num_drawn < 2:
         return None
     rng = np.random.default_rng(_SEED)
     left = max(_LEAST_RESAMPLES, min(_MOST_RESAMPLES, 10 * _CELLS // (n * cost)))
     values: list[float] = []
     while left > 0:
         rows = min(left, max(1, _CELLS // n))
-        drawn = rng.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
-        values += measure(np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)).tolist()
+        drawn = rng.integers(0, num_drawn, (rows, num_drawn)) + num_drawn * np.arange(rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * num_drawn).reshape(rows, num_drawn)
+        values += measure(counts if places is None else counts[:, places]).tolist()
         left -= rows
     known = [value for value in values if math.isfinite(value)]
     if not known:
         return None
-    low, high = np.quantile(known, (0.025, 0.975))
+    tail = _tail(num_drawn)
+    low, high = np.quantile(known, (tail, 1 - tail))
     return float(low), float(high)
+
+
+def _tail(num_drawn: int) -> float:
+    """The share of resamples beyond each bound: 2.5% of many samples, less of few."""
+    from scipy.special import ndtr
+
+    return float(ndtr(-math.sqrt(num_drawn / (num_drawn - 1)) * _t95(num_drawn - 1)))

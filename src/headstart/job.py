@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.budget import Budget
+from headstart.choice import Choice, choose, lowest
 from headstart.conversion import Child
 from headstart.dataset import Dataset, Skipped
 from headstart.ensemble import FOLDS_NAME, NAME, Ensemble
@@ -27,9 +29,12 @@ from headstart.splits import check_share
 from headstart.stack import backend_name, machine, versions
 from headstart.stopwatch import Stopwatch
 from headstart.table_features import AnyFeatures
-from headstart.yardsticks import YARDSTICK_MARGIN, YARDSTICKS
+from headstart.trial_answers import read_answers
+from headstart.yardsticks import YARDSTICKS
 
 __all__ = ["Job", "Request", "check_same_data", "first_state"]
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -194,18 +199,29 @@ class Job:
     interrupted: bool = False
 
     @property
+    def has_model(self) -> bool:
+        """Whether a trial has ended with a model."""
+        return any(row.val_loss is not None for row in self.rows)
+
+    @property
     def best(self) -> Row | None:
-        """The row to ship: of the least ``val_loss``, yardsticks only where they are far ahead of every network."""
-        ahead = _least(row for row in self.rows if row.part_b in YARDSTICKS)
-        network = self.best_network
-        if ahead is None or ahead.val_loss is None or network is None or network.val_loss is None:
-            return network or ahead
-        return ahead if ahead.val_loss < (1 - YARDSTICK_MARGIN) * network.val_loss else network
+        """The row to ship; see ``choice``."""
+        return None if self.choice is None else self.choice.shipped
+
+    @property
+    def choice(self) -> Choice | None:
+        """The row to ship and how it compares with the others; None while no row has a ``val_loss``."""
+        validation = self.learning.indices("validation")
+        return choose(self.rows, self._losses, self.learning.group_numbers(validation))
 
     @property
     def best_network(self) -> Row | None:
-        """The same of networks and their ensemble alone."""
-        return _least(row for row in self.rows if row.part_b not in YARDSTICKS)
+        """The row with the lowest ``val_loss`` among networks and their ensembles."""
+        return lowest(row for row in self.rows if row.part_b not in YARDSTICKS)
+
+    def _losses(self, trial: str) -> Array:
+        targets = self.learning.targets[self.learning.indices("validation")]
+        return self.learning.scored_task.losses_of(targets, read_answers(self.folder, trial, len(targets)))
 
     def save(self, **changes: object) -> None:
         """Write run.json and the leaderboard as they stand."""
@@ -227,11 +243,6 @@ class Job:
         self.learning = self.learning.without(skipped, positions)
 
 
-def _least(rows: Iterable[Row]) -> Row | None:
-    scored = [row for row in rows if row.val_loss is not None]
-    return min(scored, key=lambda row: (row.val_loss or 0.0, row.trial), default=None)
-
-
 def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
     """What run.json says before anything has run."""
     request = job.request
@@ -248,6 +259,7 @@ def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
         "seed": request.seed,
         "targets": list(dataset.target_columns),
         "image": request.image,
+        "grouped": bool(dataset.together),
         "plan": "trials" if request.trials else request.plan,
         "budget_seconds": request.budget_seconds,
         "request": request.to_json(),

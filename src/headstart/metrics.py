@@ -34,6 +34,7 @@ def evaluate_predictions(
     *,
     split: str,
     thresholds: Sequence[float] = (),
+    groups: Array | None = None,
 ) -> Evaluation:
     """Compare answers with the truth; every number that scikit-learn has too equals scikit-learn's.
 
@@ -48,6 +49,9 @@ def evaluate_predictions(
         thresholds: From which probability on the positive class or a label is answered: one number for binary, one a
             label for multilabel, 0.5 where none is given. Other tasks have none.
 
+        groups: Group number of each sample, ``(n,)``, as ``Dataset.group_numbers`` gives it; intervals are then those of as
+            many independent groups. None where samples are independent.
+
     Raises:
         ValueError: The task is not known, the shapes do not fit, a label is out of range, or an answer is none.
 
@@ -57,9 +61,9 @@ def evaluate_predictions(
         ('accuracy', 1.0)
     """
     if task in ("binary", "multiclass"):
-        return evaluate_classes(task, classes, labels, answers, split=split, thresholds=thresholds)
+        return evaluate_classes(task, classes, labels, answers, split=split, thresholds=thresholds, groups=groups)
     if task == "multilabel":
-        return evaluate_labels(task, classes, labels, answers, split=split, thresholds=thresholds)
+        return evaluate_labels(task, classes, labels, answers, split=split, thresholds=thresholds, groups=groups)
     if task == "regression":
-        return evaluate_values(task, classes, labels, answers, split=split)
+        return evaluate_values(task, classes, labels, answers, split=split, groups=groups)
     raise ValueError(f"task {task!r} is none that can be evaluated")

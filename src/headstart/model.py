@@ -97,6 +97,7 @@ class Model:
         self.thresholds: tuple[float, ...] = ()
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
+        self._held_out: Array | None = None  # answers to the validation split, where a calibration has seen it
         self._source: Path | None = None  # where a loaded model lies
 
     @classmethod
@@ -203,16 +204,15 @@ class Model:
         self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
         part_b.set_weights(self.trained.weights)
         if part_b.is_one_vs_rest:
-            self._calibrate(val_rows, targets[val_indices])
+            self._calibrate(val_rows, targets[val_indices], dataset.group_numbers(val_indices))
             part_b.save(folder, anew=True)
         return self._fitted()[0]
 
-    def _calibrate(self, rows: Array, labels: Array) -> None:
-        """Calibrate the models of one class each together, and score them anew."""
+    def _calibrate(self, rows: Array, labels: Array, groups: Array | None) -> None:
+        """Calibrate the models of one class each on validation rows; the score is of answers calibrated on other rows."""
         trained, _ = self._fitted()
         task, part_b = self.part_b.task, self.part_b
-        part_b.calibrate(labels, rows)
-        answers = part_b.answers(rows)
+        answers = self._held_out = part_b.calibrate(labels, rows, groups)
         score, metric = task.score(labels, answers), task.measure(labels, answers)
         self.trained = replace(trained, weights=part_b.network.get_weights(), val_loss=score, val_metric=metric)
 
@@ -224,15 +224,20 @@ class Model:
         return self
 
     def tune(self, features: Sequence[AnyFeatures]) -> None:
-        """Choose the thresholds on the validation split, where the task has any."""
+        """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
         _, dataset = self._fitted()
+        if dataset.scaling is not None and any(dataset.scaling.logs):
+            validation = dataset.indices("validation")
+            answers = self.scaled_answers(features[0], validation)
+            self.dataset = dataset.smeared(dataset.labels[validation], answers)
+            self.part_b.dataset = self.dataset
         if not has_thresholds(dataset.task):  # nor is anything predicted for nothing
             return
         validation = dataset.indices("validation")
         self.thresholds = best_thresholds(dataset.task, dataset.labels[validation], self.answers(features, validation))
 
     def _begin(self, dataset: Dataset, features: AnyFeatures, shape: Sequence[int]) -> PartB:
-        self.dataset, self._source = dataset, None
+        self.dataset, self._source, self._held_out = dataset, None, None
         self.encoding = features.encoding if isinstance(features, TableFeatures) else None
         num_samples = len(dataset.indices("train"))
         self._part_b = PartB(self.part, self.recipe, dataset, shape, num_samples, features.code_sizes)
@@ -265,11 +270,24 @@ class Model:
 
     def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
         """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
-        return self._fitted()[1].in_units(self.scaled_answers(features[0], indices))
+        return self.in_units(self.scaled_answers(features[0], indices))
+
+    def in_units(self, scaled: Array) -> Array:
+        """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
+        return self._fitted()[1].in_units(scaled)
 
     def scaled_answers(self, features: AnyFeatures, indices: Array) -> Array:
-        """The same in the scale that ``Dataset.targets`` has."""
+        """Answers ``(n, columns)`` to stored rows in the scale of ``Dataset.targets``."""
         return self.part_b.answers(features.rows(indices))
+
+    def validation_answers(self, features: AnyFeatures) -> Array:
+        """Answers to the validation split that ``val_loss`` is of, in the scale of ``Dataset.targets``.
+
+        Answers of one against the rest are calibrated on other samples of the split than the one that is answered.
+        """
+        if self._held_out is not None:
+            return self._held_out
+        return self.scaled_answers(features, self._fitted()[1].indices("validation"))
 
     def evaluate(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
         """Measure on a data set, or on the split of the fitted one that is most honest: test, else validation.
@@ -299,9 +317,10 @@ class Model:
             fitted.task,
             fitted.classes,
             chosen.labels[usable],
-            self.answers([features], usable),
+            self.answers([features], usable) if data is not None or self._held_out is None else self._held_out[usable],
             split=chosen.split[0] or "test",
             thresholds=self.thresholds,
+            groups=chosen.group_numbers(usable),
         )
         evaluation = replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
         if data is None:
@@ -357,8 +376,9 @@ class Model:
         _, fitted = self._fitted()
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         columns, set_aside = fitted.table_columns, fitted.set_aside
+        targets, group = fitted.target_columns, fitted.group_column
         formats = NumberFormats(fitted.target_formats, (self.encoding or {}).get("separator", ""))
-        return Known(fitted.classes, fitted.task, fitted.target_columns, None, columns, reads, set_aside, formats)
+        return Known(fitted.classes, fitted.task, targets, None, columns, reads, set_aside, formats, group)
 
     def _features_of(self, dataset: Dataset) -> AnyFeatures:
         if self.encoding is None:
@@ -445,8 +465,9 @@ class Model:
         nothing = np.zeros(0, np.int64)
         dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
         targets, columns, aside = (tuple(signature.get(key, ())) for key in ("target", "table_columns", "set_aside"))
-        formats = signature.get("target_formats", {})
-        model.dataset = replace(dataset, target_columns=targets, columns=columns, set_aside=aside, target_formats=formats)
+        formats, group = signature.get("target_formats", {}), str(signature.get("group", ""))
+        told = {"columns": columns, "set_aside": aside, "target_formats": formats, "group_column": group}
+        model.dataset = replace(dataset, target_columns=targets, **told)
         model.encoding = signature.get("encoding")
         model.thresholds = thresholds_of(signature)
         sizes = code_sizes(model.encoding) if model.encoding else []

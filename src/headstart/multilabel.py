@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from headstart.evaluation import Evaluation, Headline, check_names, check_thresholds
-from headstart.intervals import wilson_interval
+from headstart.evaluation import Evaluation, Headline, check_names, check_thresholds, count_groups
+from headstart.intervals import share_interval
 from headstart.roc import macro_area_interval, roc_areas
 from headstart.tasks import TASKS
 
@@ -29,7 +29,7 @@ class MultiLabel(Evaluation):
     Attributes:
         thresholds: For each label, the probability from which on it is answered.
         accuracy: Subset accuracy: the share of samples whose labels are all right.
-        accuracy_interval: Wilson's 95% interval of the accuracy.
+        accuracy_interval: The 95% interval of the accuracy: Wilson's, at the effective sample size where there are groups.
         hamming_accuracy: Share of right answers among all labels of all samples.
         baseline_accuracy: Accuracy of always answering with the commonest set of labels of this split.
         roc_auc: ``micro``, ``macro`` (mean of the labels that have one) and ``per_class``; None where a label has no
@@ -92,7 +92,14 @@ class MultiLabel(Evaluation):
 
 
 def evaluate_labels(
-    task: str, classes: Sequence[str], labels: Array, answers: Array, *, split: str, thresholds: Sequence[float] = ()
+    task: str,
+    classes: Sequence[str],
+    labels: Array,
+    answers: Array,
+    *,
+    split: str,
+    thresholds: Sequence[float] = (),
+    groups: Array | None = None,
 ) -> MultiLabel:
     """The numbers of ``multilabel``; see ``evaluate_predictions``.
 
@@ -104,7 +111,7 @@ def evaluate_labels(
     truth, rows = _checked(names, labels, answers)
     chosen = check_thresholds(tuple(thresholds), len(names))
     predicted = (rows >= np.array(chosen)).astype(np.int64)
-    right = int((predicted == truth).all(axis=1).sum())
+    right = (predicted == truth).all(axis=1)
     hits, answered, support = (truth * predicted).sum(axis=0), predicted.sum(axis=0), truth.sum(axis=0)
     f1 = 2 * hits / np.maximum(answered + support, 1)
     return MultiLabel(
@@ -116,12 +123,13 @@ def evaluate_labels(
         predicted=predicted,
         thresholds=dict(zip(names, chosen, strict=True)),
         loss=TASKS[task].score(truth, rows),
-        accuracy=right / len(truth),
-        accuracy_interval=wilson_interval(right, len(truth)),
+        num_groups=count_groups(groups),
+        accuracy=int(right.sum()) / len(truth),
+        accuracy_interval=share_interval(right, groups),
         hamming_accuracy=float((predicted == truth).mean()),
         baseline_accuracy=float(np.unique(truth, axis=0, return_counts=True)[1].max() / len(truth)),
         roc_auc=roc_areas(names, truth == 1, rows),
-        macro_auc_interval=macro_area_interval(truth == 1, rows),
+        macro_auc_interval=macro_area_interval(truth == 1, rows, groups),
         f1={"micro": float(2 * hits.sum() / max(answered.sum() + support.sum(), 1)), "macro": float(f1.mean())},
         confusion_matrices=_matrices(names, len(truth), hits, answered, support),
         report={

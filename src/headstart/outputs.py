@@ -80,12 +80,12 @@ def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
     from keras import layers
 
     logs = np.array(scaling.logs, np.float32)
-    means, deviations = np.array(scaling.means, np.float32), np.array(scaling.deviations, np.float32)
+    offsets, deviations = np.array(scaling.offsets, np.float32), np.array(scaling.deviations, np.float32)
     (scaled,) = model.outputs
-    plain = layers.Rescaling((deviations * (1 - logs)).tolist(), (means * (1 - logs)).tolist(), name="units")(scaled)
+    plain = layers.Rescaling((deviations * (1 - logs)).tolist(), (offsets * (1 - logs)).tolist(), name="units")(scaled)
     if not logs.any():
         return _shipped(model.inputs[0], plain)
-    logged = layers.Rescaling((deviations * logs).tolist(), (means * logs).tolist(), name="log1p")(scaled)
+    logged = layers.Rescaling((deviations * logs).tolist(), (offsets * logs).tolist(), name="log1p")(scaled)
     limited = layers.ReLU(max_value=LARGEST_LOG, name="limit")(logged)
     exponential = layers.Activation("exponential", name="exp")(limited)
     values = layers.Add(name="sum")([plain, layers.Rescaling(1.0, offset=-1.0, name="less_1")(exponential)])

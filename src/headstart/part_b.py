@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from headstart.calibration import calibrate
+from headstart.calibration import calibrate, cross_calibrated
 from headstart.dataset import Dataset
 from headstart.extractor import PartA
 from headstart.file_reading import reading
@@ -131,15 +131,26 @@ class PartB:
         output = Trees.of_weights(self._weights).predict(rows) if self.is_yardstick else predict_rows(self.network, rows)
         return self.task.to_answers(output)
 
-    def calibrate(self, labels: Array, rows: Array) -> None:
-        """Calibrate the models of one class each on validation rows, where that is what they are."""
+    def calibrate(self, labels: Array, rows: Array, groups: Array | None = None) -> Array:
+        """Calibrate the models of one class each on validation rows.
+
+        Args:
+            labels: Class numbers of the rows, ``(n,)``.
+            rows: Rows at the cut.
+            groups: Group number of each row; None where rows are independent.
+
+        Returns:
+            Answers to the rows, ``(n, classes)``, each by a calibration on other rows than its own.
+        """
         from headstart.batches import predict_rows
 
-        slope, offsets = calibrate(labels, predict_rows(self.network, rows))
+        probabilities = predict_rows(self.network, rows)
+        slope, offsets = calibrate(labels, probabilities)
         calibration = cast("keras.Model", self._head_alone).get_layer(CALIBRATION)
         gamma, beta, mean, variance = calibration.get_weights()
         calibration.set_weights([gamma * slope, beta * slope + offsets, mean, variance])
         self._weights = self.network.get_weights()
+        return cross_calibrated(labels, probabilities, groups)
 
     def output(self, inputs: Array) -> Array:
         """What the whole model as it is shipped gives, ``(n, units)``: of pixels, or of encoded rows."""

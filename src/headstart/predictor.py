@@ -157,6 +157,7 @@ class Predictor:
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
         self._set_aside = tuple(signature.get("set_aside", ()))
+        self._group = str(signature.get("group", ""))
         self._formats = NumberFormats(signature.get("target_formats", {}), (self.encoding or {}).get("separator", ""))
         files, run = ("model.onnx",) if self.encoding else ("model.xml", "model.bin"), RunFolder(folder)
         if not all(run.has(name) for name in files):
@@ -184,7 +185,8 @@ class Predictor:
         """
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         targets = self._targets or tuple(targets)
-        return Known(self.classes, self.task, targets, image, self._columns, reads, self._set_aside, self._formats)
+        known = (self.classes, self.task, targets, image, self._columns, reads, self._set_aside)
+        return Known(*known, self._formats, self._group)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Answers for the samples of a data set, of the kind that the model knows."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from headstart.evaluation import Evaluation, Headline, check_names, finite
+from headstart.evaluation import Evaluation, Headline, check_names, count_groups, finite
 from headstart.intervals import bootstrap_interval
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class Regression(Evaluation):
 
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # squares may be infinite or nothing: told as unknown
-def evaluate_values(task: str, targets: Sequence[str], labels: Array, answers: Array, *, split: str) -> Regression:
+def evaluate_values(
+    task: str, targets: Sequence[str], labels: Array, answers: Array, *, split: str, groups: Array | None = None
+) -> Regression:
     """The numbers of ``regression``; see ``evaluate_predictions``.
 
     Raises:
@@ -92,7 +94,7 @@ def evaluate_values(task: str, targets: Sequence[str], labels: Array, answers: A
     names = tuple(targets)
     check_names(task, names, least=1)
     truth, values = _checked(names, labels, answers)
-    per_target = {name: _numbers(truth[:, k], values[:, k]) for k, name in enumerate(names)}
+    per_target = {name: _numbers(truth[:, k], values[:, k], groups) for k, name in enumerate(names)}
     means = {key: _mean([row[key] for row in per_target.values()]) for key in _AVERAGED}
     return Regression(
         task=task,
@@ -102,7 +104,8 @@ def evaluate_values(task: str, targets: Sequence[str], labels: Array, answers: A
         answers=values,
         predicted=values,
         loss=means["mse"],
-        mae_interval=_interval(np.abs(values - truth).mean(axis=1)),
+        num_groups=count_groups(groups),
+        mae_interval=_interval(np.abs(values - truth).mean(axis=1), groups),
         mape_n=sum(row["mape_n"] for row in per_target.values()),
         per_target=per_target,
         **means,
@@ -121,7 +124,7 @@ def _checked(targets: tuple[str, ...], labels: Any, answers: Any) -> tuple[Array
     return truth, values
 
 
-def _numbers(truth: Array, values: Array) -> dict[str, Any]:
+def _numbers(truth: Array, values: Array, groups: Array | None) -> dict[str, Any]:
     error = values - truth
     spread, known = np.square(truth - truth.mean()), truth != 0
     mse = float(np.square(error).mean())
@@ -129,7 +132,7 @@ def _numbers(truth: Array, values: Array) -> dict[str, Any]:
         "mse": mse,
         "rmse": mse**0.5,
         "mae": float(np.abs(error).mean()),
-        "mae_interval": _interval(np.abs(error)),
+        "mae_interval": _interval(np.abs(error), groups),
         "mape": float(np.abs(error[known] / truth[known]).mean()) if known.any() else None,
         "mape_n": int(known.sum()),
         # The mean of equal numbers may be a hair beside them: not the spread tells whether they vary.
@@ -139,8 +142,12 @@ def _numbers(truth: Array, values: Array) -> dict[str, Any]:
     }
 
 
-def _interval(errors: Array) -> tuple[float, float] | None:
-    return bootstrap_interval(lambda counts: (counts / len(errors)) @ errors, len(errors))
+def _interval(errors: Array, groups: Array | None) -> tuple[float, float] | None:
+    def mean(counts: Array) -> Array:
+        shares: Array = counts / counts.sum(axis=1, keepdims=True)
+        return shares @ errors
+
+    return bootstrap_interval(mean, len(errors), groups=groups)
 
 
 def _mean(values: Sequence[float | None]) -> Any:

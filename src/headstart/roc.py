@@ -41,8 +41,14 @@ def _area(truth: Array, scores: Array) -> float | None:
     return float(roc_auc_score(truth, scores)) if truth.any() and not truth.all() else None
 
 
-def macro_area_interval(truth: Array, scores: Array) -> tuple[float, float] | None:
-    """The 95% interval of the macro mean, by resampling samples with all their labels; None where nothing defines it."""
+def macro_area_interval(truth: Array, scores: Array, groups: Array | None = None) -> tuple[float, float] | None:
+    """The 95% interval of the macro mean, by resampling samples with all their labels; None where nothing defines it.
+
+    Args:
+        truth: True for positives, ``(n, columns)``.
+        scores: The higher, the more likely positive, ``(n, columns)``.
+        groups: Group number of each sample, which are then resampled whole; None where samples are independent.
+    """
     columns = [_Ranked(truth[:, k], scores[:, k]) for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
     if not columns:
         return None
@@ -53,7 +59,7 @@ def macro_area_interval(truth: Array, scores: Array) -> tuple[float, float] | No
         means: Array = np.where(known, areas, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
         return means
 
-    return bootstrap_interval(macro, len(truth), cost=len(columns))
+    return bootstrap_interval(macro, len(truth), cost=len(columns), groups=groups)
 
 
 class _Ranked:

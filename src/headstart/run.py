@@ -111,6 +111,7 @@ class Run:
             np.stack(list(found.values())),
             split=origin.split,
             thresholds=predictor.thresholds,
+            groups=dataset.group_numbers(np.array(usable)),
         )
         return replace(evaluation, skipped=(*dataset.skipped, *unread), num_seen=origin.num_seen)
 

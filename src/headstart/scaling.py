@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["LARGEST_LOG", "Scaling", "fit_scaling", "skewness"]
+__all__ = ["LARGEST_LOG", "Scaling", "fit_scaling", "skewness", "smeared"]
 
 Array = np.ndarray[Any, Any]
 
@@ -24,11 +24,24 @@ class Scaling:
         logs: For each target, whether its logarithm is learned.
         means: Of the training split, behind the logarithm.
         deviations: Standard deviations there.
+        smearing: Factor of each target's exponential on the way back, by which the mean is predicted; 1 predicts the median
+            of a target whose logarithm is learned. Empty where all are 1.
     """
 
     logs: tuple[bool, ...]
     means: tuple[float, ...]
     deviations: tuple[float, ...]
+    smearing: tuple[float, ...] = ()
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """The factor of each target, spelled out."""
+        return self.smearing or (1.0,) * len(self.logs)
+
+    @property
+    def offsets(self) -> tuple[float, ...]:
+        """What is added to each target on the way back: its mean and, before the exponential, the log of its factor."""
+        return tuple(mean + float(np.log(factor)) for mean, factor in zip(self.means, self.factors, strict=True))
 
     def apply(self, values: Array) -> Array:
         """Targets ``(n, targets)`` as networks learn them."""
@@ -39,18 +52,31 @@ class Scaling:
 
     def invert(self, scaled: Array) -> Array:
         """And back, in the user's own units, in the float32 that models answer in."""
-        plain = np.asarray(scaled, np.float64) * self.deviations + self.means
+        plain = np.asarray(scaled, np.float64) * self.deviations + self.offsets
         values: Array = np.where(self.logs, np.expm1(np.clip(plain, 0.0, LARGEST_LOG)), plain).astype(np.float32)
         return values
 
-    def to_json(self) -> dict[str, list[float] | list[bool]]:
+    @property
+    def predicts(self) -> tuple[str | None, ...]:
+        """``mean`` or ``median`` for each target whose logarithm is learned; None for the others."""
+        pairs = zip(self.logs, self.factors, strict=True)
+        return tuple(("median" if factor == 1 else "mean") if is_log else None for is_log, factor in pairs)
+
+    def to_json(self) -> dict[str, list[Any]]:
         """As ``signature.json`` holds it."""
-        return {"log1p": list(self.logs), "mean": list(self.means), "deviation": list(self.deviations)}
+        return {
+            "log1p": list(self.logs),
+            "mean": list(self.means),
+            "deviation": list(self.deviations),
+            "offset": list(self.offsets),
+            "smearing": list(self.factors),
+            "predicts": list(self.predicts),
+        }
 
     @classmethod
     def of_json(cls, value: dict[str, Sequence[Any]]) -> Scaling:
         """What ``to_json`` gave."""
-        return cls(tuple(value["log1p"]), tuple(value["mean"]), tuple(value["deviation"]))
+        return cls(*(tuple(value[key]) for key in ("log1p", "mean", "deviation", "smearing")))
 
 
 def fit_scaling(values: Array) -> Scaling:
@@ -67,6 +93,45 @@ def fit_scaling(values: Array) -> Scaling:
     logged = np.where(logs, np.log1p(np.maximum(values, 0.0)), values)
     deviations = [float(column.std()) or 1.0 if _varies(column) else 1.0 for column in logged.T]
     return Scaling(logs, tuple(float(mean) for mean in logged.mean(axis=0)), tuple(deviations))
+
+
+def smeared(scaling: Scaling, values: Array, scaled: Array) -> Scaling:
+    """The scale under which predictions of log targets are means, where that lowers the squared error in units.
+
+    A model of logarithms predicts the mean of logarithms, and its exponential is the median: sums of predictions are too
+    low. Duan's smearing estimate of the mean multiplies the exponential by the mean exponential of the residuals
+    (N. Duan, 1983, "Smearing estimate: a nonparametric retransformation method", JASA 78). It supposes that residuals are
+    alike everywhere; whether it helps is judged on each sample by a factor that is estimated without it.
+
+    Args:
+        scaling: The scale that the targets were learned in.
+        values: Targets in the user's units, ``(n, targets)``, of samples that the model was not trained on.
+        scaled: What the model predicts for them, in the scale.
+    """
+    factors = [
+        _smearing(np.log1p(np.maximum(truth, 0.0)), logged) if is_log else 1.0
+        for is_log, truth, logged in zip(
+            scaling.logs,
+            np.asarray(values, np.float64).T,
+            (np.asarray(scaled, np.float64) * scaling.deviations + scaling.means).T,
+            strict=True,
+        )
+    ]
+    return replace(scaling, smearing=tuple(factors))
+
+
+def _smearing(truth: Array, predicted: Array) -> float:
+    """Duan's factor for logarithms of one target, 1 where the median has the lower squared error in units."""
+    n = len(truth)
+    if n < 2:
+        return 1.0
+    ratios = np.exp(np.clip(truth - predicted, -LARGEST_LOG, LARGEST_LOG))
+    without = (ratios.sum() - ratios) / (n - 1)
+    errors = [
+        np.square(np.expm1(np.clip(predicted + shift, 0.0, LARGEST_LOG)) - np.expm1(truth)).mean()
+        for shift in (0.0, np.log(np.maximum(without, np.finfo(float).tiny)))
+    ]
+    return float(ratios.mean()) if errors[1] < errors[0] else 1.0
 
 
 def skewness(values: Array) -> float:

@@ -1,4 +1,4 @@
-"""Data: scores of answers beside the truth, one number each: losses in ``val_loss``, and the metrics that people ask for."""
+"""Data: scores of predictions: the loss of each sample, whose mean is ``val_loss``, and the metrics that people ask for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["accuracy", "binary_cross_entropy", "cross_entropy", "macro_auc", "r2", "squared_error"]
+__all__ = ["accuracy", "binary_cross_entropies", "cross_entropies", "macro_auc", "r2", "squared_errors"]
 
 Array = np.ndarray[Any, Any]
 
 _LEAST = 1e-7  # of a probability whose logarithm is taken
 
 
-def cross_entropy(labels: Array, probabilities: Array) -> float:
-    """Mean cross-entropy in nats of the true class, unweighted; probabilities are clipped at 1e-7 and sum to one.
+def cross_entropies(labels: Array, probabilities: Array) -> Array:
+    """Cross-entropy of each sample's true class in nats, ``(n,)``; probabilities are clipped at 1e-7 and normalised.
 
     Args:
         labels: Label numbers, ``(n,)``.
@@ -22,18 +22,21 @@ def cross_entropy(labels: Array, probabilities: Array) -> float:
     """
     clipped = np.clip(np.asarray(probabilities, np.float64), _LEAST, 1.0)
     clipped /= clipped.sum(axis=1, keepdims=True)
-    return float(-np.log(clipped[np.arange(len(labels)), labels]).mean())
+    losses: Array = -np.log(clipped[np.arange(len(labels)), labels])
+    return losses
 
 
-def binary_cross_entropy(labels: Array, probabilities: Array) -> float:
-    """Mean over samples and labels, in nats, unweighted; both are ``(n, labels)``."""
+def binary_cross_entropies(labels: Array, probabilities: Array) -> Array:
+    """Binary cross-entropy of each sample in nats, the mean over its labels, ``(n,)``; arguments are ``(n, labels)``."""
     of_truth = np.where(labels == 1, probabilities, 1 - np.asarray(probabilities, np.float64))
-    return float(-np.log(np.clip(of_truth, _LEAST, 1.0)).mean())
+    losses: Array = -np.log(np.clip(of_truth, _LEAST, 1.0)).mean(axis=1)
+    return losses
 
 
-def squared_error(labels: Array, values: Array) -> float:
-    """Mean over samples and targets; both are ``(n, targets)``."""
-    return float(np.square(np.asarray(values, np.float64) - labels).mean())
+def squared_errors(labels: Array, values: Array) -> Array:
+    """Squared error of each sample, the mean over its targets, ``(n,)``; arguments are ``(n, targets)``."""
+    losses: Array = np.square(np.asarray(values, np.float64) - labels).mean(axis=1)
+    return losses
 
 
 def accuracy(labels: Array, probabilities: Array) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,8 +29,8 @@ from headstart.ship import Cargo, ship
 from headstart.stopwatch import Stopwatch
 from headstart.survey import Survey, survey
 from headstart.tasks import TASKS
+from headstart.trial_answers import read_answers
 from headstart.trials import Trial, check_kind, check_task
-from headstart.yardsticks import YARDSTICK_MARGIN, YARDSTICKS
 
 __all__ = ["Request", "resume", "search"]
 
@@ -202,7 +201,7 @@ def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], 
     except KeyboardInterrupt:
         job.interrupted = True
         job.rows.append(row("interrupted", "stopped by Ctrl-C"))
-        if job.best is None:
+        if not job.has_model:
             raise
         return
     except (HeadstartError, MemoryError) as error:
@@ -210,7 +209,7 @@ def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], 
             raise
         reason = error.title if isinstance(error, HeadstartError) else "out of memory"
         ended = row("skipped" if isinstance(error, OutOfTimeError) else "failed", reason)
-        if job.best is None and is_last:
+        if not job.has_model and is_last:
             job.rows.append(ended)
             raise
     except Exception as error:  # noqa: BLE001 - whatever a network, a backend or a user's function raises is this trial's
@@ -255,20 +254,10 @@ def _why_too_late(job: Job, trial: Trial) -> str:
     return ""
 
 
-def _tell_yardsticks(job: Job, best: Row) -> None:
-    """Say which of network and yardstick is shipped, and why, where a yardstick has the lower score."""
-    lower = [row for row in job.rows if row.part_b in YARDSTICKS and (row.val_loss or math.inf) < (best.val_loss or 0.0)]
-    margin = f"a yardstick is shipped where its val_loss is lower by {YARDSTICK_MARGIN:.0%} or more"
-    for row in lower:
-        job.progress.say(f"{row.trial} has a val_loss of {row.val_loss:.4f}, {best.trial} of {best.val_loss:.4f}: {margin}")
-    if best.part_b in YARDSTICKS:
-        job.progress.say(f"{best.trial} is shipped: {margin}")
-
-
 def _finish(job: Job, trials: list[Trial]) -> None:
     """Turn the best trial into the run's model, and write everything that the run shows."""
-    best = job.best
-    if best is None:
+    choice = job.choice
+    if choice is None:
         raise TrainingError(
             "H305",
             "no trial ended well",
@@ -280,15 +269,17 @@ def _finish(job: Job, trials: list[Trial]) -> None:
     job.budget.begin_finish()
     for state in job.folder.path.glob("trials/*/state.npz"):
         state.unlink()
+    best = choice.shipped
     keys = ("trial", "val_loss", f"val_{best.metric}", "total_seconds")
-    job.save(best={key: best.to_json()[key] for key in keys})
-    _tell_yardsticks(job, best)
+    job.save(best={key: best.to_json()[key] for key in keys}, choice=choice.to_json())
+    job.progress.say(f"selected: {choice.reason}")
     named = {trial.name: trial for trial in trials}
     kept = job.model if job.model is not None and job.model[0] == best.trial else None
     model = kept[1] if kept else recall(job, named[best.trial])
     converter = job.converter = job.converter or Child("convert.py")
     features, left = [job.features[part.name] for part in model.parts], job.budget.left()
-    cargo = Cargo(job.folder, model, job.learning, job.held_out, features, converter, left)
+    validation = read_answers(job.folder, best.trial, len(job.learning.indices("validation")))
+    cargo = Cargo(job.folder, model, choice, validation, job.learning, job.held_out, features, converter, left)
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: object) -> None:

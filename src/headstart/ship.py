@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart.choice import Choice
 from headstart.conversion import Child
 from headstart.dataset import SPLITS, Dataset, natural_key
-from headstart.doctor import check_columns, check_data, check_pictures
+from headstart.doctor import check_columns, check_data, check_pictures, check_results
 from headstart.ensemble import Ensemble
 from headstart.errors import ExportError, TrainingError
 from headstart.metrics import Evaluation, evaluate_predictions
@@ -28,6 +29,8 @@ from headstart.tasks import TASKS
 
 __all__ = ["Cargo", "ship"]
 
+Array = np.ndarray[Any, Any]
+
 # Between golden predictions and those from stored rows: of a probability, or of a target as networks learn it. Rows of an
 # inner cut are stored in half precision.
 _MAX_DIFFERENCE, _MAX_DIFFERENCE_IN_HALF = 1e-3, 2e-2
@@ -40,7 +43,10 @@ class Cargo:
 
     Attributes:
         folder: The run folder.
-        model: The best model.
+        model: The model that was chosen.
+        choice: Why, and how the other trials compare with it.
+        validation: Its answers to the validation split, in the scale of ``Dataset.targets``, by models that were not
+            calibrated on the sample and, where they are of folds, not trained on it.
         learning: The samples that training and choosing saw, and the test split if Headstart made it.
         held_out: The user's own test split, not looked at yet.
         features: Rows of ``learning``, for each Part A of the model.
@@ -50,6 +56,8 @@ class Cargo:
 
     folder: RunFolder
     model: Model | Ensemble
+    choice: Choice
+    validation: Array
     learning: Dataset
     held_out: Dataset
     features: list[AnyFeatures]
@@ -68,6 +76,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     """
     progress.begin("model, evaluation and report", 0)
     cargo.model.tune(cargo.features)
+    _tell_means(cargo, progress)
     with watch.stage("join and save"):
         cargo.model.write(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -91,6 +100,17 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
         write_report(cargo.folder)
     save()
     cargo.folder.seal()
+
+
+def _tell_means(cargo: Cargo, progress: Progress) -> None:
+    """Say of each target whose logarithm was learned whether its mean or its median is predicted."""
+    scaling = None if cargo.model.dataset is None else cargo.model.dataset.scaling
+    if scaling is None:
+        return
+    told = {"mean": "the mean, {:.3f} times the median", "median": "the median, which has the lower squared error here"}
+    for name, predicts, factor in zip(cargo.learning.classes, scaling.predicts, scaling.factors, strict=True):
+        if predicts:
+            progress.say(f"{name}: learned as logarithms; predictions are {told[predicts].format(factor)}")
 
 
 def _unseal(cargo: Cargo) -> None:
@@ -140,15 +160,16 @@ def _check_golden(cargo: Cargo) -> None:
 def _evaluate(cargo: Cargo) -> Evaluation:
     dataset = cargo.learning
     split = "test" if "test" in dataset.split else "validation"
-    indices = dataset.indices(split)
-    held_out = cargo.model.held_out if isinstance(cargo.model, Ensemble) and split == "validation" else None
+    indices, model = dataset.indices(split), cargo.model
+    answers = model.answers(cargo.features, indices) if split == "test" else model.in_units(cargo.validation)
     return evaluate_predictions(
         dataset.task,
         dataset.classes,
         dataset.labels[indices],
-        cargo.model.answers(cargo.features, indices) if held_out is None else held_out,
+        answers,
         split=split,
-        thresholds=cargo.model.thresholds,
+        thresholds=model.thresholds,
+        groups=dataset.group_numbers(indices),
     )
 
 
@@ -170,6 +191,7 @@ def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
         findings += check_columns(features.notes)
     else:
         findings += check_pictures(dataset, features.facts, features.part.rendering)
+    findings += check_results(dataset, evaluation, cargo.choice.best.trial, cargo.choice.differences)
     write_json(path / "findings.json", [finding.to_json() for finding in findings])
     return {
         "num_samples": {split: int(np.sum(np.array(dataset.split) == split)) for split in SPLITS},

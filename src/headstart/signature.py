@@ -76,6 +76,7 @@ def sign(out: Path, signed: Signed) -> None:
         "target_formats": {name: dict(written) for name, written in dataset.target_formats.items()},
         **_told_thresholds(dataset, signed.thresholds),
         **({} if dataset.scaling is None else {"scaling_of_targets": dataset.scaling.to_json()}),
+        **({"group": dataset.group_column} if dataset.group_column else {}),
         "part_a": part.origins(),
         "part_b": signed.part_b,
         "digests": {name: file_digest(out / name) for name in _signed_files(out)},

@@ -91,5 +91,7 @@ def _check_scaling(signature: Mapping[str, Any]) -> None:
     scaling = signature.get("scaling_of_targets")
     if signature["task"] == "regression" and scaling is None:
         raise ValueError("a regression without scaling_of_targets")
-    if scaling and {len(scaling[key]) for key in ("log1p", "mean", "deviation")} != {len(signature["labels"])}:
+    if scaling and {len(scaling[key]) for key in ("log1p", "mean", "deviation", "offset", "smearing")} != {
+        len(signature["labels"])
+    }:
         raise ValueError("scaling_of_targets has not one value for each target")

@@ -221,7 +221,7 @@ def _onnx_units(graph: _Graph, values: str, scaling: Mapping[str, Any]) -> str:
     """Values of a regression in the user's units."""
     single = np.float32
     stretched = graph.add("Mul", values, graph.constant(scaling["deviation"], single))
-    plain = graph.add("Add", stretched, graph.constant(scaling["mean"], single))
+    plain = graph.add("Add", stretched, graph.constant(scaling["offset"], single))
     bounds = graph.constant(0.0, single), graph.constant(LARGEST_LOG, single)
     grown = graph.add("Sub", graph.add("Exp", graph.add("Clip", plain, *bounds)), graph.constant(1.0, single))
     return graph.add("Where", graph.constant(scaling["log1p"], np.bool_), grown, plain)

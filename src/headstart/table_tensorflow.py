@@ -80,7 +80,7 @@ def _depth(left: Any, right: Any, roots: Any) -> int:
 def _tf_units(values: Any, scaling: Mapping[str, Any]) -> Any:
     import tensorflow as tf
 
-    plain = values * np.array(scaling["deviation"]) + np.array(scaling["mean"])
+    plain = values * np.array(scaling["deviation"]) + np.array(scaling["offset"])
     return tf.where(scaling["log1p"], tf.math.expm1(tf.clip_by_value(plain, 0.0, LARGEST_LOG)), plain)
 
 

@@ -22,7 +22,6 @@ from headstart.export import Exported
 from headstart.leaderboard import Row, metric_of, ranked, read_leaderboard
 from headstart.run import Run
 from headstart.runfolder import RunFolder
-from headstart.yardsticks import YARDSTICK_MARGIN
 
 __all__ = [
     "as_csv",
@@ -126,8 +125,9 @@ def show_run(run: Run) -> None:
     console.print()
     rows = entries([run.path])
     show_leaderboard(rows)
-    if state.get("best"):
-        console.print(_plain(f"Kept: {_why_kept(state['best'], rows)}. ● no other is both faster and better."))
+    if isinstance(choice := state.get("choice"), dict):
+        reason = f"Selected: {choice.get('reason')}. "
+        console.print(_plain(f"{reason}● Pareto-optimal: no other trial is both faster and better."))
     console.print()
     if (run.path / "evaluation.json").exists():
         show_evaluation(run.evaluation, "rows" if state.get("data_kind") == "table" else "images")
@@ -145,12 +145,6 @@ def show_run(run: Run) -> None:
         console.print(_plain("  headstart fit PATH/TO/YOUR/PHOTOS"))
 
 
-def _why_kept(best: Mapping[str, Any], rows: Sequence[Entry]) -> str:
-    is_lowest = all(row["val_loss"] is None or row["val_loss"] >= best["val_loss"] for row in rows)
-    margin = f"of the networks; a yardstick would be kept where its own is lower by {YARDSTICK_MARGIN:.0%}"
-    return f"{best['trial']}, the lowest val_loss{'' if is_lowest else f' {margin}'}"
-
-
 def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
     """Print the numbers of an evaluation, with n and the interval beside them.
 
@@ -160,7 +154,8 @@ def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
     """
     console = _console()
     tell = {"multilabel": _told_labels, "regression": _told_values}.get(value["task"], _told_classes)
-    for line in tell(value, f"on {value['n']} {nouns}"):
+    groups = f" in {value['num_groups']} groups" if value.get("num_groups") else ""
+    for line in tell(value, f"on {value['n']} {nouns}{groups}"):
         console.print(_plain(line))
     if value.get("num_skipped"):
         console.print(_plain(f"Found and not evaluated: {value['num_skipped']}"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError, UsageError
-from headstart.scores import accuracy, binary_cross_entropy, cross_entropy, macro_auc, r2, squared_error
+from headstart.scores import accuracy, binary_cross_entropies, cross_entropies, macro_auc, r2, squared_errors
 
 __all__ = ["ONE_VS_REST", "TASKS", "Task", "check_loss", "infer_task", "integer_labels"]
 
@@ -28,7 +28,7 @@ class Task:
         loss: Keras loss on ``to_targets`` of the labels.
         losses: All of Keras's losses that suit that activation and the labels, by name.
         metrics: Makes fresh Keras metrics for ``compile``.
-        score: ``val_loss``: labels and answers to a number, lower is better.
+        losses_of: Labels and answers to the loss of each sample, ``(n,)``; lower is better.
         metric: What ``measure`` gives, as in ``val_accuracy``.
         measure: Labels and answers to the number that people ask for, higher is better.
         to_answers: Output of the network, ``(n, units)``, to answers: a probability for each class or label, or values.
@@ -42,7 +42,7 @@ class Task:
     loss: str
     losses: tuple[str, ...]
     metrics: Callable[[], list[Any]]
-    score: Callable[[Array, Array], float]
+    losses_of: Callable[[Array, Array], Array]
     metric: str
     measure: Callable[[Array, Array], float]
     to_answers: Callable[[Array], Array]
@@ -52,6 +52,10 @@ class Task:
     def has_classes(self) -> bool:
         """Whether each sample belongs to exactly one of several classes."""
         return self.name in ("binary", "multiclass", "one_vs_rest")
+
+    def score(self, labels: Array, answers: Array) -> float:
+        """The mean loss of the samples, unweighted: ``val_loss`` on the validation split."""
+        return float(self.losses_of(labels, answers).mean())
 
 
 def _metrics(*kinds: str, **settings: Any) -> Callable[[], list[Any]]:
@@ -106,7 +110,7 @@ TASKS: dict[str, Task] = {
             loss="binary_crossentropy",
             losses=("binary_crossentropy", "binary_focal_crossentropy"),
             metrics=_metrics("BinaryAccuracy", "AUC", "Precision", "Recall"),
-            score=cross_entropy,
+            losses_of=cross_entropies,
             metric="accuracy",
             measure=accuracy,
             to_answers=_both_columns,
@@ -120,7 +124,7 @@ TASKS: dict[str, Task] = {
             loss="sparse_categorical_crossentropy",
             losses=("sparse_categorical_crossentropy", "categorical_crossentropy"),
             metrics=lambda: ["accuracy"],  # of integers or one-hot rows, as Keras finds by the loss
-            score=cross_entropy,
+            losses_of=cross_entropies,
             metric="accuracy",
             measure=accuracy,
             to_answers=_as_they_are,
@@ -134,7 +138,7 @@ TASKS: dict[str, Task] = {
             loss="binary_crossentropy",
             losses=("binary_crossentropy", "binary_focal_crossentropy"),
             metrics=_metrics("BinaryAccuracy", "AUC", AUC={"multi_label": True}),
-            score=binary_cross_entropy,
+            losses_of=binary_cross_entropies,
             metric="macro_auc",
             measure=macro_auc,
             to_answers=_as_they_are,
@@ -148,7 +152,7 @@ TASKS: dict[str, Task] = {
             loss="mean_squared_error",
             losses=("mean_squared_error", "mean_absolute_error", "huber", "log_cosh"),
             metrics=_metrics("MeanAbsoluteError", "RootMeanSquaredError"),
-            score=squared_error,
+            losses_of=squared_errors,
             metric="r2",
             measure=r2,
             to_answers=_as_they_are,

@@ -9,6 +9,7 @@ from typing import Any
 from headstart.balance import IMBALANCE
 from headstart.dataset import Dataset
 from headstart.doctor.findings import Finding
+from headstart.evaluation import count_groups
 
 __all__ = ["CHECKS", "check_data"]
 
@@ -134,13 +135,16 @@ def _small_test(dataset: Dataset, _: Facts) -> Finding | None:
     number = dataset.split.count(split)
     if number >= _SMALL_TEST:
         return None
+    num_groups = count_groups(dataset.group_numbers(dataset.indices(split)))
+    groups = "" if num_groups is None else f" in {num_groups} groups"
     width = 100 * 1.96 * (0.25 / max(1, number)) ** 0.5
-    known = "" if dataset.task == "regression" else f": a score of 50% would be known to ±{width:.1f} points"
+    has_width = dataset.task != "regression" and num_groups is None  # samples of one group tell less than as many others
+    known = f": a score of 50% would be known to ±{width:.1f} points" if has_width else ""
     return Finding(
         "D106",
         f"the {split} split is small",
         "info",
-        f"{number} samples{known}",
+        f"{number} samples{groups}{known}",
         f"With fewer than {_SMALL_TEST} samples, two models have to be far apart before the better one can be told.",
         "Read the interval beside each number, or collect more samples.",
     )

@@ -162,6 +162,17 @@ class Contents:
         """What a sample is called."""
         return "row" if self.is_table else "image"
 
+    @property
+    def num_groups(self) -> int | None:
+        """Independent groups that the evaluated samples come in; None where each sample stands for itself."""
+        count = number(self.evaluation.get("num_groups"))
+        return None if count is None or count < 1 else int(count)
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether samples come in groups, so that no interval follows from a share and a number of samples alone."""
+        return self.num_groups is not None or self.state.get("grouped") is True
+
     def num_samples(self, split: str) -> int | None:
         """Samples of a split, as run.json counts them."""
         count = number(mapping(self.state.get("num_samples")).get(split))

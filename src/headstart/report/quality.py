@@ -17,6 +17,7 @@ from headstart.plots import (
 )
 from headstart.report.contents import Contents, mapping, number, text
 from headstart.report.page import Markup, escape, figure, folded, note, paragraph, table
+from headstart.report.verdict import in_groups
 from headstart.report.words import count, decimal, interval, measured, percent, plural
 
 __all__ = ["classes", "confusion", "numbers", "roc", "values"]
@@ -41,7 +42,8 @@ def numbers(contents: Contents) -> Markup:
         return _absence(contents, "evaluation.json")
     metrics = {"multilabel": _label_metrics, "regression": _value_metrics}.get(str(evaluation.get("task")), _class_metrics)
     split = text(evaluation.get("split"))
-    where = paragraph(f"{plural(int(n), contents.noun)} of the {split or 'evaluated'} split.")
+    groups = f"{in_groups(contents)}: intervals are of groups, not of {contents.noun}s" if contents.num_groups else ""
+    where = paragraph(f"{plural(int(n), contents.noun)} of the {split or 'evaluated'} split{groups}.")
     looks = number(contents.state.get("test_looks"))
     times = "" if not looks else "once" if looks == 1 else plural(int(looks), "time")
     seen = f"The test split has been looked at {times} by this run." if times else ""
@@ -233,12 +235,14 @@ def classes(contents: Contents) -> Markup:
         f1 = number(row.get("f1"))
         bar = f'<i class="meter"><i style="width:{100 * min(max(f1 or 0.0, 0.0), 1.0):.1f}%"></i></i>'
         support = number(row.get("support")) or 0.0
-        recall = _with_interval(percent(number(row.get("recall"))), _recall_interval(number(row.get("recall")), support))
+        bounds = "" if contents.is_grouped else _recall_interval(number(row.get("recall")), support)
+        recall = _with_interval(percent(number(row.get("recall"))), bounds)
         precision, auc = percent(number(row.get("precision"))), decimal(number(per_class.get(name)))
         last = [decimal(number(thresholds.get(name)))] if thresholds else []
         rows.append((name, count(support), recall, precision, Markup(escape(percent(f1)) + bar), auc, *last))
     kinds = ("label", "labels") if contents.evaluation.get("task") == "multilabel" else ("class", "classes")
-    head = (kinds[0].capitalize(), f"{contents.noun.capitalize()}s", "Recall, 95% interval", "Precision", "F1", "ROC AUC")
+    of_recall = "Recall" if contents.is_grouped else "Recall, 95% interval"
+    head = (kinds[0].capitalize(), f"{contents.noun.capitalize()}s", of_recall, "Precision", "F1", "ROC AUC")
     body = table((*head, "Threshold") if thresholds else head, rows)
     return folded(plural(len(rows), *kinds), body, is_open=len(rows) <= _FOLDED_ROWS)
 

@@ -39,7 +39,11 @@ def leaderboard(contents: Contents) -> Markup:
     n = contents.num_samples("validation")
     metric = METRICS.get(contents.trials[0].metric, contents.trials[0].metric)
     columns = [column.format(metric=metric, noun=contents.noun) for column in _COLUMNS]
-    parts = [table(columns, [_row(trial, n) for trial in finished], marks)] if finished else []
+    parts = (
+        [table(columns, [_row(trial, None if contents.is_grouped else n) for trial in finished], marks)] if finished else []
+    )
+    if reason := text(mapping(contents.state.get("choice")).get("reason")):
+        parts.append(paragraph(f"Selected: {reason}."))
     parts.append(paragraph(_legend(contents, metric), "small"))
     if failed:
         rows = [(trial.name, trial.parts, trial.status, trial.reason or "no reason was noted") for trial in failed]
@@ -85,7 +89,7 @@ def _metric(trial: Trial, n: int | None) -> object:
 def _legend(contents: Contents, metric: str) -> Markup:
     n = contents.num_samples("validation")
     samples = "" if n is None else f" on {plural(n, f'validation {contents.noun}')}"
-    below = ", below it the 95% interval" if samples and metric == "accuracy" else ""
+    below = ", below it the 95% interval" if samples and metric == "accuracy" and not contents.is_grouped else ""
     is_of_values = contents.task == "regression"
     of_values = " Loss is the mean squared error of the targets as they are learned: standardised." if is_of_values else ""
     has_folds = any(trial.folds for trial in contents.trials)

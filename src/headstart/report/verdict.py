@@ -9,7 +9,7 @@ from headstart.report.contents import Contents, mapping, number, text, val_metri
 from headstart.report.page import Markup, escape
 from headstart.report.words import decimal, interval, measured, percent, plural
 
-__all__ = ["METRICS", "headline", "scale", "spread", "verdict"]
+__all__ = ["METRICS", "headline", "in_groups", "scale", "spread", "verdict"]
 
 METRICS = {"accuracy": "accuracy", "macro_auc": "macro AUC", "r2": "R²"}  # as they are called in a sentence
 _SHOWN: dict[str, Callable[[float | None], str]] = {"accuracy": percent, "macro AUC": decimal, "mae": measured}
@@ -64,7 +64,8 @@ def _best_so_far(contents: Contents, name: str) -> str:
     score, beside = f"{METRICS.get(metric, metric)} {decimal(value)}", ""
     if metric == "accuracy":
         score = f"{percent(value)} accuracy"
-        beside = f" (95% interval {interval(wilson_interval(round(value * n), n))})"
+        bounds = f" (95% interval {interval(wilson_interval(round(value * n), n))})"
+        beside = "" if contents.is_grouped else bounds
     where = plural(n, f"validation {contents.noun}")
     return f"the best trial so far is {name}: {score} on {where}{beside}. It was chosen there, so this is optimistic."
 
@@ -72,7 +73,7 @@ def _best_so_far(contents: Contents, name: str) -> str:
 def _evaluated(contents: Contents, name: str, found: Headline, n: int) -> str:
     split = text(contents.evaluation.get("split")) or "evaluated"
     show, bounds, baseline = _SHOWN[found.name], found.interval, found.baseline
-    samples = plural(n, f"{split} {contents.noun}")
+    samples = plural(n, f"{split} {contents.noun}") + in_groups(contents)
     inner = [f"95% interval {interval(bounds, show)}"] if bounds else []
     inner += [_constant(contents, found)] if baseline is not None else []
     beside = f" ({'; '.join(inner)})" if inner else ""
@@ -80,6 +81,11 @@ def _evaluated(contents: Contents, name: str, found: Headline, n: int) -> str:
     if bounds and baseline is not None and (bounds[1] >= baseline if found.name == "mae" else bounds[0] <= baseline):
         sentence += " That is not clearly better than the constant answer."
     return sentence + (f" The {split} split also chose the model, so this is optimistic." if split != "test" else "")
+
+
+def in_groups(contents: Contents) -> str:
+    """How many groups the evaluated samples come in, to stand after their number; empty where there are none."""
+    return "" if contents.num_groups is None else f" in {plural(contents.num_groups, 'group')}"
 
 
 def _achievement(contents: Contents, found: Headline) -> str:

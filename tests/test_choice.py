@@ -1,0 +1,105 @@
+"""Which trial is shipped: the lowest val_loss, or a network within the noise of a paired comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.choice import Choice, choose
+from headstart.comparison import paired_difference
+from headstart.errors import RunError
+from headstart.leaderboard import Row
+from headstart.runfolder import RunFolder
+from headstart.trial_answers import keep_answers, read_answers
+
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+Array = np.ndarray[Any, Any]
+
+
+def chosen(losses: dict[str, Array], groups: Array | None = None) -> Choice:
+    """The choice among trials with these losses; the name of each is that of its network."""
+    rows = [Row(name, "done", "table", name, val_loss=float(values.mean())) for name, values in losses.items()]
+    found = choose([*rows, Row("failed", "failed", "table", "mlp")], losses.__getitem__, groups)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def hard() -> Array:
+    """How hard each of 400 samples is for any model: far more variable than what two models differ by."""
+    return np.random.default_rng(0).exponential(1.0, 400)
+
+
+@pytest.mark.parametrize(
+    ("gap", "noise", "shipped"),
+    [(0.03, 0.1, "trees"), (0.003, 0.1, "dnn"), (0.03, 1.0, "dnn"), (0.0, 0.0, "dnn"), (-0.03, 0.1, "dnn")],
+    ids=["3% and clear", "less than its noise", "3% within noise", "equal", "the network has the lowest"],
+)
+def test_trees_are_shipped_where_no_network_is_within_noise(hard: Array, gap: float, noise: float, shipped: str) -> None:
+    """Whatever the share of the loss is: a clear 3% is enough, and 10% would not be without a comparison of pairs."""
+    random = np.random.default_rng(1).normal(0.0, noise, len(hard))
+    losses = {"trees": hard, "dnn": hard + gap + random - random.mean(), "linear": hard + 0.5, "baseline": hard + 1.0}
+    found = chosen(losses)
+    assert found.shipped.trial == shipped
+    assert found.differences.keys() == losses.keys() - {found.best.trial}
+    assert found.shipped.trial in found.reason
+    assert ("exports to every format" in found.reason) == (found.shipped is not found.best)
+
+
+def test_lowest_network_within_noise_is_preferred_to_trees(hard: Array) -> None:
+    """Of several networks that are no worse than trees, the one with the lowest ``val_loss``."""
+    random = np.random.default_rng(1).normal(0.0, 1.0, len(hard))
+    random -= random.mean()
+    assert chosen({"trees": hard, "dnn": hard + random + 0.02, "mlp": hard - random + 0.01}).shipped.trial == "mlp"
+
+
+def test_a_constant_is_shipped_only_without_a_network_near_it(hard: Array) -> None:
+    """A run whose networks came to nothing still ends with a model, and says what it is."""
+    assert chosen({"baseline": hard}).shipped.trial == "baseline"
+    assert chosen({"baseline": hard, "linear": hard + 0.001}).shipped.trial == "baseline"
+    assert choose([Row("linear", "failed", "table", "linear")], {}.__getitem__, None) is None
+
+
+def test_noise_of_grouped_samples_is_that_of_their_groups() -> None:
+    """Copies of a group say nothing new: with each sample ten times over, the error is that of the groups alone."""
+    values = np.random.default_rng(0).normal(0.1, 1.0, 50)
+    alone = paired_difference(values, np.zeros(50))
+    copied = paired_difference(np.repeat(values, 10), np.zeros(500), np.repeat(np.arange(50), 10))
+    assert copied.mean == pytest.approx(alone.mean)
+    assert copied.standard_error == pytest.approx(alone.standard_error)
+    assert (copied.n, copied.num_groups) == (500, 50)
+    assert paired_difference(np.repeat(values, 10), np.zeros(500)).standard_error < alone.standard_error / 3
+
+
+def test_paired_difference_by_hand() -> None:
+    """Mean 1/3 and deviations 2/3, 2/3, -4/3: a standard error of sqrt(24/9 / 2 / 3)."""
+    found = paired_difference(np.array([1.0, 3.0, 2.0]), np.array([0.0, 2.0, 3.0]))
+    assert found.mean == pytest.approx(1 / 3)
+    assert found.standard_error == pytest.approx((24 / 9 / 2 / 3) ** 0.5)
+    single = paired_difference(np.array([1.0]), np.array([0.0]))
+    assert single.standard_error == float("inf")
+    assert single.is_noise
+    assert "unknown" in str(single)
+    assert not paired_difference(np.array([np.inf, 1.0]), np.array([1.0, 1.0])).is_noise
+
+
+def test_answers_of_a_trial_are_read_back_or_refused(tmp_path: Path) -> None:
+    """Bit for bit; of another number of samples, damaged or missing they are an error in three lines."""
+    folder = RunFolder(tmp_path)
+    answers = np.random.default_rng(0).random((5, 3), np.float32)
+    keep_answers(folder, "linear", answers)
+    np.testing.assert_array_equal(read_answers(folder, "linear", 5), answers)
+    file = folder.trial("linear") / "validation.npy"
+    for damaged in (file.read_bytes()[:100], b"", b"PK\x03\x04"):
+        file.write_bytes(damaged)
+        with pytest.raises(RunError, match="H502"):
+            read_answers(folder, "linear", 5)
+    for num_samples, trial in ((6, "linear"), (5, "other")):
+        keep_answers(folder, "linear", answers)
+        with pytest.raises(RunError, match="H502"):
+            read_answers(folder, trial, num_samples)
