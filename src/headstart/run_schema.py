@@ -203,7 +203,7 @@ _SIGNATURE = {
     "output": {"name": str, "shape": [int | None]},
     "threshold?": float,
     "thresholds?": {"*": float},
-    "scaling_of_targets?": {"log1p": [bool], **dict.fromkeys(("mean", "deviation", "offset", "smearing"), [float])},
+    "scaling_of_targets?": {"log1p": [bool], **{key: [float] for key in ("mean", "deviation", "offset", "smearing")}},
     "group?": str,
     **{f"{name}?": [str] for name in ("table_columns", "target", "set_aside")},
     "columns?": [{"name": str, "saved_model_argument": str, "dtype": str}],
