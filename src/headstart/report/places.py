@@ -44,7 +44,7 @@ class Places:
         if isinstance(value, dict):
             return {key: self.local(item) for key, item in value.items()}  # type: ignore[return-value]
         if isinstance(value, list | tuple):
-            return type(value)(self.local(item) for item in value)  # type: ignore[call-arg]
+            return type(value)(self.local(item) for item in value)
         return value
 
     def name(self, path: str) -> str:
