@@ -623,3 +623,42 @@ def test_import_is_light() -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(export.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _other_side(signature: Path) -> None:
+    value = read_json(signature)
+    value["size"] = SIZE + 1
+    value["input"]["shape"] = [None, SIZE + 1, SIZE + 1, 3]
+    write_json(signature, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("model.xml", lambda path: path.write_text("<net")),
+        ("model.xml", lambda path: path.write_text("<net name='x' version='11'><layers/><edges/></net>")),
+        ("model.xml", _cut),
+        ("model.bin", _cut),
+        ("signature.json", _other_side),
+    ],
+    ids=["no XML", "nothing in it", "cut short", "weights cut short", "another side"],
+)
+def test_graph_of_images_that_cannot_be_used_is_told(
+    name: str, damage: Callable[[Path], object], shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
+) -> None:
+    """H502 with the name of the graph, also where its digest is the signed one; H506 where it is not."""
+    from headstart.predictor import Predictor
+
+    out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
+    assert Predictor(out).classes == tuple(LABELS)
+    damage(out / name)
+    if name != "signature.json":
+        with pytest.raises(RunError, match="H506"):
+            Predictor(out)
+        _sign_anew(out, name)
+    with pytest.raises(RunError, match=r"H502[^\0]*model\.xml"):
+        Predictor(out)

@@ -379,10 +379,10 @@ def test_nothing_in_a_run_is_executed(is_sealed: bool, run: Path, table: Path, t
     arguments = json.dumps([[str(word) for word in step] for step in steps])
     command = [sys.executable, str(tmp_path / "headstart-cli"), arguments]
     done = subprocess.run(command, cwd=run, env=os.environ | watch, capture_output=True, text=True, check=False)
-    ended = [line for line in done.stdout.splitlines() if line.startswith("ended")]
-    assert ended == ["ended 0"] * len(steps), done.stderr[-2000:]
     assert not marker.exists(), marker.read_text()
     assert not log.exists(), log.read_text()
+    ended = [line for line in done.stdout.splitlines() if line.startswith("ended")]
+    assert ended == ["ended 0"] * len(steps), done.stderr[-2000:]
     shipped = run / "exports" / "preprocess.py"
     assert shipped.read_bytes() == Path(encoding.__file__).read_bytes()
 

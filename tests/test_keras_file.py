@@ -12,6 +12,9 @@ import pytest
 from headstart.errors import RunError
 from headstart.keras_file import check_keras_file
 
+# Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}, "registered_name": None}
 
 
@@ -19,7 +22,7 @@ def write(path: Path, layer: Any, **members: str) -> Path:
     """A model of one layer, as Keras writes one."""
     model = {"module": "keras", "class_name": "Sequential", "config": {"layers": [layer]}, "registered_name": None}
     with zipfile.ZipFile(path, "w") as archive:
-        for name, text in {"config.json": json.dumps(model), "metadata.json": "{}"} | members.items():
+        for name, text in ({"config.json": json.dumps(model), "metadata.json": "{}"} | members).items():
             archive.writestr(name, text)
     return path
 

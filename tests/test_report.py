@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shlex
@@ -617,9 +618,11 @@ def test_the_page_names_no_folder_of_the_machine(tmp_path: Path, monkeypatch: py
     asked = tmp_path / "private" / "list.csv" if given == "list" else data
     request = {"data": str(asked), "folder": str(tmp_path), "plan": str(tmp_path / "plans" / "mine.toml")}
     make_state(folder, request=request, plan=request["plan"], task_reason=f"found in {asked}")
+    (tmp_path / "private" / "list.csv").touch()
     rows = read_csv(folder.path / "predictions.csv")
-    for row in rows:
-        row["path"] = str(data / row["path"])
+    names = [f"coat/{Path(row['path']).name}" for row in rows]
+    for row, name in zip(rows, names, strict=True):
+        row["path"] = str(data / name)
     write_csv(folder.path / "predictions.csv", list(rows[0]), [list(row.values()) for row in rows])
     left_out = [(str(data / "coat" / "x.png"), f"[Errno 13] Permission denied: '{tmp_path}/private/photos/coat/x.png'")]
     write_csv(folder.path / "skipped.csv", ["path", "reason"], left_out)
@@ -629,7 +632,8 @@ def test_the_page_names_no_folder_of_the_machine(tmp_path: Path, monkeypatch: py
     assert "/srv/other" not in page
     titles = re.findall(r'<figure class="tile" title="([^"]*)"', page)
     assert titles
-    start = "private/photos/" if given == "relative" else ""
-    assert {title.removeprefix(start) for title in titles} <= {row["path"].removeprefix(f"{data}/") for row in rows}
+    starts = {"relative": "private/photos/coat/", "list": "photos/coat/"}
+    shown = {html.unescape(title).removeprefix(starts.get(given, "coat/")) for title in titles}
+    assert shown <= {name.removeprefix("coat/") for name in names}
     assert "mine.toml" in page
     assert "coat/x.png" in page

@@ -84,7 +84,8 @@ def _object_fault(value: object, shape: Mapping[str, Shape], where: str) -> str:
             return wrong
     if "*" not in shape:
         return ""
-    others = (fault(item, shape["*"], f"{where}[{key!r}]") for key, item in value.items() if key not in shape)
+    named = {key.removesuffix("?") for key in shape}
+    others = (fault(item, shape["*"], f"{where}[{key!r}]") for key, item in value.items() if key not in named)
     return next(filter(None, others), "")
 
 

@@ -31,8 +31,11 @@ class Places:
     def __init__(self, run: Path, state: Mapping[str, Any], paths: Sequence[str]) -> None:
         request = state.get("request")
         asked = request if isinstance(request, dict) else {}
-        given = [value for key in ("data", "folder") if isinstance(value := asked.get(key), str) and "\0" not in value]
-        around = [*given, _common_folder(paths), str(run.parent), os.getcwd(), tempfile.gettempdir(), str(Path.home())]  # noqa: PTH109 - text
+        data, folder = (value if isinstance(value := asked.get(key), str) else "" for key in ("data", "folder"))
+        around = [data, folder, str(run.parent), os.getcwd(), tempfile.gettempdir(), str(Path.home())]  # noqa: PTH109 - text
+        common = _common_folder(paths)
+        if not any(PurePath(common).is_relative_to(form) for form in _forms(data)):  # a list of images from elsewhere
+            around.append(common)
         folders = {form for folder in around for form in _forms(folder)}
         longest_first = sorted(folders, key=len, reverse=True)
         self._pattern = re.compile(f"{_BOUNDARY}({'|'.join(map(re.escape, longest_first))})([/\\\\]|(?![\\w.-]))")
@@ -65,7 +68,7 @@ def _common_folder(paths: Iterable[str]) -> str:
 
 def _forms(folder: str) -> set[str]:
     """A folder as it may be written: as it is and without links; a table stands for the folder it lies in."""
-    if not folder:
+    if not folder or "\0" in folder:
         return set()
     path = Path(folder).expanduser().absolute()
     forms = {path, path.resolve()}
