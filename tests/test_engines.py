@@ -19,6 +19,7 @@ import pytest
 from headstart import backbones, checkpoint, converted_graphs, efficientnet_lite, engines, extractor, stages
 from headstart.backbones import BACKBONES, Backbone
 from headstart.cachefolder import cache_folder
+from headstart.convert import is_lack_of_room
 from headstart.converted_graphs import note_failure
 from headstart.engines import KerasEngine, OpenVINOEngine, engine_key, instruction_set, make_engine
 from headstart.errors import ExportError, StackError
@@ -239,6 +240,23 @@ def test_a_conversion_that_was_stopped_is_not_noted(error: Exception, monkeypatc
             make_engine(TINY)
     assert len(attempts) == 2
     assert engine_key(TINY)["engine"] == "openvino"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lack"),
+    [
+        (MemoryError(), True),
+        (OSError(28, "No space left on device"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("OOM when allocating: ResourceExhaustedError"), True),
+        (RuntimeError("this memory format is not supported"), False),
+        (NotImplementedError("the operation Foo is not known"), False),
+        (ValueError(), False),
+    ],
+)
+def test_lack_of_memory_or_disk_is_told_from_a_network_that_cannot_be_converted(error: Exception, is_lack: bool) -> None:
+    """By the error's kind, or by the words of libraries that have none of their own."""
+    assert is_lack_of_room(error) == is_lack
 
 
 @pytest.mark.parametrize("what", ["versions", "code", "damage"])

@@ -41,8 +41,8 @@ class Watched(NamedTuple):
 def watched(code: str, work: Path, *arguments: object, **variables: str) -> Watched:
     """Run Python code with an empty home folder and ``work`` as its current folder, and watch all that it starts."""
     folders = {name: work / name for name in ("home", "cache", "temporary")}
-    for folder in folders.values():
-        folder.mkdir(exist_ok=True, parents=True)
+    for name in ("home", "temporary"):
+        folders[name].mkdir(exist_ok=True, parents=True)
     log = work / "notes"
     log.touch()
     allowed = (work / "run", folders["cache"], folders["temporary"])
