@@ -122,4 +122,4 @@ def test_run_on_labels_that_mean_nothing_says_so(tmp_path: Path) -> None:
     losses = {row["trial"]: row["val_loss"] for row in run.folder.state["trials"]}
     assert losses["table-baseline"] == pytest.approx(np.log(12), abs=0.02)
     assert losses["table-ovr_linear"] > np.log(12) - 0.02  # calibrated on the samples it is scored on, it would be far below
-    assert {"D301", "D302"} <= {finding["code"] for finding in run.folder.state["findings"]}
+    assert "D301" in {finding["code"] for finding in run.folder.state["findings"]}
