@@ -37,6 +37,7 @@ EVALUATION_KEYS = {
     "split",
     "optimistic",
     "n",
+    "num_groups",
     "num_skipped",
     "num_seen",
     "loss",

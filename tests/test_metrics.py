@@ -139,7 +139,7 @@ def test_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
     assert json.loads(json.dumps(value, allow_nan=False)) == value
     fields = "task n loss accuracy accuracy_interval balanced_accuracy baseline_accuracy roc_auc confusion_matrix classes"
     binary = {"precision", "recall", "f1", "threshold"} if num_classes == 2 else set()
-    assert set(value) == {*fields.split(), "report", "split", "optimistic", "num_skipped", "num_seen"} | binary
+    assert set(value) == {*fields.split(), "report", "split", "optimistic", "num_groups", "num_skipped", "num_seen"} | binary
 
 
 def test_the_threshold_decides_the_second_class() -> None:
@@ -257,7 +257,7 @@ def test_json_of_labels_and_values_is_finite_and_complete(result: Evaluation) ->
     """The object passes through strict JSON unchanged and has the fields of the contract."""
     value = result.to_json()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
-    shared = {"task", "split", "optimistic", "n", "num_skipped", "num_seen", "loss"}
+    shared = {"task", "split", "optimistic", "n", "num_groups", "num_skipped", "num_seen", "loss"}
     if isinstance(result, MultiLabel):
         fields = "accuracy accuracy_interval hamming_accuracy baseline_accuracy roc_auc macro_auc_interval f1 classes report"
         assert set(value) == shared | {*fields.split(), "confusion_matrices", "thresholds"}

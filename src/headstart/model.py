@@ -313,11 +313,14 @@ class Model:
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if not len(usable):
             raise nothing_to_evaluate(chosen.name, fitted.classes)
+        answers = self.answers([features], usable)
+        if data is None and chosen.split[0] == "validation" and self._held_out is not None:
+            answers = self._held_out
         evaluation = evaluate_predictions(
             fitted.task,
             fitted.classes,
             chosen.labels[usable],
-            self.answers([features], usable) if data is not None or self._held_out is None else self._held_out[usable],
+            answers,
             split=chosen.split[0] or "test",
             thresholds=self.thresholds,
             groups=chosen.group_numbers(usable),

@@ -51,7 +51,10 @@ class Scaling:
         return scaled
 
     def invert(self, scaled: Array) -> Array:
-        """And back, in the user's own units, in the float32 that models answer in."""
+        """Predictions in the user's own units, from those in the scale, in the float32 that models answer in.
+
+        With factors of 1 it is the inverse of ``apply``; with others it turns predicted medians into means.
+        """
         plain = np.asarray(scaled, np.float64) * self.deviations + self.offsets
         values: Array = np.where(self.logs, np.expm1(np.clip(plain, 0.0, LARGEST_LOG)), plain).astype(np.float32)
         return values
