@@ -372,7 +372,9 @@ def test_a_profile_of_srgb_changes_no_bit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind"), [("RGB", b"no profile"), ("RGB", profile(SRGB)[:200]), ("CMYK", profile(DISPLAY_P3))], ids=str
+    ("mode", "kind"),
+    [("RGB", b"no profile"), ("RGB", profile(SRGB)[:200]), ("CMYK", profile(DISPLAY_P3))],
+    ids=["text", "cut short", "of RGB"],
 )
 def test_an_unusable_profile_is_ignored_and_noted(mode: str, kind: bytes) -> None:
     """A broken profile, or one for another kind of picture, leaves the pixels as they are without it."""
