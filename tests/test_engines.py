@@ -277,7 +277,7 @@ def test_a_failed_conversion_is_tried_again_when_something_changed(what: str, mo
 def test_the_key_holds_runtime_version_and_instructions() -> None:
     """The key is JSON, the same each time, and changes with the instruction set."""
     key = engine_key(LITE)
-    assert set(key) == {"engine", "version", "instructions", "code"}
+    assert set(key) == {"engine", "version", "instructions", "network_code"}
     assert engine_key(TINY)["converter"] == {name: version(name) for name in ("keras", "tensorflow", "openvino")}
     assert key["instructions"] == instruction_set() != ""
     assert settings_digest(**key) == settings_digest(**engine_key(LITE))
@@ -289,11 +289,11 @@ def test_the_key_holds_the_code_of_networks_and_poolings(
     module: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A changed line in any module that builds Part A makes other keys: rows of the code before are not taken."""
-    before = [engine_key(part)["code"] for part in (LITE, TINY)]
+    before = [engine_key(part)["network_code"] for part in (LITE, TINY)]
     changed = tmp_path / "changed.py"
     changed.write_bytes(Path(module.__file__).read_bytes() + b"# changed")
     monkeypatch.setattr(module, "__file__", str(changed))
-    after = [engine_key(part)["code"] for part in (LITE, TINY)]
+    after = [engine_key(part)["network_code"] for part in (LITE, TINY)]
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
@@ -305,7 +305,7 @@ def test_the_key_holds_the_code_of_a_users_own_network(monkeypatch: pytest.Monke
         exec(text, names)
         names["network"].__module__ = "no module"
         monkeypatch.setitem(BACKBONES, "tiny", replace(BACKBONES["tiny"], network=names["network"]))
-        return engine_key(TINY)["code"]
+        return engine_key(TINY)["network_code"]
 
     first, second = typed("def network(image): return image"), typed("def network(image): return image * 2")
     assert first != second == typed("def network(image): return image * 2")

@@ -177,7 +177,7 @@ def engine_key(part: PartA) -> dict[str, object]:
         return {"engine": PixelEngine.name}
     runtime = "keras" if has_gpu() or conversion_failure(part) else "openvino"
     key: dict[str, object] = {"engine": runtime, "version": version(runtime), "instructions": instruction_set()}
-    key["code"] = network_code(part)
+    key["network_code"] = network_code(part)
     if any(card.graph is None for card in part.cards):
         key["converter"] = converter_versions()
     if runtime == "keras":
