@@ -208,8 +208,8 @@ def _texts(cells: Array, values: Array, *, are_plain: bool) -> Array:
     if cells.dtype.kind == "M":
         return np.array(["" if np.isnat(cell) else str(cell) for cell in cells], object)
     if cells.dtype.kind == "O":
-        if are_plain:
-            is_other = ~np.isnan(values) & (as_numbers(cells) != values)
+        is_other = ~np.isnan(values) & (as_numbers(cells) != values)
+        if are_plain and is_other.any():
             cells = np.where(is_other, np.array([repr(float(value)) for value in values], object), cells)
         return np.array([whole[1] if (whole := _WHOLE.fullmatch(cell)) else cell for cell in cells], object)
     is_whole = (np.abs(values) < 2**53) & (values == np.rint(values))
