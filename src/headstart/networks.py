@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from headstart.blocks import cnn, dense_block, dnn
 from headstart.errors import UsageError
 from headstart.extractor import PIXELS, TABLE, PartA
+from headstart.network_weights import set_weights
 from headstart.outputs import checked, one_vs_rest, output_layer
 from headstart.tasks import TASKS
 from headstart.yardsticks import YARDSTICKS
@@ -271,7 +272,7 @@ def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.K
             advice="give the model that input, or give a function, which takes whatever comes",
         )
     copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    set_weights(copy, model.get_weights())
     return copy(rows)
 
 
