@@ -208,11 +208,11 @@ _NAMED = 'inputs = {signature["input"]["name"]: inputs}'
 def _read_images(row: Format) -> list[str]:
     from headstart import pixels
 
-    settings = [name for name in inspect.signature(pixels.load).parameters if name != "source"]
-    keywords = ", ".join(f'{name}=signature["{name}"]' for name in settings)
+    settings = ", ".join(f'"{name}"' for name in inspect.signature(pixels.load).parameters if name != "source")
     return [
         "names = sys.argv[1:]",
-        f"images = [preprocess.load(name, {keywords}) for name in names]",
+        f"settings = {{name: signature[name] for name in ({settings})}}",
+        "images = [preprocess.load(name, **settings) for name in names]",
         "inputs = np.stack(images).astype(np.float32)  # 0 to 255: the model scales them itself",
         *([] if row.runtime == "keras" else [_NAMED]),
     ]

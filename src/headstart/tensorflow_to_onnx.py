@@ -59,6 +59,7 @@ def to_onnx(function: Any) -> onnx.ModelProto:
     import tf2onnx
 
     _add_operations()
+    model: onnx.ModelProto
     model, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=_OPSET)
     if unknown := sorted(_unknown(model.graph)):
         raise NoCounterpartError(f"operations without a counterpart in ONNX: {', '.join(unknown)}")
