@@ -42,9 +42,10 @@ FAMILIES = [  # one each; MobileNetV2 has a test that is not slow
 _GET_FILE = "keras.src.utils.file_utils.get_file"
 
 
-def local_weights(folder: Path, name: str, **options: object) -> Path:
-    """Random weights of a network, normalised on two images so that its signal does not fade, as Keras saves them."""
-    size = BACKBONES[name].size
+def local_weights(folder: Path, name: str, seen: Array | None = None, **options: object) -> Path:
+    """Random weights of a network, normalised on a few images so that its signal does not fade, as Keras saves them."""
+    batch = (images(BACKBONES[name].size) if seen is None else seen).astype(np.float32)
+    size = batch.shape[1]
     keras.utils.set_random_seed(3)
     network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(size, size, 3), **options)
     for layer in network.layers:
@@ -55,7 +56,6 @@ def local_weights(folder: Path, name: str, **options: object) -> Path:
             layer.momentum = 0.0  # what one pass of training sees is all it keeps
         elif isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0  # so that it sees what predict will see
-    batch = images(size).astype(np.float32)
     if name.startswith("EfficientNetB"):
         batch = 2.1 * batch - 126  # about what Keras adds to weights that are pretrained
     network(batch if _APPLICATIONS[name][1] == "inside" else batch / 127.5 - 1, training=True)

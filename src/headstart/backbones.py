@@ -15,6 +15,7 @@ from headstart.checkpoint import read_checkpoint
 from headstart.efficientnet_lite import keras_network, openvino_network, stages
 from headstart.errors import BackboneError, StackError
 from headstart.fingerprint import file_digest
+from headstart.network_weights import set_weights
 
 if TYPE_CHECKING:
     import keras
@@ -209,7 +210,7 @@ def _scaled(image: keras.KerasTensor, scaling: str) -> keras.KerasTensor:
         x = flip(image)
         import numpy as np
 
-        flip.set_weights([np.eye(3, dtype=np.float32)[::-1].reshape(1, 1, 3, 3), -np.array(_CAFFE_MEAN_BGR, np.float32)])
+        set_weights(flip, [np.eye(3, dtype=np.float32)[::-1].reshape(1, 1, 3, 3), -np.array(_CAFFE_MEAN_BGR, np.float32)])
         return x
     return image
 
@@ -235,7 +236,7 @@ def _application(name: str, image: keras.KerasTensor, weights: Path | None, load
             raise _no_weights(name, weights, error) from error
         ours = [layer for layer in network.layers if layer.weights and layer.name != "scale"]
         for mine, theirs in zip(ours, [layer for layer in published.layers if layer.weights], strict=True):
-            mine.set_weights(theirs.get_weights())
+            set_weights(mine, theirs.get_weights())
     return network.outputs[0]
 
 

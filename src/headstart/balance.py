@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.network_weights import set_weights
+
 if TYPE_CHECKING:
     import keras
 
@@ -60,4 +62,4 @@ def fold_in(model: keras.Model, weights: Array) -> None:
     kernel, bias = model.layers[-1].get_weights()
     logs = np.log(weights)
     offset = logs[1:] - logs[:1] if len(bias) == 1 else logs
-    model.layers[-1].set_weights([kernel, bias - offset.astype(bias.dtype)])
+    set_weights(model.layers[-1], [kernel, bias - offset.astype(bias.dtype)])

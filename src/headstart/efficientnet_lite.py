@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.network_weights import set_weights
+
 if TYPE_CHECKING:
     import keras
     import openvino
@@ -106,8 +108,8 @@ def keras_network(image: keras.KerasTensor, width: float, depth: float, weights:
     for conv, norm, row in loads:
         kernel, scale, offset, mean, variance = _arrays(row, weights)
         # PyTorch stores (out, in, h, w), Keras (h, w, in, out), and (h, w, channels, 1) for a depthwise kernel.
-        conv.set_weights([kernel.transpose(2, 3, 0, 1) if row.depthwise else kernel.transpose(2, 3, 1, 0)])
-        norm.set_weights([scale, offset, mean, variance])
+        set_weights(conv, [kernel.transpose(2, 3, 0, 1) if row.depthwise else kernel.transpose(2, 3, 1, 0)])
+        set_weights(norm, [scale, offset, mean, variance])
     return x
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from headstart.blocks import cnn, dense_block, dnn
 from headstart.errors import UsageError
 from headstart.extractor import PIXELS, TABLE, PartA
+from headstart.network_weights import set_weights
 from headstart.outputs import checked, one_vs_rest, output_layer
 from headstart.tasks import TASKS
 from headstart.yardsticks import YARDSTICKS
@@ -20,7 +21,7 @@ from headstart.yardsticks import YARDSTICKS
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ENSEMBLES", "NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "join"]
+__all__ = ["ENSEMBLES", "NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "is_own", "join"]
 
 HIDDEN_UNITS = 256
 DROPOUT = 0.5
@@ -108,6 +109,11 @@ NETWORKS: dict[str, Network] = {
 }
 ENSEMBLES = ("ensemble", "fold_ensemble")  # trials that are made of others
 _OURS = frozenset((*NETWORKS, *YARDSTICKS, *ENSEMBLES, PIXELS, TABLE))
+
+
+def is_own(name: str) -> bool:
+    """Whether a network is the user's own, so that nobody has tried before what it can be converted to."""
+    return name not in _OURS
 
 
 def find_network(name: str, options: Mapping[str, Any]) -> Network:
@@ -271,7 +277,7 @@ def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.K
             advice="give the model that input, or give a function, which takes whatever comes",
         )
     copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    set_weights(copy, model.get_weights())
     return copy(rows)
 
 

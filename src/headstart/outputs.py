@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.errors import UsageError
+from headstart.network_weights import set_weights
 from headstart.scaling import LARGEST_LOG, Scaling
 from headstart.tasks import Task
 
@@ -106,4 +107,6 @@ def _numbered(model: keras.Model, number: int) -> keras.Model:
     def named(layer: keras.layers.Layer) -> keras.layers.Layer:
         return type(layer).from_config(layer.get_config() | {"name": f"{layer.name}_{number}"})
 
-    return keras.models.clone_model(model, clone_function=named)
+    copy = keras.models.clone_model(model, clone_function=named)
+    set_weights(copy, model.get_weights())
+    return copy

@@ -13,6 +13,7 @@ from headstart.calibration import calibrate, cross_calibrated
 from headstart.dataset import Dataset
 from headstart.extractor import PartA
 from headstart.file_reading import reading
+from headstart.network_weights import set_weights
 from headstart.networks import NETWORKS, Joined, build_head, join
 from headstart.outputs import CALIBRATION, in_units, shared_out
 from headstart.recipe import Recipe
@@ -88,13 +89,13 @@ class PartB:
         """Take what a training ended with."""
         self._weights = weights
         if self._network is not None:
-            self._network.set_weights(weights)
+            set_weights(self._network, weights)
 
     @property
     def network(self) -> keras.Model:
         """The row at the cut in, the task's output out, in the scale that a regression learns in."""
         if self._network is None:
-            self.build()[0].set_weights(self._weights)
+            set_weights(self.build()[0], self._weights)
         return cast("keras.Model", self._network)
 
     def whole(self) -> keras.Model:
@@ -121,7 +122,7 @@ class PartB:
         if self._shared is None:
             head = shared_out(cast("keras.Model", self._head_alone))
             self._shared = Joined(head, head, []) if self.part.is_table else join(self.part, lambda _: head, load=load)
-        self._shared.part_b.set_weights(network.get_weights())
+        set_weights(self._shared.part_b, network.get_weights())
         return self._shared
 
     def answers(self, rows: Array) -> Array:
@@ -148,7 +149,7 @@ class PartB:
         slope, offsets = calibrate(labels, probabilities)
         calibration = cast("keras.Model", self._head_alone).get_layer(CALIBRATION)
         gamma, beta, mean, variance = calibration.get_weights()
-        calibration.set_weights([gamma * slope, beta * slope + offsets, mean, variance])
+        set_weights(calibration, [gamma * slope, beta * slope + offsets, mean, variance])
         self._weights = self.network.get_weights()
         return cross_calibrated(labels, probabilities, groups)
 
@@ -206,7 +207,7 @@ class PartB:
         if self.is_one_vs_rest:
             shared = self._sharing(load=False)
             shared.whole.load_weights(file)
-            network.set_weights(shared.part_b.get_weights())
+            set_weights(network, shared.part_b.get_weights())
         else:
             self.shipped().load_weights(file)
         self._weights = network.get_weights()

@@ -1,8 +1,8 @@
-"""The whole: answers from the exported graph, without Keras. Files or rows in, answers out, bad files named."""
+"""The whole: answers from the exported graph, or from Keras where there is none. Files or rows in, bad files named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,9 +14,10 @@ from headstart.engines import OpenVINOEngine, read_graph
 from headstart.file_reading import reading
 from headstart.frames import Known
 from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
+from headstart.keras_graph import KerasGraph
 from headstart.labels import NumberFormats
 from headstart.runfolder import RunFolder
-from headstart.signature import add_graph
+from headstart.signature import has_graph
 from headstart.signature_reader import read_signature, thresholds_of
 from headstart.table_features import cells_to_read
 from headstart.tasks import TASKS
@@ -145,7 +146,7 @@ class Predictor:
 
     Raises:
         RunError: The folder holds no signature or no graph that can be used (H502), or one was changed (H506).
-        ExportError: There is no graph and none could be made (H402, H403).
+        ExportError: There is no graph, and neither could one be made (H402, H406) nor can Keras load the model (H409).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -159,17 +160,24 @@ class Predictor:
         self._set_aside = tuple(signature.get("set_aside", ()))
         self._group = str(signature.get("group", ""))
         self._formats = NumberFormats(signature.get("target_formats", {}), (self.encoding or {}).get("separator", ""))
+        self._engine: KerasGraph | OpenVINOEngine
+        if not self.encoding:
+            self.geometry = Geometry.from_json(signature)
         files, run = ("model.onnx",) if self.encoding else ("model.xml", "model.bin"), RunFolder(folder)
-        if not all(run.has(name) for name in files):
-            add_graph(folder)  # of a run that ended before its graph was made
-        run.check(*files)
         self._graph = folder / files[0]
+        if not has_graph(folder):
+            run.check("model.keras")
+            graph = KerasGraph(folder / "model.keras")
+            self._engine = graph
+            if self.encoding:
+                self._output = graph.rows_of(self.encoding)
+            return
+        run.check(*files)
         with reading(self._graph):
             if self.encoding:
-                self._session = _read_session(self._graph, signature)
-                return
-            self.geometry = Geometry.from_json(signature)
-            self._engine = _read_engine(self._graph, signature)
+                self._output = _onnx_output(self._graph, signature)
+            else:
+                self._engine = _read_engine(self._graph, signature)
 
     @property
     def key(self) -> str:
@@ -230,15 +238,10 @@ class Predictor:
         Raises:
             DatasetError: A column that the model reads is not there (H115).
         """
-        spec = self.encoding or {}
-        feeds = {
-            name: column.reshape(-1, 1).astype(object if column.dtype.kind == "U" else column.dtype)
-            for name, column in cells_to_read(table, spec).items()
-        }
+        cells = cells_to_read(table, self.encoding or {})
         with reading(self._graph):
-            nothing = np.zeros((0, TASKS[self.task].units(len(self.classes))))
-            output = self._session.run(None, feeds)[0] if len(table) else nothing
-        told = self._told(np.asarray(output))
+            output = self._output(cells) if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
+        told = self._told(output)
         return [Prediction(str(n), *answer, "") for n, answer in zip(table.row_numbers(), told, strict=True)]
 
     def _told(self, output: Array) -> list[tuple[str, Array]]:
@@ -246,17 +249,30 @@ class Predictor:
         return list(zip(verdicts(self.task, self.classes, answers, self.thresholds), answers, strict=True))
 
 
-def _read_session(path: Path, signature: dict[str, Any]) -> Any:
-    """The graph of a table, which takes the columns that the signature lists and gives an output for each label."""
+def _onnx_output(file: Path, signature: dict[str, Any]) -> Callable[[Mapping[str, Array]], Array]:
+    """From typed columns of a table to outputs, by the graph that holds the encoder too.
+
+    It takes the columns that the signature lists and gives an output for each label.
+    """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     takes = {given.name: given.type for given in session.get_inputs()}
-    types = {"string": "tensor(string)", "float32": "tensor(float)"}
-    if takes != {column["name"]: types.get(column["dtype"]) for column in signature["columns"]}:
+    if takes != {column["name"]: _ONNX_TYPES.get(column["dtype"]) for column in signature["columns"]}:
         raise ValueError(f"it takes {', '.join(takes) or 'nothing'}, and the signature lists other columns")
     _check_outputs([output.shape for output in session.get_outputs()], signature)
-    return session
+
+    def output(cells: Mapping[str, Array]) -> Array:
+        feeds = {
+            name: column.reshape(-1, 1).astype(object if column.dtype.kind == "U" else column.dtype)
+            for name, column in cells.items()
+        }
+        return np.asarray(session.run(None, feeds)[0])
+
+    return output
+
+
+_ONNX_TYPES = {"string": "tensor(string)", "float32": "tensor(float)", "float64": "tensor(double)"}
 
 
 def _read_engine(path: Path, signature: dict[str, Any]) -> OpenVINOEngine:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from headstart.network_weights import set_weights
 from headstart.runfolder import replacing
 
 __all__ = ["BestCheckpoint"]
@@ -61,7 +62,7 @@ class BestCheckpoint(keras.callbacks.Callback):
             last = self.model.get_weights()
             self.restore(self.model)
             self.write(self.model)
-            self.model.set_weights(last)
+            set_weights(self.model, last)
 
     def get_state(self) -> dict[str, Any]:
         """The best epoch with its weights."""
@@ -79,4 +80,4 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model) -> None:
         """Give ``model`` the best weights."""
-        model.set_weights(self._weights)
+        set_weights(model, self._weights)

@@ -15,6 +15,7 @@ import numpy as np
 from headstart.callbacks.statefile import read_tree, write_tree
 from headstart.errors import RunError
 from headstart.file_reading import held_to
+from headstart.network_weights import finalize_layers
 from headstart.random_state import random_state, set_random_state
 from headstart.run_schema import Maybe
 
@@ -174,6 +175,7 @@ class TrainingState(keras.callbacks.Callback):
         for name, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
             for variable, value in zip(variables, saved[name], strict=True):
                 variable.assign(value)
+        finalize_layers(model)
         for callback, state in states:
             if isinstance(callback, Resumable):
                 callback.set_state(state)
