@@ -65,7 +65,7 @@ def test_strength_zero_is_nothing(name: str) -> None:
     """The dial at 0 turns every named augmentation off: the view is the plain square, pixel by pixel."""
     off = Augmentation.from_json(AUGMENTATIONS[name].to_json() | {"strength": 0.0, "mixup": 1.0})
     picture = noise(60, 40)
-    plain = pixels.from_array(picture, 32, crop=1.0)
+    plain = pixels.from_array(picture, pixels.Settings(32, crop=1.0))
     assert not off.changes_images
     assert not off.mixes
     assert np.array_equal(view(off, picture), plain)
@@ -131,7 +131,7 @@ def test_a_turned_view_is_smooth_at_any_size() -> None:
     picture = smooth(400, 400)
     for size in (300, 150, 90, 40):
         turned = view(Augmentation(rotation=0.01), picture, size=size)
-        assert np.abs(turned.astype(int) - pixels.from_array(picture, size, crop=1.0)).mean() < 3
+        assert np.abs(turned.astype(int) - pixels.from_array(picture, pixels.Settings(size, crop=1.0))).mean() < 3
 
 
 def test_a_view_shows_what_lies_beyond_the_square() -> None:
@@ -212,7 +212,7 @@ def test_a_view_of_a_file_is_upright_and_lies_on_white() -> None:
     rgba[:10, :, 3] = 0
     Image.fromarray(rgba).save(file, "PNG", exif=exif)
     draw = view_drawer(augmentation, random_for(0, DIGEST, 1), size=48, crop=1.0)
-    drawn = pixels.prepare(file.getvalue(), 48, crop=1.0, draw=draw).pixels
+    drawn = pixels.prepare(file.getvalue(), pixels.Settings(48, crop=1.0), draw=draw).pixels
     plain = pixels.load(file.getvalue(), 48, crop=1.0)
     assert np.array_equal(drawn, plain[:, ::-1])
     assert (plain == 255).all(axis=2).any()
@@ -227,7 +227,7 @@ def test_a_near_view_of_a_large_photograph_is_decoded_large_enough() -> None:
     assert needed_side(augmentation, 64, 1.0) == 256
     draw = view_drawer(augmentation, random_for(0, DIGEST, 1), size=64, crop=1.0)
     needed = needed_side(augmentation, 64, 1.0)
-    near = pixels.prepare(file.getvalue(), 64, crop=1.0, draw=draw, needed=needed).pixels
+    near = pixels.prepare(file.getvalue(), pixels.Settings(64, crop=1.0), draw=draw, needed=needed).pixels
     assert float(near.std()) > 60
 
 

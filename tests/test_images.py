@@ -20,6 +20,7 @@ from PIL import Image
 from headstart import pixels
 from headstart.augmentation import Augmentation
 from headstart.decode_worker import DecodeWorker, Request
+from headstart.decoder import LOOK
 from headstart.errors import DatasetError
 from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
 
@@ -287,7 +288,7 @@ def test_a_view_of_an_array_is_that_of_its_file(tmp_path: Path) -> None:
         file = next(iter(pool.decode([str(tmp_path / "a.png")], views=[2])))
     assert np.array_equal(decode_array(0, values, GEOMETRY, NOISY, 3, 2, file.digest).pixels, file.pixels)
     plain = decode_array(0, values, GEOMETRY, NOISY, 3, 0, file.digest)
-    assert np.array_equal(plain.pixels, pixels.from_array(values, 16))
+    assert np.array_equal(plain.pixels, pixels.from_array(values, pixels.Settings(16)))
 
 
 def test_pixels_go_where_they_are_wanted(pool: DecodePool, paths: list[str], tmp_path: Path) -> None:
@@ -391,6 +392,11 @@ def test_arrays_are_prepared_like_files() -> None:
         (8, None),
         (8, 0.9, "sharp"),
         (8, 0.9, ["box"]),
+        (8, 0.9, "box", "stretch"),
+        (8, 0.9, "box", "crop", (5, 5)),
+        (8, 0.9, "box", "crop", (0, "9")),
+        (8, 0.9, "box", "crop", None, 255),
+        (8, 0.9, "box", "crop", None, (0, float("nan"))),
     ],
 )
 def test_a_wrong_geometry_is_an_error(arguments: tuple[object, ...]) -> None:
@@ -399,10 +405,37 @@ def test_a_wrong_geometry_is_an_error(arguments: tuple[object, ...]) -> None:
         Geometry(*arguments)  # type: ignore[arg-type]
 
 
-def test_a_geometry_is_its_three_values() -> None:
-    """As JSON it is what pixels.load takes, whatever kind of numbers they were."""
-    for geometry in (Geometry(8, 0.5), Geometry(np.int64(8), np.float32(0.5))):
-        assert json.loads(json.dumps(geometry.as_dict())) == {"size": 8, "crop": 0.5, "filter": "bicubic"}
+def test_a_geometry_is_its_values() -> None:
+    """As JSON it is what pixels.load takes, whatever kind of numbers they were, and it is made of that again."""
+    expected = {
+        "size": 8,
+        "crop": 0.5,
+        "filter": "bicubic",
+        "frame": "crop",
+        "integer_range": [0, 4095],
+        "float_range": None,
+    }
+    for size, crop, span in ((8, 0.5, (0, 4095)), (np.int64(8), np.float32(0.5), [np.int32(0), 4095.0])):
+        geometry = Geometry(size, crop, integer_range=span)
+        values = json.loads(json.dumps(geometry.as_dict()))
+        assert values == expected
+        assert Geometry.from_json(values | {"labels": []}) == geometry
+
+
+def test_a_look_at_files_gives_sizes_and_ranges_without_pixels(pool: DecodePool, tmp_path: Path) -> None:
+    """Of a plain file the head is enough; wide values are measured; a bad file has a reason, and pixels come after it."""
+    Image.new("RGB", (30, 20)).save(tmp_path / "plain.jpg")
+    Image.fromarray(np.array([[3, 900]], np.uint16)).save(tmp_path / "deep.png")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    names = [str(tmp_path / name) for name in ("plain.jpg", "deep.png", "bad.png")]
+    known = by_index(pool.decode(names, views=[LOOK] * 3))
+    assert [(d.width, d.height, d.kind, d.low, d.high) for d in (known[0], known[1])] == [
+        (30, 20, "", 0.0, 0.0),
+        (2, 1, "integer", 3.0, 900.0),
+    ]
+    assert [known[i].reason for i in range(3)] == ["", "", "not an image in a format that can be read"]
+    assert all(known[i].pixels is None for i in range(3))
+    assert next(iter(pool.decode(names[:1]))).pixels is not None
 
 
 def test_there_is_a_core_to_use() -> None:

@@ -235,6 +235,34 @@ def test_any_shape_is_solved(
     assert all(weaker <= stronger + 1e-4 for stronger, weaker in pairwise(losses))
 
 
+@given(
+    kind=st.sampled_from(["equal", "equal but for rounding", "zero", "copies", "far from the origin", "two very long"]),
+    num_rows=st.integers(4, 60),
+    num_features=st.sampled_from([1, 3, 40, 1300]),
+    exponent=st.integers(-18, 18),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=80, deadline=None)
+def test_rows_that_say_little_are_solved(kind: str, num_rows: int, num_features: int, exponent: int, seed: int) -> None:
+    """Whatever rows have in common, however large they are, there is an answer in finite numbers."""
+    random = np.random.default_rng(seed)
+    base, noise = random.normal(size=num_features), random.normal(size=(num_rows, num_features))
+    rows = {
+        "equal": np.tile(base, (num_rows, 1)),
+        "equal but for rounding": base * (1 + 1e-7 * noise),
+        "zero": np.zeros((num_rows, num_features)),
+        "copies": np.repeat(noise, 4, axis=0)[:num_rows],
+        "far from the origin": base + 1e-3 * noise,
+        "two very long": np.where(np.arange(num_rows)[:, None] < 2, 1e3 * base, 1e-3 * noise),
+    }[kind]
+    rows = (rows * 10.0**exponent).astype(np.float32)
+    labels = np.arange(num_rows) % 3
+    with np.errstate(all="raise", under="ignore"):
+        solution = solve(rows, labels, rows, labels, 3, TASKS["multiclass"])
+    assert np.isfinite(probabilities(solution, rows)).all()
+    assert np.isfinite([step.val_loss for step in solution.steps]).all()
+
+
 def test_copies_of_a_row_count_as_rows_do() -> None:
     """Every row doubled is the same problem: the answers do not change, though the rows span no more than before."""
     problem = make(30, 200, 3, noise=3.0)

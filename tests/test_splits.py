@@ -61,7 +61,8 @@ def make_labels(labels: Array, **settings: Any) -> Dataset:
 def thumbnails_of(images: Sequence[Image.Image | bytes]) -> Array:
     """Thumbnails as the decoder makes them, of pictures in memory or of files' bytes."""
     squares = (
-        pixels.load(image, 64) if isinstance(image, bytes) else pixels.from_array(np.asarray(image), 64) for image in images
+        pixels.load(image, 64) if isinstance(image, bytes) else pixels.from_array(np.asarray(image), pixels.Settings(64))
+        for image in images
     )
     return np.stack([thumbnail(square) for square in squares])
 

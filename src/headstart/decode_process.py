@@ -2,7 +2,7 @@
 
 A request is the lengths of a path and a digest, the number of a view and whether a thumbnail is wanted, then the path and
 the digest. An answer is the lengths of its two parts, then facts as JSON, then the pixels, with the thumbnail behind them;
-there are no pixels in a failure, nor in the first answer, which says "ready".
+there are no pixels in a failure, nor in a mere look, nor in the first answer, which says "ready".
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(settings: dict[str, Any]) -> None:
     """Answer requests until the standard input closes.
 
     Args:
-        settings: ``geometry`` (arguments of ``pixels.prepare``) or ``frame`` (those of ``Frame``), ``memory_bytes`` and
+        settings: ``geometry`` (fields of ``pixels.Settings``) or ``frame`` (those of ``Frame``), ``memory_bytes`` and
             ``alarm_seconds``; ``augmentation`` (its settings), ``seed`` and ``squares`` (a folder) where they are wanted.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which closes our input
@@ -72,8 +72,9 @@ def _answer(
     parts: list[bytes | memoryview] = []
     try:
         square = decoder.decode(path, view, digest, facts)
-        parts.append(np.ascontiguousarray(square).reshape(-1).data)
-        parts += [thumbnail(square).tobytes()] if has_thumbnail else []
+        if square is not None:
+            parts.append(np.ascontiguousarray(square).reshape(-1).data)
+            parts += [thumbnail(square).tobytes()] if has_thumbnail else []
     except MemoryError:
         facts["reason"] = f"needs more than {memory_bytes / 2**30:g} GiB to decode"
     except OSError as error:

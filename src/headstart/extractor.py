@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 from headstart.backbones import Backbone, find_backbone
 from headstart.errors import BackboneError
 from headstart.images import Geometry
+from headstart.rendering import Rendering
 from headstart.stages import crossings
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class PartA:
         stage: Where the cut lies: a stage of the backbone, ``pixels`` for the image itself; empty: behind the pooling.
             What stands between an inner cut and the head belongs to Part B.
         side: Side of the input image in pixels; 0 is the size that the backbone was made for.
+        rendering: How pictures are shown, as the training pictures ask for.
     """
 
     backbone: str
@@ -115,6 +117,7 @@ class PartA:
     weights: Path | None = None
     stage: str = ""
     side: int = 0
+    rendering: Rendering = field(default_factory=Rendering)
 
     @property
     def name(self) -> str:
@@ -148,8 +151,8 @@ class PartA:
         """How an image becomes the network's input."""
         cards = self.cards
         if not cards:
-            return Geometry(self.side or _PIXELS_SIDE, 1.0)
-        return Geometry(self.side or max(card.size for card in cards), cards[0].crop, cards[0].filter)
+            return Geometry(self.side or _PIXELS_SIDE, 1.0, "bicubic", *self.rendering)
+        return Geometry(self.side or max(card.size for card in cards), cards[0].crop, cards[0].filter, *self.rendering)
 
     def weights_digest(self) -> str:
         """What the backbones' weights are; empty where there is no backbone."""

@@ -70,7 +70,7 @@ class Features:
         seconds: What all the rows cost when they were computed.
         failures: Reason by sample position, where a file gave no row.
         thumbnails: ``(n, 16, 16)`` uint8 grey, zeros where a file gave none.
-        facts: What the decoder saw of each file: width, height, format, mode, animated.
+        facts: What the decoder saw of each file: width, height, format, mode, animated, profile, blank.
         unreached: Positions that the deadline left out.
         engine: Name and reason of the engine that computed rows now; empty where none was needed.
         num_damaged: Stored rows that failed their checksum and were computed again.
@@ -395,9 +395,21 @@ def _unpack_row(value: memoryview) -> Array:
 
 def _pack(decoded: Decoded) -> bytes:
     facts = {"width": decoded.width, "height": decoded.height, "format": decoded.format, "mode": decoded.mode}
-    facts |= {"animated": decoded.animated, "reason": decoded.reason}
+    facts |= {
+        "animated": decoded.animated,
+        "reason": decoded.reason,
+        "profile": decoded.profile,
+        "blank": _is_blank(decoded),
+    }
     thumbnail = b"" if decoded.thumbnail is None else decoded.thumbnail.tobytes()
     return thumbnail.ljust(256, b"\0") + json.dumps(facts).encode()
+
+
+def _is_blank(decoded: Decoded) -> bool:
+    """Whether the square is of one colour; its thumbnail, which is quicker to look at, then is too."""
+    if decoded.pixels is None or (decoded.thumbnail is not None and np.ptp(decoded.thumbnail) > 1):
+        return False
+    return bool((decoded.pixels == decoded.pixels[0, 0]).all())
 
 
 def _remember(features: Features, i: int, value: bytes) -> None:

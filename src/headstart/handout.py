@@ -29,11 +29,13 @@ class Decoded:
 
     Attributes:
         index: Its position in the sequence that was asked for.
-        pixels: uint8, ``(size, size, 3)``; None if it failed.
+        pixels: uint8, ``(size, size, 3)``; None if it failed, or was only looked at.
         reason: Why it failed, in plain words; empty if it did not.
         lasting: It would fail again: the content is to blame, not time, memory, the disk or a crash.
         width, height, format, mode: As stored in the file; 0 and "" if it failed, or if the square was kept from before.
         animated: It holds more than the one frame that was taken.
+        profile: ``unusable`` where its colour profile was ignored.
+        kind, low, high: Of a file that was only looked at, as in ``pixels.Seen``.
         thumbnail: The square in 16 x 16 grey levels, uint8; None if it failed, or if the pixels went into a given row.
         digest: SHA-256 of the bytes that were decoded; "" if they could not be read.
         seconds: What it took, reading included.
@@ -48,6 +50,10 @@ class Decoded:
     format: str = ""
     mode: str = ""
     animated: bool = False
+    profile: str = ""
+    kind: str = ""
+    low: float = 0.0
+    high: float = 0.0
     thumbnail: Array | None = None
     digest: str = ""
     seconds: float = 0.0

@@ -22,6 +22,7 @@ from headstart.decoder import thumbnail
 from headstart.errors import DatasetError
 from headstart.frame_decoder import Frame
 from headstart.handout import Asked, Decoded, Handout
+from headstart.rendering import Range
 from headstart.transforms import Ranges
 from headstart.views import random_for, view_drawer
 
@@ -34,12 +35,15 @@ _WAITING_BYTES = 64 << 20  # decoded images that may wait for the consumer
 
 @dataclass(frozen=True)
 class Geometry:
-    """Which square of an image is taken, and how it is resized.
+    """How an image becomes a square of pixels; ``pixels.Settings`` says what each field does.
 
     Attributes:
         size: Side of the square, in pixels.
-        crop: Share of the shorter side that the centred square takes.
-        filter: A key of ``pixels.FILTERS``.
+        crop: Share of the square's side that is shown, about the centre. Defaults to 0.95.
+        filter: A key of ``pixels.FILTERS``. Defaults to ``bicubic``.
+        frame: One of ``pixels.FRAMES``. Defaults to ``crop``.
+        integer_range: Black and white of images of wide whole numbers; None for a range by each image.
+        float_range: Black and white of images of floats; None for a range by each image.
 
     Raises:
         DatasetError: A value is out of range (H120).
@@ -48,21 +52,45 @@ class Geometry:
     size: int
     crop: float = 0.95
     filter: str = "bicubic"
+    frame: str = "crop"
+    integer_range: Range | None = None
+    float_range: Range | None = None
 
     kind: ClassVar[str] = "geometry"
 
     def __post_init__(self) -> None:
         is_share = is_number(self.crop) and 0.0 < self.crop <= 1.0
-        if not is_whole(self.size, 1) or not is_share or self.filter not in [*pixels.FILTERS]:
+        are_names = self.filter in [*pixels.FILTERS] and self.frame in [*pixels.FRAMES]
+        ranges = (self.integer_range, self.float_range)
+        if not is_whole(self.size, 1) or not is_share or not are_names or not all(map(_is_range, ranges)):
             raise DatasetError(
                 "H120",
                 "images cannot be prepared like this",
-                received=f"size {self.size!r}, crop {self.crop!r}, filter {self.filter!r}",
-                expected=f"a whole size of at least 1, crop above 0 and up to 1, filter one of {', '.join(pixels.FILTERS)}",
+                received=f"size {self.size!r}, crop {self.crop!r}, filter {self.filter!r}, frame {self.frame!r}, "
+                f"ranges {self.integer_range!r} and {self.float_range!r}",
+                expected=f"a whole size of at least 1, crop above 0 and up to 1, filter one of {', '.join(pixels.FILTERS)}, "
+                f"frame {' or '.join(pixels.FRAMES)}, ranges of two numbers, the lesser first",
                 advice="use Geometry(224), or the geometry of the backbone's card",
             )
         object.__setattr__(self, "size", int(self.size))  # as plain numbers they can go into JSON
         object.__setattr__(self, "crop", float(self.crop))
+        for name, given in zip(("integer_range", "float_range"), ranges, strict=True):
+            object.__setattr__(self, name, given and (float(given[0]), float(given[1])))
+
+    @classmethod
+    def from_json(cls, signature: dict[str, Any]) -> Geometry:
+        """The geometry that a model's signature states.
+
+        Raises:
+            DatasetError: A value is out of range (H120).
+            KeyError: A value is missing.
+        """
+        return cls(**{name: signature[name] for name in pixels.Settings._fields})
+
+    @property
+    def settings(self) -> pixels.Settings:
+        """The values as ``pixels.prepare`` takes them."""
+        return pixels.Settings(**self.as_dict())
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,8 +98,16 @@ class Geometry:
         return self.size, self.size, 3
 
     def as_dict(self) -> dict[str, Any]:
-        """The three values by name, as JSON and as arguments of ``pixels.load``."""
+        """The values by name, as JSON and as arguments of ``pixels.load``."""
         return asdict(self)
+
+
+def _is_range(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(is_number, value)):
+        return False
+    return bool(value[0] < value[1])
 
 
 def memory_bytes() -> int:
@@ -105,16 +141,17 @@ def decode_array(
     view: int = 0,
     digest: str = "",
 ) -> Decoded:
-    """An image in memory, prepared like a file; see ``pixels.from_array`` for the shapes and values it may have.
+    """An image in memory, prepared like a file; see ``pixels.plain_array`` for the shapes and values it may have.
 
     ``augmentation``, ``seed`` and ``view`` are those of ``DecodePool``; ``digest`` is the image's own.
     """
     start = time.perf_counter()
     draw = None
     if augmentation is not None and view and augmentation.changes_images:
-        draw = view_drawer(augmentation, random_for(seed, digest, view), **geometry.as_dict())
+        shape = geometry.size, geometry.crop, geometry.filter
+        draw = view_drawer(augmentation, random_for(seed, digest, view), *shape)
     try:
-        square = pixels.from_array(array, **geometry.as_dict(), draw=draw)
+        square = pixels.from_array(array, geometry.settings, draw)
     except ValueError as error:
         return Decoded(index, reason=str(error), lasting=True)
     height, width = array.shape[:2]
@@ -191,7 +228,7 @@ class DecodePool:
             paths: The files; names with undecodable bytes are fine. Like the other two it is asked for one entry at a
                 time, by several threads, and may be longer than a memory holds.
             digests: What the SHA-256 of each should be; a file that differs comes out as a failure.
-            views: The view to make of each; 0 where left out.
+            views: The view to make of each; 0 where left out. ``LOOK`` for its size and range alone, without pixels.
             rows: Gives the place for the pixels of a position: contiguous uint8, flat. Thumbnails are then
                 not made.
             allowed: So many files may be begun, from the first on, until ``allow`` is called; all where left out.

@@ -27,7 +27,7 @@ from headstart.stopwatch import Stopwatch
 from headstart.table_features import AnyFeatures
 from headstart.yardsticks import YARDSTICK_MARGIN, YARDSTICKS
 
-__all__ = ["Job", "Request", "first_state"]
+__all__ = ["Job", "Request", "check_same_data", "first_state"]
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,27 @@ def _check_plan(plan: Path, digest: str) -> None:
             received=f"{plan}: other contents than then",
             expected="the plan that the run began with",
             advice=f"fit again: headstart fit DATA --plan {plan}",
+        )
+
+
+def check_same_data(state: dict[str, Any], dataset: Dataset) -> None:
+    """Refuse to resume a run on other data than it began with.
+
+    Args:
+        state: What run.json holds.
+        dataset: The data as they are now.
+
+    Raises:
+        RunError: They differ (H513).
+    """
+    if state["data_digest"] != dataset.digest():
+        data = state["request"]["data"]
+        raise RunError(
+            "H513",
+            "the data have changed since the run began",
+            received=f"{data}: other files, contents, labels or splits than then",
+            expected="the data that the run began with, file by file",
+            advice=f"fit again: headstart fit {data}",
         )
 
 

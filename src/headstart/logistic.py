@@ -26,7 +26,9 @@ _STOP = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}
 _PATIENCE = 2  # weaker penalties tried after the best one
 _MOST_IN_SPAN = 2048  # rows: the span takes memory by the square of their number
 _BLOCK = 4096  # rows multiplied at a time
+_COLUMNS = 1024  # centred at a time
 _JITTER = 1e-5  # of a row's mean squared norm: centring and copies of a picture make K singular; beyond float32's rounding
+_ALIKE = 1e-5  # rows that differ by less, relative to their own length, are equal but for rounding
 
 
 class Step(NamedTuple):
@@ -151,9 +153,8 @@ class _Features:
     def __init__(self, rows: Array, mean: Array) -> None:
         self.size = rows.shape[1]
         self._rows, self._mean = rows, mean
-        squares = sum(float(np.square(rows[block], dtype=np.float32).sum(dtype=np.float64)) for block in _blocks(len(rows)))
-        mean_square = squares / len(rows) - float(np.square(mean, dtype=np.float64).sum())
-        self._scale = float(np.sqrt(max(mean_square, 0.0))) or 1.0
+        squares = sum(float(np.square(rows[block] - mean, dtype=np.float64).sum()) for block in _blocks(len(rows)))
+        self._scale = _scale(np.sqrt(squares / len(rows)), mean)
 
     def logits(self, weights: Array, block: slice) -> Array:
         kernel, bias = self.to_layer(weights)
@@ -174,18 +175,18 @@ class _Span:
     """An orthonormal basis of what few, long rows span; their coordinates in it are the Cholesky factor."""
 
     def __init__(self, rows: Array, mean: Array) -> None:
-        from scipy.linalg import cholesky
-
         self.size = len(rows)
         self._rows, self._mean = rows, mean
-        along = (rows @ mean).astype(np.float64)
-        gram = (rows @ rows.T).astype(np.float64)
-        gram += float(mean.astype(np.float64) @ mean.astype(np.float64)) - along[:, None] - along[None, :]
-        mean_square = max(float(np.trace(gram)) / self.size, 0.0)
-        self._scale = float(np.sqrt(mean_square)) or 1.0
-        gram /= self._scale**2
-        gram[np.diag_indices(self.size)] += _JITTER
-        self._lower = cholesky(gram, lower=True, overwrite_a=True)
+        # Centred before they are multiplied: the difference of large products would be rounding and little else.
+        parts = [slice(start, start + _COLUMNS) for start in range(0, rows.shape[1], _COLUMNS)]
+        largest = max((float(np.abs(rows[:, part] - mean[part]).max()) for part in parts), default=0.0) or 1.0
+        gram = np.zeros((self.size, self.size))
+        for part in parts:
+            centred = (rows[:, part] - mean[part]) / np.float32(largest)
+            gram += centred @ centred.T
+        length = float(np.sqrt(np.trace(gram) / self.size))
+        self._scale = _scale(length * largest, mean)
+        self._lower = _cholesky(gram * (largest / self._scale) ** 2)
         self._coordinates = self._lower.astype(np.float32)  # products are most of the work, and float32 halves them
 
     def logits(self, weights: Array, block: slice) -> Array:
@@ -200,8 +201,27 @@ class _Span:
         from scipy.linalg import solve_triangular
 
         shares = solve_triangular(self._lower, weights[:-1], lower=True, trans="T").astype(np.float32)
-        kernel = (self._rows.T @ shares - np.outer(self._mean, shares.sum(axis=0))) / self._scale**2
+        kernel = (self._rows.T @ shares - np.outer(self._mean, shares.sum(axis=0))) / self._scale / self._scale
         return kernel.astype(np.float32), (weights[-1] - self._mean @ kernel).astype(np.float32)
+
+
+def _scale(spread: float, mean: Array) -> float:
+    """Root of the mean squared norm of centred rows; where that is rounding alone, something of the size of the rows."""
+    length = float(np.linalg.norm(mean.astype(np.float64)))
+    return float(spread) if spread > _ALIKE * length else length or 1.0
+
+
+def _cholesky(gram: Array) -> Array:
+    """The lower factor of a matrix that may be singular: with a small number on its diagonal, as large as rounding needs."""
+    from scipy.linalg import LinAlgError, cholesky
+
+    jitter = _JITTER
+    while True:
+        try:
+            lower: Array = cholesky(gram + jitter * np.eye(len(gram)), lower=True, overwrite_a=True)
+            return lower
+        except LinAlgError:
+            jitter *= 10
 
 
 def _minimise(space: _Space, problem: _Problem, start: Array, penalty: float) -> tuple[Array, float]:

@@ -28,11 +28,13 @@ from headstart.part_b import PartB
 from headstart.planfile import check_settings
 from headstart.readers import Known, read, unlabelled, unlabelled_rows
 from headstart.recipe import Recipe
+from headstart.rendering import Rendering
 from headstart.runfolder import read_csv, read_json, read_json_lines, replacing, write_bytes, write_csv
 from headstart.scaling import Scaling
 from headstart.signature import Signed, sign, thresholds_of
 from headstart.splits import group_duplicates, make_split
 from headstart.store import Store
+from headstart.survey import survey
 from headstart.table_features import AnyFeatures, TableFeatures, encode_table, row_contents
 from headstart.thresholds import best_thresholds, has_thresholds
 from headstart.trainer import Examples, Trained, train
@@ -141,6 +143,7 @@ class Model:
         check_kind(self.part, dataset, name)
         check_task(Trial(self.part, self.recipe), dataset)
         dataset, features = gather(dataset, self.part, validation=validation, seed=self.recipe.seed)
+        self.part = features.part
         be_deterministic()
         with tempfile.TemporaryDirectory() as folder:
             rows = features.plus(self.views(dataset)) if isinstance(features, Features) else features
@@ -414,6 +417,8 @@ class Model:
         made, part_b = signature["part_a"], signature["part_b"]
         cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
         model = cls(made["backbone"], part_b["network"], weights=weights, **cut)
+        if not model.part.is_table:
+            model.part = replace(model.part, rendering=Rendering.from_json(made))
         signed = made["weights"]
         is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
         if model.part.weights_digest() != signed and not (is_published and weights is None):
@@ -481,6 +486,7 @@ def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tu
     if part.is_table:
         dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
         return dataset, encode_table(dataset, part)
+    part = replace(part, rendering=survey(dataset, validation=validation, seed=seed).rendering)
     return prepare(dataset, extract(dataset, part, open_store()), validation=validation, seed=seed)
 
 

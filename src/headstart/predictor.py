@@ -161,7 +161,7 @@ class Predictor:
 
             self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
             return
-        self.geometry = Geometry(signature["size"], signature["crop"], signature["filter"])
+        self.geometry = Geometry.from_json(signature)
         self._engine = OpenVINOEngine(read_graph(folder / "model.xml"), "predict")
 
     @property

@@ -16,9 +16,9 @@ from headstart.budget import Budget
 from headstart.conversion import Child
 from headstart.dataset import Dataset
 from headstart.ensemble import FOLDS_NAME, NAME
-from headstart.errors import BackboneError, HeadstartError, OutOfTimeError, RunError, TrainingError, UsageError
+from headstart.errors import BackboneError, HeadstartError, OutOfTimeError, TrainingError, UsageError
 from headstart.gathering import features_of
-from headstart.job import Job, Request, first_state
+from headstart.job import Job, Request, check_same_data, first_state
 from headstart.leaderboard import Row
 from headstart.planning import Speeds, pick
 from headstart.plans import ENSEMBLED, make_trials
@@ -27,8 +27,8 @@ from headstart.readers import read
 from headstart.run import Run
 from headstart.runfolder import RunFolder
 from headstart.ship import Cargo, ship
-from headstart.sides import typical_side
 from headstart.stopwatch import Stopwatch
+from headstart.survey import Survey, survey
 from headstart.tasks import TASKS
 from headstart.trials import Trial, check_kind, check_task
 from headstart.yardsticks import YARDSTICK_MARGIN, YARDSTICKS
@@ -80,25 +80,28 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     asked = partial(make_trials, request.plan, request.trials, weights=request.weights, seed=request.seed)
     _check_names(asked)
     watch = Stopwatch()
+    earlier: dict[str, Any] = folder.state if folder is not None else {}
     with watch.stage("scan"):
         dataset = _read(request)
+        if earlier:
+            check_same_data(earlier, dataset)
         is_table = dataset.table is not None
-        is_of_values = dataset.task == "regression"
-        trials = asked(is_table=True) if is_table else asked(side=typical_side(dataset), is_of_values=is_of_values)
+        learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
+        surveyed = None if is_table else _surveyed(request, learning, earlier)
+        trials = _trials(asked, dataset, surveyed)
     for trial in trials:
         check_kind(trial.part, dataset, trial.name)
         check_task(trial, dataset)
-    earlier: dict[str, Any] = folder.state if folder is not None else {}
-    if earlier and earlier["data_digest"] != dataset.digest():
-        raise _other_data(Path(earlier["request"]["data"]))
     folder = folder or RunFolder.create(request.out, dataset.name)
-    learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
     job = Job(request, folder, progress, budget, speeds, watch, learning, held_out)
     if earlier:
         folder.sweep()
         job.take_up(earlier)
-    job.save(**({"status": "running"} if earlier else first_state(job, dataset)))
+    pictures = None if surveyed is None else surveyed.to_json()
+    job.save(**({"status": "running"} if earlier else first_state(job, dataset) | {"pictures": pictures}))
     job.progress.say(f"{len(dataset)} {dataset.sample_noun}s, {dataset.task_reason}")
+    for reason in surveyed.reasons if surveyed else ():
+        job.progress.say(reason)
     if dataset.together:
         num_alone = dataset.together.count("")
         alone = f"; {num_alone} {dataset.sample_noun}s belong to none" if num_alone else ""
@@ -147,14 +150,18 @@ def _read(request: Request) -> Dataset:
     return data
 
 
-def _other_data(data: Path) -> RunError:
-    return RunError(
-        "H513",
-        "the data have changed since the run began",
-        received=f"{data}: other files, contents, labels or splits than then",
-        expected="the data that the run began with, file by file",
-        advice=f"fit again: headstart fit {data}",
-    )
+def _surveyed(request: Request, learning: Dataset, earlier: dict[str, Any]) -> Survey:
+    """What training pictures are like; in a resumed run, what they were like when it began."""
+    if earlier.get("pictures"):
+        return Survey.from_json(earlier["pictures"])
+    return survey(learning, validation=request.validation, seed=request.seed)
+
+
+def _trials(asked: Callable[..., list[Trial]], dataset: Dataset, surveyed: Survey | None) -> list[Trial]:
+    if surveyed is None:
+        return asked(is_table=True)
+    trials = asked(side=surveyed.side, is_of_values=dataset.task == "regression")
+    return [replace(trial, part=replace(trial.part, rendering=surveyed.rendering)) for trial in trials]
 
 
 def _run_trials(job: Job, trials: list[Trial]) -> None:

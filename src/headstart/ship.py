@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.conversion import Child
 from headstart.dataset import SPLITS, Dataset, natural_key
-from headstart.doctor import check_columns, check_data
+from headstart.doctor import check_columns, check_data, check_pictures
 from headstart.ensemble import Ensemble
 from headstart.errors import ExportError
 from headstart.metrics import Evaluation, evaluate_predictions
@@ -133,6 +133,8 @@ def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
     findings = check_data(dataset, features.facts)
     if isinstance(features, TableFeatures):
         findings += check_columns(features.notes)
+    else:
+        findings += check_pictures(dataset, features.facts, features.part.rendering)
     write_json(path / "findings.json", [finding.to_json() for finding in findings])
     return {
         "num_samples": {split: int(np.sum(np.array(dataset.split) == split)) for split in SPLITS},

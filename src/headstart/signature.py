@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,7 @@ from headstart.dataset import Dataset
 from headstart.export import FORMATS, export_model
 from headstart.extractor import PartA
 from headstart.fingerprint import file_digest
-from headstart.images import Geometry, decode_array
+from headstart.images import DecodePool, decode_array, usable_cores
 from headstart.runfolder import read_json, replacing, write_bytes, write_json
 from headstart.splits import strata
 from headstart.table_features import training_cells
@@ -184,8 +184,10 @@ def _golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any
     """Golden images: pixels, answers, and the files themselves; and how the signature lists them."""
     dataset = signed.dataset
     chosen = _chosen(dataset, lambda i: _num_bytes(dataset, i))
+    decoded = _golden_squares(signed, chosen)
+    chosen = [i for i in chosen if i in decoded]
     contents = [_content(dataset, i) for i in chosen]
-    squares = np.stack([pixels.load(content, **signed.part.geometry.as_dict()) for content in contents])
+    squares = np.stack([decoded[i] for i in chosen])
     answers = signed.output(squares)
     listed: list[dict[str, Any]] = [
         {"file": Path(dataset.paths[i]).name, "digest": dataset.digests[i], "answers": [float(p) for p in row]}
@@ -194,6 +196,17 @@ def _golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any
     files = np.frombuffer(b"".join(contents), np.uint8)
     offsets = np.cumsum([0, *map(len, contents)]).astype(np.int64)
     return {"inputs": squares, "answers": answers, "files": files, "offsets": offsets}, listed
+
+
+def _golden_squares(signed: Signed, chosen: Sequence[int]) -> dict[int, Array]:
+    """The pixels of these samples; a file that has changed or gone since it was trained on is not among them."""
+    dataset, geometry = signed.dataset, signed.part.geometry
+    if dataset.arrays is not None:
+        found = [decode_array(n, dataset.arrays[i], geometry) for n, i in enumerate(chosen)]
+    else:
+        with DecodePool(geometry, min(usable_cores(), len(chosen))) as pool:
+            found = list(pool.decode([dataset.paths[i] for i in chosen], [dataset.digests[i] for i in chosen]))
+    return {chosen[one.index]: one.pixels for one in found if one.pixels is not None}
 
 
 def _golden_rows(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
@@ -222,11 +235,6 @@ def _content(dataset: Dataset, index: int) -> bytes:
     """The bytes of a sample's file; an array is written as PNG, which loses nothing."""
     if dataset.arrays is None:
         return dataset.file(index).read_bytes()
-    square = cast("Array", decode_array(0, dataset.arrays[index], _whole(dataset.arrays[index])).pixels)
     buffer = io.BytesIO()
-    Image.fromarray(square).save(buffer, "PNG")
+    Image.fromarray(pixels.plain_array(dataset.arrays[index])).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _whole(array: Array) -> Geometry:
-    return Geometry(min(array.shape[:2]), 1.0, "nearest")

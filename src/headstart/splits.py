@@ -16,7 +16,16 @@ from headstart.errors import DatasetError
 from headstart.scaling import fit_scaling
 from headstart.tasks import TASKS
 
-__all__ = ["carve_validation", "check_share", "duplicate_groups", "group_duplicates", "make_folds", "make_split", "strata"]
+__all__ = [
+    "carve_validation",
+    "check_share",
+    "duplicate_groups",
+    "group_duplicates",
+    "make_folds",
+    "make_split",
+    "strata",
+    "training_samples",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -87,6 +96,17 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
         result = result if _lacking(parted) else parted
     _require_every_class(result, validation)
     return _scaled(result)
+
+
+def training_samples(dataset: Dataset, *, validation: float, seed: int) -> Array:
+    """Positions of the samples that training will see, as far as that is known before any picture is decoded.
+
+    The user's own split is known. A split that Headstart makes is that of ``make_split`` where no two pictures are near
+    copies of one another; all samples where none would be left for training.
+    """
+    grouped = replace(dataset, groups=dataset.groups or duplicate_groups(dataset.digests))
+    found = _split(grouped, validation, seed).indices("train")
+    return found if len(found) else np.arange(len(dataset))
 
 
 def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:

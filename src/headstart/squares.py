@@ -29,7 +29,7 @@ class Squares:
 
     Args:
         folder: Where the folders of all geometries lie.
-        geometry: Arguments of ``pixels.prepare``.
+        geometry: Fields of ``pixels.Settings``.
     """
 
     def __init__(self, folder: str | os.PathLike[str], geometry: dict[str, Any]) -> None:

@@ -111,7 +111,7 @@ def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
         stored = given
     else:
         name = signature["input"]["name"]
-        decoded = _decoded(golden, signature, preprocess)
+        decoded = _decoded(golden, preprocess)
         levels = float(np.abs(decoded.astype(np.int16) - golden["inputs"].astype(np.int16)).max())
         stored, given = ({name: pixels.astype(np.float32)} for pixels in (golden["inputs"], decoded))
     of_stored = [judge.difference(predict(_taken(stored, rows)), rows) for rows in (twice, [0])]
@@ -192,11 +192,10 @@ def _taken(given: Given, rows: list[int]) -> Given:
     return {name: values[rows] for name, values in given.items()}
 
 
-def _decoded(golden: Given, signature: dict[str, Any], preprocess: Any) -> Array:
-    """Golden images from the bytes of their files."""
-    settings = (signature["size"], signature["crop"], signature["filter"])
+def _decoded(golden: Given, preprocess: Any) -> Array:
+    """Golden images from the bytes of their files, by the settings that the signature beside ``preprocess.py`` states."""
     files, spans = golden["files"], itertools.pairwise(golden["offsets"])
-    return np.stack([preprocess.load(files[start:end].tobytes(), *settings) for start, end in spans])
+    return np.stack([preprocess.load(files[start:end].tobytes()) for start, end in spans])
 
 
 def _columns(golden: Given, signature: dict[str, Any], preprocess: Any, runtime: str) -> Given:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path, PurePath
+from typing import Any
 
+from headstart.errors import DatasetError
+from headstart.images import DecodePool, Geometry, usable_cores
 from headstart.metrics import Evaluation
-from headstart.pixels import load
-from headstart.report.contents import Contents
+from headstart.rendering import Rendering
+from headstart.report.contents import MALFORMED, Contents
 from headstart.report.page import Markup, escape, note, paragraph, table
 from headstart.report.samples import Said, said
 from headstart.saliency import most_unsure, most_wrong
@@ -17,7 +20,6 @@ __all__ = ["most_unsure_samples", "most_wrong_samples"]
 
 _SAMPLES = 12  # in each of the two sections
 _SIDE = 160
-_MOST_BYTES = 100_000_000
 _WRONG = {
     "multilabel": "The least probability for the true answers together comes first, with the label that was answered worst.",
     "regression": "The largest error comes first, measured by the spread of the truth.",
@@ -62,7 +64,9 @@ def _shown(
     samples = [(contents.paths[position], said(evaluation, position, is_unsure=is_unsure)) for position in positions]
     if contents.is_table:
         return Markup(paragraph(lead) + _rows(evaluation, samples, is_unsure=is_unsure))
-    return Markup(f'{paragraph(lead)}<div class="gallery">{"".join(_tile(*sample) for sample in samples)}</div>')
+    small = _thumbnails(contents, [path for path, _ in samples])
+    tiles = "".join(_tile(path, one, small.get(path)) for path, one in samples)
+    return Markup(f'{paragraph(lead)}<div class="gallery">{tiles}</div>')
 
 
 def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]], *, is_unsure: bool) -> Markup:
@@ -73,24 +77,43 @@ def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]], *, is_unsure:
     return table(("", "Truth", "Answer", beside), rows, words=words)
 
 
-def _tile(path: str, one: Said) -> str:
+def _tile(path: str, one: Said, small: bytes | None) -> str:
+    """A sample as a small picture; one that is not there any more, or is not an image, as its name."""
     name = escape(PurePath(path).name or path)
     words = f"<b>{escape(one.truth)} <span>→</span> {escape(one.answer)}</b> {escape(one.beside)}"
     if one.is_right:
         words = f"<b>{escape(one.answer)}</b> ✓ {escape(one.beside)}"
-    try:
-        data = base64.b64encode(_thumbnail(Path(path))).decode("ascii")
+    picture = f'<div class="blank">{name}</div>'
+    if small is not None:
+        data = base64.b64encode(small).decode("ascii")
         picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" width="{_SIDE}" height="{_SIDE}">'
-    except (OSError, ValueError):  # not there any more, or not an image: the name is shown in its place
-        picture = f'<div class="blank">{name}</div>'
     return f'<figure class="tile" title="{escape(path)}">{picture}<figcaption>{words}</figcaption></figure>'
 
 
-def _thumbnail(path: Path) -> bytes:
+def _thumbnails(contents: Contents, paths: list[str]) -> dict[str, bytes]:
+    """Small JPEGs of the image files among these, decoded in bounded processes and shown as the network saw them."""
     from PIL import Image
 
-    if not path.is_file() or path.stat().st_size > _MOST_BYTES:  # a pipe would never end
-        raise ValueError("no image file of a usual size")
-    buffer = io.BytesIO()
-    Image.fromarray(load(path, _SIDE, crop=1.0)).save(buffer, "JPEG", quality=78)
-    return buffer.getvalue()
+    files = [path for path in dict.fromkeys(paths) if _is_file(path)]  # a pipe would never end
+    small = {}
+    with DecodePool(_geometry(contents.signature), min(usable_cores(), max(1, len(files)))) as pool:
+        for decoded in pool.decode(files):
+            if decoded.pixels is not None:
+                buffer = io.BytesIO()
+                Image.fromarray(decoded.pixels).save(buffer, "JPEG", quality=78)
+                small[files[decoded.index]] = buffer.getvalue()
+    return small
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        return False
+
+
+def _geometry(signature: dict[str, Any]) -> Geometry:
+    try:
+        return Geometry(_SIDE, 1.0, "bicubic", *Rendering.from_json(signature))
+    except (*MALFORMED, DatasetError):  # a run that has no model yet, or a file that anyone wrote
+        return Geometry(_SIDE, 1.0)
