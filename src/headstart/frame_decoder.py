@@ -76,13 +76,14 @@ class FrameDecoder:
         data = read_file(path)
         facts["digest"] = hashlib.sha256(data).hexdigest()
         side = max(self._frame.height, self._frame.width)
-        labels = _LABELS if self._frame.filter == "nearest" else None
+        are_labels = self._frame.filter == "nearest"  # to smooth by a reduction would make new ones
+        needed = pixels.MAX_PIXELS if are_labels else self._needed(side)
 
         def draw(image: Image.Image) -> Pixels:
             return self._view(image, view)
 
-        settings = pixels.Settings(side, 1.0, self._frame.filter, integer_range=labels)
-        prepared = pixels.prepare(data, settings, draw, self._needed(side))
+        settings = pixels.Settings(side, 1.0, self._frame.filter, integer_range=_LABELS if are_labels else None)
+        prepared = pixels.prepare(data, settings, draw, needed)
         facts |= zip(FACTS, prepared[1:], strict=True)
         return prepared.pixels
 
