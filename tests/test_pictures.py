@@ -47,8 +47,9 @@ def draw(folder: Path) -> None:
     random = np.random.default_rng(0)
     for number in range(60):
         name = ("rows", "columns")[number % 2]
-        values = random.integers(1500, 2500, (60, 240))
-        stripes = np.broadcast_to((np.arange(60) // 6 % 2 * 4095)[:, None], (60, 60))
+        values = np.kron(random.integers(800, 3300, (4, 16)), np.ones((15, 15), int))  # no two are near copies
+        phase, width = random.integers(0, 12), random.integers(5, 8)
+        stripes = np.broadcast_to(((np.arange(60) + phase) // width % 2 * 4095)[:, None], (60, 60))
         at = int(random.choice([0, 180]))
         values[:, at : at + 60] = stripes if name == "rows" else stripes.T
         values = np.full_like(values, 77) if number == 58 else values
