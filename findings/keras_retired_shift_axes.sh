@@ -17,8 +17,8 @@ set -euo pipefail
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet keras==3.15.1 numpy==2.4.6 pillow==13.0.0 scipy==1.17.1
-export KERAS_HOME="$folder/keras" KERAS_BACKEND=numpy PYTHONWARNINGS=ignore
+"$folder/venv/bin/pip" install --quiet keras==3.15.1 jax==0.10.2 numpy==2.4.6 pillow==13.0.0 scipy==1.17.1
+export KERAS_HOME="$folder/keras" KERAS_BACKEND=jax PYTHONWARNINGS=ignore
 "$folder/venv/bin/python" - <<'PY'
 import sys
 

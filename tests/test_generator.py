@@ -45,9 +45,9 @@ def make(photos: Callable[..., Path]) -> Iterator[Make]:
 class Recording(ImageGenerator):
     """Remembers which batches were given."""
 
-    def _batch(self, epoch: int, index: int, is_learning: bool = False) -> Any:
+    def _batch(self, epoch: int, index: int, verb: str = "") -> Any:
         vars(self).setdefault("given", []).append((epoch, index))
-        return super()._batch(epoch, index, is_learning)
+        return super()._batch(epoch, index, verb)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -232,6 +232,8 @@ def test_a_bad_file_gives_its_place_to_the_next_of_its_batch(make: Make) -> None
     assert np.array_equal(images[2], images[1])
     assert labels.tolist() == generator.classes[order[[0, 2, 2, 3, 4]]].tolist()
     assert generator.skipped == [(bad, "not an image in a format that can be read")]
+    generator.epoch = 0
+    assert np.flatnonzero(np.isnan(network().predict(generator, verbose=0)).any(axis=1)).tolist() == [1]
     Image.new("RGB", (20, 20), "red").save(bad, "JPEG")
     generator.epoch = 5
     assert all(not np.array_equal(image, pixels.load(bad, 16)) for image in np.concatenate([b for b, _ in generator]))

@@ -57,11 +57,11 @@ class Targets(NamedTuple):
 class BatchGenerator(keras.utils.PyDataset):
     """Batches of images and targets from a source of decoded pixels.
 
-    A file that cannot be read is listed in ``skipped`` and a warning names it. Where rows belong to files by their place
-    (without shuffling, or where there are no targets), its row is NaN, so that row i of ``predict`` always belongs to
-    ``filenames[i]``; Keras's ``fit`` and ``evaluate`` get the batch without that row. Where samples are shuffled with their
-    targets, its place is taken by the next good sample of the same batch, or of the batch after it: no shape changes. A file
-    whose content is to blame is not tried again, any other once more.
+    A file that cannot be read is listed in ``skipped`` and a warning names it. In ``predict``, and wherever rows belong to
+    files by their place (without shuffling, or without targets), its row is NaN: no file gets the prediction of another.
+    Keras's ``fit`` and ``evaluate`` get such a batch without that row. Where samples are shuffled with their targets, its
+    place is taken by the next good sample of the same batch, or of the batch after it: no shape changes. A file whose content
+    is to blame is not tried again, any other once more.
 
     Args:
         source: Gives decoded pixels; it is closed with the generator.
@@ -110,7 +110,7 @@ class BatchGenerator(keras.utils.PyDataset):
             raise IndexError(f"batch {index} of {len(self)}")
         # Keras's threads, where there are several, wait for the batch of their own number.
         place = self._passes.asked(index % len(self), is_ordered=self.workers <= 1)
-        return self._batch(*place, is_learning=self._verb() in _LEARNING)
+        return self._batch(*place, self._verb())
 
     def __iter__(self) -> Iterator[Any]:
         epoch = self.epoch
@@ -159,12 +159,12 @@ class BatchGenerator(keras.utils.PyDataset):
         with self._lock:
             self._source.close()
 
-    def _batch(self, epoch: int, index: int, is_learning: bool = False) -> Any:
-        """A batch; one for ``fit`` or ``evaluate`` has no rows of NaN."""
+    def _batch(self, epoch: int, index: int, verb: str = "") -> Any:
+        """A batch, for one of Keras's verbs or none: for ``fit`` and ``evaluate`` it has no rows of NaN."""
         if os.getpid() != self._process_id:
             raise _in_another_process()
         with self._lock:
-            pixels, samples, unread = self._filled(epoch, index, is_learning)
+            pixels, samples, unread = self._filled(epoch, index, verb)
         values = self._targets.values
         targets: Any = tuple(rows[samples] for rows in values) if isinstance(values, list) else values
         targets = targets[samples] if isinstance(targets, np.ndarray) else targets
@@ -190,12 +190,12 @@ class BatchGenerator(keras.utils.PyDataset):
         images[unread] = np.nan
         return images
 
-    def _filled(self, epoch: int, index: int, is_learning: bool) -> tuple[Array, Array, list[int]]:
+    def _filled(self, epoch: int, index: int, verb: str) -> tuple[Array, Array, list[int]]:
         """A batch's pixels and samples, and the places whose files were not read."""
         batch = self._source.get(epoch, index)
         if not batch.failures:
             return batch.pixels, batch.samples, []
-        in_place = self._keeps_places and not is_learning
+        in_place = verb == "predict" or (self._keeps_places and verb not in _LEARNING)
         self._note(batch, epoch, "rows of NaN" if in_place else "left out")
         if in_place:
             return batch.pixels, batch.samples, [*batch.failures]

@@ -110,8 +110,8 @@ class Flow(BatchGenerator):
         """Number of the batch that ``next`` gives."""
         return self._passes.cursor
 
-    def _batch(self, epoch: int, index: int, is_learning: bool = False) -> Any:
-        batch = super()._batch(epoch, index, is_learning)
+    def _batch(self, epoch: int, index: int, verb: str = "") -> Any:
+        batch = super()._batch(epoch, index, verb)
         self.total_batches_seen += 1
         if self._saving is not None:
             first = index * self.batch_size
