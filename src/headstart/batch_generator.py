@@ -60,8 +60,8 @@ class BatchGenerator(keras.utils.PyDataset):
     A file that cannot be read is listed in ``skipped`` and a warning names it. In ``predict``, and wherever rows belong to
     files by their place (without shuffling, or without targets), its row is NaN: no file gets the prediction of another.
     Keras's ``fit`` and ``evaluate`` get such a batch without that row. Where samples are shuffled with their targets, its
-    place is taken by the next good sample of the same batch, or of the batch after it: no shape changes. A file whose content
-    is to blame is not tried again, any other once more.
+    place is taken by the next good sample of the same batch, or of the batch after it: no shape changes. A file whose
+    content is to blame is not tried again, any other once more.
 
     Args:
         source: Gives decoded pixels; it is closed with the generator.
