@@ -13,7 +13,7 @@ from PIL import Image
 
 import headstart as hs
 from headstart.progress import Progress, Silent
-from headstart.search import Request, search
+from headstart.search import Request, _surveyed, search
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
@@ -109,6 +109,17 @@ def test_both_ends_see_the_same(
     command = [sys.executable, "-c", ASK_ONNX, str(tmp_path / "export"), *files]
     output = np.array(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     assert np.abs(output[:, 0] - answered[:, 1]).max() <= 1e-4
+
+
+def test_a_resumed_run_does_not_decide_again(
+    fitted: tuple[hs.Run, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decided when the run began stands in run.json, and holds for the trials that are left."""
+    run, data, _ = fitted
+    monkeypatch.setattr("headstart.search.survey", None)
+    found = _surveyed(Request(str(data)), hs.read_folder(data), run.folder.state)
+    assert found.rendering == hs.Model.load(run.path).part.rendering
+    assert found.rendering.frame == "squeeze"
 
 
 def test_a_model_decides_as_a_run_does(fitted: tuple[hs.Run, Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
