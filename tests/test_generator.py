@@ -20,9 +20,8 @@ from headstart.augmentation import Augmentation
 from headstart.errors import UsageError
 from headstart.generator import ImageGenerator
 from headstart.images import Geometry
-from headstart.passes import Passes
+from headstart.passes import Passes, Schedule
 from headstart.readers import read_arrays, read_folder
-from headstart.stream import Schedule
 
 Make = Callable[..., ImageGenerator]
 

@@ -643,3 +643,15 @@ def test_linked_folders_are_left_out_and_listed(photos: Callable[..., Path], tmp
     assert plain.filenames == of_keras(folder).filenames
     assert (plain.samples, followed.samples) == (8, 10)
     assert [entry.reason for entry in plain.skipped] == ["in a linked folder: follow_links=True"] * 2
+
+
+def test_label_maps_of_16_bits_keep_their_values(tmp_path: Path) -> None:
+    """As far as they are no more than 255: they are no measurements, which would be scaled by each picture."""
+    (tmp_path / "all").mkdir()
+    for i, top in enumerate((7, 200)):
+        labels = np.kron([[0, 3], [5, top]], np.ones((20, 20))).astype(np.uint16)
+        Image.fromarray(labels).save(tmp_path / "all" / f"{i}.png")
+    maker = ImageDataGenerator(rotation_range=30, interpolation_order=0)
+    with maker.flow_from_directory(tmp_path, class_mode=None, color_mode="grayscale", shuffle=False, **FLOW) as flow:
+        images = next(flow)
+    assert [set(np.unique(image)) for image in images] == [{0, 3, 5, 7}, {0, 3, 5, 200}]

@@ -22,8 +22,8 @@ import numpy as np
 from headstart.arguments import Rule, check, is_whole
 from headstart.dataset import Skipped
 from headstart.errors import UsageError
-from headstart.passes import Passes
-from headstart.stream import Batch, BatchSource, Schedule
+from headstart.passes import Passes, Schedule
+from headstart.stream import Batch, BatchSource
 
 __all__ = ["BatchGenerator", "Targets", "unfit"]
 

@@ -16,6 +16,8 @@ from headstart.transforms import Ranges, random_parameters, transform_image, vie
 
 __all__ = ["Frame", "FrameDecoder"]
 
+_LABELS = (0.0, 255.0)  # 16-bit label maps keep their values, as far as these fit into pixels
+
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -74,13 +76,14 @@ class FrameDecoder:
         data = read_file(path)
         facts["digest"] = hashlib.sha256(data).hexdigest()
         side = max(self._frame.height, self._frame.width)
-        # To smooth by a reduction would make new levels.
-        needed = pixels.MAX_PIXELS if self._filter == Image.Resampling.NEAREST else self._needed(side)
+        are_labels = self._frame.filter == "nearest"  # to smooth by a reduction would make new ones
+        needed = pixels.MAX_PIXELS if are_labels else self._needed(side)
 
         def draw(image: Image.Image) -> Pixels:
             return self._view(image, view)
 
-        prepared = pixels.prepare(data, pixels.Settings(side, 1.0, self._frame.filter), draw, needed)
+        settings = pixels.Settings(side, 1.0, self._frame.filter, integer_range=_LABELS if are_labels else None)
+        prepared = pixels.prepare(data, settings, draw, needed)
         facts |= zip(FACTS, prepared[1:], strict=True)
         return prepared.pixels
 

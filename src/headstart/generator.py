@@ -21,8 +21,9 @@ from headstart.dataset import Dataset
 from headstart.errors import UsageError
 from headstart.finish import LABELS, Finish, make_targets
 from headstart.images import DecodePool, Geometry, usable_cores
+from headstart.passes import Schedule
 from headstart.readers import read
-from headstart.stream import ArrayBatches, BatchSource, Copies, FileBatches, Schedule
+from headstart.stream import ArrayBatches, BatchSource, Copies, FileBatches
 
 __all__ = ["ImageGenerator"]
 

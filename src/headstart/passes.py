@@ -1,10 +1,48 @@
-"""Data: which batch of which epoch is next, whatever the order in which Keras asks."""
+"""Data: which samples come when: the order of an epoch, and which batch is next, whatever the order in which Keras asks."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Passes"]
+import numpy as np
+
+__all__ = ["Passes", "Schedule"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which samples an epoch's batches hold: a pure function of seed and epoch.
+
+    Attributes:
+        num_samples: How many there are; each comes once an epoch.
+        batch_size: Samples a batch; the last may have fewer.
+        is_shuffled: In another order in every epoch.
+        seed: Decides the orders.
+    """
+
+    num_samples: int
+    batch_size: int
+    is_shuffled: bool
+    seed: int
+
+    @property
+    def num_batches(self) -> int:
+        """Batches an epoch."""
+        return -(-self.num_samples // self.batch_size)
+
+    def size_of(self, index: int) -> int:
+        """Samples of a batch."""
+        return min(self.batch_size, self.num_samples - index * self.batch_size)
+
+    def order(self, epoch: int) -> Array:
+        """The numbers of all samples as they come in an epoch."""
+        if not self.is_shuffled:
+            return np.arange(self.num_samples)
+        return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
 
 
 class Passes:

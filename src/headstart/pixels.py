@@ -449,7 +449,7 @@ def _whole(picture: _Picture, settings: Settings, needed: int, orientation: obje
     image = picture.image
     if settings.frame == "squeeze":
         image = image.resize((needed, needed), FILTERS[settings.filter], reducing_gap=3.0)
-    elif (factor := min(image.size) // (3 * needed)) > 1:
+    elif settings.filter != "nearest" and (factor := min(image.size) // (3 * needed)) > 1:  # nearest makes no new levels
         image = image.reduce(factor)
     image = _shown(image, picture)
     return image.transpose(_TURNS[orientation]) if isinstance(orientation, int) and orientation in _TURNS else image

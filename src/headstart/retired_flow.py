@@ -12,8 +12,9 @@ from PIL import Image
 
 from headstart.batch_generator import BatchGenerator
 from headstart.handout import Decoded
+from headstart.passes import Schedule
 from headstart.retired_sources import Source
-from headstart.stream import Batch, BatchSource, Schedule
+from headstart.stream import Batch, BatchSource
 from headstart.transforms import Ranges, random_parameters, transform_array, view_random
 
 __all__ = ["ArrayViews", "Asked", "Flow", "Saving"]

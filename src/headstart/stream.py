@@ -7,7 +7,6 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
@@ -15,8 +14,9 @@ import numpy as np
 from headstart.augmentation import Augmentation
 from headstart.dataset import Dataset
 from headstart.images import Decoded, DecodePool, Geometry, decode_array
+from headstart.passes import Schedule
 
-__all__ = ["ArrayBatches", "Batch", "BatchSource", "Copies", "FileBatches", "Files", "Schedule"]
+__all__ = ["ArrayBatches", "Batch", "BatchSource", "Copies", "FileBatches", "Files"]
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -61,38 +61,6 @@ class BatchSource(Protocol):
 
     def close(self) -> None:
         """End what works for it. It begins again when it is asked."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Which samples an epoch's batches hold: a pure function of seed and epoch.
-
-    Attributes:
-        num_samples: How many there are; each comes once an epoch.
-        batch_size: Samples a batch; the last may have fewer.
-        is_shuffled: In another order in every epoch.
-        seed: Decides the orders.
-    """
-
-    num_samples: int
-    batch_size: int
-    is_shuffled: bool
-    seed: int
-
-    @property
-    def num_batches(self) -> int:
-        """Batches an epoch."""
-        return -(-self.num_samples // self.batch_size)
-
-    def size_of(self, index: int) -> int:
-        """Samples of a batch."""
-        return min(self.batch_size, self.num_samples - index * self.batch_size)
-
-    def order(self, epoch: int) -> Array:
-        """The numbers of all samples as they come in an epoch."""
-        if not self.is_shuffled:
-            return np.arange(self.num_samples)
-        return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
 
 
 class Copies:

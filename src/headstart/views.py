@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from headstart.amounts import Augmentation, Range
-from headstart.pixels import MAX_PIXELS
 from headstart.warp import Affine, resample
 
 __all__ = ["augment_image", "augment_square", "needed_side", "random_for", "view_drawer"]
@@ -65,8 +64,7 @@ def view_drawer(
 
 def needed_side(augmentation: Augmentation, size: int, crop: float = 0.95, filter: str = "bicubic") -> int:
     """Pixels that a picture's shorter side must have for the nearest view to be sharp."""
-    if filter == "nearest":
-        return MAX_PIXELS  # a reduction would make new levels
+    del filter
     return math.ceil(size / (crop * augmentation.least_share))
 
 
