@@ -221,7 +221,7 @@ def test_a_unit_is_learned_with_its_column() -> None:
         "D206": "w: 1 of 50 cells are no numbers in kg and count as missing (500 g)",
         "D213": "w: 1 of 50 cells have no unit and are read as kg",
     }
-    with pytest.warns(UserWarning, match="training data|read as kg") as told:
+    with pytest.warns(UserWarning, match="in kg|read as kg") as told:
         rows = encode({"w": ["7.5 kg", "7500 g", 7.5, "7.5"]}, encoding)
     assert rows[0] == rows[2] == rows[3] != rows[1]
     assert [str(warning.message) for warning in told] == [
@@ -422,7 +422,7 @@ def test_the_other_decimal_sign_is_reported_and_counts_for_the_whole_table() -> 
 
 def test_a_role_that_no_training_cell_had_is_reported() -> None:
     """Three digits after a sign that was never seen, unless a cell of the table tells what it is."""
-    encoding = encoding_of(a=texts(*map(str, range(9000))), b=texts(*[f"{i}.5" for i in range(9000)]))
+    encoding = encoding_of(a=texts(*[str(i * 7 % 3001) for i in range(9000)]), b=texts(*[f"{i}.5" for i in range(9000)]))
     with pytest.warns(UserWarning, match="training data") as told:
         encode({"a": ["1.234", "5"], "b": ["1,234", "5"]}, encoding)
     assert [str(warning.message) for warning in told] == [
