@@ -162,6 +162,7 @@ def test_it_comes_back(fitted: Fitted, tmp_path: Path) -> None:
 def test_rows_may_be_in_any_order_and_hold_anything(fitted: Fitted) -> None:
     """Columns are found by name; unseen words, missing cells and faulty numbers give an answer; a missing column is H115."""
     model, _, dataset, frame = fitted
+    assert model.encoding is not None
     turned = frame[list(frame)[::-1]].assign(extra=3).iloc[::-1]
     numbers = answers(model.predict(frame), dataset.task)
     np.testing.assert_allclose(answers(model.predict(turned), dataset.task), numbers[::-1], rtol=1e-5, atol=2e-6)
@@ -169,9 +170,11 @@ def test_rows_may_be_in_any_order_and_hold_anything(fitted: Fitted) -> None:
         {"size": ["much", None, "1e30"], "since": ["31.12.1999", "soon", None], "colour": ["mauve", "", "red"]}
     )
     odd = odd.assign(town=["Town 3 <é>", "elsewhere", None])
-    with pytest.warns(UserWarning, match="count as missing") as told:
+    low, high = model.encoding["columns"][[spec["name"] for spec in model.encoding["columns"]].index("size")]["range"]
+    with pytest.warns(UserWarning, match="count as missing|outside the range") as told:
         assert np.isfinite(answers(model.predict(odd), dataset.task)).all()
     assert {str(warning.message) for warning in told} == {
+        f"size: 1 of 1 values lie outside the range of the training data ({low:.7g} to {high:.7g}): 1e+30 to 1e+30",
         "size: 1 of 3 cells are no numbers and count as missing (much)",
         "since: 1 of 3 cells are no dates and count as missing (soon)",
     }

@@ -224,15 +224,13 @@ def test_periods_of_dates(form: str, holds: str, periods: list[float]) -> None:
     assert notes == []
 
 
-def test_names_of_months_and_weekdays_alone_are_categories() -> None:
-    """There are few, and each has a column of its own."""
+def test_names_of_weekdays_alone_are_categories_and_numbered_months_numbers() -> None:
+    """A weekday has no order among numbers; what stands behind the number of a month is its unit."""
     specs, _ = learn(
         day=texts([f"{'월화수목금토일'[m.weekday()]}요일" for m in MOMENTS]), month=texts([f"{m.month}월" for m in MOMENTS])
     )
-    assert {name: (spec["kind"], len(spec["levels"])) for name, spec in specs.items()} == {
-        "day": ("category", 7),
-        "month": ("category", 12),
-    }
+    assert (specs["day"]["kind"], len(specs["day"]["levels"])) == ("category", 7)
+    assert (specs["month"]["kind"], specs["month"]["written"]["unit"]) == ("number", "월")
 
 
 @pytest.mark.parametrize(
