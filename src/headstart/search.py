@@ -272,7 +272,6 @@ def _finish(job: Job, trials: list[Trial]) -> None:
     best = choice.shipped
     keys = ("trial", "val_loss", f"val_{best.metric}", "total_seconds")
     job.save(best={key: best.to_json()[key] for key in keys}, choice=choice.to_json())
-    job.progress.say(f"selected: {choice.reason}")
     named = {trial.name: trial for trial in trials}
     kept = job.model if job.model is not None and job.model[0] == best.trial else None
     model = kept[1] if kept else recall(job, named[best.trial])
