@@ -21,8 +21,11 @@ from headstart import conversion, export, pixels, verify_export
 from headstart.conversion import write_engine_graph
 from headstart.errors import ExportError
 from headstart.export import FORMATS, Exported, export_model
+from headstart.export_readme import USAGES, program, readme_text
 from headstart.fingerprint import file_digest
+from headstart.predictor import Predictor
 from headstart.runfolder import read_json, write_json
+from readme_program import run_program
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -160,7 +163,7 @@ def test_companions_lie_beside_the_exports(source: Path, shipped: tuple[Path, di
     out, _ = shipped
     names = {path.name for path in out.iterdir()}
     expected = {file for row in FORMATS.values() for file in row.files}
-    assert names == expected | {"signature.json", "golden.npz", "preprocess.py", "notes.txt"}
+    assert names == expected | {"signature.json", "golden.npz", "preprocess.py", "README.md", "notes.txt"}
     assert (out / "preprocess.py").read_bytes() == (source / "preprocess.py").read_bytes()
     assert (out / "model.keras").read_bytes() == (source / "model.keras").read_bytes()
     assert (out / "notes.txt").read_text() == "mine"
@@ -232,12 +235,12 @@ def test_onnx_export_says_how_to_build_a_tensorrt_engine(shipped: tuple[Path, di
     assert "--fp16" in signature["tensorrt_note"]
 
 
-def test_tensorrt_command_stands_only_where_the_onnx_file_does(
+def test_what_runtimes_are_told_stands_only_where_their_file_does(
     shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
 ) -> None:
-    """An export without an ONNX file says nothing of TensorRT, even if the signature it was made from did."""
+    """A Keras file alone says nothing of TensorRT or OpenVINO, even if the signature it was made from did."""
     export_model(shipped[0], ["keras"], tmp_path)
-    assert not {"tensorrt", "tensorrt_note"} & read_json(tmp_path / "signature.json").keys()
+    assert not {"tensorrt", "tensorrt_note", "openvino_options"} & read_json(tmp_path / "signature.json").keys()
 
 
 def _litert(path: Path) -> Any:
@@ -289,6 +292,55 @@ def test_openvino_graph_is_float32_with_an_open_batch(shipped: tuple[Path, dict[
     assert graph.input("image").partial_shape == openvino.PartialShape([-1, SIZE, SIZE, 3])
     assert graph.output("probabilities").partial_shape == openvino.PartialShape([-1, 3])
     assert openvino.Type.f16 not in {op.get_element_type() for op in graph.get_ops() if op.get_type_name() == "Constant"}
+
+
+def test_signature_says_what_openvino_has_to_be_told(shipped: tuple[Path, dict[str, Exported]]) -> None:
+    """Beside an OpenVINO file stands the option for float32."""
+    assert read_json(shipped[0] / "signature.json")["openvino_options"] == {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+# The programs of these start TensorFlow, and those of tables are run in any case.
+_SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("h5", "saved_model")]
+
+
+@pytest.mark.parametrize("name", [*(name for name in FORMATS if name not in ("h5", "saved_model")), *_SLOW])
+def test_readme_program_answers_as_predict_does(
+    name: str, source: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
+) -> None:
+    """What README.md says letter by letter, run without Headstart on image files: names, labels and probabilities."""
+    files = _image_files()
+    paths = [tmp_path / f"picture {number}.{'png' if number % 2 else 'jpg'}" for number in range(len(files))]
+    for path, content in zip(paths, files, strict=True):
+        path.write_bytes(content)
+    expected = Predictor(shipped[0]).predict([str(path) for path in paths])
+    told = run_program(shipped[0], name, paths, tmp_path)
+    assert [row["sample"] for row in told] == [row.path for row in expected]
+    assert [row["predicted"] for row in told] == [row.predicted for row in expected]
+    found = [[row[f"p_{label}"] for label in LABELS] for row in told]
+    np.testing.assert_allclose(found, np.stack([np.asarray(row.answers) for row in expected]), atol=1e-4)
+
+
+def test_readme_names_the_formats_that_are_there(
+    source: Path, shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
+) -> None:
+    """Each format has a usage; a later export adds its own to those that stay, and a file of the user's is not named."""
+    assert set(USAGES) == set(FORMATS)
+    (tmp_path / "model.h5").write_bytes(b"mine")
+    export_model(source, ["keras"], tmp_path)
+    export_model(source, ["onnx"], tmp_path)
+    text = (tmp_path / "README.md").read_text("utf-8")
+    assert [name for name in FORMATS if f"## {USAGES[name].title}" in text] == ["keras", "onnx"]
+    assert read_json(tmp_path / "signature.json")["digests"]["README.md"] == file_digest(tmp_path / "README.md")
+    whole = (shipped[0] / "README.md").read_text("utf-8")
+    assert [name for name in FORMATS if f"## {USAGES[name].title}" in whole] == list(FORMATS)
+
+
+def test_readme_holds_nothing_from_a_signature(source: Path) -> None:
+    """Whoever made a model has no say in what others run: hostile names change no letter of it."""
+    signature = read_json(source / "signature.json")
+    hostile = json.loads(json.dumps(signature))
+    hostile["labels"] = hostile["output"]["name"] = hostile["input"]["name"] = hostile["filter"] = '"); import os #```'
+    assert readme_text(list(FORMATS), hostile) == readme_text(list(FORMATS), signature)
 
 
 def test_again_replaces_one_format_and_keeps_the_others(
@@ -555,3 +607,9 @@ def test_import_is_light() -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(export.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_guide_shows_a_program_of_an_export() -> None:
+    """docs/guides/exporting.md has the program for OpenVINO as an export's README.md would, letter by letter."""
+    guide = Path(__file__).parents[1] / "docs" / "guides" / "exporting.md"
+    assert program("openvino", {"task": "multiclass"}) in guide.read_text("utf-8")

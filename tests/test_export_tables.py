@@ -22,6 +22,7 @@ from headstart.readers import read_table
 from headstart.runfolder import read_json
 from headstart.signature import _arguments
 from headstart.tasks import TASKS
+from readme_program import run_program
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = [
@@ -137,6 +138,28 @@ def test_every_format_answers_as_the_model_does(shipped: Shipped) -> None:
         for chosen in (slice(None), slice(3, 4)):
             output = task.to_answers(answered(shipped, name, rows.iloc[chosen]))
             np.testing.assert_allclose(output, expected[chosen], rtol=2e-4, atol=5e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_readme_program_answers_as_predict_does(name: str, shipped: Shipped, tmp_path: Path) -> None:
+    """What README.md says letter by letter, run without Headstart on a CSV file with text, gaps and odd numbers."""
+    model, _, out, exports, rows = shipped
+    if name not in exports:
+        pytest.skip("not exported here: each program is a process of its own")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    expected = model.predict(tmp_path / "rows.csv")
+    told = run_program(out, name, [tmp_path / "rows.csv"], tmp_path)
+    assert [row["sample"] for row in told] == list(range(1, len(rows) + 1))
+    assert model.dataset is not None
+    classes = model.dataset.classes
+    if model.dataset.task == "regression":
+        found = [[row["predicted"][target] for target in classes] for row in told]
+        wanted = expected[[f"predicted_{target}" for target in classes]]
+    else:
+        assert [row["predicted"] for row in told] == list(expected["predicted"])
+        found = [[row[f"p_{label}"] for label in classes] for row in told]
+        wanted = expected[[f"p_{label}" for label in classes]]
+    np.testing.assert_allclose(found, wanted.to_numpy(float), rtol=2e-4, atol=5e-6)
 
 
 def test_the_signature_says_how_to_ask(shipped: Shipped) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from headstart.conversion import Child, ask_child, convert, settle, staged
 from headstart.convert import FORMATS, TENSORRT_NOTE, Format, tensorrt_command
 from headstart.errors import ExportError, RunError
+from headstart.export_readme import OPENVINO_OPTIONS, README, readme_text
 from headstart.fingerprint import file_digest
 from headstart.runfolder import read_json, write_bytes, write_json
 
@@ -24,7 +25,7 @@ _LIMITS = {"from_inputs": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "change
 _COMPANIONS = ("golden.npz", "preprocess.py")
 _MODELS = ("model.keras", "model.npz")  # a network, or trees
 _SIGNATURE = "signature.json"
-_OF_THE_FOLDER = ("digests", "tensorrt", "tensorrt_note")  # what a signature says of the files beside it
+_OF_THE_FOLDER = ("digests", "tensorrt", "tensorrt_note", "openvino_options")  # what a signature says of the files beside it
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ def export_model(
 ) -> list[Exported]:
     """Write a trained model in several formats: either all are there, checked, or ``out`` is as it was.
 
-    Beside the exports lie ``signature.json`` (with the digest of every file, and beside an ONNX file the command that
-    makes a TensorRT engine of it), ``golden.npz`` and ``preprocess.py``.
+    Beside the exports lie ``README.md`` (a program for each format that is there), ``signature.json`` (with the digest of
+    every file, and beside an ONNX file the command that makes a TensorRT engine of it), ``golden.npz`` and
+    ``preprocess.py``.
     Earlier exports of the same model are replaced or kept; a file that Headstart did not write is never touched.
 
     Args:
@@ -80,7 +82,7 @@ def export_model(
     rows = _rows(formats)
     signature, model = _signature(source)
     _refuse_formats(model, rows)
-    written = [*_COMPANIONS, *(name for row in rows for name in row.files)]
+    written = [*_COMPANIONS, README, *(name for row in rows for name in row.files)]
     kept = _earlier_exports(out, source, signature, written)
     with staged(out) as staging:
         for name in (_SIGNATURE, *_COMPANIONS):
@@ -94,10 +96,13 @@ def export_model(
             Exported(row.name, out / row.file, _file_mb(staging, row), difference, seconds[row.name] + check_seconds)
             for row, (difference, check_seconds) in zip(rows, checks, strict=True)
         ]
+        ours = {name.split("/")[0] for name in (*kept, *written)}
+        present = [row.name for row in FORMATS.values() if row.file in ours]
+        write_bytes(staging / README, readme_text(present, signature).encode())
         digests = _origin(source, signature) | kept | _digests(staging, written)
         for name in written:
             settle(staging / name, out / name)
-        write_json(out / _SIGNATURE, _identity(signature) | {"digests": digests} | _engine(signature, digests))
+        write_json(out / _SIGNATURE, _identity(signature) | {"digests": digests} | _of_runtimes(signature, digests))
     return exports
 
 
@@ -191,16 +196,16 @@ def _identity(signature: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in signature.items() if key not in _OF_THE_FOLDER}
 
 
-def _engine(signature: dict[str, Any], digests: dict[str, str]) -> dict[str, str]:
-    if FORMATS["onnx"].file not in digests:
-        return {}
-    given = signature["input"]
-    if "encoding" in signature:  # TensorRT has no operations on text
-        return {}
-    return {
-        "tensorrt": shlex.join(tensorrt_command(given["name"], given["shape"][1:])),
-        "tensorrt_note": TENSORRT_NOTE,
-    }
+def _of_runtimes(signature: dict[str, Any], digests: dict[str, str]) -> dict[str, Any]:
+    """What the runtimes of the formats that are there have to be told."""
+    told: dict[str, Any] = {}
+    if FORMATS["openvino"].file in digests:
+        told["openvino_options"] = OPENVINO_OPTIONS
+    if FORMATS["onnx"].file in digests and "encoding" not in signature:  # TensorRT has no operations on text
+        given = signature["input"]
+        told["tensorrt"] = shlex.join(tensorrt_command(given["name"], given["shape"][1:]))
+        told["tensorrt_note"] = TENSORRT_NOTE
+    return told
 
 
 def _origin(source: Path, signature: dict[str, Any]) -> dict[str, str]:
