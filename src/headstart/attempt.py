@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,10 +15,13 @@ from headstart.determinism import be_deterministic
 from headstart.errors import HeadstartError, OutOfMemoryError
 from headstart.features import Features
 from headstart.folds import cross_validate
+from headstart.format_probe import FormatProbe
 from headstart.gathering import features_of, views_of
 from headstart.job import Job
 from headstart.leaderboard import Row
 from headstart.model import Model
+from headstart.networks import is_own
+from headstart.part_b import PartB
 from headstart.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLDS
 from headstart.runfolder import read_json, write_csv, write_json
 from headstart.session import clear_session
@@ -28,6 +32,7 @@ from headstart.trials import Trial
 
 __all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
 
+_PROBE_SECONDS = 60.0  # for the formats of a network that was trained sooner than it could be converted
 _MEASURED_ROWS = 64  # for the milliseconds a sample; more would only take longer
 
 
@@ -40,7 +45,8 @@ def attempt(job: Job, trial: Trial) -> None:
     features = features_of(job, trial.part)
     if isinstance(features, Features) and trial.recipe.views > 1:
         features = features.plus(views_of(job, trial))
-    model, trained = _train(job, trial, features)
+    with _probe(job, trial, features) if is_own(trial.recipe.network) else nullcontext():
+        model, trained = _train(job, trial, features)
     job.interrupted = trained.interrupted
     if trained.weights_of_classes:
         counts = np.bincount(job.learning.labels[job.learning.indices("train")])
@@ -67,6 +73,15 @@ def attempt(job: Job, trial: Trial) -> None:
     if job.best is row:
         job.model = trial.name, model
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, {row.measured}, {row.total_seconds:.1f} s")
+
+
+def _probe(job: Job, trial: Trial, features: AnyFeatures) -> FormatProbe:
+    """Find out while a network of the user's own is trained which formats it cannot be shipped in, and say so."""
+    train = job.learning.indices("train")
+    shape = features.rows(train[:1]).shape[1:]
+    network, _ = PartB(trial.part, trial.recipe, job.learning, shape, len(train), features.code_sizes).build()
+    patience_seconds = max(0.0, min(_PROBE_SECONDS, job.budget.spare()))
+    return FormatProbe(network, lambda told: job.progress.say(f"{trial.name} {told}"), patience_seconds)
 
 
 def _num_folds(job: Job, trial: Trial) -> int:

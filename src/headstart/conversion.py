@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from headstart.convert import FORMATS, Format
+from headstart.convert import FORMATS, NO_COUNTERPART, Format
 from headstart.errors import ExportError
 from headstart.runfolder import replacing
 
@@ -74,7 +74,8 @@ def convert(
         The seconds that each format took.
 
     Raises:
-        ExportError: The conversion failed (H403), or was ended from outside or by its time limit (H406).
+        ExportError: The conversion failed (H403), was ended from outside or by its time limit (H406), or the format lacks
+            operations of the network (H408).
     """
     formats = [row.name for row in rows]
     request = {"keras_file": str(keras_file), "folder": str(folder), "formats": formats, **names}
@@ -90,15 +91,31 @@ def convert(
             exit_code=1,
         )
     if reason:
-        raise ExportError(
-            "H403",
-            f"{keras_file.name} could not be converted",
-            received=reason,
-            expected="a model of built-in Keras layers",
-            advice="see which runtimes are installed: headstart stack",
+        raise _failed(keras_file, reason)
+    return seconds
+
+
+def _failed(keras_file: Path, reason: str) -> ExportError:
+    """The error for what the converter said, which begins with the format where one is at fault."""
+    named, _, told = reason.partition(": ")
+    others = f"take other formats: --to {' '.join(name for name in FORMATS if name != named)}"
+    if told.startswith(NO_COUNTERPART):
+        return ExportError(
+            "H408",
+            f"the model cannot be written as {named}",
+            received=told.removeprefix(f"{NO_COUNTERPART}: "),
+            expected=f"a network of operations that {named} has",
+            advice=f"{others}; or fit a network of other layers or activations",
             exit_code=1,
         )
-    return seconds
+    return ExportError(
+        "H403",
+        f"{keras_file.name} could not be converted",
+        received=reason,
+        expected="a model of built-in Keras layers",
+        advice=others if named in FORMATS else "see which runtimes are installed: headstart stack",
+        exit_code=1,
+    )
 
 
 def ask_child(script: str, request: dict[str, Any]) -> tuple[dict[str, float], str]:
@@ -127,7 +144,7 @@ class Child:
         # A group of its own: Ctrl-C in the terminal is for the parent to handle.
         self._process = subprocess.Popen(command, env={**os.environ, **_QUIET}, process_group=0, **pipes)  # type: ignore[call-overload]
 
-    def ask(self, request: dict[str, Any], timeout_seconds: float = _CHILD_SECONDS) -> tuple[dict[str, float], str]:
+    def ask(self, request: dict[str, Any], timeout_seconds: float = _CHILD_SECONDS) -> tuple[dict[str, Any], str]:
         """Send a request, wait for the answer.
 
         Returns:
@@ -147,8 +164,13 @@ class Child:
             lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
             told = lines[-1].strip() if lines else "no message"
             return {}, told if code > 0 else f"{self._script} was killed by signal {-code}: {told}"
-        answer: dict[str, float] = json.loads(output.decode("utf-8", "replace").splitlines()[-1])
+        answer: dict[str, Any] = json.loads(output.decode("utf-8", "replace").splitlines()[-1])
         return answer, ""
+
+    def stop(self) -> None:
+        """End it while another thread waits for its answer; that thread gets none."""
+        if self._process.poll() is None:
+            self._process.kill()
 
     def close(self) -> None:
         """End it, if it still runs."""

@@ -20,9 +20,18 @@ from typing import Any
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # nothing is reported to anyone
 
-__all__ = ["FORMATS", "TENSORRT_NOTE", "Format", "Trained", "main", "tensorrt_command"]
+__all__ = [
+    "FORMATS",
+    "NO_COUNTERPART",
+    "TENSORRT_NOTE",
+    "Format",
+    "Trained",
+    "main",
+    "tensorrt_command",
+]
 
-_OPSET = 18  # the newest that every ONNX runtime of the last two years reads
+NO_COUNTERPART = "the format lacks what the network needs"  # so a reason begins that is the network's own
+
 _ENGINE_BATCHES = {"min": 1, "opt": 8, "max": 64}
 
 TENSORRT_NOTE = (
@@ -54,8 +63,11 @@ class Trained:
         """The Keras model, loaded without running any code from the file."""
         import keras
 
+        from headstart.tensorflow_to_onnx import inline_constants
+
         model = keras.models.load_model(self.keras_file, compile=False, safe_mode=True)
         model.trainable = False
+        inline_constants(model)
         return model
 
     @cached_property
@@ -74,6 +86,7 @@ class Trained:
         import tensorflow as tf
 
         from headstart.table_tensorflow import tf_encoder, tf_trees
+        from headstart.tensorflow_to_onnx import inlined
 
         table = self.table or {}
         encode, held = tf_encoder(table["encoding"])
@@ -90,13 +103,16 @@ class Trained:
             named = {spec["name"]: columns[argument] for argument, spec in zip(table["arguments"], specs, strict=True)}
             return {self.output: answer(encode(named))}
 
-        return tf.function(forward).get_concrete_function(**arguments), held
+        with inlined():
+            return tf.function(forward).get_concrete_function(**arguments), held
 
     @cached_property
     def function(self) -> Any:
         """The forward pass in TensorFlow: a named input to a dictionary of named outputs, for any batch size."""
         import keras
         import tensorflow as tf
+
+        from headstart.tensorflow_to_onnx import inlined
 
         (given,) = self.model.inputs
         names = [self.output] if self.output else self.model.output_names
@@ -106,7 +122,10 @@ class Trained:
             outputs = keras.tree.flatten(self.model(batch, training=False))
             return dict(zip(names, outputs, strict=True))
 
-        return tf.function(forward, input_signature=[spec])
+        function = tf.function(forward, input_signature=[spec])
+        with inlined():
+            function.get_concrete_function()  # traced here, once for all formats
+        return function
 
 
 @dataclass(frozen=True)
@@ -161,10 +180,9 @@ def _write_onnx(trained: Trained, path: Path) -> None:
 
         graph = onnx_trees(trained.trees, trained.output, (trained.table or {})["scaling_of_targets"])
     else:
-        import tf2onnx
+        from headstart.tensorflow_to_onnx import to_onnx
 
-        function = trained.function
-        graph, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=_OPSET)
+        graph = to_onnx(trained.function)
     if trained.table is not None:
         from headstart.table_graph import merge, onnx_encoder
 
@@ -235,23 +253,31 @@ def main() -> int:
     """Write the formats that standard input asks for; the last line of standard output is a JSON object of seconds.
 
     The request is ``{"keras_file", "folder", "formats": [...], "output", "labels", "table"}``. On a failure the last line of
-    standard error says in which format and why.
+    standard error says in which format and why. With ``"each": true`` the others are written all the same, and the object
+    holds the reasons of those that failed.
     """
     import keras  # noqa: F401 - the slow part, done while the request is still being prepared
+
+    from headstart.tensorflow_to_onnx import NoCounterpartError
 
     request = json.load(sys.stdin)
     trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}
+    refused: dict[str, str] = {}
     for name in request["formats"]:
         start = time.perf_counter()
         try:
             FORMATS[name].write(trained, Path(request["folder"]) / FORMATS[name].file)
         except ImportError as error:
             return _fail(f"{name} needs a package that is not there: pip install {error.name}")
+        except NoCounterpartError as error:
+            refused[name] = f"{NO_COUNTERPART}: {error}"
         except Exception as error:  # noqa: BLE001  the converters share no base class, and the parent tells the user
-            return _fail(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}")
+            refused[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if name in refused and not request.get("each"):
+            return _fail(f"{name}: {refused[name]}")
         seconds[name] = time.perf_counter() - start
-    sys.stdout.write(f"\n{json.dumps(seconds)}\n")
+    sys.stdout.write(f"\n{json.dumps(refused if request.get('each') else seconds)}\n")
     return 0
 
 

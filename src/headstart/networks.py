@@ -21,7 +21,7 @@ from headstart.yardsticks import YARDSTICKS
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ENSEMBLES", "NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "join"]
+__all__ = ["ENSEMBLES", "NETWORKS", "Joined", "Network", "adopt", "build_head", "find_network", "is_own", "join"]
 
 HIDDEN_UNITS = 256
 DROPOUT = 0.5
@@ -109,6 +109,11 @@ NETWORKS: dict[str, Network] = {
 }
 ENSEMBLES = ("ensemble", "fold_ensemble")  # trials that are made of others
 _OURS = frozenset((*NETWORKS, *YARDSTICKS, *ENSEMBLES, PIXELS, TABLE))
+
+
+def is_own(name: str) -> bool:
+    """Whether a network is the user's own, so that nobody has tried before what it can be converted to."""
+    return name not in _OURS
 
 
 def find_network(name: str, options: Mapping[str, Any]) -> Network:

@@ -1,8 +1,8 @@
-"""The whole: answers from the exported graph, without Keras. Files or rows in, answers out, bad files named."""
+"""The whole: answers from the exported graph, or from Keras where there is none. Files or rows in, bad files named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,8 +13,9 @@ from headstart.dataset import Dataset, Skipped, natural_key
 from headstart.engines import OpenVINOEngine, read_graph
 from headstart.frames import Known
 from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
+from headstart.keras_graph import KerasGraph
 from headstart.runfolder import read_json
-from headstart.signature import add_graph, thresholds_of
+from headstart.signature import has_graph, thresholds_of
 from headstart.table_features import cells_to_read
 from headstart.tasks import TASKS
 
@@ -142,7 +143,7 @@ class Predictor:
 
     Raises:
         RunError: The folder holds no signature (H502).
-        ExportError: There is no graph and none could be made (H402, H403).
+        ExportError: There is no graph, and neither could one be made (H402, H406) nor can Keras load the model (H409).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -154,15 +155,12 @@ class Predictor:
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
         self._set_aside = tuple(signature.get("set_aside", ()))
-        if not (folder / ("model.onnx" if self.encoding else "model.xml")).is_file():
-            add_graph(folder)  # of a run that ended before its graph was made
+        keras_graph = None if has_graph(folder) else KerasGraph(folder / "model.keras")
         if self.encoding:
-            import onnxruntime
-
-            self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+            self._output = keras_graph.rows_of(self.encoding) if keras_graph else _onnx_output(folder / "model.onnx")
             return
         self.geometry = Geometry(signature["size"], signature["crop"], signature["filter"])
-        self._engine = OpenVINOEngine(read_graph(folder / "model.xml"), "predict")
+        self._engine = keras_graph or OpenVINOEngine(read_graph(folder / "model.xml"), "predict")
 
     @property
     def key(self) -> str:
@@ -222,20 +220,30 @@ class Predictor:
         Raises:
             DatasetError: A column that the model reads is not there (H115).
         """
-        spec = self.encoding or {}
-        feeds = {
-            name: column.reshape(-1, 1).astype(object if column.dtype.kind == "U" else column.dtype)
-            for name, column in cells_to_read(table, spec).items()
-        }
-        output = (
-            self._session.run(None, feeds)[0] if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
-        )
-        told = self._told(np.asarray(output))
+        cells = cells_to_read(table, self.encoding or {})
+        output = self._output(cells) if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
+        told = self._told(output)
         return [Prediction(str(n), *answer, "") for n, answer in zip(table.row_numbers(), told, strict=True)]
 
     def _told(self, output: Array) -> list[tuple[str, Array]]:
         answers = TASKS[self.task].to_answers(output)
         return list(zip(verdicts(self.task, self.classes, answers, self.thresholds), answers, strict=True))
+
+
+def _onnx_output(file: Path) -> Callable[[Mapping[str, Array]], Array]:
+    """From typed columns of a table to outputs, by the graph that holds the encoder too."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+    def output(cells: Mapping[str, Array]) -> Array:
+        feeds = {
+            name: column.reshape(-1, 1).astype(object if column.dtype.kind == "U" else column.dtype)
+            for name, column in cells.items()
+        }
+        return np.asarray(session.run(None, feeds)[0])
+
+    return output
 
 
 def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> list[Prediction]:

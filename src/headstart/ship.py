@@ -77,7 +77,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
             with watch.stage("convert for predict"):
                 graph.result()
         except ExportError as error:
-            progress.say(f"no graph for quick predictions: {error.title}; predict will try again")
+            progress.say(f"no graph for quick predictions: {error.title} ({error.received}); predict will use Keras")
         except KeyboardInterrupt:
             cargo.converter.close()  # the pool waits for it before it lets us go
             raise

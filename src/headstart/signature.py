@@ -17,7 +17,8 @@ from PIL import Image
 from headstart import encoding, pixels
 from headstart.conversion import Child
 from headstart.dataset import Dataset
-from headstart.export import FORMATS, export_model
+from headstart.errors import ExportError
+from headstart.export import FORMATS, Format, export_model
 from headstart.extractor import PartA
 from headstart.fingerprint import file_digest
 from headstart.images import Geometry, decode_array
@@ -26,7 +27,7 @@ from headstart.splits import strata
 from headstart.table_features import training_cells
 from headstart.tasks import TASKS
 
-__all__ = ["Signed", "add_graph", "sign", "thresholds_of"]
+__all__ = ["Signed", "add_graph", "has_graph", "sign", "thresholds_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -153,9 +154,9 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
         timeout_seconds: The converter is ended after so long.
 
     Raises:
-        ExportError: The conversion failed (H403) or its result disagrees with the model (H402).
+        ExportError: The conversion failed (H403, H408), was stopped (H406), or its result disagrees with the model (H402).
     """
-    format = FORMATS["onnx" if "encoding" in read_json(folder / "signature.json") else "openvino"]
+    format = _graph_format(read_json(folder / "signature.json"))
     with tempfile.TemporaryDirectory(prefix=".graph-", dir=folder) as scratch:
         out = Path(scratch) / "export"
         export_model(folder, [format.name], out, child=child, timeout_seconds=timeout_seconds)
@@ -164,6 +165,27 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
     signature = read_json(folder / "signature.json")
     signature["digests"] |= {name: file_digest(folder / name) for name in format.files}
     write_json(folder / "signature.json", signature)
+
+
+def has_graph(folder: Path) -> bool:
+    """Whether a graph lies beside a signed model; one that is missing is made, where the model can be converted.
+
+    Raises:
+        ExportError: The conversion was stopped (H406), or its result disagrees with the model (H402).
+    """
+    if (folder / _graph_format(read_json(folder / "signature.json")).file).is_file():
+        return True
+    try:
+        add_graph(folder)  # of a run that ended before its graph was made
+    except ExportError as error:
+        if error.code not in ("H403", "H408"):
+            raise
+        return False
+    return True
+
+
+def _graph_format(signature: dict[str, Any]) -> Format:
+    return FORMATS["onnx" if "encoding" in signature else "openvino"]
 
 
 def _chosen(dataset: Dataset, size_of: Callable[[int], int]) -> list[int]:
