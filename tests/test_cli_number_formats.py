@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
 Call = Callable[..., tuple[int, str, str]]
 GERMAN = str.maketrans(",.", ".,")
 
 
-def written(values: pd.DataFrame, forms: dict[str, str], to: dict[int, str] | None = None) -> pd.DataFrame:
+def written(values: pd.DataFrame, forms: dict[str, str], to: dict[int, int] | None = None) -> pd.DataFrame:
     """The same numbers as text."""
     return pd.DataFrame({name: [form.format(v).translate(to or {}) for v in values[name]] for name, form in forms.items()})
 
