@@ -268,10 +268,18 @@ def main() -> int:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # this process is ours: OpenVINO reports nothing
     import keras  # noqa: F401 - the slow part, done while the request is still being prepared
 
+    request = json.load(sys.stdin)
+    with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
+        tempfile.tempdir = scratch  # what TensorFlow leaves among temporary files goes with this folder
+        try:
+            return _write(request)
+        finally:
+            tempfile.tempdir = None
+
+
+def _write(request: dict[str, Any]) -> int:
     from headstart.tensorflow_to_onnx import NoCounterpartError
 
-    request = json.load(sys.stdin)
-    tempfile.tempdir = request["folder"]  # what TensorFlow leaves among temporary files goes when this folder does
     trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}
     refused: dict[str, str] = {}
