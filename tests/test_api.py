@@ -137,7 +137,7 @@ def test_resume_refuses_another_backend(tmp_path: Path) -> None:
     import keras
 
     other = next(name for name in ("tensorflow", "torch", "jax") if name != keras.backend.backend())
-    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "backend": other, "request": None}))
+    (tmp_path / "run.json").write_text(json.dumps({"format": 2, "backend": other, "request": None}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headstart.stack.find_spec", lambda name: object())
         with pytest.raises(UsageError) as caught:
@@ -155,7 +155,7 @@ def test_resume_of_no_run(tmp_path: Path) -> None:
 
 def test_resume_puts_networks_back(tmp_path: Path) -> None:
     """A run folder holds the names of networks of one's own; ``networks`` brings their code."""
-    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "request": None}))
+    (tmp_path / "run.json").write_text(json.dumps({"format": 2, "request": None}))
     with pytest.raises(RunError) as caught:
         hs.resume(tmp_path, networks=[narrow])
     assert caught.value.code == "H511"

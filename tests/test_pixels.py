@@ -539,3 +539,15 @@ def test_the_file_works_alone(tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-c", script], cwd=tmp_path, env={}, capture_output=True, check=True
     )
     assert done.stdout == pixels.load(tmp_path / "picture.png", 16).tobytes()
+
+
+@pytest.mark.parametrize("channels", [2, 4], ids=["LA", "RGBA"])
+@pytest.mark.parametrize("alpha", [65535, 60000], ids=["opaque", "see-through"])
+def test_the_bits_in_use_are_those_of_the_colours(channels: int, alpha: int) -> None:
+    """Alpha has all 16 bits whatever the instrument's colours have: 12 bits become black to white beside it too."""
+    values = np.random.default_rng(0).integers(0, 4096, (32, 32, channels)).astype(np.uint16)
+    values[..., -1] = alpha
+    data = deep_png(values)
+    assert pixels.see(io.BytesIO(data)).high < 4096
+    shown = pixels.load(data, 32, crop=1.0, integer_range=(0, 4095))
+    assert shown.max() - shown.min() > 200

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.row_counters import numbers_rows
+from headstart.row_counters import numbering_columns, numbers_rows
 
 
 @given(
@@ -42,3 +42,13 @@ def test_few_rows_and_fractions_are_no_row_numbers() -> None:
     """Nor are cells that are all the same."""
     for values in (np.arange(9.0), np.arange(100) / 2, np.ones(100), np.zeros(0), np.full(30, np.inf)):
         assert not numbers_rows(values, np.arange(len(values)))
+
+
+def test_permutations_of_a_designed_experiment_are_features() -> None:
+    """Several columns without repeats are no numberings of the rows; beside one that is in step they stay too."""
+    random = np.random.default_rng(0)
+    rows = np.arange(64)
+    design = {name: (random.permutation(100)[:64].astype(float), rows) for name in ("load", "gain", "bias")}
+    assert numbering_columns(design) == set()
+    assert numbering_columns(design | {"n": (rows + 5.0, rows)}) == {"n"}
+    assert numbering_columns({"load": design["load"]}) == {"load"}

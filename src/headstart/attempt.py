@@ -79,6 +79,7 @@ def attempt(job: Job, trial: Trial) -> None:
 
 def _probe(job: Job, trial: Trial, features: AnyFeatures) -> FormatProbe:
     """Find out while a network of the user's own is trained which formats it cannot be shipped in, and say so."""
+    be_deterministic(job.state["threads"])  # before TensorFlow starts its threads for this network
     train = job.learning.indices("train")
     shape = features.rows(train[:1]).shape[1:]
     network, _ = PartB(trial.part, trial.recipe, job.learning, shape, len(train), features.code_sizes).build()

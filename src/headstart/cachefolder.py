@@ -15,14 +15,25 @@ _OWNER_ONLY = 0o700
 
 
 def cache_folder() -> Path:
-    """Path of the cache: ``HEADSTART_CACHE``, or ``headstart`` in the user's own cache folder. It may not exist yet."""
+    """Path of the cache: ``HEADSTART_CACHE``, or ``headstart`` in the user's own cache folder. It may not exist yet.
+
+    Raises:
+        StackError: No folder was named, and the user has no home (H601).
+    """
     if chosen := os.environ.get("HEADSTART_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "headstart"
+        return Path(os.environ.get("LOCALAPPDATA") or _home()) / "headstart"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "headstart"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headstart"
+        return _home() / "Library" / "Caches" / "headstart"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "headstart"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # a user without an entry in the system's list of users, and no HOME
+        raise disk_refused(Path("~"), "this user has no home folder") from error
 
 
 def private_folder(name: str) -> Path:

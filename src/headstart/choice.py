@@ -69,7 +69,7 @@ def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | 
     """Choose the trial to ship.
 
     The lowest ``val_loss`` wins, whatever kind of model has it. A yardstick ships in fewer formats than a network, so
-    where networks are within one standard error of it, in a comparison of paired losses, the lowest of those is chosen
+    where the best network is within one standard error of it, in a comparison of paired losses, that network is chosen
     instead: the one-standard-error rule of L. Breiman, J. Friedman, R. Olshen and C. Stone (1984), "Classification and
     regression trees".
 
@@ -90,8 +90,9 @@ def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | 
     differences = {row.trial: paired_difference(losses(row.trial), reference, groups) for row in others}
     if best.part_b not in YARDSTICKS:
         return Choice(best, best, differences)
-    near = [row for row in others if row.part_b not in YARDSTICKS and differences[row.trial].is_noise]
-    return Choice(lowest(near) or best, best, differences)
+    network = lowest(row for row in others if row.part_b not in YARDSTICKS)
+    is_near = network is not None and differences[network.trial].is_noise
+    return Choice(network if network is not None and is_near else best, best, differences)
 
 
 def lowest(rows: Iterable[Row]) -> Row | None:

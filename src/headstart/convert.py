@@ -288,7 +288,7 @@ def _write(request: dict[str, Any]) -> int:
         try:
             FORMATS[name].write(trained, Path(request["folder"]) / FORMATS[name].file)
         except ImportError as error:
-            return _fail(f"{name} needs a package that is not there: pip install {error.name}")
+            refused[name] = f"it needs a package that is not there: pip install {error.name}"
         except NoCounterpartError as error:
             refused[name] = f"{NO_COUNTERPART}: {error}"
         except Exception as error:  # noqa: BLE001  the converters share no base class, and the parent tells the user

@@ -899,7 +899,7 @@ def _spans(layout: _Layout, reading: Spec) -> dict[str, Span] | None:
     """Where each field stands by a reading; None where the layout does not fit it."""
     holds, parts = reading["holds"], layout.parts
     if not parts:  # a time before another is a span, and the other no offset: 13:00-14:00
-        return layout.clock if holds == "time" and "zh" not in layout.clock else None
+        return layout.clock if holds == "time" and ("zh" not in layout.clock or layout.sign > 0) else None
     if len(parts) == 1:
         order = reading["order"] if reading["digits"] else "YMD"
         fields = _COMPACT.get((order, parts[0].width))

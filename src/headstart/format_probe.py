@@ -34,26 +34,34 @@ class FormatProbe:
     def __init__(self, network: keras.Model, report: Callable[[str], None], patience_seconds: float) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="headstart-probe-", ignore_cleanup_errors=True)
         self._report, self._patience_seconds = report, patience_seconds
-        network.save(Path(self._folder.name) / "model.keras")
-        self._child = Child("convert.py")
+        self._child: Child | None = None
         self._thread = Thread(target=self._ask, daemon=True)
+        try:
+            network.save(Path(self._folder.name) / "model.keras")
+        except Exception as error:  # noqa: BLE001 - whatever the configuration of a user's layer raises
+            report(f"cannot be saved: {type(error).__name__}: {' '.join(str(error).split())[:120]}")
+        else:
+            self._child = Child("convert.py")
 
     def __enter__(self) -> FormatProbe:
-        self._thread.start()
+        if self._child is not None:
+            self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._thread.join(self._patience_seconds)
-        self._child.stop()
-        self._thread.join()
+        if self._child is not None:
+            if kind is None:
+                self._thread.join(self._patience_seconds)
+            self._child.stop()
+            self._thread.join()
         self._folder.cleanup()
 
     def _ask(self) -> None:
-        folder = self._folder.name
+        child, folder = self._child, self._folder.name
+        assert child is not None
         request = {"keras_file": f"{folder}/model.keras", "folder": folder, "formats": _GRAPHS, "each": True}
-        refused, reason = self._child.ask(request | {"output": "", "labels": [], "table": None}, _PROBE_SECONDS)
-        if self._child.was_stopped:
+        refused, reason = child.ask(request | {"output": "", "labels": [], "table": None}, _PROBE_SECONDS)
+        if child.was_stopped:
             return
         if reason:  # it cannot even be loaded
             refused = dict.fromkeys(FORMATS, reason)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
@@ -21,7 +22,7 @@ from headstart.image_lists import Labelled, find_images, missing_images
 from headstart.labels import NumberFormats, listed, no_column
 from headstart.name_hints import is_id_name, is_measurement_name
 from headstart.number_formats import learn_numbers
-from headstart.row_counters import numbers_rows
+from headstart.row_counters import numbering_columns
 from headstart.skipping import Skipped
 from headstart.targets import Target, find_target, place_of
 
@@ -136,6 +137,9 @@ def dataset_of_table(
     if known is not None:
         target, image, task = known.targets or None, known.image, known.task
         group = known.group if known.group in cells.names else None
+        if known.group and group is None:
+            told = f"no column {printable(known.group)}: intervals treat all samples as independent"
+            warnings.warn(told, stacklevel=2)
     if folder is None and image is not None:
         folder = Path()  # of a frame: paths are relative to where we are
     is_of_features = known is not None and known.columns
@@ -255,23 +259,26 @@ def row_digests(table: Table) -> list[str]:
     So a copy of a row is known as one, though its id is another.
     """
     columns = {name: table.column(name) for name in sorted(table.names)}
-    telling = [cells for name, cells in columns.items() if not _names_rows(name, cells)]
+    naming = _naming_columns(columns)
+    telling = [cells for name, cells in columns.items() if name not in naming]
     texts = [[str(cell) for cell in cells.tolist()] for cells in telling or columns.values()]
     return [bytes_digest("\x1f".join(row).encode("utf-8", "backslashreplace")) for row in zip(*texts, strict=True)]
 
 
-def _names_rows(name: str, cells: Array) -> bool:
-    """Whether a column has another text in each row, or numbers them; one of dates or measurements does neither."""
-    if cells.dtype.kind == "M" or len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
-        return False
-    values = as_numbers(cells)
-    if np.isnan(values).all():
-        if not np.isnan(learn_numbers(cells).values).all():  # with units, or with signs between their digits
-            return False
-        return not are_dates(cells, _OF_DATES)
-    if not np.isfinite(values).all() or (values % 1 != 0).any() or is_measurement_name(name):
-        return False
-    return is_id_name(name) or numbers_rows(values, np.arange(len(values)))
+def _naming_columns(columns: Mapping[str, Array]) -> set[str]:
+    """Columns that have another text in each row, or number them; those of dates or measurements do neither."""
+    naming: set[str] = set()
+    whole: dict[str, tuple[Array, Array]] = {}
+    for name, cells in columns.items():
+        if cells.dtype.kind == "M" or len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
+            continue
+        values = as_numbers(cells)
+        if np.isnan(values).all():
+            has_units = not np.isnan(learn_numbers(cells).values).all()  # or signs between the digits
+            naming |= set() if has_units or are_dates(cells, _OF_DATES) else {name}
+        elif np.isfinite(values).all() and (values % 1 == 0).all() and not is_measurement_name(name):
+            whole[name] = values, np.arange(len(values))
+    return naming | {name for name in whole if is_id_name(name)} | numbering_columns(whole)
 
 
 def _is_split(table: Table, column: str) -> bool:

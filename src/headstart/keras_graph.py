@@ -17,7 +17,7 @@ __all__ = ["KerasGraph"]
 
 Array = np.ndarray[Any, Any]
 
-_BATCH = 32
+_BATCH, _BATCH_OF_ROWS = 32, 4096
 
 
 class KerasGraph:
@@ -57,7 +57,7 @@ class KerasGraph:
 
     def rows_of(self, encoding: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], Array]:
         """A function from typed columns of a table, at least one row of them, to outputs ``(n, units)``."""
-        return lambda cells: self._outputs(encode_typed(cells, encoding))
+        return lambda cells: self._outputs(encode_typed(cells, encoding), _BATCH_OF_ROWS)
 
-    def _outputs(self, batch: Array) -> Array:
-        return np.asarray(self._model.predict(batch.astype(np.float32), batch_size=_BATCH, verbose=0), np.float32)
+    def _outputs(self, batch: Array, batch_size: int = _BATCH) -> Array:
+        return np.asarray(self._model.predict(batch.astype(np.float32), batch_size=batch_size, verbose=0), np.float32)

@@ -37,6 +37,7 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
+_MIN_NUMBERS = 0.1  # share of the most frequent texts below which a column holds words
 _SIGNS = {".": "points", ",": "commas"}
 _NUMERIC = 0.95  # share of the cells with a value that are numbers, in a column that tells the decimal sign of its table
 _MAX_SHOWN = 40  # characters of a cell
@@ -84,12 +85,16 @@ def learn_numbers(texts: Array, decimal: str = "", separator: str = "") -> Learn
     """
     cells = texts.tolist()
     lines = "\n".join(cells)
-    signs, is_whole = signs_of(lines), "." not in lines
-    if (signs == ["."] or is_whole) and (values := plain_numbers(cells)) is not None:
-        written = PLAIN | {"whole": is_whole, "decimal": (is_whole and decimal) or "."}
+    signs, has_points = signs_of(lines), "." in lines
+    if (signs == ["."] or not has_points) and (values := plain_numbers(cells)) is not None:
+        is_whole = not has_points and bool((values[np.isfinite(values)] % 1 == 0).all())
+        written = PLAIN | {"whole": is_whole, "decimal": (decimal if not has_points else "") or "."}
         return LearnedNumbers(values, written, values, (texts != "").astype(np.float64))
     counts = Counter(cells)
     counts[""] = 0
+    if _are_words(counts):
+        nothing = np.full(len(counts), math.nan)
+        return LearnedNumbers(np.full(len(cells), math.nan), PLAIN, nothing, _array(counts.values()))
     usual = decimal or ("," if separator == ";" else ".")
     if len(signs) < 2:
         return _learned(cells, counts, signs[0] if signs else usual, is_sure=bool(signs or decimal))
@@ -100,6 +105,13 @@ def learn_numbers(texts: Array, decimal: str = "", separator: str = "") -> Learn
             only[next(iter(readings))] += counts[text]
     sign = max(_SIGNS, key=lambda each: (only[each], each == usual))
     return _learned(cells, counts, sign, is_sure=True)._replace(mixed=_mixed(found, only, sign))
+
+
+def _are_words(counts: Counter[str]) -> bool:
+    """Whether hardly any of the most frequent texts is a number, so that the others need not be tried."""
+    tried = counts.most_common(_NUM_TRIED)
+    num_numbers = sum(count for text, count in tried if readings_of(text))
+    return num_numbers < _MIN_NUMBERS * sum(count for _, count in tried)
 
 
 def _learned(cells: list[str], counts: Counter[str], sign: str, *, is_sure: bool) -> LearnedNumbers:

@@ -57,6 +57,7 @@ _OUTLIERS = 1e-4  # share of the pixels that may lie beyond a range on either si
 _MAX_MEASURED = 1 << 20  # pixels that tell the range of a picture
 _GROUNDS = (255, 0, 128)  # grey levels to show transparent parts on, the usual one first
 _MAX_LOST, _MIN_CONTRAST, _MIN_ALPHA = 1 / 3, 32, 16
+_MAX_ALPHA = 65535  # of channels of 16 bits
 _MAX_SHIFT = 3  # grey levels by which a colour profile may differ from sRGB and count as sRGB
 _OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # the byte order that gives the low byte
 
@@ -203,7 +204,7 @@ def see(file: BinaryIO) -> Seen:
         with _opened(io.BytesIO(data)) as image:
             decoded, _ = _wide_colours(data, image) or (image, _decode(image, 1))
             values = np.asarray(decoded)
-            return Seen(width, height, _kind(values), *_measured(values))
+            return Seen(width, height, _kind(values), *_measured(_without_alpha(values)))
     except MemoryError:
         raise
     except Exception as error:
@@ -376,16 +377,24 @@ def _scaled(values: Array, settings: Settings) -> Pixels:
 
     A picture that reaches further than twice the given range is of another kind, and has a range of its own.
     """
-    kind = _kind(values)
-    low, high = _measured(values)
+    kind, colours = _kind(values), _without_alpha(values)
+    low, high = _measured(colours)
     given = settings.integer_range if kind == "integer" else settings.float_range
     black, white = given or (low, high)
     if given is None or high - black > 2 * (white - black) or white - low > 2 * (white - black):
         black, white = natural_range(kind, low, high)
-    numbers = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    numbers = np.nan_to_num(colours.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     numbers -= np.float32(black)
     numbers *= np.float32(255.0 / ((white - black) or 1.0))
-    return np.rint(np.clip(numbers, 0.0, 255.0, out=numbers), out=numbers).astype(np.uint8)
+    levels = np.rint(np.clip(numbers, 0.0, 255.0, out=numbers), out=numbers).astype(np.uint8)
+    if colours.shape == values.shape:
+        return levels
+    alpha = np.rint(values[..., -1:] * (255.0 / _MAX_ALPHA)).astype(np.uint8)  # always uses the whole range
+    return np.concatenate([levels, alpha], axis=-1)
+
+
+def _without_alpha(values: Array) -> Array:
+    return values[..., :-1] if values.ndim == 3 and values.shape[2] == 4 else values
 
 
 def _ground(image: Image.Image) -> int:

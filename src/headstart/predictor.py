@@ -166,8 +166,9 @@ class Predictor:
         files, run = ("model.onnx",) if self.encoding else ("model.xml", "model.bin"), RunFolder(folder)
         self._graph = folder / files[0]
         if not has_graph(folder):
-            run.check("model.keras")
-            graph = KerasGraph(folder / "model.keras")
+            self._graph = folder / "model.keras"
+            run.check(self._graph.name)
+            graph = KerasGraph(self._graph)
             self._engine = graph
             if self.encoding:
                 self._output = graph.rows_of(self.encoding)

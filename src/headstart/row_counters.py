@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["numbers_rows", "rises_or_falls"]
+__all__ = ["numbering_columns", "numbers_rows", "rises_or_falls"]
 
 Array = np.ndarray[Any, Any]
 
 _MIN_STEPS = 10  # rows whose numbers rise in step with the rows of the file
 _MAX_SHARE, _MIN_DEVIATIONS = 1 / 3, 2.5  # of the repeats that chance would make, and standard deviations below them
 _MIN_IN_ORDER = 20
+
+
+def numbering_columns(columns: Mapping[str, tuple[Array, Array]]) -> set[str]:
+    """Names of the columns that number the rows of a table: those in step with the rows, or the only one to hardly repeat.
+
+    A table has one numbering: where several columns hardly repeat and none is in step with the rows, they are features,
+    such as the permutations of a designed experiment.
+
+    Args:
+        columns: Values of each column and the numbers of their rows, as ``numbers_rows`` takes them.
+    """
+    in_step = {name for name, (values, rows) in columns.items() if _is_in_step(values, rows)}
+    numbering = in_step | {name for name, (values, rows) in columns.items() if numbers_rows(values, rows)}
+    return numbering if len(numbering) == 1 else in_step
 
 
 def numbers_rows(values: Array, rows: Array) -> bool:
@@ -30,11 +45,10 @@ def numbers_rows(values: Array, rows: Array) -> bool:
         >>> numbers_rows(np.arange(100.0, 120.0), np.arange(20)), numbers_rows(np.arange(20.0) ** 2, np.arange(20))
         (True, False)
     """
-    if len(values) < _MIN_STEPS or not np.isfinite(values).all() or (values % 1 != 0).any():
-        return False
-    steps, row_steps = np.diff(values), np.diff(rows)
-    if steps[0] != 0 and (steps * row_steps[0] == steps[0] * row_steps).all():
+    if _is_in_step(values, rows):
         return True
+    if not _are_countable(values):
+        return False
     above = np.unique(values - values.min())
     if above[-1] >= 2**53 or len(above) < 2:
         return False
@@ -42,6 +56,17 @@ def numbers_rows(values: Array, rows: Array) -> bool:
     num_expected = len(values) - num_places * -math.expm1(-len(values) / num_places)
     num_missing = num_expected - (len(values) - len(above))
     return bool(num_missing >= max((1 - _MAX_SHARE) * num_expected, _MIN_DEVIATIONS * math.sqrt(num_expected)))
+
+
+def _are_countable(values: Array) -> bool:
+    return len(values) >= _MIN_STEPS and bool(np.isfinite(values).all() and (values % 1 == 0).all())
+
+
+def _is_in_step(values: Array, rows: Array) -> bool:
+    if not _are_countable(values):
+        return False
+    steps, row_steps = np.diff(values), np.diff(rows)
+    return bool(steps[0] != 0 and (steps * row_steps[0] == steps[0] * row_steps).all())
 
 
 def rises_or_falls(values: Array) -> bool:

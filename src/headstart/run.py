@@ -155,7 +155,7 @@ class Run:
         return export_model(self.path, formats or formats_of(self.path), Path(out) if out else self.path / "exports")
 
     def predictor(self) -> Predictor:
-        """The run's model as a graph that answers without Keras."""
+        """The run's model as a graph that predicts without Keras; by Keras where no graph could be made."""
         self._require_model()
         return Predictor(self.path)
 

@@ -197,6 +197,28 @@ _VALUES = {
     "targets": [str],
 }
 _WRITTEN = {"decimal": frozenset((".", ",")), "thousands": str, "whole": bool, "unit": str}
+_COLUMN = {"name": str, "fill": float, "flag": bool, "offset": float, "scale": float}
+_COLUMNS = By(
+    "kind",
+    {
+        "number": {
+            **_COLUMN,
+            "transform": frozenset(("none", "log", "quantile")),
+            "knots?": [float],
+            "values?": [float],
+            "range": _PAIR,
+            "written": _WRITTEN,
+        },
+        "date": {
+            **_COLUMN,
+            "holds": frozenset(("date", "season", "time")),
+            "order": str,
+            "digits": bool,
+            "periods": [float],
+        },
+        "category": {"name": str, "levels": [str], "two_way": bool, "codes?": [str]},
+    },
+)
 _SIGNATURE = {
     "task": frozenset(_TASKS),
     "labels": [str],
@@ -208,7 +230,7 @@ _SIGNATURE = {
     "group?": str,
     **{f"{name}?": [str] for name in ("table_columns", "target", "set_aside")},
     "columns?": [{"name": str, "saved_model_argument": str, "dtype": str}],
-    "encoding?": {"width": int, "separator": str, "columns": [{"name": str, "kind": str, "written?": _WRITTEN}]},
+    "encoding?": {"width": int, "separator": str, "num_dense": int, "columns": [_COLUMNS]},
     "target_formats?": {"*": _WRITTEN},
     **{"size?": int, "crop?": float, "filter?": str},
     **{f"{name}?": shape for name, shape in _RENDERING.items()},

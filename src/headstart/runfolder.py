@@ -35,7 +35,7 @@ __all__ = [
     "write_json",
 ]
 
-FORMAT = 1
+FORMAT = 2
 _OWN_EYES = ("golden.npz", "report.html")  # they hold samples of the user, which may be private
 _SCRATCH = (".writing-", ".graph-")  # folders in which files wait for their final name
 

@@ -22,7 +22,7 @@ from headstart.export import FORMATS, Format, export_model, write_preprocessing
 from headstart.extractor import PartA
 from headstart.fingerprint import file_digest
 from headstart.images import DecodePool, decode_array, usable_cores
-from headstart.runfolder import RunFolder, replacing, write_json
+from headstart.runfolder import FORMAT, RunFolder, replacing, write_json
 from headstart.signature_reader import read_signature
 from headstart.splits import strata
 from headstart.table_features import training_cells
@@ -64,7 +64,7 @@ def sign(out: Path, signed: Signed) -> None:
     write_preprocessing(out, _input(signed))
     task = TASKS[dataset.task]
     signature = {
-        "format": 1,
+        "format": FORMAT,
         "task": dataset.task,
         "labels": list(dataset.classes),
         **_input(signed),
@@ -176,7 +176,7 @@ def has_graph(folder: Path) -> bool:
     """Whether a graph lies beside a signed model; one that is missing is made, where the model can be converted.
 
     Raises:
-        ExportError: The conversion was stopped (H406), or its result disagrees with the model (H402).
+        ExportError: The result disagrees with the model (H402), or there is none, and Keras cannot read the model either.
     """
     run = RunFolder(folder)
     if all(map(run.has, _graph_format(read_signature(folder)).files)):
@@ -184,7 +184,7 @@ def has_graph(folder: Path) -> bool:
     try:
         add_graph(folder)  # of a run that ended before its graph was made
     except ExportError as error:
-        if error.code not in ("H403", "H408"):
+        if error.code not in ("H403", "H406", "H408") or not (folder / "model.keras").is_file():  # which Keras can read
             raise
         return False
     return True

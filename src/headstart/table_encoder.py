@@ -14,7 +14,7 @@ from headstart.dates import look_like_dates
 from headstart.encoding import dense_width, odd_cells, readings_of
 from headstart.errors import DatasetError
 from headstart.name_hints import is_id_name, is_measurement_name
-from headstart.row_counters import numbers_rows, rises_or_falls
+from headstart.row_counters import numbering_columns, numbers_rows, rises_or_falls
 from headstart.table_columns import Column, Note, read_column
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class _Rows:
     numbers: Array
     task: str
     is_alone: bool
+    counters: set[str] = field(default_factory=set)
     seen: dict[bytes, str] = field(default_factory=dict)
 
 
@@ -61,8 +62,12 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
     rows = _Rows(np.asarray(labels), table.row_numbers(), task, len(table.names) == 1)
     notes: list[Note] = []
     specs: list[dict[str, Any]] = []
-    for name, cells in zip(table.names, table.columns, strict=True):
-        column = read_column(name, cells, table.decimal, table.separator)
+    pairs = zip(table.names, table.columns, strict=True)
+    columns = [read_column(name, cells, table.decimal, table.separator) for name, cells in pairs]
+    whole = [column for column in columns if _is_whole(column) and not is_measurement_name(column.name)]
+    rows.counters = numbering_columns({column.name: (column.present, rows.numbers[~column.missing]) for column in whole})
+    for column, cells in zip(columns, table.columns, strict=True):
+        name = column.name
         unit = column.numbers.written["unit"] if column.numbers else ""
         odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind, unit), strict=True)
         notes += [Note(code, told) for code, told in odd if told]
@@ -131,21 +136,20 @@ def _row_counter(column: Column, rows: _Rows) -> str:
     """Of whole numbers under any name: that they number the rows, or rise with them while each class is in one place."""
     if not _is_whole(column) or rows.is_alone or is_measurement_name(column.name):
         return ""
-    return _row_numbers(column, rows)
+    return _counted(column) if column.name in rows.counters else _in_order_of_classes(column, rows)
 
 
 def _measured_counter(column: Column, rows: _Rows) -> str:
     """Of a column that is kept because it is called like a measurement."""
     is_kept = _is_whole(column) and not rows.is_alone and is_measurement_name(column.name)
-    return _row_numbers(column, rows) if is_kept else ""
-
-
-def _row_numbers(column: Column, rows: _Rows) -> str:
-    there = ~column.missing
-    if numbers_rows(column.present, rows.numbers[there]):
+    if is_kept and numbers_rows(column.present, rows.numbers[~column.missing]):
         return _counted(column)
+    return _in_order_of_classes(column, rows) if is_kept else ""
+
+
+def _in_order_of_classes(column: Column, rows: _Rows) -> str:
     if rows.task in ("binary", "multiclass") and rises_or_falls(column.present):
-        labels = rows.labels[there]
+        labels = rows.labels[~column.missing]
         if 1 + (np.diff(labels) != 0).sum() == len(np.unique(labels)) > 1:
             return f"{_counted(column)}, in the order of the rows, which are sorted by class"
     return ""

@@ -254,7 +254,7 @@ def cache_state(removed_bytes: int) -> Entry:
     Args:
         removed_bytes: What was just removed.
     """
-    now = time.time()
+    now, held = time.time(), list(parts())
     found = [
         {
             "kind": part.kind,
@@ -265,12 +265,11 @@ def cache_state(removed_bytes: int) -> Entry:
             "oldest_seconds": max(0.0, now - part.first_used),
             "counts_towards_bound": KINDS[part.kind].is_pruned,
         }
-        for part in parts()
+        for part in held
     ]
-    total = sum(part.num_bytes for part in parts())
     return {
         "folder": str(cache_folder()),
-        "bytes": total,
+        "bytes": sum(part.num_bytes for part in held),
         "bound_bytes": bound_bytes(),
         "removed_bytes": removed_bytes,
         "contents": found,

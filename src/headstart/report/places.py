@@ -32,7 +32,8 @@ class Places:
         request = state.get("request")
         asked = request if isinstance(request, dict) else {}
         data, folder = (value if isinstance(value := asked.get(key), str) else "" for key in ("data", "folder"))
-        around = [data, folder, str(run.parent), os.getcwd(), tempfile.gettempdir(), str(Path.home())]  # noqa: PTH109 - text
+        home = os.path.expanduser("~")  # noqa: PTH111 - pathlib raises where there is no home
+        around = [data, folder, str(run.parent), os.getcwd(), tempfile.gettempdir(), home]  # noqa: PTH109 - text
         common = _common_folder(paths)
         if not any(PurePath(common).is_relative_to(form) for form in _forms(data)):  # a list of images from elsewhere
             around.append(common)
@@ -45,7 +46,7 @@ class Places:
         if isinstance(value, str):
             return self._pattern.sub(lambda found: "" if found[2] else PurePath(found[1]).name, value)  # type: ignore[return-value]
         if isinstance(value, dict):
-            return {key: self.local(item) for key, item in value.items()}  # type: ignore[return-value]
+            return {self.local(key): self.local(item) for key, item in value.items()}  # type: ignore[return-value]
         if isinstance(value, list | tuple):
             return type(value)(self.local(item) for item in value)
         return value
