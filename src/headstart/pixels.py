@@ -57,7 +57,6 @@ _OUTLIERS = 1e-4  # share of the pixels that may lie beyond a range on either si
 _MAX_MEASURED = 1 << 20  # pixels that tell the range of a picture
 _GROUNDS = (255, 0, 128)  # grey levels to show transparent parts on, the usual one first
 _MAX_LOST, _MIN_CONTRAST, _MIN_ALPHA = 1 / 3, 32, 16
-_MAX_ALPHA = 65535  # of channels of 16 bits
 _MAX_SHIFT = 3  # grey levels by which a colour profile may differ from sRGB and count as sRGB
 _OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # the byte order that gives the low byte
 
@@ -389,7 +388,8 @@ def _scaled(values: Array, settings: Settings) -> Pixels:
     levels = np.rint(np.clip(numbers, 0.0, 255.0, out=numbers), out=numbers).astype(np.uint8)
     if colours.shape == values.shape:
         return levels
-    alpha = np.rint(values[..., -1:] * (255.0 / _MAX_ALPHA)).astype(np.uint8)  # always uses the whole range
+    opaque = natural_range(kind, 0.0, float(values[..., -1].max()))[1]  # alpha may use more bits than the colours
+    alpha = np.rint(values[..., -1:] * (255.0 / opaque)).astype(np.uint8)
     return np.concatenate([levels, alpha], axis=-1)
 
 
