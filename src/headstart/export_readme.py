@@ -98,7 +98,7 @@ USAGES: dict[str, Usage] = {
             "for name, values in cells.items()}"
         ),
         notes=(
-            "ONNX Runtime turns whatever is in a column of text into text without a warning: None and NaN become "
+            'ONNX Runtime turns whatever is in a column of text into text without a warning: None becomes `"None"`, NaN '
             '`"nan"`, a 7 among objects that pandas has made floating-point becomes `"7.0"`; the model has seen neither. '
             "Give it `str` alone, and an empty string for a gap, as `preprocess.typed` does.",
         ),
