@@ -92,6 +92,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "size": SIZE,
         "crop": 0.9,
         "filter": "bilinear",
+        "frame": "crop",
+        "integer_range": None,
+        "float_range": None,
         "scaling": "inside the model: feed 0..255",
         "input": {
             "name": "image",

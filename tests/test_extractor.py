@@ -163,7 +163,7 @@ def test_geometry_comes_from_the_card() -> None:
     """Size, crop and filter are the card's, and the network takes images of that size."""
     part = PartA("efficientnet_lite2", "avg")
     (card,) = part.cards
-    assert part.geometry.as_dict() == {"size": 260, "crop": card.crop, "filter": card.filter}
+    assert part.geometry.as_dict() == {"size": 260, "crop": card.crop, "filter": card.filter} | part.rendering._asdict()
     image, row, _ = part.tensors(load=False)
     assert image.shape == (None, 260, 260, 3)
     assert row.shape == (None, 1280)

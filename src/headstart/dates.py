@@ -32,6 +32,7 @@ _READINGS = (
     PLAIN | {"holds": "time"},
 )
 _COMPACT_READINGS = tuple(PLAIN | {"order": order, "digits": True} for order in ("YMD", "DMY", "MDY"))
+_MIN_SEASON, _MIN_YEAR = 10, 10  # different texts, and the least number that may be a year in all of them
 _MIN_COMPACT = {6: 12, 8: 5, 12: 5, 14: 5}  # different numbers by their digits: fewer may look like dates by chance
 _MIN_COMPACT_SHARE = 0.99  # of their cells
 _NUM_SAMPLES, _MIN_SAMPLE_SHARE = 1000, 0.25  # texts that are tried first, and the share that has to be read
@@ -84,7 +85,8 @@ def learn_dates(texts: Array, counts: Array, places: Array) -> LearnedDates | No
     given = texts[counts > 0]
     sample = given[:: max(1, len(given) // _NUM_SAMPLES)]
     least = max(1, _MIN_SAMPLE_SHARE * len(sample))
-    return _best([reading for reading in _READINGS if _num_read(sample, reading) >= least], texts, counts, places)
+    found = _best([reading for reading in _READINGS if _num_read(sample, reading) >= least], texts, counts, places)
+    return None if found is None else found._replace(doubt=found.doubt or _doubtful_season(found, texts))
 
 
 def learn_compact_dates(texts: Array, counts: Array, places: Array) -> LearnedDates | None:
@@ -150,6 +152,20 @@ def look_like_dates(name: str, texts: Array) -> str:
         return looks[0]
     is_named = _DATE_NAME.fullmatch(name) is not None and len(texts) >= _MIN_NAMED
     return given[0] if is_named and 2 * len(given) > len(texts) else ""
+
+
+def _doubtful_season(found: LearnedDates, texts: Array) -> str:
+    """Why dates without a year may be months of a year: all of their days would have two digits."""
+    is_read = np.isfinite(found.days)
+    if found.reading["holds"] != "season" or is_read.sum() < _MIN_SEASON:
+        return ""
+    dates = np.floor(found.days[is_read]).astype(np.int64).astype("datetime64[D]")
+    if (dates - dates.astype("datetime64[M]")).astype(np.int64).min() < _MIN_YEAR - 1:
+        return ""
+    return (
+        f"{is_read.sum()} of {len(texts)} different texts are days without a year, such as {texts[is_read][0]} for "
+        f"{str(dates[0])[5:]}; write a year with four digits"
+    )
 
 
 def _num_read(texts: Array, reading: dict[str, Any]) -> int:

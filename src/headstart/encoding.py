@@ -714,6 +714,7 @@ _LEAST_COMPACT, _MOST_DAYS = 190001, 4_000_000  # YYYYMM at the least, and days 
 _COMPACT_YEARS, _PIVOT = (1900, 2100), 68  # two-digit years above it are of the 20th century, as POSIX has it
 _LONGEST_MOMENT = 64  # characters
 _LEAP_YEAR = 1972  # of a day without a year
+_NO_YEAR = 9999  # by which databases say that there is no end
 _SHAPE = str.maketrans(
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ\t\u00a0\u2009\u202f\u2010\u2011\u2013\u2212",
     "0000000000abcdefghijklmnopqrstuvwxyz    ----",
@@ -825,7 +826,7 @@ def _date_days(fields: Mapping[str, Array]) -> Array | float:
     year = fields.get("Y", np.full_like(month, _LEAP_YEAR))
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     first, last = (moment.astype("datetime64[D]").astype(np.int64) for moment in (months, months + 1))
-    is_day = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= last - first)
+    is_day = (year >= 1) & (year != _NO_YEAR) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= last - first)
     return np.where(is_day, first + day - 1, np.nan)
 
 

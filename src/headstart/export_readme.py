@@ -80,8 +80,8 @@ USAGES: dict[str, Usage] = {
         columns='{column["saved_model_argument"]: cells[column["name"]].reshape(-1, 1) for column in signature["columns"]}',
         notes=(
             "Inputs go in by name, each as a tensor of its own type: text as strings, a gap in it as an empty string; "
-            "numbers as float32, a gap as NaN. The names may differ from those in a file of rows: `signature.json` "
-            "lists them as `saved_model_argument`.",
+            "numbers as float32 and dates as float64, a gap as NaN. The names may differ from those in a file of rows: "
+            "`signature.json` lists them as `saved_model_argument`.",
         ),
     ),
     "onnx": Usage(
@@ -134,6 +134,9 @@ USAGES: dict[str, Usage] = {
 }
 
 
+_TABLE = "a CSV file with a header, separated as the training file was (by commas if that was no CSV file),"
+
+
 def program(name: str, signature: Mapping[str, Any]) -> str:
     """The program of one format: it takes image files, or a CSV file, and prints a JSON object for each sample.
 
@@ -172,7 +175,11 @@ def readme_text(formats: Sequence[str], signature: Mapping[str, Any]) -> str:
         signature: What ``signature.json`` holds.
     """
     is_table = "encoding" in signature
-    given = "a CSV file with a header and commas" if is_table else "image files"
+    given = (
+        "a CSV file with a header, separated as the training data were (by commas if these were no CSV file),"
+        if is_table
+        else "image files"
+    )
     argument = "rows.csv" if is_table else "a.jpg b.jpg"
     pillow = "" if is_table else " pillow"
     sections = [
@@ -221,7 +228,7 @@ def _read_images(row: Format) -> list[str]:
 def _read_rows(row: Format, usage: Usage) -> list[str]:
     lines = [
         'with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:',
-        "    rows = list(csv.DictReader(file))",
+        '    rows = list(csv.DictReader(file, delimiter=signature["encoding"]["separator"] or ","))',
         "names = range(1, len(rows) + 1)",
         'cells = {column["name"]: [row[column["name"]] for row in rows] for column in signature["columns"]}',
     ]

@@ -216,7 +216,7 @@ class RunFolder:
                 "the run has another format",
                 received=f"{path}: format {number!r:.40}",
                 expected=f"format {FORMAT}",
-                advice="open it with the version of Headstart that wrote it, or upgrade: pip install -U headstart",
+                advice="open it with the version of Headstart that wrote it, or fit again",
             )
         folder.json("run.json")
         return folder

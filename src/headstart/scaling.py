@@ -99,12 +99,12 @@ def fit_scaling(values: Array) -> Scaling:
 
 
 def smeared(scaling: Scaling, values: Array, scaled: Array) -> Scaling:
-    """The scale under which predictions of log targets are means, where that lowers the squared error in units.
+    """The scale under which predictions of log targets are means, unless medians are clearly better in units.
 
     A model of logarithms predicts the mean of logarithms, and its exponential is the median: sums of predictions are too
     low. Duan's smearing estimate of the mean multiplies the exponential by the mean exponential of the residuals
     (N. Duan, 1983, "Smearing estimate: a nonparametric retransformation method", JASA 78). It supposes that residuals are
-    alike everywhere; whether it helps is judged on each sample by a factor that is estimated without it.
+    alike everywhere; whether that is so is judged on each sample by a factor that is estimated without it.
 
     Args:
         scaling: The scale that the targets were learned in.
@@ -124,17 +124,21 @@ def smeared(scaling: Scaling, values: Array, scaled: Array) -> Scaling:
 
 
 def _smearing(truth: Array, predicted: Array) -> float:
-    """Duan's factor for logarithms of one target, 1 where the median has the lower squared error in units."""
+    """Duan's factor for logarithms of one target, 1 where the median is clearly better by the squared error in units.
+
+    Clearly is by more than one standard error: a few large values decide the error of a mean, and sums of medians are low.
+    """
     n = len(truth)
     if n < 2:
         return 1.0
     ratios = np.exp(np.clip(truth - predicted, -LARGEST_LOG, LARGEST_LOG))
     without = (ratios.sum() - ratios) / (n - 1)
-    errors = [
-        np.square(np.expm1(np.clip(predicted + shift, 0.0, LARGEST_LOG)) - np.expm1(truth)).mean()
+    of_median, of_mean = (
+        np.square(np.expm1(np.clip(predicted + shift, 0.0, LARGEST_LOG)) - np.expm1(truth))
         for shift in (0.0, np.log(np.maximum(without, np.finfo(float).tiny)))
-    ]
-    return float(ratios.mean()) if errors[1] < errors[0] else 1.0
+    )
+    worse = of_mean - of_median
+    return 1.0 if worse.mean() > worse.std(ddof=1) / np.sqrt(n) else float(ratios.mean())
 
 
 def skewness(values: Array) -> float:
