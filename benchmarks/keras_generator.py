@@ -124,7 +124,7 @@ for _name, _settings, _parameter in (
     row(f"`{_name}`: numbers drawn by seeds 0 to 4", "same", "the numbers come in the same order from the same generator")(
         parameter(_parameter, **_settings)
     )
-row("`width_shift_range` moves", "better", "Keras 3 has the two exchanged: findings/keras_retired_shift_axes.sh")(
+row("`width_shift_range` moves", "better", "Keras 3 has the two exchanged: findings/keras-retired-shift-axes.sh")(
     axis_of("width_shift_range")
 )
 row("`height_shift_range` moves", "better", "see above")(axis_of("height_shift_range"))

@@ -150,7 +150,7 @@ def _poisoned(dataset: Dataset) -> Dataset:
         column[test] = [canaries[(place + row) % len(canaries)] for row in range(len(test))]
     labels = dataset.labels.copy()
     labels[test] = 1e9 if dataset.task == "regression" else (labels[test] + 1) % max(2, labels.max() + 1)
-    table = Table(dataset.table.names, tuple(columns), dataset.table.numbering)
+    table = replace(dataset.table, columns=tuple(columns))
     return replace(dataset, table=table, labels=labels, digests=tuple(row_digests(table)))
 
 
