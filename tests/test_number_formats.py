@@ -509,3 +509,14 @@ def test_numbers_that_are_classes_have_one_name_in_any_writing() -> None:
     assert read_table(frame).classes == ("1", "2", "3")
     assert read_table(frame.assign(label=["5 %", "10 %", "20 %"] * 3)).classes == ("5 %", "10 %", "20 %")
     assert set(read_table(frame.assign(label=["red", "1,000", "2"] * 3)).classes) == {"red", "1,000", "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "value", "unit"),
+    [("1.200,-", ",", 1200, ""), ("CHF 1'200.-", ".", 1200, "CHF"), ("12,-- €", ",", 12, "€"), ("5-", ".", -5, "")],
+)
+def test_a_dash_in_place_of_decimals_is_no_sign(text: str, decimal: str, value: float, unit: str) -> None:
+    """Prices are written so in Germany and Switzerland; a dash behind the number alone is a minus."""
+    reading = read_number(text, decimal)
+    assert reading is not None
+    assert (reading.value, reading.unit) == (value, unit)

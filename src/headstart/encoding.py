@@ -357,6 +357,7 @@ _PLURAL = re.compile(r"(?<=[A-Za-z]{3})s$")  # 1 year and 2 years are of one uni
 _WRITTEN = re.compile(
     rf"(?P<open>\()?{_GAP}(?P<first>[+{_MINUS}])?{_GAP}(?P<before>{_BEFORE})?{_GAP}(?P<second>[+{_MINUS}])?{_GAP}(?P<inner>\()?{_GAP}"
     rf"(?P<number>(?:[0-9]|[.,][0-9])(?:[0-9.,{_SEPARATORS}]*[0-9])?(?:[eE][-+]?[0-9]+)?)"
+    rf"(?:[.,][{_MINUS}]{{1,2}})?"  # of a price without decimals: 1.200,- or 1'200.--
     rf"{_GAP}(?P<unit>{_BEHIND})?(?P<last>[{_MINUS}])?{_GAP}(?P<close>\))?{_GAP}(?P<behind>{_BEHIND})?"
 )
 _LAKHS = {".": "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}", ",": ""}  # 12,34,567 in India
