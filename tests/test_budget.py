@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from headstart import budget
 from headstart.budget import Budget, parse_seconds
+from headstart.cachefolder import private_folder
 from headstart.errors import TrainingError, UsageError
 from headstart.extractor import PartA
 from headstart.planning import Speeds
@@ -133,7 +134,7 @@ def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> 
     first.begin_finish()
     clock.now = 1540.0
     first.end_finish("lite", 0.0)
-    assert read_json(cache / "finish.json") == {"lite": 40.0}
+    assert read_json(private_folder("notes") / "finish.json") == {"lite": 40.0}
     later, other = budget_of(1000.0), budget_of(1000.0)
     later.expect("lite")
     assert 40.0 < 2000.0 - later.training_deadline <= 70.0
@@ -144,7 +145,7 @@ def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> 
 @pytest.mark.parametrize("seconds", [0.0, -50.0, 0.1])
 def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, seconds: float) -> None:
     """However quick the last one was, some seconds are kept."""
-    write_json(cache / "finish.json", {"lite": seconds})
+    write_json(private_folder("notes") / "finish.json", {"lite": seconds})
     kept = budget_of(100.0)
     kept.expect("lite")
     assert kept.training_deadline <= 1095.0
@@ -156,8 +157,7 @@ def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, c
     before, after = budget_of(100.0), budget_of(100.0)
     before.expect("lite")
     without = before.training_deadline
-    cache.mkdir(exist_ok=True)
-    (cache / "finish.json").write_text(note)
+    (private_folder("notes") / "finish.json").write_text(note)
     after.expect("lite")
     assert after.training_deadline == without
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headstart.cachefolder import private_folder
 from headstart.extractor import PartA
 from headstart.planning import Speeds, pick, work_of
 from headstart.plans import Entry, make_trial
@@ -69,7 +70,7 @@ def test_training_is_predicted_by_kind(cache: Path) -> None:
 def test_a_note_that_cannot_be_read_is_as_good_as_none(cache: Path, note: str) -> None:
     """A damaged note costs no run."""
     without = Speeds().part_a_seconds(PartA("efficientnet_lite0"), 100)
-    (cache / "speeds.json").write_text(note)
+    (private_folder("notes") / "speeds.json").write_text(note)
     assert Speeds().part_a_seconds(PartA("efficientnet_lite0"), 100) == without
 
 
