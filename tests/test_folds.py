@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from headstart import folds
-from headstart.cells import Table
 from headstart.dataset import Dataset
 from headstart.folds import OUT_OF_FOLD, FoldScores, cross_validate
 from headstart.metrics import Classification, MultiLabel, Regression
@@ -137,7 +136,7 @@ def poisoned(dataset: Dataset, where: Array) -> Dataset:
         columns.append(cells)
     labels = dataset.labels.copy()
     labels[where] = 1e12 if dataset.task == "regression" else 1 - labels[where] % 2
-    return replace(dataset, table=Table(dataset.table.names, tuple(columns), dataset.table.numbering), labels=labels)
+    return replace(dataset, table=replace(dataset.table, columns=tuple(columns)), labels=labels)
 
 
 def test_networks_are_judged_too(tables: dict[str, Dataset]) -> None:
