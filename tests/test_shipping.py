@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,8 @@ def test_images_without_a_graph_are_predicted(tmp_path: Path) -> None:
 
 def test_a_model_that_keras_cannot_load_is_told(tmp_path: Path) -> None:
     """H409 in three lines, and what Keras said about it."""
-    (tmp_path / "model.keras").write_bytes(b"none")
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:  # of layers that may be loaded, but without any weights
+        archive.writestr("config.json", '{"module": "keras", "class_name": "Sequential", "config": {"layers": []}}')
     with pytest.raises(ExportError, match="H409") as caught:
         keras_graph.KerasGraph(tmp_path / "model.keras")
     assert len(str(caught.value).splitlines()) == 4

@@ -243,8 +243,8 @@ def plain_numbers(texts: Sequence[Any]) -> Array | None:
         joined = "\n".join(texts)
         if joined.isascii() and "_" not in joined:  # which Python would take for a number, and no other tool
             return np.fromiter((float(text or "nan") for text in texts), np.float64, len(texts))
-    except (TypeError, ValueError):
-        pass  # no text, or no number
+    except (TypeError, ValueError):  # no text, or no number
+        return None
     return None
 
 
