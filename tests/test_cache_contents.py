@@ -247,6 +247,16 @@ def test_the_command_shows_size_age_and_meaning(cache: Path, call: Call) -> None
     assert told["bytes"] == rows["bytes"] + notes["bytes"]
 
 
+def test_a_file_in_place_of_the_cache_is_named(cache: Path, call: Call) -> None:
+    """H601, when the cache is shown and when it is used."""
+    cache.write_text("mine")
+    code, _, told = call("cache")
+    assert (code, "H601" in told, "a file stands there, not a folder" in told) == (1, True, True)
+    with pytest.raises(HeadstartError, match="a file stands there, not a folder"):
+        private_folder("graphs")
+    assert cache.read_text() == "mine"
+
+
 def test_an_unknown_kind_is_rejected(call: Call) -> None:
     """The error names the kinds that there are."""
     code, _, told = call("cache", "--clear", "everything")

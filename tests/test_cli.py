@@ -51,8 +51,8 @@ Ended = tuple[int, str, str]
 Call = Callable[..., Ended]
 
 
-def _process(*arguments: object, code: str = "from headstart.cli import main; main()") -> list[str]:
-    return [sys.executable, "-c", code, *map(str, arguments)]
+def _process(*arguments: object, code: str = "") -> list[str]:
+    return [sys.executable, *(["-c", code] if code else ["-m", "headstart"]), *map(str, arguments)]
 
 
 def _environment() -> dict[str, str]:

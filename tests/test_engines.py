@@ -20,7 +20,7 @@ from headstart import backbones, checkpoint, converted_graphs, efficientnet_lite
 from headstart.backbones import BACKBONES, Backbone
 from headstart.cachefolder import cache_folder
 from headstart.convert import is_lack_of_room
-from headstart.converted_graphs import note_failure
+from headstart.converted_graphs import note_conversion_failure
 from headstart.engines import KerasEngine, OpenVINOEngine, engine_key, instruction_set, make_engine
 from headstart.errors import ExportError, StackError
 from headstart.extractor import PartA
@@ -262,7 +262,7 @@ def test_lack_of_memory_or_disk_is_told_from_a_network_that_cannot_be_converted(
 @pytest.mark.parametrize("what", ["versions", "code", "damage"])
 def test_a_failed_conversion_is_tried_again_when_something_changed(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another version of a converter, other code of the network, or a note that cannot be read."""
-    note_failure(TINY, "not known")
+    note_conversion_failure(TINY, "not known")
     assert engine_key(TINY)["engine"] == "keras"
     if what == "versions":
         monkeypatch.setattr(converted_graphs, "converter_versions", lambda: {"keras": "4"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,18 @@ def test_loaded_it_gives_the_same_predictions(data: Path, fitted: Model, saved: 
     ours, theirs = loaded.evaluate(data), fitted.evaluate(data)
     assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
     assert ours.to_json()["confusion_matrix"] == theirs.to_json()["confusion_matrix"]
+
+
+def test_images_that_all_change_before_the_model_is_saved_are_told(data: Path, tmp_path: Path) -> None:
+    """H311: a model that nothing can be checked by any more is not saved."""
+    copy = Path(shutil.copytree(data, tmp_path / "photos"))
+    model = Model("efficientnet_lite0", pooling="avg")
+    model.fit(copy)
+    for file in copy.rglob("*.jpg"):
+        file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(TrainingError) as caught:
+        model.save(tmp_path / "saved")
+    assert caught.value.code == "H311"
 
 
 def test_loaded_it_can_be_saved_again(data: Path, fitted: Model, saved: Path, tmp_path: Path) -> None:

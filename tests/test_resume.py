@@ -140,6 +140,17 @@ def test_a_complete_run_is_left_alone(whole: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
 
 
+def test_a_complete_run_that_was_changed_is_refused(whole: Path, tmp_path: Path) -> None:
+    """H506, and it is not called complete."""
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    with (run / "predictions.csv").open("a") as file:
+        file.write("one,more\n")
+    told = Told()
+    with pytest.raises(RunError, match=r"predictions\.csv") as caught:
+        resume(run, told)
+    assert (caught.value.code, told.texts) == ("H506", [])
+
+
 def test_changed_data_are_refused(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """H513: a run cannot go on on other files than it began with."""
     copy = Path(shutil.copytree(photos, tmp_path / "photos"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart import conversion, convert, keras_graph
+from headstart import conversion, conversion_notes, convert, keras_graph, signature
 from headstart.api import fit
 from headstart.cells import table_of_frame
 from headstart.encoding import encode
@@ -135,9 +136,9 @@ def test_a_table_without_onnx_is_fitted_predicted_and_evaluated(
     given = table_of_frame(pd.read_csv(data, dtype=str))
     names = [f"p_{name}" for name in ("ash", "elm", "oak")]
     whole = keras.models.load_model(run.path / "model.keras", compile=False)
-    signature = read_json(run.path / "signature.json")
+    signed = read_json(run.path / "signature.json")
     cells = {name: given.column(name) for name in ("size", "since", "colour", "town")}
-    expected = whole.predict(encode(cells, signature["encoding"]), verbose=0)
+    expected = whole.predict(encode(cells, signed["encoding"]), verbose=0)
     np.testing.assert_allclose(predicted[names].to_numpy(float), expected, atol=2e-6)
     assert Run(run.path).evaluate(data).accuracy > 0.4
     with pytest.raises(ExportError) as caught:
@@ -152,8 +153,8 @@ def test_a_table_without_onnx_is_fitted_predicted_and_evaluated(
 
 
 @pytest.mark.usefixtures("networks")
-def test_images_without_a_graph_are_predicted(tmp_path: Path) -> None:
-    """Where OpenVINO cannot read the network, Keras gives the answers of the fitted model."""
+def test_images_without_a_graph_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where OpenVINO cannot read the network, Keras gives the answers of the fitted model, and no process converts again."""
     labels = np.arange(24) % 2
     images = np.random.default_rng(0).integers(0, 200, (24, 8, 8, 3)) + 50 * labels[:, None, None, None]
     unshippable.takes_images = True  # type: ignore[attr-defined]
@@ -166,6 +167,42 @@ def test_images_without_a_graph_are_predicted(tmp_path: Path) -> None:
     assert not (tmp_path / "model.xml").exists()
     found = np.stack([np.asarray(row.answers) for row in predicted])
     np.testing.assert_allclose(found, expected[["p_0", "p_1"]].to_numpy(float), atol=2e-6)
+
+    monkeypatch.setattr(signature, "add_graph", _never)  # the failure was noted: no process tries again
+    assert not signature.has_graph(tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(conversion_notes, "version", lambda _: "9.9")  # another converter may be able to
+    conversion_notes.converter_versions.cache_clear()
+    tried: list[Path] = []
+    monkeypatch.setattr(signature, "add_graph", tried.append)
+    assert signature.has_graph(tmp_path)
+    assert tried == [tmp_path]
+    conversion_notes.converter_versions.cache_clear()
+
+
+def _never(_: Path) -> None:
+    raise AssertionError("the conversion was tried again")
+
+
+def test_a_run_that_cannot_be_written_to_is_predicted_by_keras(
+    tmp_path: Path, make_table: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph that is missing cannot be put into a folder of another user; the model answers all the same."""
+    data = make_table(tmp_path / "rows.csv", "multiclass")
+    run = fit(data, trial="table-linear", folds=0, out=tmp_path / "run")
+    expected = run.predict(data)
+    (run.path / "model.onnx").unlink()
+    make = tempfile.TemporaryDirectory
+
+    def refused(*given: Any, dir: Any = None, **options: Any) -> Any:
+        if dir is not None and Path(dir) == run.path:
+            raise PermissionError(13, "Permission denied")
+        return make(*given, dir=dir, **options)
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
+    predicted = Run(run.path).predict(data)
+    assert (predicted["predicted"] == expected["predicted"]).all()
+    assert not (run.path / "model.onnx").exists()
 
 
 def test_a_model_that_keras_cannot_load_is_told(tmp_path: Path) -> None:

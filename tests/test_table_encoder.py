@@ -284,6 +284,29 @@ def test_text_that_looks_like_dates_and_is_none_is_reported() -> None:
     refused("D203", "200 different texts", whatever=texts([f"10.0.{i}.17" for i in range(200)]))
 
 
+@pytest.mark.parametrize(
+    "form",
+    ["{m.day:02}.{m.month:02}.", "{m.month:02}-{m.day:02}", "{m.hour}h{m.minute:02}", "令和{y}年{m.month}月{m.day}日"],
+)
+def test_dates_that_are_not_read_are_reported(form: str) -> None:
+    """Days without a year, times with an h, years of an era."""
+    _, notes = learn(slot=texts([form.format(m=m, y=m.year - 2018) for m in MOMENTS]))
+    assert [note.code for note in notes] == ["D215"]
+
+
+@pytest.mark.parametrize("form", ["~{:.2f}", "< {:.2f}", "{:.1f} ± 0.5"])
+def test_numbers_that_are_not_exact_are_reported_as_numbers(form: str) -> None:
+    """They are never said to tell only which row it is."""
+    refused("D210", "200 of 200 cells are numbers (", size=texts([form.format(i / 7) for i in range(200)]))
+
+
+@pytest.mark.parametrize("zero", ["０", "٠", "०"])
+def test_numbers_in_other_digits_are_reported_as_numbers(zero: str) -> None:
+    """Full-width, Arabic and Devanagari digits."""
+    digits = str.maketrans({str(i): chr(ord(zero) + i) for i in range(10)})
+    refused("D210", "200 of 200 cells are numbers (", size=texts([f"{i / 7:.2f}".translate(digits) for i in range(200)]))
+
+
 def test_number() -> None:
     """A number is filled with the median and standardised, and flagged where enough cells are missing."""
     cells = np.random.default_rng(2).normal(5, 2, 200)

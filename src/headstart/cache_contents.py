@@ -192,7 +192,7 @@ def clear(kinds: Sequence[str]) -> int:
 
 def _sweep() -> None:
     """Remove what killed processes left behind, in a cache that is the user's alone."""
-    if (root := cache_folder()).is_dir():
+    if (root := cache_folder()).exists():
         check_private(root)
         for leftover in (*root.glob(f"{_GONE}*"), *filter(_is_of_yesterday, root.glob("*/.writing-*"))):
             shutil.rmtree(leftover, ignore_errors=True)

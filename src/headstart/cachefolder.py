@@ -12,6 +12,7 @@ from headstart.errors import StackError
 __all__ = ["cache_folder", "check_private", "disk_refused", "private_folder"]
 
 _OWNER_ONLY = 0o700
+_NO_FOLDER = "a file stands there, not a folder"
 
 
 def cache_folder() -> Path:
@@ -54,6 +55,8 @@ def private_folder(name: str) -> Path:
             check_private(folder)
         if stat.S_IMODE(folder.stat().st_mode) != _OWNER_ONLY:
             folder.chmod(_OWNER_ONLY)
+    except FileExistsError as error:
+        raise disk_refused(folder, _NO_FOLDER) from error
     except OSError as error:
         raise disk_refused(root / name, error.strerror or str(error)) from error
     return folder
@@ -75,8 +78,10 @@ def check_private(folder: Path) -> None:
     """Reject a folder into which another user may have put files: what lies in a cache is believed.
 
     Raises:
-        StackError: It belongs to another user, or others may write to it (H603).
+        StackError: It belongs to another user, or others may write to it (H603); or it is no folder (H601).
     """
+    if not folder.is_dir():
+        raise disk_refused(folder, _NO_FOLDER)
     if not hasattr(os, "getuid"):
         return
     found = folder.stat()

@@ -1,20 +1,19 @@
-"""Part A: graphs that were converted from Keras and kept, with their digests, and notes of conversions that failed."""
+"""Part A: graphs that were converted from Keras and kept, with their digests."""
 
 from __future__ import annotations
 
-import datetime
 import marshal
 import sys
 import warnings
 from collections.abc import Callable
 from functools import lru_cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from headstart import backbones, checkpoint, efficientnet_lite, extractor, stages
 from headstart.cachefolder import private_folder
 from headstart.conversion import staged, write_engine_graph
+from headstart.conversion_notes import converter_versions, note_failure, noted_failure
 from headstart.errors import RunError
 from headstart.extractor import POOLINGS, PartA
 from headstart.fingerprint import bytes_digest, file_digest, settings_digest
@@ -23,12 +22,9 @@ from headstart.runfolder import read_json, replacing, write_json
 __all__ = [
     "conversion_failure",
     "converted_graph",
-    "converter_versions",
     "network_code",
-    "note_failure",
+    "note_conversion_failure",
 ]
-
-_CONVERTERS = ("keras", "tensorflow", "openvino")
 
 
 def converted_graph(part: PartA) -> Path:
@@ -41,7 +37,7 @@ def converted_graph(part: PartA) -> Path:
         ExportError: The conversion failed (H403), or was stopped (H406).
         StackError: The disk refuses a write (H601).
     """
-    graph = _file(part, ".xml")
+    graph = private_folder("graphs") / f"{_name(part)}.xml"
     note = graph.with_suffix(".json")
     if not note.exists() or not _is_whole(graph, note):
         if note.exists():
@@ -61,26 +57,12 @@ def converted_graph(part: PartA) -> Path:
 
 def conversion_failure(part: PartA) -> str:
     """Why a network could not be converted here by the versions that are installed; empty if nothing is known of that."""
-    if all(card.graph is not None for card in part.cards):
-        return ""
-    try:
-        return str(read_json(_file(part, ".failed"))["reason"])
-    except (RunError, KeyError, TypeError):  # no note, or none that can be read: the conversion is tried again
-        return ""
+    return "" if all(card.graph is not None for card in part.cards) else noted_failure(_name(part))
 
 
-def note_failure(part: PartA, reason: str) -> None:
-    """Note that the converter itself failed, so that no process tries again until a version changes."""
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    text = reason.encode("utf-8", "backslashreplace").decode("utf-8")
-    note = {"reason": text or "no reason was given", "date": now, "versions": converter_versions()}
-    write_json(_file(part, ".failed"), note)
-
-
-@lru_cache
-def converter_versions() -> dict[str, str]:
-    """Versions of the packages that a conversion goes through."""
-    return {name: _version(name) for name in _CONVERTERS}
+def note_conversion_failure(part: PartA, reason: str) -> None:
+    """Note that the converter itself failed with this network; see ``conversion_notes``."""
+    note_failure(_name(part), reason)
 
 
 def network_code(part: PartA) -> str:
@@ -107,9 +89,9 @@ def _file_digest(file: str, _changed: int) -> str:
     return file_digest(file)
 
 
-def _file(part: PartA, suffix: str) -> Path:
+def _name(part: PartA) -> str:
     key = settings_digest(**part.settings(), code=network_code(part), versions=converter_versions())
-    return private_folder("graphs") / f"{part.name}-{key[:16]}{suffix}"
+    return f"{part.name}-{key[:16]}"
 
 
 def _is_whole(graph: Path, note: Path) -> bool:
@@ -121,10 +103,3 @@ def _is_whole(graph: Path, note: Path) -> bool:
 
 def _digests(graph: Path) -> dict[str, str]:
     return {file.suffix: file_digest(file) for file in (graph, graph.with_suffix(".bin"))}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

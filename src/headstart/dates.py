@@ -40,10 +40,12 @@ _MIN_IN_ORDER = 8  # different dates from which on it is no accident that they r
 _MAX_SPAN = 0.5  # of the time that the dates span if the year comes last
 _LOOKS = (
     re.compile(r"(?<![\d.])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{4}|\d{2}))(?![\d.])"),
-    re.compile(r"(?<!\d)\d{1,2}:\d\d(?!\d)"),
+    re.compile(r"(?<![\d.-])(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?!\d)"),  # 31.01.
+    re.compile(r"(?<![\w-])(?:(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])|(?:[0-2]\d|3[01])-(?:0[1-9]|1[0-2]))(?![\w-])"),  # 07-22
+    re.compile(r"(?<!\d)\d{1,2}[:h]\d\d(?!\w)"),  # 14:30, 14h30
     re.compile(r"(?<!\d)\d{1,2}\W*[^\W\d]{3,}\W+(?:19|20)\d\d(?!\d)"),  # 5. März 2021
     re.compile(
-        r"(?<![^\W_])(?:19|20)\d\d\W?(?:[wq]|kw|년|年|\d{3}(?!\d))|(?<![^\W_])[wq]\d{1,2}\W*(?:19|20)\d\d(?!\d)",
+        r"\d[년年]|(?<![^\W_])(?:19|20)\d\d\W?(?:[wq]|kw|\d{3}(?!\d))|(?<![^\W_])[wq]\d{1,2}\W*(?:19|20)\d\d(?!\d)",
         re.IGNORECASE,
     ),
 )

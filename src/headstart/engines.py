@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from headstart.conversion_notes import converter_versions
 from headstart.convert import is_lack_of_room
-from headstart.converted_graphs import (
-    conversion_failure,
-    converted_graph,
-    converter_versions,
-    network_code,
-    note_failure,
-)
+from headstart.converted_graphs import conversion_failure, converted_graph, network_code, note_conversion_failure
 from headstart.errors import ExportError
 from headstart.extractor import PartA
 from headstart.images import usable_cores
@@ -159,11 +154,11 @@ def make_engine(part: PartA) -> Engine:
         except ExportError as error:
             if error.code != "H403":
                 raise
-            note_failure(part, error.received)
+            note_conversion_failure(part, error.received)
         except RuntimeError as error:  # OpenVINO's own errors are RuntimeErrors
             if is_lack_of_room(error):
                 raise
-            note_failure(part, str(error).partition("\n")[0])
+            note_conversion_failure(part, str(error).partition("\n")[0])
     return KerasEngine(part, f"OpenVINO could not convert it: {conversion_failure(part)}")
 
 

@@ -37,7 +37,7 @@ __all__ = [
 
 FORMAT = 2
 _OWN_EYES = ("golden.npz", "report.html")  # they hold samples of the user, which may be private
-_SCRATCH = (".writing-", ".graph-")  # folders in which files wait for their final name
+_SCRATCH = ".writing-"  # begins the name of folders in which files wait for their final name
 
 
 @contextmanager

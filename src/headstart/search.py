@@ -63,11 +63,12 @@ def resume(path: Path, progress: Progress | None = None, *, started: float | Non
         started: ``time.perf_counter()`` value from which a budget counts, anew; the call itself if None.
 
     Raises:
-        RunError: It is no run (H503), or cannot be resumed (H511, H512, H513).
+        RunError: It is no run (H503), is complete but damaged (H506), or cannot be resumed (H511, H512, H513).
     """
     folder = RunFolder.open(path)
     progress = progress or Silent()
-    if (path / "manifest.json").is_file():
+    if folder.is_sealed:
+        folder.check()
         progress.say("the run is complete: there is nothing to resume")
         return Run(path)
     request = replace(Request.of_run(folder), started=started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import keyword
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +14,13 @@ import numpy as np
 from PIL import Image
 
 from headstart import encoding, pixels
-from headstart.conversion import Child
+from headstart.conversion import Child, staged
+from headstart.conversion_notes import converter_versions, note_failure, noted_failure
 from headstart.dataset import Dataset
-from headstart.errors import ExportError
+from headstart.errors import ExportError, TrainingError
 from headstart.export import FORMATS, Format, export_model, write_preprocessing
 from headstart.extractor import PartA
-from headstart.fingerprint import file_digest
+from headstart.fingerprint import file_digest, settings_digest
 from headstart.images import DecodePool, decode_array, usable_cores
 from headstart.runfolder import FORMAT, RunFolder, replacing, write_json
 from headstart.signature_reader import read_signature
@@ -56,7 +56,11 @@ class Signed(NamedTuple):
 
 
 def sign(out: Path, signed: Signed) -> None:
-    """Write golden.npz, preprocess.py and signature.json beside the model that lies in ``out``."""
+    """Write golden.npz, preprocess.py and signature.json beside the model that lies in ``out``.
+
+    Raises:
+        TrainingError: No image that could be a golden sample is as it was (H311).
+    """
     dataset, part = signed.dataset, signed.part
     golden, listed = _golden_rows(signed) if signed.encoding else _golden_images(signed)
     with replacing(out / "golden.npz") as temporary:
@@ -155,12 +159,18 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
         timeout_seconds: The converter is ended after so long.
 
     Raises:
-        ExportError: The conversion failed (H403, H408), was stopped (H406), or its result disagrees with the model (H402).
+        ExportError: The conversion failed (H403, H408), was stopped (H406), its result disagrees with the model (H402), or
+            the folder cannot be written to (H404).
     """
     format = _graph_format(read_signature(folder))
-    with tempfile.TemporaryDirectory(prefix=".graph-", dir=folder) as scratch:
-        out = Path(scratch) / "export"
-        export_model(folder, [format.name], out, child=child, timeout_seconds=timeout_seconds)
+    with staged(folder) as scratch:
+        out = scratch / "export"
+        try:
+            export_model(folder, [format.name], out, child=child, timeout_seconds=timeout_seconds)
+        except ExportError as error:
+            if error.code in ("H403", "H408"):  # not for a stop, and not for a disk that is full
+                note_failure(_graph_name(folder), f"{error.title}: {error.received}")
+            raise
         for name in format.files:  # the weights first: whoever sees the graph finds them
             (out / name).replace(folder / name)
     run = RunFolder(folder)
@@ -175,19 +185,32 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
 def has_graph(folder: Path) -> bool:
     """Whether a graph lies beside a signed model; one that is missing is made, where the model can be converted.
 
+    A conversion that failed before is not tried again by the same versions of the converter.
+
     Raises:
         ExportError: The result disagrees with the model (H402), or there is none, and Keras cannot read the model either.
     """
     run = RunFolder(folder)
     if all(map(run.has, _graph_format(read_signature(folder)).files)):
         return True
+    is_readable = (folder / "model.keras").is_file()  # by Keras
+    if is_readable and noted_failure(_graph_name(folder)):
+        return False
     try:
         add_graph(folder)  # of a run that ended before its graph was made
     except ExportError as error:
-        if error.code not in ("H403", "H406", "H408") or not (folder / "model.keras").is_file():  # which Keras can read
+        if error.code not in ("H403", "H404", "H406", "H408") or not is_readable:
             raise
         return False
     return True
+
+
+def _graph_name(folder: Path) -> str:
+    """What names the graph of a model among those whose conversion failed."""
+    signature = read_signature(folder)
+    model = {name: digest for name, digest in signature["digests"].items() if name.startswith("model.")}
+    key = settings_digest(model=model, format=_graph_format(signature).name, versions=converter_versions())
+    return f"model-{key[:16]}"
 
 
 def _graph_format(signature: dict[str, Any]) -> Format:
@@ -213,6 +236,15 @@ def _golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any
     dataset = signed.dataset
     chosen = _chosen(dataset, lambda i: _num_bytes(dataset, i))
     decoded = _golden_squares(signed, chosen)
+    if not decoded:
+        raise TrainingError(
+            "H311",
+            "the images have changed since the fit began",
+            received=f"{len(chosen)} of {len(chosen)} files that are missing or have other contents",
+            expected="files that stay as they are while a fit goes on",
+            advice="fit again",
+            exit_code=1,
+        )
     chosen = [i for i in chosen if i in decoded]
     contents = [_content(dataset, i) for i in chosen]
     squares = np.stack([decoded[i] for i in chosen])

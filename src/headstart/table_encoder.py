@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ _LEAST_FOR_ID, _UNIQUE = 20, 0.95
 _ROWS_A_VALUE = 5
 _PEARSON = 0.99999
 _LEAST_AMOUNTS, _MOST_UNITS = 20, 5
+_INEXACT = "~≈<>≤≥=± "
+_ARABIC_SIGNS = str.maketrans("٫٬", ".,")
 _ALL_WHOLE = 2.0**24  # float32 holds all whole numbers up to it
 
 
@@ -71,8 +74,6 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
         unit = column.numbers.written["unit"] if column.numbers else ""
         odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind, unit), strict=True)
         notes += [Note(code, told) for code, told in odd if told]
-        if told := _numbers_as_text(column):
-            notes.append(Note("D210", f"{name}: {told}"))
         reason = next((Note(code, f"{name}: {told}") for code, check in _CHECKS if (told := check(column, rows))), None)
         if reason is None:
             specs.append(column.spec)
@@ -163,7 +164,7 @@ def _unread_dates(column: Column, _: _Rows) -> str:
 
 def _useless_dates(column: Column, rows: _Rows) -> str:
     """Of text that looks like dates, was not read, and says nothing as text."""
-    return _unread_dates(column, rows) if _all_rare(column, rows) or _id(column, rows) else ""
+    return _unread_dates(column, rows) if _says_only_which(column, rows) else ""
 
 
 def _target_in_disguise(column: Column, rows: _Rows) -> str:
@@ -223,14 +224,14 @@ def _merged(column: Column, _: _Rows) -> str:
     return f"{num_exact} different whole numbers become {num_rounded}" if num_rounded < num_exact else ""
 
 
-def _numbers_as_text(column: Column) -> str:
-    """How many texts are numbers, alone or with one of a few units beside them."""
+def _numbers_as_text(column: Column, _: _Rows) -> str:
+    """How many texts are numbers, alone or with one of a few units beside them, in any digits, exact or not."""
     if column.kind != "category" or len(column.distinct) < _LEAST_AMOUNTS:
         return ""
     units = Counter[str]()
     example = ""
     for text in column.distinct.tolist():
-        if readings := readings_of(text):
+        if readings := readings_of(text) or readings_of(_plainly(text)):
             units[next(iter(readings.values())).unit] += column.levels[text]
             example = example or text
     if 2 * units.total() < len(column.present) or len(units) > _MOST_UNITS:
@@ -238,6 +239,22 @@ def _numbers_as_text(column: Column) -> str:
     named = ", ".join(sorted(filter(None, units)))
     beside = f", with {len(units)} units: {named}" if len(units) > 1 else f" with {named} beside them" if named else ""
     return f"{units.total()} of {len(column.present)} cells are numbers{beside} ({example})"
+
+
+def _plainly(text: str) -> str:
+    """A number in the digits 0 to 9 and without what says how exact it is: "٢٤" as 24, "~3.5 ± 0.2" as 3.5."""
+    exact = text.strip(_INEXACT).split("±")[0].strip()
+    digits = (str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in unicodedata.normalize("NFKC", exact))
+    return "".join(digits).translate(_ARABIC_SIGNS)
+
+
+def _useless_numbers(column: Column, rows: _Rows) -> str:
+    """Of numbers that were read as text, and say nothing as text."""
+    return _numbers_as_text(column, rows) if _says_only_which(column, rows) else ""
+
+
+def _says_only_which(column: Column, rows: _Rows) -> bool:
+    return bool(_all_rare(column, rows) or _id(column, rows))
 
 
 def _doubtful(column: Column, _: _Rows) -> str:
@@ -249,6 +266,7 @@ _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D201", _all_missing),
     ("D202", _constant),
     ("D205", _target_in_disguise),
+    ("D210", _useless_numbers),
     ("D215", _useless_dates),
     ("D203", _all_rare),
     ("D203", _id),
@@ -259,6 +277,7 @@ _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
 _REMARKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D208", _merged),
     ("D209", _doubtful),
+    ("D210", _numbers_as_text),
     ("D211", lambda column, _: column.numbers.mixed if column.numbers else ""),
     ("D212", lambda column, _: column.numbers.doubt if column.numbers else ""),
     ("D213", lambda column, _: column.numbers.bare if column.numbers else ""),

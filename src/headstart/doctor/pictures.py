@@ -53,7 +53,7 @@ def _long(dataset: Dataset, facts: Facts, rendering: Rendering) -> Finding | Non
         "D115",
         f"{len(long)} {'picture is' if len(long) == 1 else 'pictures are'} longer than 2:1",
         "info",
-        f"of {len(facts)} pictures: {_names(dataset, long)}; {shown}",
+        f"{len(long)} of {len(facts)} pictures: {_names(dataset, long)}; {shown}",
         "A network sees a square, and the centred square of such a picture shows less than half of it. Where more than one "
         "in twenty training pictures is that long, all are squeezed; where they are few, they are cropped like the others.",
         "Crop the pictures to the part that matters, if it lies at one place.",

@@ -137,7 +137,8 @@ def _numbers_as_text(measured: str) -> Finding:
         "warning",
         measured,
         "Each different text is a value of its own then, and how large it is counts for nothing.",
-        "Write all numbers of a column in one unit, and leave a cell without a number empty.",
+        "Write all numbers of a column in one unit, in the digits 0 to 9, without ~ or ±, and leave a cell without a number "
+        "empty.",
     )
 
 
