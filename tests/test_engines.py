@@ -218,7 +218,7 @@ def test_a_failed_conversion_is_noted_and_keras_computes(error: Exception, monke
     assert len(list(engine.run(enumerate(images(2, SIZE))))) == 2
     (note,) = (cache_folder() / "graphs").glob("*.failed")
     told = json.loads(note.read_text("utf-8"))
-    assert told["versions"] == {name: version(name) for name in ("keras", "tensorflow", "openvino")}
+    assert told["versions"] == {name: version(name) for name in ("keras", "tensorflow", "openvino", "tf2onnx")}
     assert datetime.datetime.fromisoformat(told["date"]).date() == datetime.datetime.now(datetime.UTC).date()
 
 
@@ -278,7 +278,7 @@ def test_the_key_holds_runtime_version_and_instructions() -> None:
     """The key is JSON, the same each time, and changes with the instruction set."""
     key = engine_key(LITE)
     assert set(key) == {"engine", "version", "instructions", "network_code"}
-    assert engine_key(TINY)["converter"] == {name: version(name) for name in ("keras", "tensorflow", "openvino")}
+    assert engine_key(TINY)["converter"] == {name: version(name) for name in ("keras", "tensorflow", "openvino", "tf2onnx")}
     assert key["instructions"] == instruction_set() != ""
     assert settings_digest(**key) == settings_digest(**engine_key(LITE))
     assert settings_digest(**key) != settings_digest(**{**key, "instructions": "another"})
