@@ -45,7 +45,7 @@ def watched(code: str, work: Path, *arguments: object, **variables: str) -> Watc
         folders[name].mkdir(exist_ok=True, parents=True)
     log = work / "notes"
     log.touch()
-    allowed = (work / "run", folders["cache"], folders["temporary"])
+    allowed = (work / "run", work / "runs", folders["cache"], folders["temporary"])
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     environment |= {
         "HOME": str(folders["home"]),
@@ -113,6 +113,15 @@ def test_fit_predict_and_export_are_private(work: Watched) -> None:
     assert kept
     assert len(samples) >= 2
     assert {path: oct(path.stat().st_mode & 0o077) for path in kept + samples if path.stat().st_mode & 0o077} == {}
+
+
+@pytest.mark.slow
+def test_the_demo_is_private(tmp_path: Path) -> None:
+    """All of its trials and its report, likewise."""
+    found = watched("from headstart.cli import main; main(['demo', '--quiet', '--json'])", tmp_path / "work")
+    assert found.done.returncode == 0, found.done.stderr
+    assert (found.notes, found.home, found.rest) == ([], [], [])
+    assert len(list(found.folder.glob("runs/*/report.html"))) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the home folder is named by another variable")
