@@ -217,7 +217,8 @@ def main() -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # everybody's images end in the memory of the processor
     from headstart.generator import ImageGenerator
-    from headstart.images import Geometry, usable_cores
+    from headstart.images import Geometry
+    from headstart.machine import usable_cores
     from headstart.readers import read_folder
 
     dataset, cores, batch_size = read_folder(arguments.data), usable_cores(), arguments.batch_size

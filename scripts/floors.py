@@ -20,10 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "headstart"
 
 # Imports that climb, each with the reason why it may. One that nobody makes any more is a fault as well.
-EXCEPTIONS = {
-    (name, "plots"): "Evaluation.plot_* draw only when asked to, and keep matplotlib out of every other use"
-    for name in ("classification", "multilabel", "regression")
-}
+EXCEPTIONS: dict[tuple[str, str], str] = {}
 # Modules of this floor do not import one another: each reads the run folder or a model, and none needs what another
 # makes. A package may import its own parts.
 APART = 5

@@ -21,10 +21,11 @@ from headstart.backbones import BACKBONES, Backbone
 from headstart.cachefolder import cache_folder
 from headstart.convert import is_lack_of_room
 from headstart.converted_graphs import note_conversion_failure
-from headstart.engines import KerasEngine, OpenVINOEngine, engine_key, instruction_set, make_engine
+from headstart.engines import KerasEngine, OpenVINOEngine, engine_key, make_engine
 from headstart.errors import ExportError, StackError
 from headstart.extractor import PartA
 from headstart.fingerprint import settings_digest
+from headstart.machine import instruction_set
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

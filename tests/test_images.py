@@ -22,7 +22,8 @@ from headstart.augmentation import Augmentation
 from headstart.decode_worker import DecodeWorker, Request
 from headstart.decoder import LOOK
 from headstart.errors import DatasetError
-from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
+from headstart.images import Decoded, DecodePool, Geometry, decode_array
+from headstart.machine import usable_cores
 
 GEOMETRY = Geometry(16)
 NOISY = Augmentation(rotation=20, brightness=0.4, erasing=0.3)

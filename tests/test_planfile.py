@@ -17,10 +17,11 @@ from headstart.augmentation import AUGMENTATIONS, Augmentation
 from headstart.errors import HeadstartError
 from headstart.networks import NETWORKS, Network
 from headstart.planfile import Entry, read_plan
-from headstart.plankeys import ACTIVATIONS, KEYS, LOSSES, OPTIMIZERS, nearest, option_check
+from headstart.plankeys import KEYS, option_check
 from headstart.plans import make_trials
 from headstart.rates import SCHEDULES
 from headstart.recipe import Recipe
+from headstart.setting_checks import ACTIVATIONS, LOSSES, OPTIMIZERS, nearest
 from headstart.tasks import TASKS
 from headstart.trials import Trial
 

@@ -13,10 +13,10 @@ from headstart.backbones import BACKBONES
 from headstart.errors import BackboneError, HeadstartError, TrainingError, UsageError
 from headstart.extractor import POOLINGS
 from headstart.networks import NETWORKS
-from headstart.plankeys import OPTIMIZERS
 from headstart.plans import PLANS, TABLE_PLANS, VALUE_PLANS, Entry, make_trial, make_trials
 from headstart.rates import SCHEDULES, slow_down
 from headstart.recipe import Recipe
+from headstart.setting_checks import OPTIMIZERS
 from headstart.trials import parse_trial
 
 HEADS = [name for name, network in NETWORKS.items() if not network.takes_images]

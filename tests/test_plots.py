@@ -24,7 +24,6 @@ from headstart.plots import (
     draw_leaderboard,
     draw_loss,
     draw_residuals,
-    draw_roc,
     draw_scatter,
     label,
     most_mistaken,
@@ -91,10 +90,10 @@ def drawings() -> list[tuple[str, Callable[[Any], Any]]]:
     many = evaluation(len(HOSTILE), names=HOSTILE)
     history = [{"epoch": e, "loss": 9.0 / e**2, "val_loss": 9.0 / e} for e in range(1, 12)]
     return [
-        ("roc", lambda ax: draw_roc(ax, many)),
-        ("binary", lambda ax: draw_roc(ax, evaluation(2, names=HOSTILE[:2]))),
+        ("roc", many.plot_roc),
+        ("binary", evaluation(2, names=HOSTILE[:2]).plot_roc),
         ("confusion", lambda ax: draw_confusion(ax, many.confusion_matrix, HOSTILE)),
-        ("labels", lambda ax: draw_roc(ax, labelled(HOSTILE))),
+        ("labels", labelled(HOSTILE).plot_roc),
         ("label confusions", lambda ax: draw_label_confusions(ax, labelled(HOSTILE).confusion_matrices)),
         ("scatter", lambda ax: draw_scatter(ax, *valued().target())),
         ("residuals", lambda ax: draw_residuals(ax, *valued().target())),

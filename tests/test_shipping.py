@@ -23,12 +23,12 @@ from headstart.encoding import encode
 from headstart.errors import ExportError
 from headstart.model import Model
 from headstart.networks import NETWORKS, Network
-from headstart.plankeys import ACTIVATIONS
 from headstart.predictor import Predictor
 from headstart.progress import Silent
 from headstart.readers import read_arrays
 from headstart.run import Run
 from headstart.runfolder import read_json
+from headstart.setting_checks import ACTIVATIONS
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

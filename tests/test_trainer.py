@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.errors import OutOfMemoryError, TrainingError
-from headstart.images import memory_bytes
+from headstart.machine import memory_bytes
 from headstart.networks import NETWORKS, build_head
 from headstart.recipe import Recipe
 from headstart.runfolder import read_json_lines

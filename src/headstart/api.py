@@ -15,6 +15,7 @@ from headstart.demo import demo_folder
 from headstart.errors import UsageError
 from headstart.extractor import PIXELS
 from headstart.frames import column_of, columns_of
+from headstart.machine import choose_backend
 from headstart.networks import NETWORKS, adopt
 from headstart.progress import Progress
 from headstart.readers import read_table
@@ -22,7 +23,6 @@ from headstart.run import Run
 from headstart.runfolder import RunFolder
 from headstart.search import Request, search
 from headstart.search import resume as resume_search
-from headstart.stack import choose_backend
 
 if TYPE_CHECKING:
     import keras

@@ -79,14 +79,18 @@ class Classification(Evaluation):
 
     def plot_roc(self, ax: Axes | None = None) -> Axes:
         """Draw the ROC curves on matplotlib axes, new ones if none are given, and return the axes."""
-        # Drawing lies above this module and needs matplotlib: it is fetched only when a picture is asked for.
-        from headstart.plots import draw_roc, new_axes
+        from headstart.plots import draw_binary_roc, draw_roc, new_axes  # matplotlib, which nothing else here needs
 
-        return draw_roc(ax or new_axes(), self)
+        ax = ax or new_axes()
+        if self.task == "binary":
+            name, area = self.classes[1], self.roc_auc["per_class"][self.classes[1]]
+            return draw_binary_roc(ax, name, self.labels == 1, self.answers[:, 1], area, self.threshold)
+        truth = self.labels[:, None] == np.arange(len(self.classes))
+        return draw_roc(ax, self.classes, truth, self.answers, self.roc_auc)
 
     def plot_confusion(self, ax: Axes | None = None) -> Axes:
         """Draw the confusion matrix on matplotlib axes, new ones if none are given, and return the axes."""
-        from headstart.plots import draw_confusion, new_axes  # inside, for the reason given in plot_roc
+        from headstart.plots import draw_confusion, new_axes
 
         return draw_confusion(ax or new_axes(), self.confusion_matrix, self.classes)
 

@@ -75,7 +75,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
 ) -> None:
     """Train and compare models; keep the best, with a report."""
     if backend := backend or os.environ.get("KERAS_BACKEND"):
-        from headstart.stack import choose_backend
+        from headstart.machine import choose_backend
 
         choose_backend(backend)
     from headstart.api import fit as fit_model
@@ -217,7 +217,7 @@ def export(
 def stack(as_json: Json = False) -> None:
     """Show every layer of the stack that is there, and what will be used."""
     from headstart import tables
-    from headstart.stack import stack as layers
+    from headstart.machine import stack as layers
 
     rows = layers()
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 
-from headstart.images import usable_cores
+from headstart.machine import usable_cores
 
 __all__ = ["be_deterministic"]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +15,7 @@ from headstart.convert import is_lack_of_room
 from headstart.converted_graphs import conversion_failure, converted_graph, network_code, note_conversion_failure
 from headstart.errors import ExportError
 from headstart.extractor import PartA
-from headstart.images import usable_cores
+from headstart.machine import gpu_name, has_gpu, instruction_set, usable_cores
 from headstart.privacy import import_openvino_silently
 
 if TYPE_CHECKING:
@@ -28,9 +26,6 @@ __all__ = [
     "OpenVINOEngine",
     "compile_graph",
     "engine_key",
-    "gpu_name",
-    "has_gpu",
-    "instruction_set",
     "make_engine",
     "read_graph",
 ]
@@ -38,7 +33,6 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 
 _BATCH = 32  # images a batch on the Keras engine
-_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
 
 
 class Engine(Protocol):
@@ -193,56 +187,6 @@ def compile_graph(graph: openvino.Model, *, streams: int) -> openvino.CompiledMo
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": usable_cores()}
     return openvino.Core().compile_model(graph, "CPU", settings)
-
-
-@lru_cache
-def instruction_set() -> str:
-    """Architecture and vector extensions: two machines that differ here may round differently."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    flags = next((line.split() for line in text.splitlines() if line.lower().startswith(("flags", "features"))), [])
-    return " ".join([platform.machine(), *(name for name in _INSTRUCTIONS if name in flags)])
-
-
-def has_gpu() -> bool:
-    """Whether the Keras backend sees a GPU."""
-    return bool(gpu_name())
-
-
-@lru_cache
-def gpu_name() -> str:
-    """The GPU that the Keras backend sees; empty if it sees none. It is only asked where an NVIDIA driver is loaded."""
-    if not Path("/proc/driver/nvidia").exists():
-        return ""
-    import keras
-
-    ask: dict[str, Callable[[], str]] = {"tensorflow": _tensorflow_gpu, "torch": _torch_gpu, "jax": _jax_gpu}
-    return ask[keras.backend.backend()]()
-
-
-def _tensorflow_gpu() -> str:
-    import tensorflow as tf
-
-    # Exports are compared with what the GPU answered; its shortened float32 would differ in the third digit.
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    devices = tf.config.list_physical_devices("GPU")
-    return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "GPU")) if devices else ""
-
-
-def _torch_gpu() -> str:
-    import torch
-
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else ""
-
-
-def _jax_gpu() -> str:
-    import jax
-
-    jax.config.update("jax_default_matmul_precision", "highest")
-    return next((str(device.device_kind) for device in jax.devices() if device.platform == "gpu"), "")
 
 
 def read_graph(file: Path) -> openvino.Model:

@@ -20,7 +20,8 @@ from headstart.cachefolder import private_folder
 from headstart.dataset import Dataset
 from headstart.errors import UsageError
 from headstart.finish import LABELS, Finish, make_targets
-from headstart.images import DecodePool, Geometry, usable_cores
+from headstart.images import DecodePool, Geometry
+from headstart.machine import usable_cores
 from headstart.passes import Schedule
 from headstart.readers import read
 from headstart.stream import ArrayBatches, BatchSource, Copies, FileBatches

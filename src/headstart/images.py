@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,11 +21,12 @@ from headstart.decoder import thumbnail
 from headstart.errors import DatasetError
 from headstart.frame_decoder import Frame
 from headstart.handout import Asked, Decoded, Handout
+from headstart.machine import usable_cores
 from headstart.rendering import Range
 from headstart.transforms import Ranges
 from headstart.views import random_for, view_drawer
 
-__all__ = ["DecodePool", "Decoded", "Geometry", "decode_array", "memory_bytes", "usable_cores"]
+__all__ = ["DecodePool", "Decoded", "Geometry", "decode_array"]
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -108,28 +108,6 @@ def _is_range(value: object) -> bool:
     if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(is_number, value)):
         return False
     return bool(value[0] < value[1])
-
-
-def memory_bytes() -> int:
-    """The machine's main memory, or the limit of its container where there is one; 0 where the system does not tell."""
-    try:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # not a POSIX system
-        return 0
-    try:
-        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no such file, or "max"
-        return whole
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and the quota of its container where there is one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores, int(int(quota) / int(period))))
-    except (OSError, ValueError):  # no such file, or "max"
-        return cores
 
 
 def decode_array(

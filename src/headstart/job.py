@@ -17,8 +17,8 @@ from headstart.ensemble import FOLDS_NAME, NAME, Ensemble
 from headstart.errors import RunError, UsageError
 from headstart.file_reading import held_to, reading
 from headstart.fingerprint import file_digest
-from headstart.images import usable_cores
 from headstart.leaderboard import Row, ranked, write_leaderboard
+from headstart.machine import backend_name, machine, usable_cores, versions
 from headstart.model import Model
 from headstart.planfile import is_plan_file
 from headstart.planning import Speeds
@@ -26,7 +26,6 @@ from headstart.progress import Progress
 from headstart.run_schema import RESUMABLE
 from headstart.runfolder import RunFolder
 from headstart.splits import check_share
-from headstart.stack import backend_name, machine, versions
 from headstart.stopwatch import Stopwatch
 from headstart.table_features import AnyFeatures
 from headstart.trial_answers import read_answers

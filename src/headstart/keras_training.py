@@ -14,7 +14,7 @@ import numpy as np
 from headstart.balance import class_weights, corrected, fold_in, has_open_output
 from headstart.errors import OutOfMemoryError, TrainingError
 from headstart.examples import Examples, Trained
-from headstart.images import memory_bytes
+from headstart.machine import memory_bytes
 from headstart.recipe import Recipe
 from headstart.runfolder import read_json_lines
 

@@ -28,7 +28,7 @@ from headstart.labels import NumberFormats
 from headstart.metrics import Evaluation, evaluate_predictions
 from headstart.networks import adopt
 from headstart.part_b import PartB
-from headstart.planfile import check_settings
+from headstart.plankeys import check_settings
 from headstart.readers import Known, read, unlabelled, unlabelled_rows
 from headstart.recipe import Recipe
 from headstart.rendering import Rendering

@@ -79,14 +79,13 @@ class MultiLabel(Evaluation):
 
     def plot_roc(self, ax: Axes | None = None) -> Axes:
         """Draw the ROC curves on matplotlib axes, new ones if none are given, and return the axes."""
-        # Drawing lies above this module and needs matplotlib: it is fetched only when a picture is asked for.
-        from headstart.plots import draw_roc, new_axes
+        from headstart.plots import draw_roc, new_axes  # matplotlib, which nothing else here needs
 
-        return draw_roc(ax or new_axes(), self)
+        return draw_roc(ax or new_axes(), self.classes, self.labels == 1, self.answers, self.roc_auc)
 
     def plot_confusion(self, ax: Axes | None = None) -> Axes:
         """Draw the confusion matrix of each label, 12 at most, on matplotlib axes and return the axes."""
-        from headstart.plots import draw_label_confusions, new_axes  # inside, for the reason given in plot_roc
+        from headstart.plots import draw_label_confusions, new_axes
 
         return draw_label_confusions(ax or new_axes(), self.confusion_matrices)
 

@@ -15,15 +15,14 @@ from headstart.augmentation import Augmentation, find_augmentation
 from headstart.errors import HeadstartError, UsageError
 from headstart.extractor import PIXELS
 from headstart.networks import NETWORKS
-from headstart.plankeys import KEYS, SETTINGS, Check, nearest, option_check
-from headstart.recipe import Recipe
+from headstart.plankeys import KEYS, check_options, check_value, meant, unknown_key
+from headstart.setting_checks import nearest
 
-__all__ = ["Entry", "check_names", "check_settings", "in_plan", "is_plan_file", "read_plan"]
+__all__ = ["Entry", "check_names", "in_plan", "is_plan_file", "read_plan"]
 
 _BACKBONE = "efficientnet_lite0"  # where a trial that is spelled out names none
 _SPELLED_OUT = ("backbone", "cut", "pooling", "size", "network")
 _NOT_SETTINGS = ("trial", *_SPELLED_OUT, "name", "gain")
-_LEFT_OPEN = [field.name for field in fields(Recipe) if field.default is None]  # None stands for what is left out of a plan
 _FLOATS = ("gain", "learning_rate", "tail_rate")
 
 
@@ -59,7 +58,7 @@ def read_plan(path: Path) -> tuple[Entry, ...]:
     plan = _parsed(path)
     for key in plan:
         if key != "trial":
-            raise _unknown(
+            raise unknown_key(
                 f"{path}: {key}",
                 "nothing but [[trial]] tables",
                 f"write it below a [[trial]] line: {KEYS[key].example}"
@@ -122,24 +121,6 @@ def check_names(plan: str, names: Sequence[str]) -> None:
             )
 
 
-def check_settings(network: str, settings: Mapping[str, Any]) -> None:
-    """Hold what a call in Python says of a training to the rules of a plan file.
-
-    Args:
-        network: A key of ``NETWORKS``.
-        settings: Fields of ``Recipe`` by name.
-
-    Raises:
-        UsageError: There is no such field or option (H031), or its value cannot be used (H032).
-    """
-    for key, value in settings.items():
-        if key not in SETTINGS:
-            raise _unknown(key, ", ".join(SETTINGS), _meant(nearest(key, SETTINGS)))
-        if value is not None or key not in _LEFT_OPEN:
-            _check(key, value, SETTINGS[key].check, f"for example {SETTINGS[key].example}")
-    _check_options(network, settings.get("options", {}))
-
-
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # some editors begin a file with a mark
@@ -157,11 +138,11 @@ def _parsed(path: Path) -> dict[str, Any]:
 def _entry(table: Mapping[str, Any]) -> Entry:
     for key, value in table.items():
         if key not in KEYS:
-            raise _unknown_key(table, key)
-        _check(key, value, KEYS[key].check, f"for example {KEYS[key].example}")
+            raise _not_a_key(table, key)
+        check_value(key, value, KEYS[key].check, f"for example {KEYS[key].example}")
     _check_together(table)
     network = table.get("network") or table["trial"].rpartition("-")[2]
-    _check_options(network, table.get("options", {}))
+    check_options(network, table.get("options", {}))
     if isinstance(augmentation := table.get("augmentation"), Mapping):
         _check_augmentation(augmentation)
     values: dict[str, Any] = {key: float(value) if key in _FLOATS else value for key, value in table.items()}
@@ -177,17 +158,6 @@ def _spelled(table: Mapping[str, Any]) -> str:
     cut = "" if backbone == PIXELS and table.get("cut") == PIXELS else table.get("cut", "")
     size = f"{table['size']}px" if "size" in table else ""
     return "-".join(word for word in (backbone, cut, table.get("pooling", ""), size, network) if word)
-
-
-def _check(key: str, value: object, check: Check, advice: str) -> None:
-    if refusal := check(value):
-        raise UsageError(
-            "H032",
-            "a value cannot be used",
-            received=f"{key} = {_shown(value)}",
-            expected=f"{key}: {refusal.expected}",
-            advice=f'did you mean {key} = "{refusal.nearest}"?' if refusal.nearest else advice,
-        )
 
 
 def _check_together(table: Mapping[str, Any]) -> None:
@@ -206,48 +176,21 @@ def _check_together(table: Mapping[str, Any]) -> None:
     raise _clash(wrong, "either trial, or network with what is needed of backbone, cut, pooling and size", advice)
 
 
-def _check_options(network: str, options: Mapping[str, Any]) -> None:
-    known = NETWORKS[network].options if network in NETWORKS else ()  # a yardstick has none
-    for key, value in options.items():
-        if key not in known:
-            raise _unknown(
-                f"options.{key}", f"of {network}: {', '.join(known) or 'no option at all'}", _meant(nearest(key, known))
-            )
-        _check(f"options.{key}", value, option_check(network, key), "leave it out for what the network has by itself")
-
-
 def _check_augmentation(amounts: Mapping[str, Any]) -> None:
     known = [item.name for item in fields(Augmentation)]
     for key in amounts:
         if key not in known:
-            raise _unknown(f"augmentation.{key}", ", ".join(known), _meant(nearest(key, known)))
+            raise unknown_key(f"augmentation.{key}", ", ".join(known), meant(nearest(key, known)))
     find_augmentation(amounts)
 
 
-def _unknown_key(table: Mapping[str, Any], key: str) -> UsageError:
+def _not_a_key(table: Mapping[str, Any], key: str) -> UsageError:
     network = table.get("network") or str(table.get("trial", "")).rpartition("-")[2]
     options = NETWORKS[network].options if isinstance(network, str) and network in NETWORKS else ()
     if key in options:
-        return _unknown(key, f"the options of {network} in a table of their own", "write it below [trial.options]")
-    return _unknown(key, ", ".join(KEYS), _meant(nearest(key, KEYS)))
-
-
-def _meant(name: str) -> str:
-    return f"did you mean {name}?" if name else "leave it out"
-
-
-def _unknown(received: str, expected: str, advice: str) -> UsageError:
-    return UsageError("H031", "unknown key", received=received, expected=expected, advice=advice)
+        return unknown_key(key, f"the options of {network} in a table of their own", "write it below [trial.options]")
+    return unknown_key(key, ", ".join(KEYS), meant(nearest(key, KEYS)))
 
 
 def _clash(received: str, expected: str, advice: str) -> UsageError:
     return UsageError("H035", "keys do not go together", received=received, expected=expected, advice=advice)
-
-
-def _shown(value: object) -> str:
-    """A value for a message, not longer than a line."""
-    try:
-        text = repr(value)
-    except ValueError:  # a whole number of thousands of digits
-        return "a very large number"
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -13,9 +13,10 @@ from headstart.dataset import Dataset, Skipped, natural_key
 from headstart.engines import OpenVINOEngine, read_graph
 from headstart.file_reading import reading
 from headstart.frames import Known
-from headstart.images import Decoded, DecodePool, Geometry, decode_array, usable_cores
+from headstart.images import Decoded, DecodePool, Geometry, decode_array
 from headstart.keras_graph import KerasGraph
 from headstart.labels import NumberFormats
+from headstart.machine import usable_cores
 from headstart.runfolder import RunFolder
 from headstart.signature import has_graph
 from headstart.signature_reader import read_signature, thresholds_of

@@ -65,14 +65,13 @@ class Regression(Evaluation):
 
     def plot_scatter(self, ax: Axes | None = None, target: str | None = None) -> Axes:
         """Draw the answers against the truth of one target, the first if none is named, and return the axes."""
-        # Drawing lies above this module and needs matplotlib: it is fetched only when a picture is asked for.
-        from headstart.plots import draw_scatter, new_axes
+        from headstart.plots import draw_scatter, new_axes  # matplotlib, which nothing else here needs
 
         return draw_scatter(ax or new_axes(), *self.target(target))
 
     def plot_residuals(self, ax: Axes | None = None, target: str | None = None) -> Axes:
         """Draw the residuals (answer minus truth) of one target against the answers, with their histogram."""
-        from headstart.plots import draw_residuals, new_axes  # inside, for the reason given in plot_scatter
+        from headstart.plots import draw_residuals, new_axes
 
         return draw_residuals(ax or new_axes(), *self.target(target))
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.frame_decoder import Frame
-from headstart.images import DecodePool, usable_cores
+from headstart.images import DecodePool
+from headstart.machine import usable_cores
 from headstart.retired_arguments import CHANNELS, check_arguments
 from headstart.retired_flow import ArrayViews, Asked, Flow
 from headstart.retired_frames import from_frame

@@ -21,7 +21,8 @@ from headstart.errors import ExportError, TrainingError
 from headstart.export import FORMATS, Format, export_model, write_preprocessing
 from headstart.extractor import PartA
 from headstart.fingerprint import file_digest, settings_digest
-from headstart.images import DecodePool, decode_array, usable_cores
+from headstart.images import DecodePool, decode_array
+from headstart.machine import usable_cores
 from headstart.runfolder import FORMAT, RunFolder, replacing, write_json
 from headstart.signature_reader import read_signature
 from headstart.splits import strata

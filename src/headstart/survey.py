@@ -10,7 +10,8 @@ import numpy as np
 
 from headstart.dataset import Dataset
 from headstart.decoder import LOOK
-from headstart.images import DecodePool, Geometry, usable_cores
+from headstart.images import DecodePool, Geometry
+from headstart.machine import usable_cores
 from headstart.pixels import Seen
 from headstart.rendering import Rendering, is_long, render
 from headstart.splits import training_samples

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.images import usable_cores
+from headstart.machine import usable_cores
 from headstart.tree_arrays import LINKS, Trees, softmax
 
 __all__ = ["LINKS", "Trees", "fit_trees"]

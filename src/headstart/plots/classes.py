@@ -1,4 +1,4 @@
-"""Evaluation, the pictures: ROC curves and confusion matrices, of classes and of labels."""
+"""Evaluation: ROC curves and confusion matrices, of classes and of labels."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.metrics import Classification, MultiLabel
 from headstart.plots.axes import BLUE, DASHES, ORANGE, PALETTE, dress, ink, label, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_confusion", "draw_label_confusions", "draw_roc", "most_mistaken"]
+__all__ = ["draw_binary_roc", "draw_confusion", "draw_label_confusions", "draw_roc", "most_mistaken"]
 
 _MANY_CLASSES, _MANY_NUMBERS = 12, 20
 _ROW = 4  # small matrices beside one another
@@ -22,56 +21,71 @@ _PITCH = (2.9, 3.1)  # from one small matrix to the next, in cells
 Array = np.ndarray[Any, Any]
 
 
-def draw_roc(ax: Axes, evaluation: Classification | MultiLabel) -> Axes:
-    """ROC curves: for two classes the second one's, with its threshold; else micro, macro and up to 12 classes or labels."""
-    ax.plot([0, 1], [0, 1], color=ink(), alpha=0.35, linewidth=0.9, linestyle=(0, (1, 2)))
-    if isinstance(evaluation, MultiLabel):
-        _draw_rocs(ax, evaluation, evaluation.labels == 1)
-    elif evaluation.task == "binary":
-        _draw_binary_roc(ax, evaluation)
-    else:
-        _draw_rocs(ax, evaluation, evaluation.labels[:, None] == np.arange(len(evaluation.classes)))
-    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    ax.set(xlabel="false positive rate", ylabel="true positive rate")
-    dress(ax, grid="both")
-    legend_below(ax, columns=2)
-    return ax
+def draw_roc(ax: Axes, names: Sequence[str], truth: Array, scores: Array, areas: Mapping[str, Any]) -> Axes:
+    """ROC curves of several classes or labels: micro, macro, and one for each of up to 12 names.
 
-
-def _draw_rocs(ax: Axes, evaluation: Classification | MultiLabel, truth: Array) -> None:
+    Args:
+        ax: The axes.
+        names: Names of the columns.
+        truth: True for positives, ``(n, columns)``.
+        scores: The higher, the more likely positive, ``(n, columns)``.
+        areas: Areas under the curves: ``micro``, ``macro`` and ``per_class``, as ``roc_areas`` gives them.
+    """
     from sklearn.metrics import roc_curve
 
-    auc, scores = evaluation.roc_auc, evaluation.answers
-    known = [k for k, name in enumerate(evaluation.classes) if auc["per_class"][name] is not None]
+    _draw_diagonal(ax)
+    known = [k for k, name in enumerate(names) if areas["per_class"][name] is not None]
     grid = np.linspace(0.0, 1.0, 501)
     mean = np.zeros_like(grid)
     for place, k in enumerate(known):
         fpr, tpr, _ = roc_curve(truth[:, k], scores[:, k])
         mean += np.interp(grid, fpr, tpr) / len(known)
-        if len(evaluation.classes) <= _MANY_CLASSES:
-            name = f"{label(evaluation.classes[k], 20)}  {auc['per_class'][evaluation.classes[k]]:.3f}"
+        if len(names) <= _MANY_CLASSES:
+            text = f"{label(names[k], 20)}  {areas['per_class'][names[k]]:.3f}"
             dash = DASHES[place // len(PALETTE) % 2]
-            ax.plot(fpr, tpr, color=PALETTE[place % len(PALETTE)], linewidth=0.9, linestyle=dash, label=name)
-    if auc["micro"] is not None:
+            ax.plot(fpr, tpr, color=PALETTE[place % len(PALETTE)], linewidth=0.9, linestyle=dash, label=text)
+    if areas["micro"] is not None:
         fpr, tpr, _ = roc_curve(truth.ravel(), scores.ravel())
-        ax.plot(fpr, tpr, color=ink(), linewidth=2.4, label=f"micro  {auc['micro']:.3f}")
+        ax.plot(fpr, tpr, color=ink(), linewidth=2.4, label=f"micro  {areas['micro']:.3f}")
     if known:
-        name = f"macro  {auc['macro']:.3f}"
-        ax.plot([0, *grid], [0, *mean], color=ink(), linewidth=2.4, linestyle=(0, (2.5, 1.5)), label=name)
+        text = f"macro  {areas['macro']:.3f}"
+        ax.plot([0, *grid], [0, *mean], color=ink(), linewidth=2.4, linestyle=(0, (2.5, 1.5)), label=text)
+    return _framed(ax)
 
 
-def _draw_binary_roc(ax: Axes, evaluation: Classification) -> None:
+def draw_binary_roc(ax: Axes, name: str, truth: Array, scores: Array, area: float | None, threshold: float) -> Axes:
+    """ROC curve of the positive class of two, with the point of its threshold; no curve where there is no area.
+
+    Args:
+        ax: The axes.
+        name: Name of the positive class.
+        truth: True for positives, ``(n,)``.
+        scores: Probabilities of the positive class, ``(n,)``.
+        area: Area under the curve; None where positives or negatives are missing.
+        threshold: Probability at or above which the positive class is predicted.
+    """
     from sklearn.metrics import roc_curve
 
-    positive, name = evaluation.labels == 1, evaluation.classes[1]
-    if evaluation.roc_auc["per_class"][name] is None:
-        return
-    fpr, tpr, _ = roc_curve(positive, evaluation.answers[:, 1])
-    area = f"{label(name)}  {evaluation.roc_auc['per_class'][name]:.3f}"
-    ax.plot(fpr, tpr, color=BLUE, linewidth=2.4, label=area)
-    answered = evaluation.predicted == 1
-    point = float(answered[~positive].mean()), float(answered[positive].mean())
-    ax.plot(*point, "o", color=ORANGE, markersize=7, label=f"threshold {evaluation.threshold:.3g}")
+    _draw_diagonal(ax)
+    if area is not None:
+        fpr, tpr, _ = roc_curve(truth, scores)
+        ax.plot(fpr, tpr, color=BLUE, linewidth=2.4, label=f"{label(name)}  {area:.3f}")
+        predicted = scores >= threshold
+        point = float(predicted[~truth].mean()), float(predicted[truth].mean())
+        ax.plot(*point, "o", color=ORANGE, markersize=7, label=f"threshold {threshold:.3g}")
+    return _framed(ax)
+
+
+def _draw_diagonal(ax: Axes) -> None:
+    ax.plot([0, 1], [0, 1], color=ink(), alpha=0.35, linewidth=0.9, linestyle=(0, (1, 2)))
+
+
+def _framed(ax: Axes) -> Axes:
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    ax.set(xlabel="false positive rate", ylabel="true positive rate")
+    dress(ax, grid="both")
+    legend_below(ax, columns=2)
+    return ax
 
 
 def draw_confusion(ax: Axes, matrix: Array, classes: Sequence[str]) -> Axes:

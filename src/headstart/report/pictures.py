@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from headstart.errors import DatasetError
-from headstart.images import DecodePool, Geometry, usable_cores
+from headstart.images import DecodePool, Geometry
+from headstart.machine import usable_cores
 from headstart.metrics import Evaluation
 from headstart.rendering import Rendering
 from headstart.report.contents import MALFORMED, Contents

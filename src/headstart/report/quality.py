@@ -11,7 +11,6 @@ from headstart.plots import (
     draw_confusion,
     draw_label_confusions,
     draw_residuals,
-    draw_roc,
     draw_scatter,
     most_mistaken,
 )
@@ -131,7 +130,7 @@ def roc(contents: Contents) -> Markup:
     if many:
         kind = "labels" if evaluation.task == "multilabel" else "classes, each against the rest,"
         caption = f"Averages over {len(evaluation.classes)} {kind} on {samples}, with their areas."
-    return figure(contents, "roc", lambda ax: draw_roc(ax, evaluation), size, caption)
+    return figure(contents, "roc", evaluation.plot_roc, size, caption)
 
 
 def confusion(contents: Contents) -> Markup:

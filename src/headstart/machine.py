@@ -1,4 +1,4 @@
-"""The whole: every layer of the stack that is present, and which will be used. Found without importing any of it."""
+"""Ground: the machine and the stack on it: cores, memory, GPU, backend and versions, found without heavy imports."""
 
 from __future__ import annotations
 
@@ -7,20 +7,32 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from headstart import engines
 from headstart.errors import UsageError
-from headstart.images import memory_bytes, usable_cores
 
-__all__ = ["backend_name", "choose_backend", "machine", "stack", "versions"]
+__all__ = [
+    "backend_name",
+    "choose_backend",
+    "gpu_name",
+    "has_gpu",
+    "instruction_set",
+    "machine",
+    "memory_bytes",
+    "stack",
+    "usable_cores",
+    "versions",
+]
 
 _PACKAGES = (
     "headstart", "keras", "tensorflow", "torch", "jax", "openvino", "onnxruntime", "onnx", "ai-edge-litert", "pillow",
     "numpy",
 )  # fmt: skip
+_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
 _BACKENDS = ("tensorflow", "torch", "jax")
 
 
@@ -39,12 +51,84 @@ def machine() -> dict[str, str]:
     """The hardware: processor, instructions, cores in use, memory, GPU and operating system."""
     return {
         "processor": _processor(),
-        "instructions": engines.instruction_set(),
+        "instructions": instruction_set(),
         "cores": str(usable_cores()),
         "memory": f"{memory_bytes() / 2**30:.0f} GiB" if memory_bytes() else "unknown",
         "gpu": _gpu() or "none",
         "system": f"{platform.system()} {platform.release()}",
     }
+
+
+def memory_bytes() -> int:
+    """The machine's main memory, or the limit of its container where there is one; 0 where the system does not tell."""
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not a POSIX system
+        return 0
+    try:
+        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # no such file, or "max"
+        return whole
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and the quota of its container where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(cores, int(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or "max"
+        return cores
+
+
+@lru_cache
+def instruction_set() -> str:
+    """Architecture and vector extensions: two machines that differ here may round differently."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    flags = next((line.split() for line in text.splitlines() if line.lower().startswith(("flags", "features"))), [])
+    return " ".join([platform.machine(), *(name for name in _INSTRUCTIONS if name in flags)])
+
+
+def has_gpu() -> bool:
+    """Whether the Keras backend sees a GPU."""
+    return bool(gpu_name())
+
+
+@lru_cache
+def gpu_name() -> str:
+    """The GPU that the Keras backend sees; empty if it sees none. It is only asked where an NVIDIA driver is loaded."""
+    if not Path("/proc/driver/nvidia").exists():
+        return ""
+    import keras
+
+    ask: dict[str, Callable[[], str]] = {"tensorflow": _tensorflow_gpu, "torch": _torch_gpu, "jax": _jax_gpu}
+    return ask[keras.backend.backend()]()
+
+
+def _tensorflow_gpu() -> str:
+    import tensorflow as tf
+
+    # Exports are compared with what the GPU answered; its shortened float32 would differ in the third digit.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    devices = tf.config.list_physical_devices("GPU")
+    return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "GPU")) if devices else ""
+
+
+def _torch_gpu() -> str:
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else ""
+
+
+def _jax_gpu() -> str:
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "highest")
+    return next((str(device.device_kind) for device in jax.devices() if device.platform == "gpu"), "")
 
 
 def backend_name() -> str:
@@ -84,7 +168,7 @@ def stack() -> list[tuple[str, str, str]]:
     """Rows of (layer, what is there, how it is used), from the user's code down to the hardware."""
     packages, hardware = versions(), machine()
     backend = backend_name()
-    has_gpu = hardware["gpu"] != "none" and engines.has_gpu()
+    is_used = hardware["gpu"] != "none" and has_gpu()
 
     def package(name: str) -> str:
         return packages.get(name, "not installed")
@@ -95,12 +179,12 @@ def stack() -> list[tuple[str, str, str]]:
         ("Headstart", package("headstart"), "finds the fastest good model"),
         ("Keras", package("keras"), f"trains Part B on {backend}"),
         *((f"  {name}", text, "used" if name == backend else "not used") for name, text in backends.items()),
-        ("OpenVINO", package("openvino"), "not used: there is a GPU" if has_gpu else "runs Part A and predict"),
+        ("OpenVINO", package("openvino"), "not used: there is a GPU" if is_used else "runs Part A and predict"),
         ("ONNX Runtime", package("onnxruntime"), "checks ONNX exports"),
         ("LiteRT", package("ai-edge-litert"), "checks LiteRT exports"),
-        ("CUDA", _cuda() or "not found", "used by the Keras backend" if has_gpu else "not used"),
-        ("cuDNN", _cudnn() or "not found", "used by the Keras backend" if has_gpu else "not used"),
-        ("GPU", hardware["gpu"], "runs Part A and Part B" if has_gpu else f"not seen by {backend}"),
+        ("CUDA", _cuda() or "not found", "used by the Keras backend" if is_used else "not used"),
+        ("cuDNN", _cudnn() or "not found", "used by the Keras backend" if is_used else "not used"),
+        ("GPU", hardware["gpu"], "runs Part A and Part B" if is_used else f"not seen by {backend}"),
         ("CPU", f"{hardware['processor']}, {hardware['instructions']}", f"{hardware['cores']} cores in use"),
         ("Memory", hardware["memory"], ""),
     ]
