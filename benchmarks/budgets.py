@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from headstart.budget import parse_seconds
+from headstart.search.planning.budget import parse_seconds
 
 _CLI = "from headstart.cli import main; main()"
 

@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from headstart import pixels
+from headstart.data.images import preprocess as pixels
 
 Way = Callable[[], int]
 
@@ -216,10 +216,10 @@ def main() -> int:
     arguments = _arguments()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # everybody's images end in the memory of the processor
-    from headstart.generator import ImageGenerator
-    from headstart.images import Geometry
-    from headstart.machine import usable_cores
-    from headstart.readers import read_folder
+    from headstart.data.generator.image_generator import ImageGenerator
+    from headstart.data.images.decode_pool import Geometry
+    from headstart.data.readers.read import read_folder
+    from headstart.foundation.machine import usable_cores
 
     dataset, cores, batch_size = read_folder(arguments.data), usable_cores(), arguments.batch_size
     files = list(dataset.paths)

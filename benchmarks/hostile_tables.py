@@ -28,8 +28,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import headstart as hs
-from headstart.errors import HeadstartError
-from headstart.run import Run
+from headstart.foundation.errors import HeadstartError
+from headstart.search.run import Run
 from hostile import HostileTable, hostile_table  # type: ignore[import-not-found]  # lies beside the tests
 
 _TRIALS = ("table-linear", "table-trees", "table-baseline")

@@ -38,10 +38,10 @@ def main() -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from headstart.features import extract
-    from headstart.model import open_store, prepare
-    from headstart.readers import read_folder
-    from headstart.trials import parse_trial
+    from headstart.data.readers.read import read_folder
+    from headstart.features.features import extract
+    from headstart.models.model import open_store, prepare
+    from headstart.training.trials.trial import parse_trial
 
     trial = parse_trial(arguments.trial)
     dataset = read_folder(arguments.data)
@@ -70,7 +70,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _joined(trial: Any, dataset: Any) -> Any:
     import keras
 
-    from headstart.networks import build_head, join
+    from headstart.training.networks.networks import build_head, join
 
     keras.utils.set_random_seed(0)  # both sides begin with the same head
     network, task, classes = trial.recipe.network, dataset.task, dataset.num_classes
@@ -95,9 +95,9 @@ def _train(build: Callable[[], tuple[Any, Any]], features: Any, dataset: Any, ar
     """Seconds of each epoch's training, and the least ``val_loss``; scoring is not in the seconds."""
     import keras
 
-    from headstart.batches import RowBatches, predict_rows
-    from headstart.rates import slow_down
-    from headstart.tasks import TASKS
+    from headstart.data.tasks import TASKS
+    from headstart.training.row_batches import RowBatches, predict_rows
+    from headstart.training.schedules import slow_down
 
     model, tail = build()
     optimizer = keras.optimizers.Adam(_RATE)

@@ -29,7 +29,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator as KerasGene
 from PIL import Image
 
 from headstart import ImageDataGenerator, demo
-from headstart.errors import HeadstartError
+from headstart.foundation.errors import HeadstartError
 
 SIZE = 32
 PER_CLASS = 6

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from headstart.stopwatch import process_age_seconds
+from headstart.foundation.stopwatch import process_age_seconds
 
 _STARTED = time.perf_counter() - process_age_seconds()  # before the imports of TensorFlow and Keras, which count
 
@@ -85,7 +85,7 @@ def _network(num_classes: int) -> tuple[Any, Any]:
     import keras
     from keras import layers
 
-    from headstart.backbones import BACKBONES
+    from headstart.features.backbones.backbones import BACKBONES
 
     card = BACKBONES["efficientnet_lite0"]
     image = keras.Input((card.size, card.size, 3))

@@ -31,15 +31,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.comparison import paired_difference
 from headstart.console import hush_native_libraries
-from headstart.dataset import Dataset
-from headstart.ensemble import mixing_weights
-from headstart.metrics import Evaluation, evaluate_predictions
-from headstart.model import Model, gather
-from headstart.plans import SMALL_TABLE, make_trials
-from headstart.readers import read_table
-from headstart.table_features import AnyFeatures
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import read_table
+from headstart.evaluation.comparison import paired_difference
+from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.features.tables.table_features import AnyFeatures
+from headstart.models.ensemble import mixing_weights
+from headstart.models.model import Model, gather
+from headstart.search.planning.plans import SMALL_TABLE, make_trials
 
 _CLI = "from headstart.cli import main; main()"
 WANTED = 10 / 14

@@ -31,8 +31,8 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-    from headstart.dataset import Dataset
-    from headstart.extractor import PartA
+    from headstart.data.dataset import Dataset
+    from headstart.features.part_a import PartA
 
 _BACKBONE = "efficientnet_lite0"
 _MATRIX = 3072  # large enough for BLAS to reach its best, small enough for a product to last a fraction of a second
@@ -68,8 +68,8 @@ def peak_flops(num_products: int = _PRODUCTS) -> float:
 
 def extraction_rate(dataset: Dataset, part: PartA) -> float:
     """Images a second of ``extract`` with an empty store."""
-    from headstart.features import extract
-    from headstart.store import Store
+    from headstart.features.feature_store import Store
+    from headstart.features.features import extract
 
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         store = Store(Path(folder))
@@ -104,8 +104,8 @@ def main() -> int:
 def _measure(arguments: argparse.Namespace) -> int:
     import keras
 
-    from headstart.extractor import PartA
-    from headstart.readers import read_folder
+    from headstart.data.readers.read import read_folder
+    from headstart.features.part_a import PartA
 
     part = PartA(_BACKBONE)
     dataset = read_folder(arguments.data)

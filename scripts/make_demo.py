@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from headstart.demo import demo_folder
-from headstart.fingerprint import file_digest
+from headstart.foundation.fingerprint import file_digest
 
 PER_CLASS = {"train": 40, "validation": 10, "test": 20}
 SHORT_SIDE = 256

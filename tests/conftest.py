@@ -54,7 +54,7 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def networks() -> Iterator[None]:
     """The table of networks is left as it was found."""
-    from headstart.networks import NETWORKS
+    from headstart.training.networks.networks import NETWORKS
 
     before = dict(NETWORKS)
     yield

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from headstart.export_readme import USAGES
+from headstart.export.readme import USAGES
 
 # Headstart cannot be imported, whatever is installed here; all else is as in a shell, in the folder of the exports.
 _ALONE = (

@@ -13,9 +13,9 @@ import pytest
 
 import headstart as hs
 from headstart.api import _trial_names
-from headstart.classification import Classification
-from headstart.errors import DatasetError, RunError, UsageError
-from headstart.networks import NETWORKS
+from headstart.evaluation.classification import Classification
+from headstart.foundation.errors import DatasetError, RunError, UsageError
+from headstart.training.networks.networks import NETWORKS
 
 pytestmark = [
     pytest.mark.usefixtures("networks"),

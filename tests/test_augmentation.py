@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from headstart import pixels
-from headstart.augmentation import (
+from headstart.data.augmentation.presets import (
     AUGMENTATIONS,
     Augmentation,
     augment_image,
@@ -21,9 +20,10 @@ from headstart.augmentation import (
     mix,
     random_for,
 )
-from headstart.errors import UsageError
-from headstart.views import needed_side, view_drawer
-from headstart.warp import EDGES, resample
+from headstart.data.augmentation.resampling import EDGES, resample
+from headstart.data.augmentation.views import needed_side, view_drawer
+from headstart.data.images import preprocess as pixels
+from headstart.foundation.errors import UsageError
 
 DIGEST = "ab" * 32
 SEED = 7

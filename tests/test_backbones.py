@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart import backbones, engines, pixels
-from headstart.backbones import _APPLICATIONS, BACKBONES, _scaled, find_backbone
-from headstart.engines import make_engine
-from headstart.errors import BackboneError, StackError
-from headstart.extractor import PartA
+from headstart.data.images import preprocess as pixels
+from headstart.features import engines
+from headstart.features.backbones import backbones
+from headstart.features.backbones.backbones import _APPLICATIONS, BACKBONES, _scaled, find_backbone
+from headstart.features.engines import make_engine
+from headstart.features.part_a import PartA
+from headstart.foundation.errors import BackboneError, StackError
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.balance import IMBALANCE, class_weights, corrected, fold_in, has_open_output
-from headstart.networks import build_head
-from headstart.recipe import Recipe
-from headstart.tasks import TASKS
-from headstart.trainer import Examples, train
+from headstart.data.tasks import TASKS
+from headstart.training.class_weights import IMBALANCE, class_weights, corrected, fold_in, has_open_output
+from headstart.training.networks.networks import build_head
+from headstart.training.recipe import Recipe
+from headstart.training.trainer import Examples, train
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.augmentation import AUGMENTATIONS, Augmentation
-from headstart.batches import RowBatches, predict_rows
+from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+from headstart.training.row_batches import RowBatches, predict_rows
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

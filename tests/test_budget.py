@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart import budget
-from headstart.budget import Budget, parse_seconds
-from headstart.cachefolder import private_folder
-from headstart.errors import TrainingError, UsageError
-from headstart.extractor import PartA
-from headstart.planning import Speeds
-from headstart.runfolder import read_json, write_json
+from headstart.features.part_a import PartA
+from headstart.foundation.cache.cache_folder import private_folder
+from headstart.foundation.errors import TrainingError, UsageError
+from headstart.foundation.runs.run_folder import read_json, write_json
+from headstart.search.planning import budget
+from headstart.search.planning.budget import Budget, parse_seconds
+from headstart.search.planning.cost_model import Speeds
 
 
 @pytest.fixture

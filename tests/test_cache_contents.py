@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart.cache_contents import clear, parts, prune
-from headstart.cachefolder import private_folder
-from headstart.errors import HeadstartError
-from headstart.fingerprint import settings_digest
-from headstart.model import open_store
-from headstart.squares import Squares
-from headstart.store import Record, Store
+from headstart.data.images.image_cache import Squares
+from headstart.features.feature_store import Record, Store
+from headstart.foundation.cache.cache_contents import clear, parts, prune
+from headstart.foundation.cache.cache_folder import private_folder
+from headstart.foundation.errors import HeadstartError
+from headstart.foundation.fingerprint import settings_digest
+from headstart.models.model import open_store
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, minimize
 from scipy.special import expit
 
-from headstart.calibration import calibrate, cross_calibrated
-from headstart.tasks import ONE_VS_REST
+from headstart.data.tasks import ONE_VS_REST
+from headstart.training.calibration import calibrate, cross_calibrated
 
 Array = np.ndarray[Any, Any]
 

@@ -17,9 +17,16 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import callbacks
-from headstart.callbacks import BestCheckpoint, RunRecorder, StopAtDeadline, StopOnNaN, TrainingState, ValidationScore
-from headstart.tasks import TASKS
+from headstart.data.tasks import TASKS
+from headstart.training import callbacks
+from headstart.training.callbacks import (
+    BestCheckpoint,
+    RunRecorder,
+    StopAtDeadline,
+    StopOnNaN,
+    TrainingState,
+    ValidationScore,
+)
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -182,7 +189,7 @@ def test_without_a_score_nothing_is_saved(tmp_path: Path) -> None:
 def test_the_recorder_writes_a_line_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line is strict JSON with the epoch, its numbers, the learning rate and the seconds since training began."""
     ticks = iter([100.0, 101.0, 103.0, 500.0, 504.0])
-    monkeypatch.setattr("headstart.callbacks.recorder.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    monkeypatch.setattr("headstart.training.callbacks.run_recorder.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     model, recorder = network(), RunRecorder(tmp_path / "history.jsonl")
     fit(model, [Script([2.0, float("inf")]), recorder], epochs=2)
     fit(model, [Script([float("nan")]), recorder], epochs=1)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.callbacks import LiveLoss
-from headstart.callbacks.live import LossCurve
+from headstart.training.callbacks import LiveLoss
+from headstart.training.callbacks.live_loss import LossCurve
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -68,7 +68,7 @@ def test_a_pipe_gets_a_line_an_epoch() -> None:
 def test_a_terminal_is_drawn_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a clock of 30 ms a batch, every fourth batch is drawn over the one before; each epoch leaves its line."""
     now = 0.0
-    monkeypatch.setattr("headstart.callbacks.live.time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr("headstart.training.callbacks.live_loss.time", SimpleNamespace(perf_counter=lambda: now))
 
     class Clock(LiveLoss):
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

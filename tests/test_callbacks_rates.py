@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.callbacks import CosineWithWarmUp, OneCycle, RateSchedule, StepDecay
-from headstart.errors import UsageError
+from headstart.foundation.errors import UsageError
+from headstart.training.callbacks import CosineWithWarmUp, OneCycle, RateSchedule, StepDecay
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

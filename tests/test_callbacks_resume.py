@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 
 import headstart as hs
-from headstart.callbacks import BestCheckpoint, CosineWithWarmUp, RunRecorder, StopAtDeadline, TrainingState
-from headstart.callbacks.statefile import read_tree, write_tree
-from headstart.errors import RunError
-from headstart.job import Request
+from headstart.foundation.errors import RunError
+from headstart.search.state import Request
+from headstart.training.callbacks import BestCheckpoint, CosineWithWarmUp, RunRecorder, StopAtDeadline, TrainingState
+from headstart.training.callbacks.state_file import read_tree, write_tree
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

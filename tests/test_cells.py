@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cells import (
+from headstart.data.skipped import Skipped
+from headstart.data.tables.preprocess import as_days, as_numbers, is_missing
+from headstart.data.tables.table import (
     Table,
     read_cells,
     table_of_array,
     table_of_frame,
 )
-from headstart.encoding import as_days, as_numbers, is_missing
-from headstart.errors import DatasetError, HeadstartError
-from headstart.skipping import Skipped
+from headstart.foundation.errors import DatasetError, HeadstartError
 
 IRIS = ["5.1,3.5,1.4,0.2,Iris-setosa", "7.0,3.2,4.7,1.4,Iris-versicolor", "6.3,3.3,6.0,2.5,Iris-virginica"]
 PATIENTS = [

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.checkpoint import read_checkpoint
-from headstart.errors import BackboneError
+from headstart.features.backbones.torch_checkpoint import read_checkpoint
+from headstart.foundation.errors import BackboneError
 
 Array = np.ndarray[Any, Any]
 

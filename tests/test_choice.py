@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.choice import Choice, choose
-from headstart.comparison import paired_difference
-from headstart.errors import RunError
-from headstart.leaderboard import Row
-from headstart.runfolder import RunFolder
-from headstart.trial_answers import keep_answers, read_answers
+from headstart.evaluation.comparison import paired_difference
+from headstart.evaluation.leaderboard import Row
+from headstart.foundation.errors import RunError
+from headstart.foundation.runs.run_folder import RunFolder
+from headstart.search.model_choice import Choice, choose
+from headstart.search.trial_answers import keep_answers, read_answers
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart import csv_output
-from headstart.csv_output import from_csv, neutralise, restore, to_csv
-from headstart.errors import printable
+import headstart
+from headstart.foundation.csv_output import from_csv, neutralise, restore, to_csv
+from headstart.foundation.errors import printable
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 cells = st.text(max_size=12) | st.text(st.sampled_from("=+-@'; \t\r1.,eabc＝＋－＠"), max_size=8)
@@ -81,11 +81,11 @@ def test_text_that_is_no_such_table_is_a_value_error(text: str) -> None:
 
 def test_nothing_else_writes_csv() -> None:
     """One function writes all CSV of the package, so that no cell gets past it."""
-    package = Path(csv_output.__file__).parent
+    package = Path(headstart.__file__).parent
     writers = [
         path.name for path in package.rglob("*.py") if re.search(r"csv\.(writer|DictWriter)|to_csv\(", path.read_text())
     ]
-    others = [name for name in writers if name not in ("csv_output.py", "runfolder.py", "tables.py", "cli.py")]
+    others = [name for name in writers if name not in ("csv_output.py", "run_folder.py", "display.py", "cli.py")]
     assert others == []
-    for name in ("runfolder.py", "tables.py", "cli.py"):  # which call it by its name
+    for name in ("foundation/runs/run_folder.py", "display.py", "cli.py"):  # which call it by its name
         assert not re.search(r"csv\.(writer|DictWriter)|\.to_csv\(", (package / name).read_text())

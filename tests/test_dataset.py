@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cells import Table
-from headstart.dataset import Dataset, Skipped
-from headstart.errors import DatasetError
-from headstart.scaling import Scaling
-from headstart.tasks import TASKS
+from headstart.data.dataset import Dataset, Skipped
+from headstart.data.tables.table import Table
+from headstart.data.target_scaling import Scaling
+from headstart.data.tasks import TASKS
+from headstart.foundation.errors import DatasetError
 
 
 def make() -> Dataset:

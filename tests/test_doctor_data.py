@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.cells import Table
-from headstart.dataset import Dataset, Skipped
-from headstart.doctor import Finding, check_data
-from headstart.doctor.data import CHECKS
+from headstart.data.dataset import Dataset, Skipped
+from headstart.data.tables.table import Table
+from headstart.doctor.data_checks import CHECKS, check_data
+from headstart.doctor.findings import Finding
 
 JPEG = {"width": 9, "height": 9, "format": "JPEG", "mode": "RGB", "animated": False}
 COUNTS = {"train": 40, "validation": 10, "test": 600}

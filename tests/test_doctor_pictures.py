@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from headstart.dataset import Dataset
-from headstart.doctor import Finding, check_pictures
-from headstart.rendering import Rendering
+from headstart.data.dataset import Dataset
+from headstart.data.images.rendering import Rendering
+from headstart.doctor.findings import Finding
+from headstart.doctor.image_checks import check_pictures
 
 PLAIN = {"width": 9, "height": 9, "format": "PNG", "mode": "RGB", "animated": False, "profile": "", "blank": False}
 DATASET = Dataset(

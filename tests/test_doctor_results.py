@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.comparison import Difference
-from headstart.dataset import Dataset
-from headstart.doctor import check_results
-from headstart.metrics import Evaluation, evaluate_predictions
+from headstart.data.dataset import Dataset
+from headstart.doctor.result_checks import check_results
+from headstart.evaluation.comparison import Difference
+from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
 
 Array = np.ndarray[Any, Any]
 

@@ -7,11 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from headstart.cells import Table
-from headstart.doctor import check_columns
-from headstart.doctor.table import CHECKS
-from headstart.table_columns import Note
-from headstart.table_encoder import learn_encoding
+from headstart.data.tables.table import Table
+from headstart.doctor.column_checks import CHECKS, check_columns
+from headstart.features.tables.column import Note
+from headstart.features.tables.table_encoder import learn_encoding
 
 
 @pytest.mark.parametrize("code", CHECKS)

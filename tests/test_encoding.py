@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart import encoding
-from headstart.encoding import PLAIN, as_days, as_numbers, as_text, code_sizes, dense_width, encode, typed
+from headstart.data.tables import preprocess as encoding
+from headstart.data.tables.preprocess import PLAIN, as_days, as_numbers, as_text, code_sizes, dense_width, encode, typed
 
 NUMBER = {"name": "n", "kind": "number", "fill": 3.0, "flag": True, "transform": "none", "offset": 1.0, "scale": 2.0} | {
     "range": [-1e30, 1e30],

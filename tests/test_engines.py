@@ -16,16 +16,19 @@ import keras
 import numpy as np
 import pytest
 
-from headstart import backbones, checkpoint, converted_graphs, efficientnet_lite, engines, extractor, stages
-from headstart.backbones import BACKBONES, Backbone
-from headstart.cachefolder import cache_folder
-from headstart.convert import is_lack_of_room
-from headstart.converted_graphs import note_conversion_failure
-from headstart.engines import KerasEngine, OpenVINOEngine, engine_key, make_engine
-from headstart.errors import ExportError, StackError
-from headstart.extractor import PartA
-from headstart.fingerprint import settings_digest
-from headstart.machine import instruction_set
+from headstart.export.convert_process import is_lack_of_room
+from headstart.features import converted_graphs, engines
+from headstart.features import part_a as extractor
+from headstart.features.backbones import backbones, efficientnet_lite, stages
+from headstart.features.backbones import torch_checkpoint as checkpoint
+from headstart.features.backbones.backbones import BACKBONES, Backbone
+from headstart.features.converted_graphs import note_conversion_failure
+from headstart.features.engines import KerasEngine, OpenVINOEngine, engine_key, make_engine
+from headstart.features.part_a import PartA
+from headstart.foundation.cache.cache_folder import cache_folder
+from headstart.foundation.errors import ExportError, StackError
+from headstart.foundation.fingerprint import settings_digest
+from headstart.foundation.machine import instruction_set
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -326,7 +329,7 @@ def test_the_key_holds_the_name_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_key_needs_no_heavy_import() -> None:
     """A process that finds all its rows in the store imports neither Keras nor OpenVINO to look for them."""
     code = (
-        "import sys; from headstart.engines import engine_key; from headstart.extractor import PartA;"
+        "import sys; from headstart.features.engines import engine_key; from headstart.features.part_a import PartA;"
         "engine_key(PartA('efficientnet_lite0'));"
         "sys.exit(sum(name in sys.modules for name in ('keras', 'tensorflow', 'openvino')))"
     )

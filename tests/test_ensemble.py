@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headstart as hs
-from headstart.choice import Choice
-from headstart.dataset import Dataset
-from headstart.ensemble import NAME, Ensemble, mixing_weights
-from headstart.errors import RunError
-from headstart.model import Model, gather
-from headstart.plans import PLANS, Entry
-from headstart.tasks import TASKS, Task
+from headstart.data.dataset import Dataset
+from headstart.data.tasks import TASKS, Task
+from headstart.foundation.errors import RunError
+from headstart.models.ensemble import NAME, Ensemble, mixing_weights
+from headstart.models.model import Model, gather
+from headstart.search.model_choice import Choice
+from headstart.search.planning.plans import PLANS, Entry
 
 Array = np.ndarray[Any, Any]
 
@@ -98,9 +98,11 @@ def test_an_ensemble_is_a_trial_and_ships_as_one_model(
     photos = make_photos(tmp_path / "photos", per_class=12)
     monkeypatch.setitem(PLANS, "best", (Entry("avg-linear"), Entry("avg-mlp")))
     # On photographs as plain as these one member would do: an even mean is what is to be shipped and compared.
-    monkeypatch.setattr("headstart.assembly.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5))
-    monkeypatch.setattr("headstart.job.Job.best_network", property(_a_bad_one))
-    monkeypatch.setattr("headstart.job.choose", lambda rows, *_: Choice(rows[-1], rows[-1], {}) if rows else None)
+    monkeypatch.setattr(
+        "headstart.search.ensembling.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5)
+    )
+    monkeypatch.setattr("headstart.search.state.Job.best_network", property(_a_bad_one))
+    monkeypatch.setattr("headstart.search.state.choose", lambda rows, *_: Choice(rows[-1], rows[-1], {}) if rows else None)
     run = hs.fit(photos, plan="best", out=tmp_path / "run")
     board = run.leaderboard().set_index("trial")
     assert NAME in board.index

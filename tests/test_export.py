@@ -20,14 +20,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from headstart import conversion, export, pixels, verify_export
-from headstart.conversion import write_engine_graph
-from headstart.errors import ExportError, RunError
-from headstart.export import FORMATS, Exported, export_model
-from headstart.export_readme import USAGES, program, readme_text
-from headstart.fingerprint import file_digest
-from headstart.predictor import Predictor
-from headstart.runfolder import read_json, write_json
+from headstart.data.images import preprocess as pixels
+from headstart.export import converter as conversion
+from headstart.export import export_folder as export
+from headstart.export import verify_process as verify_export
+from headstart.export.converter import write_engine_graph
+from headstart.export.export_folder import FORMATS, Exported, export_model
+from headstart.export.readme import USAGES, program, readme_text
+from headstart.foundation.errors import ExportError, RunError
+from headstart.foundation.fingerprint import file_digest
+from headstart.foundation.runs.run_folder import read_json, write_json
+from headstart.models.predictor import Predictor
 from readme_program import run_program
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -452,7 +455,7 @@ def test_failed_conversion_is_told_in_its_own_words(tmp_path: Path) -> None:
 def test_killed_converter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A child that dies without a word still gives a three-line error."""
     monkeypatch.setattr(conversion, "__file__", str(tmp_path / "conversion.py"))
-    (tmp_path / "convert.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    (tmp_path / "convert_process.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     with pytest.raises(ExportError, match="killed by signal 9") as caught:
         write_engine_graph(tmp_path / "a.keras", tmp_path / "a.xml")
     assert caught.value.code == "H406"
@@ -592,7 +595,7 @@ def test_litert_file_that_needs_tensorflow_is_caught(shipped: tuple[Path, dict[s
 def test_fresh_process_cannot_reach_headstart(shipped: tuple[Path, dict[str, Exported]], tmp_path: Path) -> None:
     """A preprocess.py that leans on Headstart does not pass, though Headstart is installed."""
     out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
-    (out / "preprocess.py").write_text("from headstart.pixels import load\n")
+    (out / "preprocess.py").write_text("from headstart.data.images.preprocess import load\n")
     done = _verify(out, "model.onnx", "onnxruntime")
     assert done.returncode == 1
     assert b"headstart" in done.stderr.splitlines()[-1]
@@ -671,11 +674,11 @@ def test_years_are_not_equal_because_they_are_large() -> None:
 def test_import_is_light() -> None:
     """Importing the module pulls in no Keras, no TensorFlow, no OpenVINO, no ONNX and no LiteRT."""
     code = (
-        "import sys, headstart.export\n"
+        "import sys, headstart.export.export_folder\n"
         "heavy = {'keras', 'tensorflow', 'openvino', 'onnx', 'onnxruntime', 'tf2onnx', 'ai_edge_litert', 'PIL'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(export.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(export.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -706,7 +709,7 @@ def test_graph_of_images_that_cannot_be_used_is_told(
     name: str, damage: Callable[[Path], object], shipped: tuple[Path, dict[str, Exported]], tmp_path: Path
 ) -> None:
     """H502 with the name of the graph, also where its digest is the signed one; H506 where it is not."""
-    from headstart.predictor import Predictor
+    from headstart.models.predictor import Predictor
 
     out = Path(shutil.copytree(shipped[0], tmp_path / "out"))
     assert Predictor(out).classes == tuple(LABELS)

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart import verify_export
-from headstart.cells import table_of_frame
-from headstart.errors import DatasetError, ExportError
-from headstart.export import FORMATS, Exported, export_model, formats_of
-from headstart.model import Model
-from headstart.predictor import Predictor
-from headstart.readers import read_table
-from headstart.runfolder import read_json
-from headstart.signature import _arguments
-from headstart.tasks import TASKS
+from headstart.data.readers.read import read_table
+from headstart.data.tables.table import table_of_frame
+from headstart.data.tasks import TASKS
+from headstart.export import verify_process as verify_export
+from headstart.export.export_folder import FORMATS, Exported, export_model, formats_of
+from headstart.foundation.errors import DatasetError, ExportError
+from headstart.foundation.runs.run_folder import read_json
+from headstart.models.model import Model
+from headstart.models.predictor import Predictor
+from headstart.models.signature import _arguments
 from readme_program import run_program
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openvino import opset13 as ops
 
-from headstart.backbones import BACKBONES
-from headstart.efficientnet_lite import rows
-from headstart.errors import BackboneError
-from headstart.extractor import POOLINGS, PartA, _halves
-from headstart.fingerprint import settings_digest
+from headstart.features.backbones.backbones import BACKBONES
+from headstart.features.backbones.efficientnet_lite import rows
+from headstart.features.part_a import POOLINGS, PartA, _halves
+from headstart.foundation.errors import BackboneError
+from headstart.foundation.fingerprint import settings_digest
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

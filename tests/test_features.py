@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart import features as features_module
-from headstart.dataset import Dataset
-from headstart.engines import make_engine
-from headstart.errors import StackError
-from headstart.extractor import PartA
-from headstart.features import Extraction, Features, extract
-from headstart.images import decode_array
-from headstart.readers import read_arrays, read_folder
-from headstart.store import Record, Store
+from headstart.data.dataset import Dataset
+from headstart.data.images.decode_pool import decode_array
+from headstart.data.readers.read import read_arrays, read_folder
+from headstart.features import features as features_module
+from headstart.features.engines import make_engine
+from headstart.features.feature_store import Record, Store
+from headstart.features.features import Extraction, Features, extract
+from headstart.features.part_a import PartA
+from headstart.foundation.errors import StackError
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1 (only where a GPU makes Keras the engine).
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -99,7 +99,7 @@ def test_every_sample_gets_its_own_row(source: Path, computed: tuple[Path, Featu
     assert rows.dtype == np.float32
     assert len(np.unique(rows, axis=0)) == 12
     engine = make_engine(PART)
-    from headstart import pixels
+    from headstart.data.images import preprocess as pixels
 
     for i in (0, 5, 11):
         square = pixels.load(dataset.file(i).read_bytes(), **PART.geometry.as_dict())

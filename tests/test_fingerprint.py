@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.fingerprint import array_digest, bytes_digest, file_digest, file_digests, settings_digest
+from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digest, file_digests, settings_digest
 
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 settings_of_any_kind = st.dictionaries(st.from_regex(r"[a-z]{1,4}", fullmatch=True), values, max_size=6)

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart import folds
-from headstart.dataset import Dataset
-from headstart.folds import OUT_OF_FOLD, FoldScores, cross_validate
-from headstart.metrics import Classification, MultiLabel, Regression
-from headstart.model import Model, gather
-from headstart.progress import Silent
-from headstart.readers import read_table
-from headstart.splits import make_folds
-from headstart.table_features import AnyFeatures
-from headstart.tasks import TASKS
-from headstart.trainer import Trained
-from headstart.trials import Trial, parse_trial
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import read_table
+from headstart.data.splits import make_folds
+from headstart.data.tasks import TASKS
+from headstart.evaluation.evaluate import Classification, MultiLabel, Regression
+from headstart.features.tables.table_features import AnyFeatures
+from headstart.foundation.progress import Silent
+from headstart.models import cross_validation as folds
+from headstart.models.cross_validation import OUT_OF_FOLD, FoldScores, cross_validate
+from headstart.models.model import Model, gather
+from headstart.training.trainer import Trained
+from headstart.training.trials.trial import Trial, parse_trial
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

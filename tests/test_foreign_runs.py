@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import encoding, pixels
-from headstart.errors import HeadstartError, RunError
-from headstart.fingerprint import file_digest
-from headstart.runfolder import RunFolder, read_json, write_json
+from headstart.data.images import preprocess as pixels
+from headstart.data.tables import preprocess as encoding
+from headstart.foundation.errors import HeadstartError, RunError
+from headstart.foundation.fingerprint import file_digest
+from headstart.foundation.runs.run_folder import RunFolder, read_json, write_json
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

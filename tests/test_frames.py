@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import headstart as hs
-from headstart.cells import Table
-from headstart.dataset import Dataset
-from headstart.errors import DatasetError
-from headstart.frames import Known, cells_of, read_table, row_digests
-from headstart.readers import read, unlabelled_rows
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import read, unlabelled_rows
+from headstart.data.readers.table import Known, cells_of, read_table, row_digests
+from headstart.data.tables.table import Table
+from headstart.foundation.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
 

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart import pixels
-from headstart.augmentation import Augmentation
-from headstart.errors import UsageError
-from headstart.generator import ImageGenerator
-from headstart.images import Geometry
-from headstart.passes import Passes, Schedule
-from headstart.readers import read_arrays, read_folder
+from headstart.data.augmentation.presets import Augmentation
+from headstart.data.generator.batch_order import Passes, Schedule
+from headstart.data.generator.image_generator import ImageGenerator
+from headstart.data.images import preprocess as pixels
+from headstart.data.images.decode_pool import Geometry
+from headstart.data.readers.read import read_arrays, read_folder
+from headstart.foundation.errors import UsageError
 
 Make = Callable[..., ImageGenerator]
 

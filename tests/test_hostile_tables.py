@@ -15,16 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import headstart as hs
-from headstart.cells import Table, read_cells
-from headstart.dataset import Dataset
-from headstart.errors import DatasetError, HeadstartError
-from headstart.extractor import PartA
-from headstart.frames import row_digests
-from headstart.model import gather
-from headstart.readers import Known, read
-from headstart.splits import group_duplicates, make_split
-from headstart.targets import find_target
-from headstart.trials import parse_trial
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import Known, read
+from headstart.data.readers.table import row_digests
+from headstart.data.readers.targets import find_target
+from headstart.data.splits import group_duplicates, make_split
+from headstart.data.tables.table import Table, read_cells
+from headstart.features.part_a import PartA
+from headstart.foundation.errors import DatasetError, HeadstartError
+from headstart.models.model import gather
+from headstart.training.trials.trial import parse_trial
 from hostile import HostileTable, hostile_table, hostile_tables
 
 pytestmark = [

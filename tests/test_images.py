@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart import pixels
-from headstart.augmentation import Augmentation
-from headstart.decode_worker import DecodeWorker, Request
-from headstart.decoder import LOOK
-from headstart.errors import DatasetError
-from headstart.images import Decoded, DecodePool, Geometry, decode_array
-from headstart.machine import usable_cores
+from headstart.data.augmentation.presets import Augmentation
+from headstart.data.images import preprocess as pixels
+from headstart.data.images.decode_pool import Decoded, DecodePool, Geometry, decode_array
+from headstart.data.images.decode_worker import DecodeWorker, Request
+from headstart.data.images.decoder import LOOK
+from headstart.foundation.errors import DatasetError
+from headstart.foundation.machine import usable_cores
 
 GEOMETRY = Geometry(16)
 NOISY = Augmentation(rotation=20, brightness=0.4, erasing=0.3)

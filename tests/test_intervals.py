@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.special import expit, ndtr
 
-from headstart.dataset import Dataset
-from headstart.intervals import bootstrap_interval, share_interval, wilson_interval
-from headstart.metrics import evaluate_predictions
-from headstart.readers import read_table
-from headstart.roc import macro_area_interval
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import read_table
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.intervals import bootstrap_interval, share_interval, wilson_interval
+from headstart.evaluation.roc_auc import macro_area_interval
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from headstart.errors import RunError
-from headstart.keras_file import check_keras_file
+from headstart.export.keras_file import check_keras_file
+from headstart.foundation.errors import RunError
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -10,10 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.errors import RunError
-from headstart.leaderboard import Row, columns, metric_of, pareto_front, ranked, read_leaderboard, write_leaderboard
-from headstart.runfolder import RunFolder, read_csv, write_csv
-from headstart.tasks import TASKS
+from headstart.data.tasks import TASKS
+from headstart.evaluation.leaderboard import (
+    Row,
+    columns,
+    metric_of,
+    pareto_front,
+    ranked,
+    read_leaderboard,
+    write_leaderboard,
+)
+from headstart.foundation.errors import RunError
+from headstart.foundation.runs.run_folder import RunFolder, read_csv, write_csv
 
 numbers = st.floats(0, 100, allow_nan=False) | st.integers(0, 4).map(float)  # integers, so that there are ties
 points = st.lists(st.tuples(numbers, numbers), max_size=25)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from headstart.logistic import FAMILIES, PENALTIES, Solution, Step, solve
-from headstart.tasks import ONE_VS_REST, TASKS, Task
+from headstart.data.tasks import ONE_VS_REST, TASKS, Task
+from headstart.training.classical.linear_solver import FAMILIES, PENALTIES, Solution, Step, solve
 
 Array = np.ndarray[Any, Any]
 
@@ -85,7 +85,7 @@ def test_every_penalty_is_solved(penalty: float, num_rows: int, num_features: in
 
     Weaker ones answer as the small number on the diagonal of K lets them.
     """
-    monkeypatch.setattr("headstart.logistic.PENALTIES", (penalty,))
+    monkeypatch.setattr("headstart.training.classical.linear_solver.PENALTIES", (penalty,))
     problem = make(num_rows, num_features, 4, noise=8.0)
     np.testing.assert_allclose(probabilities(solve(*problem), problem.val_rows), reference(problem, penalty), atol=5e-3)
 

@@ -14,9 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from headstart.evaluation import origin_of
-from headstart.intervals import bootstrap_interval
-from headstart.metrics import (
+from headstart.evaluation.evaluate import (
     Classification,
     Evaluation,
     MultiLabel,
@@ -24,7 +22,9 @@ from headstart.metrics import (
     evaluate_predictions,
     wilson_interval,
 )
-from headstart.saliency import most_unsure, most_wrong
+from headstart.evaluation.evaluation import origin_of
+from headstart.evaluation.hard_samples import most_unsure, most_wrong
+from headstart.evaluation.intervals import bootstrap_interval
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -438,5 +438,6 @@ def test_the_largest_errors_of_values_are_looked_at() -> None:
 
 def test_importing_metrics_is_light() -> None:
     """Neither scikit-learn nor matplotlib is loaded until a number or a picture is asked for."""
-    code = "import sys, headstart.metrics; print([m for m in ('sklearn', 'matplotlib', 'keras') if m in sys.modules])"
+    code = "import sys, headstart.evaluation.evaluate;"
+    code += "print([m for m in ('sklearn', 'matplotlib', 'keras') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

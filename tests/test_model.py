@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart import engines
-from headstart.augmentation import AUGMENTATIONS
-from headstart.backbones import BACKBONES, Backbone
-from headstart.errors import BackboneError, RunError, TrainingError, UsageError
-from headstart.features import extract
-from headstart.model import Model, open_store
-from headstart.rates import SCHEDULES
-from headstart.readers import read_arrays, read_folder
-from headstart.trials import Trial
+from headstart.data.augmentation.presets import AUGMENTATIONS
+from headstart.data.readers.read import read_arrays, read_folder
+from headstart.features import engines
+from headstart.features.backbones.backbones import BACKBONES, Backbone
+from headstart.features.features import extract
+from headstart.foundation.errors import BackboneError, RunError, TrainingError, UsageError
+from headstart.models.model import Model, open_store
+from headstart.training.schedules import SCHEDULES
+from headstart.training.trials.trial import Trial
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -87,7 +87,7 @@ def test_predictions_are_in_the_order_asked(data: Path, fitted: Model, tmp_path:
 
 def test_all_parts_answer_alike(data: Path, fitted: Model) -> None:
     """Both parts as one Keras model, on prepared pixels, answer as ``predict`` does on files."""
-    from headstart import pixels
+    from headstart.data.images import preprocess as pixels
 
     asked = files(data)
     squares = np.stack([pixels.load(Path(path).read_bytes(), **fitted.part.geometry.as_dict()) for path in asked])
@@ -303,7 +303,7 @@ def test_an_optimizer_that_cannot_divide_its_step_is_told(optimizer: Any) -> Non
 
 def test_a_loss_that_does_not_fit_the_task_is_told_before_part_a(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """H040: the data tell the task, and no image is decoded for a training that cannot be."""
-    monkeypatch.setattr("headstart.model.extract", None)
+    monkeypatch.setattr("headstart.models.model.extract", None)
     model = Model("efficientnet_lite0", "mlp")
     model.compile(loss="binary_crossentropy")
     with pytest.raises(UsageError, match=r"H040[^\0]*sparse_categorical_crossentropy or categorical_crossentropy"):

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score
 
-from headstart.dataset import Dataset
-from headstart.encoding import code_sizes, encode
-from headstart.errors import DatasetError, UsageError
-from headstart.metrics import Classification, MultiLabel, Regression
-from headstart.model import Model, gather
-from headstart.readers import read, read_folder, read_table
-from headstart.tasks import TASKS
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import read, read_folder, read_table
+from headstart.data.tables.preprocess import code_sizes, encode
+from headstart.data.tasks import TASKS
+from headstart.evaluation.evaluate import Classification, MultiLabel, Regression
+from headstart.foundation.errors import DatasetError, UsageError
+from headstart.models.model import Model, gather
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

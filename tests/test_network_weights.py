@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 import headstart
-from headstart.backbones import _APPLICATIONS
-from headstart.callbacks import BestCheckpoint, TrainingState
-from headstart.dataset import Dataset
-from headstart.extractor import PartA
-from headstart.model import Model
-from headstart.network_weights import finalize_layers, set_weights
-from headstart.networks import adopt, build_head
-from headstart.part_b import PartB
-from headstart.readers import read_arrays
-from headstart.recipe import Recipe
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import read_arrays
+from headstart.features.backbones.backbones import _APPLICATIONS
+from headstart.features.backbones.network_weights import finalize_layers, set_weights
+from headstart.features.part_a import PartA
+from headstart.models.model import Model
+from headstart.training.callbacks import BestCheckpoint, TrainingState
+from headstart.training.networks.networks import adopt, build_head
+from headstart.training.part_b import PartB
+from headstart.training.recipe import Recipe
 from test_backbones import APPLICATIONS, local_weights
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

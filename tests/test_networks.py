@@ -9,10 +9,10 @@ import numpy as np
 import openvino
 import pytest
 
-from headstart.extractor import POOLINGS, PartA
-from headstart.networks import NETWORKS, build_head, join
-from headstart.outputs import CALIBRATION, shared_out
-from headstart.tasks import ONE_VS_REST, TASKS
+from headstart.data.tasks import ONE_VS_REST, TASKS
+from headstart.features.part_a import POOLINGS, PartA
+from headstart.training.networks.networks import NETWORKS, build_head, join
+from headstart.training.networks.outputs import CALIBRATION, shared_out
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

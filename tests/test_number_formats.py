@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cells import Table, read_cells, table_of_frame
-from headstart.encoding import PLAIN, as_text, encode, read_number
-from headstart.extractor import TABLE, PartA
-from headstart.frames import Known, dataset_of_table, read_table
-from headstart.labels import NumberFormats
-from headstart.number_formats import LearnedNumbers, decimal_of, learn_numbers
-from headstart.table_encoder import learn_encoding
-from headstart.table_features import encode_table
+from headstart.data.readers.labels import NumberFormats
+from headstart.data.readers.table import Known, dataset_of_table, read_table
+from headstart.data.tables.number_formats import LearnedNumbers, decimal_of, learn_numbers
+from headstart.data.tables.preprocess import PLAIN, as_text, encode, read_number
+from headstart.data.tables.table import Table, read_cells, table_of_frame
+from headstart.features.part_a import TABLE, PartA
+from headstart.features.tables.table_encoder import learn_encoding
+from headstart.features.tables.table_features import encode_table
 
 Array = np.ndarray[Any, Any]
 Form = Callable[[float, int], str]

@@ -9,14 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from headstart.dataset import Dataset
-from headstart.extractor import PartA
-from headstart.networks import NETWORKS
-from headstart.part_b import PartB
-from headstart.recipe import Recipe
-from headstart.scaling import Scaling
-from headstart.tasks import ONE_VS_REST, TASKS
-from headstart.yardsticks import YARDSTICKS
+from headstart.data.dataset import Dataset
+from headstart.data.target_scaling import Scaling
+from headstart.data.tasks import ONE_VS_REST, TASKS
+from headstart.features.part_a import PartA
+from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.networks.networks import NETWORKS
+from headstart.training.part_b import PartB
+from headstart.training.recipe import Recipe
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import headstart as hs
-from headstart.progress import Progress, Silent
-from headstart.search import Request, _surveyed, search
+from headstart.foundation.progress import Progress, Silent
+from headstart.search.search import Request, _surveyed, search
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
@@ -116,7 +116,7 @@ def test_a_resumed_run_does_not_decide_again(
 ) -> None:
     """What was decided when the run began stands in run.json, and holds for the trials that are left."""
     run, data, _ = fitted
-    monkeypatch.setattr("headstart.search.survey", None)
+    monkeypatch.setattr("headstart.search.search.survey", None)
     found = _surveyed(Request(str(data)), hs.read_folder(data), run.folder.state)
     assert found.rendering == hs.Model.load(run.path).part.rendering
     assert found.rendering.frame == "squeeze"

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headstart as hs
-from headstart.augmentation import AUGMENTATIONS, Augmentation
-from headstart.errors import HeadstartError
-from headstart.networks import NETWORKS, Network
-from headstart.planfile import Entry, read_plan
-from headstart.plankeys import KEYS, option_check
-from headstart.plans import make_trials
-from headstart.rates import SCHEDULES
-from headstart.recipe import Recipe
-from headstart.setting_checks import ACTIVATIONS, LOSSES, OPTIMIZERS, nearest
-from headstart.tasks import TASKS
-from headstart.trials import Trial
+from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+from headstart.data.tasks import TASKS
+from headstart.foundation.errors import HeadstartError
+from headstart.search.planning.plan_file import Entry, read_plan
+from headstart.search.planning.plans import make_trials
+from headstart.training.networks.networks import NETWORKS, Network
+from headstart.training.recipe import Recipe
+from headstart.training.schedules import SCHEDULES
+from headstart.training.trials.setting_checks import ACTIVATIONS, LOSSES, OPTIMIZERS, nearest
+from headstart.training.trials.settings import KEYS, option_check
+from headstart.training.trials.trial import Trial
 
 PAGE = (Path(__file__).parents[1] / "docs" / "plans.md").read_text("utf-8")
 WriteFile = Callable[[str], Path]
@@ -364,7 +364,7 @@ def test_a_loss_that_does_not_fit_the_task_is_told_before_any_image_is_decoded(
     def decode(*_: object, **__: object) -> None:
         raise HeadstartError("H999", "Part A has begun", received="", expected="", advice="")
 
-    monkeypatch.setattr("headstart.gathering.extract", decode)
+    monkeypatch.setattr("headstart.search.shared_features.extract", decode)
     path = write(f'[[trial]]\ntrial = "linear"\n[[trial]]\ntrial = "mlp"\nloss = "{loss}"\n')
     data, is_fitting = (
         photos(per_class=2, classes=classes),
@@ -476,7 +476,9 @@ TABLES = st.dictionaries(st.sampled_from([*KEYS, "seed"]), VALUES, max_size=4) |
 def test_any_plan_is_read_or_refused(table: dict[str, object], key: str, value: object) -> None:
     """Whatever a file holds, there is no traceback."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headstart.planfile._parsed", lambda path: {"trial": [{"network": "mlp", key: value}, table]})
+        patch.setattr(
+            "headstart.search.planning.plan_file._parsed", lambda path: {"trial": [{"network": "mlp", key: value}, table]}
+        )
         try:
             entries = read_plan(Path("mine.toml"))
         except HeadstartError as error:

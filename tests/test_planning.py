@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from headstart.cachefolder import private_folder
-from headstart.extractor import PartA
-from headstart.planning import Speeds, pick, work_of
-from headstart.plans import Entry, make_trial
+from headstart.features.part_a import PartA
+from headstart.foundation.cache.cache_folder import private_folder
+from headstart.search.planning.cost_model import Speeds, pick, work_of
+from headstart.search.planning.plans import Entry, make_trial
 
 
 @pytest.fixture(autouse=True)

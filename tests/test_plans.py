@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.augmentation import AUGMENTATIONS
-from headstart.backbones import BACKBONES
-from headstart.errors import BackboneError, HeadstartError, TrainingError, UsageError
-from headstart.extractor import POOLINGS
-from headstart.networks import NETWORKS
-from headstart.plans import PLANS, TABLE_PLANS, VALUE_PLANS, Entry, make_trial, make_trials
-from headstart.rates import SCHEDULES, slow_down
-from headstart.recipe import Recipe
-from headstart.setting_checks import OPTIMIZERS
-from headstart.trials import parse_trial
+from headstart.data.augmentation.presets import AUGMENTATIONS
+from headstart.features.backbones.backbones import BACKBONES
+from headstart.features.part_a import POOLINGS
+from headstart.foundation.errors import BackboneError, HeadstartError, TrainingError, UsageError
+from headstart.search.planning.plans import PLANS, TABLE_PLANS, VALUE_PLANS, Entry, make_trial, make_trials
+from headstart.training.networks.networks import NETWORKS
+from headstart.training.recipe import Recipe
+from headstart.training.schedules import SCHEDULES, slow_down
+from headstart.training.trials.setting_checks import OPTIMIZERS
+from headstart.training.trials.trial import parse_trial
 
 HEADS = [name for name, network in NETWORKS.items() if not network.takes_images]
 

@@ -15,21 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.metrics import Classification, MultiLabel, Regression, evaluate_predictions
-from headstart.plots import (
-    PALETTE,
-    TrialPoint,
-    draw_confusion,
-    draw_label_confusions,
-    draw_leaderboard,
-    draw_loss,
-    draw_residuals,
-    draw_scatter,
-    label,
-    most_mistaken,
-    new_axes,
-    save_svg,
-)
+from headstart.evaluation.evaluate import Classification, MultiLabel, Regression, evaluate_predictions
+from headstart.evaluation.plots.axes import PALETTE, label, new_axes
+from headstart.evaluation.plots.classification import draw_confusion, draw_label_confusions, most_mistaken
+from headstart.evaluation.plots.regression import draw_residuals, draw_scatter
+from headstart.evaluation.plots.svg import save_svg
+from headstart.evaluation.plots.trials import TrialPoint, draw_leaderboard, draw_loss
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -268,7 +259,7 @@ def test_colours_are_readable_on_light_and_dark_pages() -> None:
 def test_settings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
     """Writing a file changes no setting of matplotlib and does not load pyplot."""
     code = (
-        "import sys, pathlib, matplotlib; from headstart.plots import draw_loss, save_svg;"
+        "import sys, pathlib, matplotlib; from headstart.evaluation.plots import draw_loss, save_svg;"
         "before = matplotlib.rcParams.copy(); path = pathlib.Path(sys.argv[1]);"
         "save_svg(lambda ax: draw_loss(ax, []), path, (3, 3));"
         "print('matplotlib.pyplot' in sys.modules, before == matplotlib.rcParams.copy())"

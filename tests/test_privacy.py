@@ -132,7 +132,7 @@ def test_the_watch_sees_what_openvino_does_by_itself(tmp_path: Path) -> None:
     assert found.home
 
 
-SILENT = "from headstart.privacy import import_openvino_silently\nimport sys\n"
+SILENT = "from headstart.foundation.privacy import import_openvino_silently\nimport sys\n"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,8 @@ assert not failed
 
 def test_import_headstart_leaves_the_modules_of_others_alone(tmp_path: Path) -> None:
     """Nothing is planted for ``openvino_telemetry``, also by the modules that describe formats and checks."""
-    code = "import headstart.convert, headstart.verify_export, sys; assert 'openvino_telemetry' not in sys.modules"
+    code = "import sys, headstart.export.convert_process, headstart.export.verify_process; "
+    code += "assert 'openvino_telemetry' not in sys.modules"
     assert watched(code, tmp_path).done.returncode == 0
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.errors import UsageError
-from headstart.rate_finder import choose_rate, find_learning_rate, sweep
+from headstart.foundation.errors import UsageError
+from headstart.training.learning_rate_finder import choose_rate, find_learning_rate, sweep
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

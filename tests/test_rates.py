@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from headstart.errors import TrainingError
-from headstart.rates import SCHEDULES, slow_down
-from headstart.recipe import Recipe
+from headstart.foundation.errors import TrainingError
+from headstart.training.recipe import Recipe
+from headstart.training.schedules import SCHEDULES, slow_down
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart import dataset as dataset_module
-from headstart.dataset import Dataset, Skipped, natural_key
-from headstart.errors import DatasetError
-from headstart.fingerprint import array_digest, bytes_digest, file_digest
-from headstart.model import Model
-from headstart.readers import Known, read, read_arrays, read_folder, read_table, unlabelled
+from headstart.data import dataset as dataset_module
+from headstart.data.dataset import Dataset, Skipped, natural_key
+from headstart.data.readers.read import Known, read, read_arrays, read_folder, read_table, unlabelled
+from headstart.foundation.errors import DatasetError
+from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digest
+from headstart.models.model import Model
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names of any bytes, links and pipes")
 not_as_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from headstart.pixels import Seen
-from headstart.rendering import Rendering, render
+from headstart.data.images.preprocess import Seen
+from headstart.data.images.rendering import Rendering, render
 
 PLAIN = Seen(640, 480)
 

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from headstart.convert import tensorrt_command
-from headstart.metrics import Evaluation, MultiLabel, evaluate_predictions
-from headstart.report import SECTIONS, sections, write_report
+from headstart.evaluation.evaluate import Evaluation, MultiLabel, evaluate_predictions
+from headstart.evaluation.hard_samples import most_unsure
+from headstart.export.convert_process import tensorrt_command
+from headstart.foundation.runs.run_folder import RunFolder, append_json_line, read_csv, write_csv, write_json
 from headstart.report.contents import Contents
-from headstart.runfolder import RunFolder, append_json_line, read_csv, write_csv, write_json
-from headstart.saliency import most_unsure
+from headstart.report.document import SECTIONS, sections, write_report
 
 CLASSES = ("ankle boot", "bag", "coat", "한국어 <script>alert(1)</script>", "dress", "$x$ & co", "shirt", "t-shirt")
 TRIALS = ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-linear", "efficientnet_lite0-mlp", "lite1-grid2-mlp")

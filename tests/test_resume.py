@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import attempt as attempt_module
-from headstart.errors import RunError
-from headstart.model import Model
-from headstart.progress import Silent
-from headstart.search import resume
+from headstart.foundation.errors import RunError
+from headstart.foundation.progress import Silent
+from headstart.models.model import Model
+from headstart.search import trial_runner as attempt_module
+from headstart.search.search import resume
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
@@ -103,7 +103,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Told]:
         attempted.append(trial.name)
         attempt(job, trial)
 
-    monkeypatch.setattr("headstart.search.attempt", spy)
+    monkeypatch.setattr("headstart.search.search.attempt", spy)
     return attempted, Told()
 
 

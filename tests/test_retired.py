@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from headstart.errors import UsageError
-from headstart.retired import ImageDataGenerator
+from headstart.data.generator.image_data.image_data_generator import ImageDataGenerator
+from headstart.foundation.errors import UsageError
 
 legacy = pytest.importorskip("keras.src.legacy.preprocessing.image")
 

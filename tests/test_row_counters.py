@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.row_counters import numbering_columns, numbers_rows
+from headstart.data.tables.row_counters import numbering_columns, numbers_rows
 
 
 @given(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.run_schema import LOADABLE, RESUMABLE, SHAPES, By, Maybe, fault
-from headstart.tasks import TASKS
+from headstart.data.tasks import TASKS
+from headstart.foundation.runs.schema import LOADABLE, RESUMABLE, SHAPES, By, Maybe, fault
 
 SHAPE = {
     "name": str,

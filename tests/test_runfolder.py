@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.errors import RunError, StackError, printable
-from headstart.runfolder import (
+from headstart.foundation.errors import RunError, StackError, printable
+from headstart.foundation.runs.run_folder import (
     FORMAT,
     RunFolder,
     append_json_line,

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from headstart.outputs import in_units
-from headstart.scaling import LARGEST_LOG, Scaling, fit_scaling, skewness
+from headstart.data.target_scaling import LARGEST_LOG, Scaling, fit_scaling, skewness
+from headstart.training.networks.outputs import in_units
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

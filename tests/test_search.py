@@ -14,17 +14,20 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import attempt, gathering, plans, search
-from headstart.batches import RowBatches
 from headstart.console import LineProgress
-from headstart.ensemble import FOLDS_NAME, NAME
-from headstart.errors import TrainingError
-from headstart.features import Features, extract
-from headstart.leaderboard import Row
-from headstart.model import Model
-from headstart.plans import Entry, make_trial
-from headstart.progress import Silent
-from headstart.stopwatch import Stopwatch
+from headstart.evaluation.leaderboard import Row
+from headstart.features.features import Features, extract
+from headstart.foundation.errors import TrainingError
+from headstart.foundation.progress import Silent
+from headstart.foundation.stopwatch import Stopwatch
+from headstart.models.ensemble import FOLDS_NAME, NAME
+from headstart.models.model import Model
+from headstart.search import search
+from headstart.search import shared_features as gathering
+from headstart.search import trial_runner as attempt
+from headstart.search.planning import plans
+from headstart.search.planning.plans import Entry, make_trial
+from headstart.training.row_batches import RowBatches
 
 pytestmark = [
     pytest.mark.usefixtures("networks"),
@@ -246,7 +249,7 @@ def test_a_table_ends_with_a_model_however_little_time_there_is(
     make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A constant answer is none: where nothing is said to fit into the budget, the linear model runs all the same."""
-    monkeypatch.setattr("headstart.budget.Budget.has_time_for", lambda *_: False)
+    monkeypatch.setattr("headstart.search.planning.budget.Budget.has_time_for", lambda *_: False)
     run = hs.fit(make_table(tmp_path / "t.csv", "binary"), budget="10m", out=tmp_path / "run")
     rows = {row["trial"]: row["status"] for row in run.to_json()["trials"]}
     assert rows.pop("table-linear") == "done"

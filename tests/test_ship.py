@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import engines, ship, table_features
-from headstart.errors import TrainingError
-from headstart.run import Run
+from headstart.features import engines
+from headstart.features.tables import table_features
+from headstart.foundation.errors import TrainingError
+from headstart.search import finalize as ship
+from headstart.search.run import Run
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -16,19 +16,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart import conversion, conversion_notes, convert, keras_graph, signature
 from headstart.api import fit
-from headstart.cells import table_of_frame
-from headstart.encoding import encode
-from headstart.errors import ExportError
-from headstart.model import Model
-from headstart.networks import NETWORKS, Network
-from headstart.predictor import Predictor
-from headstart.progress import Silent
-from headstart.readers import read_arrays
-from headstart.run import Run
-from headstart.runfolder import read_json
-from headstart.setting_checks import ACTIVATIONS
+from headstart.data.readers.read import read_arrays
+from headstart.data.tables.preprocess import encode
+from headstart.data.tables.table import table_of_frame
+from headstart.export import conversion_notes
+from headstart.export import convert_process as convert
+from headstart.export import converter as conversion
+from headstart.foundation.errors import ExportError
+from headstart.foundation.progress import Silent
+from headstart.foundation.runs.run_folder import read_json
+from headstart.models import keras_graph, signature
+from headstart.models.model import Model
+from headstart.models.predictor import Predictor
+from headstart.search.run import Run
+from headstart.training.networks.networks import NETWORKS, Network
+from headstart.training.trials.setting_checks import ACTIVATIONS
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -46,8 +49,8 @@ _READ = """
 import json, sys
 sys.modules["openvino_telemetry"] = None
 import numpy as np
-from headstart.verify_export import RUNTIMES
-from headstart.convert import FORMATS
+from headstart.export.verify_process import RUNTIMES
+from headstart.export.convert_process import FORMATS
 from pathlib import Path
 folder = Path(sys.argv[1])
 with np.load(folder / "given.npz") as arrays:

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from headstart.outputs import in_units
-from headstart.scaling import LARGEST_LOG, Scaling, fit_scaling, smeared
-from headstart.table_graph import onnx_trees
-from headstart.table_tensorflow import tf_trees
-from headstart.trees import fit_trees
+from headstart.data.target_scaling import LARGEST_LOG, Scaling, fit_scaling, smeared
+from headstart.export.onnx_graphs import onnx_trees
+from headstart.export.tensorflow_graphs import tf_trees
+from headstart.training.classical.boosted_trees import fit_trees
+from headstart.training.networks.outputs import in_units
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

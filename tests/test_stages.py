@@ -10,10 +10,10 @@ import numpy as np
 import openvino
 import pytest
 
-from headstart.backbones import BACKBONES
-from headstart.errors import BackboneError
-from headstart.extractor import PartA
-from headstart.stages import crossings
+from headstart.features.backbones.backbones import BACKBONES
+from headstart.features.backbones.stages import crossings
+from headstart.features.part_a import PartA
+from headstart.foundation.errors import BackboneError
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

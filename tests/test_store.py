@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart import row_database
-from headstart.cachefolder import cache_folder
-from headstart.errors import StackError
-from headstart.store import Record, Store
+from headstart.features.feature_store import Record, Store
+from headstart.foundation.cache import row_database
+from headstart.foundation.cache.cache_folder import cache_folder
+from headstart.foundation.errors import StackError
 
 SPACE = hashlib.sha256(b"space").hexdigest()
 

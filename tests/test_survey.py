@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.readers import read_arrays, read_folder
-from headstart.rendering import Rendering
-from headstart.survey import Survey, survey
+from headstart.data.images.rendering import Rendering
+from headstart.data.images.survey import Survey, survey
+from headstart.data.readers.read import read_arrays, read_folder
 
 
 def write(folder: Path, split: str, size: tuple[int, int], *, top: int = 255, count: int = 8) -> None:
@@ -61,9 +61,9 @@ def test_a_split_that_is_yet_to_be_made_is_looked_at_where_it_will_train(
     write(tmp_path, "", (40, 30), count=40)
     dataset = read_folder(tmp_path)
     seen: list[int] = []
-    monkeypatch.setattr("headstart.survey._look", lambda _, indices: seen.extend(indices) or [])
+    monkeypatch.setattr("headstart.data.images.survey._look", lambda _, indices: seen.extend(indices) or [])
     survey(dataset, validation=0.2, seed=3)
-    from headstart.splits import make_split
+    from headstart.data.splits import make_split
 
     assert seen == make_split(dataset, validation=0.2, seed=3).indices("train").tolist()
 
@@ -110,8 +110,8 @@ def test_no_picture_is_opened_in_this_process(tmp_path: Path, monkeypatch: pytes
 
 LOOK = """
 import resource, sys
-from headstart.readers import read_folder
-from headstart.survey import survey
+from headstart.data.readers.read import read_folder
+from headstart.data.images.survey import survey
 dataset = read_folder(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 survey(dataset, validation=0.2, seed=0)

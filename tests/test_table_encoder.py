@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cells import Table
-from headstart.encoding import encode, typed
-from headstart.errors import DatasetError
-from headstart.table_encoder import Note, learn_encoding
+from headstart.data.tables.preprocess import encode, typed
+from headstart.data.tables.table import Table
+from headstart.features.tables.table_encoder import Note, learn_encoding
+from headstart.foundation.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
 

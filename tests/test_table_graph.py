@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from headstart.cells import Table
-from headstart.encoding import encode, typed
-from headstart.table_encoder import learn_encoding
-from headstart.table_graph import merge, onnx_encoder, onnx_trees, tf_encoder
-from headstart.trees import Trees, fit_trees
+from headstart.data.tables.preprocess import encode, typed
+from headstart.data.tables.table import Table
+from headstart.export.onnx_graphs import merge, onnx_encoder, onnx_trees, tf_encoder
+from headstart.features.tables.table_encoder import learn_encoding
+from headstart.training.classical.boosted_trees import Trees, fit_trees
 
 Array = np.ndarray[Any, Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.leaderboard import Row, write_leaderboard
-from headstart.metrics import evaluate_predictions
-from headstart.runfolder import RunFolder, read_csv, write_csv
-from headstart.tables import as_csv, entries, show_evaluation, show_leaderboard
+from headstart.display import as_csv, entries, show_evaluation, show_leaderboard
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.leaderboard import Row, write_leaderboard
+from headstart.foundation.runs.run_folder import RunFolder, read_csv, write_csv
 
 RNG = np.random.default_rng(4)
 ON = (RNG.random((80, 3)) < 0.4).astype(int)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.cells import Table, read_cells, table_of_frame
-from headstart.errors import DatasetError
-from headstart.skipping import Skipped
-from headstart.targets import Target, find_target
+from headstart.data.readers.targets import Target, find_target
+from headstart.data.skipped import Skipped
+from headstart.data.tables.table import Table, read_cells, table_of_frame
+from headstart.foundation.errors import DatasetError
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score, roc_auc_score
 
-from headstart.errors import DatasetError, UsageError
-from headstart.scores import cross_entropies
-from headstart.tasks import ONE_VS_REST, TASKS, Task, check_loss, infer_task, integer_labels
+from headstart.data.metrics import cross_entropies
+from headstart.data.tasks import ONE_VS_REST, TASKS, Task, check_loss, infer_task, integer_labels
+from headstart.foundation.errors import DatasetError, UsageError
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

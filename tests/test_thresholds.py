@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from headstart.thresholds import best_threshold, best_thresholds
+from headstart.evaluation.thresholds import best_threshold, best_thresholds
 
 
 @st.composite

@@ -17,17 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.errors import OutOfMemoryError, TrainingError
-from headstart.machine import memory_bytes
-from headstart.networks import NETWORKS, build_head
-from headstart.recipe import Recipe
-from headstart.runfolder import read_json_lines
-from headstart.session import clear_session
-from headstart.tasks import ONE_VS_REST, TASKS, Task
-from headstart.trainer import Examples, Trained, batch_size
-from headstart.trainer import train as train_with
-from headstart.tree_arrays import Trees
-from headstart.yardsticks import YARDSTICKS
+from headstart.data.tasks import ONE_VS_REST, TASKS, Task
+from headstart.export.tree_arrays import Trees
+from headstart.foundation.errors import OutOfMemoryError, TrainingError
+from headstart.foundation.machine import memory_bytes
+from headstart.foundation.runs.run_folder import read_json_lines
+from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.networks.networks import NETWORKS, build_head
+from headstart.training.recipe import Recipe
+from headstart.training.session import clear_session
+from headstart.training.trainer import Examples, Trained, batch_size
+from headstart.training.trainer import train as train_with
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -257,7 +257,8 @@ def test_the_same_seed_gives_the_same_bits(tmp_path: Path, recipe: Recipe) -> No
 
 def test_deterministic_operations_leave_the_program_its_random_ones() -> None:
     """TensorFlow refuses to draw without a seed once it is to be deterministic: a notebook's next cell must not notice."""
-    program = "from headstart.determinism import be_deterministic; be_deterministic(); import keras, tensorflow as tf;"
+    program = "from headstart.training.framework_state import be_deterministic; be_deterministic();"
+    program += "import keras, tensorflow as tf;"
     program += "tf.random.normal((1,)); next(iter(tf.data.Dataset.range(3).shuffle(3)))"
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 

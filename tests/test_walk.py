@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 
 import headstart as hs
-from headstart.errors import ExportError
-from headstart.plans import TABLE_PLANS, Entry
-from headstart.runfolder import RunFolder, read_csv
+from headstart.foundation.errors import ExportError
+from headstart.foundation.runs.run_folder import RunFolder, read_csv
+from headstart.search.planning.plans import TABLE_PLANS, Entry
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
@@ -245,7 +245,7 @@ def table_walk(
         file.write("too,short\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TABLE_PLANS, "quick", SHORT_PLAN)
-        patch.setattr("headstart.attempt.SMALL_TABLE_FOLDS", 2)
+        patch.setattr("headstart.search.trial_runner.SMALL_TABLE_FOLDS", 2)
         return hs.fit(table, target=OF_TABLES[request.param][0], out=folder / "run"), table
 
 

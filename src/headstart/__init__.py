@@ -8,28 +8,28 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from headstart.privacy import keep_libraries_private
+from headstart.foundation.privacy import keep_libraries_private
 
 if TYPE_CHECKING:
-    from headstart import callbacks
     from headstart.api import fit, resume
-    from headstart.augmentation import AUGMENTATIONS, Augmentation
-    from headstart.backbones import BACKBONES
-    from headstart.dataset import Dataset
-    from headstart.doctor import Finding
-    from headstart.errors import HeadstartError
-    from headstart.export import FORMATS
-    from headstart.features import Features, extract
-    from headstart.generator import ImageGenerator
-    from headstart.metrics import Evaluation
-    from headstart.model import Model
-    from headstart.networks import NETWORKS
-    from headstart.plans import PLANS
-    from headstart.readers import read_arrays, read_folder, read_table
-    from headstart.recipe import Recipe
-    from headstart.retired import ImageDataGenerator
-    from headstart.run import Run
-    from headstart.tasks import TASKS
+    from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+    from headstart.data.dataset import Dataset
+    from headstart.data.generator.image_data.image_data_generator import ImageDataGenerator
+    from headstart.data.generator.image_generator import ImageGenerator
+    from headstart.data.readers.read import read_arrays, read_folder, read_table
+    from headstart.data.tasks import TASKS
+    from headstart.doctor.findings import Finding
+    from headstart.evaluation.evaluate import Evaluation
+    from headstart.export.export_folder import FORMATS
+    from headstart.features.backbones.backbones import BACKBONES
+    from headstart.features.features import Features, extract
+    from headstart.foundation.errors import HeadstartError
+    from headstart.models.model import Model
+    from headstart.search.planning.plans import PLANS
+    from headstart.search.run import Run
+    from headstart.training import callbacks
+    from headstart.training.networks.networks import NETWORKS
+    from headstart.training.recipe import Recipe
 
 __version__ = "0.1.0"
 
@@ -64,35 +64,35 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AUGMENTATIONS": "augmentation",
-    "BACKBONES": "backbones",
-    "FORMATS": "export",
-    "NETWORKS": "networks",
-    "PLANS": "plans",
-    "TASKS": "tasks",
-    "Augmentation": "augmentation",
-    "Dataset": "dataset",
-    "Evaluation": "metrics",
-    "Features": "features",
-    "Finding": "doctor",
-    "HeadstartError": "errors",
-    "ImageDataGenerator": "retired",
-    "ImageGenerator": "generator",
-    "Model": "model",
-    "Recipe": "recipe",
-    "Run": "run",
-    "extract": "features",
+    "AUGMENTATIONS": "data.augmentation.presets",
+    "BACKBONES": "features.backbones.backbones",
+    "FORMATS": "export.export_folder",
+    "NETWORKS": "training.networks.networks",
+    "PLANS": "search.planning.plans",
+    "TASKS": "data.tasks",
+    "Augmentation": "data.augmentation.presets",
+    "Dataset": "data.dataset",
+    "Evaluation": "evaluation.evaluate",
+    "Features": "features.features",
+    "Finding": "doctor.findings",
+    "HeadstartError": "foundation.errors",
+    "ImageDataGenerator": "data.generator.image_data.image_data_generator",
+    "ImageGenerator": "data.generator.image_generator",
+    "Model": "models.model",
+    "Recipe": "training.recipe",
+    "Run": "search.run",
+    "extract": "features.features",
     "fit": "api",
-    "read_arrays": "readers",
-    "read_folder": "readers",
-    "read_table": "readers",
+    "read_arrays": "data.readers.read",
+    "read_folder": "data.readers.read",
+    "read_table": "data.readers.read",
     "resume": "api",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name == "callbacks":
-        return import_module("headstart.callbacks")
+        return import_module("headstart.training.callbacks")
     if name not in _HOMES:
         raise AttributeError(f"module 'headstart' has no attribute {name!r}")
     return getattr(import_module(f"headstart.{_HOMES[name]}"), name)

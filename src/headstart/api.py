@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from headstart.budget import parse_seconds
-from headstart.dataset import Dataset
+from headstart.data.dataset import Dataset
+from headstart.data.readers.read import read_table
+from headstart.data.readers.table import column_of, columns_of
 from headstart.demo import demo_folder
-from headstart.errors import UsageError
-from headstart.extractor import PIXELS
-from headstart.frames import column_of, columns_of
-from headstart.machine import choose_backend
-from headstart.networks import NETWORKS, adopt
-from headstart.progress import Progress
-from headstart.readers import read_table
-from headstart.run import Run
-from headstart.runfolder import RunFolder
-from headstart.search import Request, search
-from headstart.search import resume as resume_search
+from headstart.features.part_a import PIXELS
+from headstart.foundation.errors import UsageError
+from headstart.foundation.machine import choose_backend
+from headstart.foundation.progress import Progress
+from headstart.foundation.runs.run_folder import RunFolder
+from headstart.search.planning.budget import parse_seconds
+from headstart.search.run import Run
+from headstart.search.search import Request, search
+from headstart.search.search import resume as resume_search
+from headstart.training.networks.networks import NETWORKS, adopt
 
 if TYPE_CHECKING:
     import keras

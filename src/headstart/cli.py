@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.errors import HeadstartError, UsageError, printable
+from headstart.foundation.errors import HeadstartError, UsageError, printable
 
 if TYPE_CHECKING:
-    from headstart.run import Run
+    from headstart.search.run import Run
 
 __all__ = ["app", "main"]
 
@@ -75,12 +75,12 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
 ) -> None:
     """Train and compare models; keep the best, with a report."""
     if backend := backend or os.environ.get("KERAS_BACKEND"):
-        from headstart.machine import choose_backend
+        from headstart.foundation.machine import choose_backend
 
         choose_backend(backend)
     from headstart.api import fit as fit_model
     from headstart.console import hush_native_libraries, make_progress
-    from headstart.stopwatch import process_age_seconds
+    from headstart.foundation.stopwatch import process_age_seconds
 
     hush_native_libraries()
 
@@ -112,7 +112,7 @@ def resume(
     """Go on with a run that was killed, on the backend it began with; one that is complete is shown as it is."""
     from headstart.api import resume as resume_run
     from headstart.console import hush_native_libraries, make_progress
-    from headstart.stopwatch import process_age_seconds
+    from headstart.foundation.stopwatch import process_age_seconds
 
     hush_native_libraries()
 
@@ -137,7 +137,7 @@ def leaderboard(
     as_json: Json = False,
 ) -> None:
     """Trials by execution time and val_loss, the Pareto front marked."""
-    from headstart import tables
+    from headstart import display as tables
 
     entries = tables.entries(runs)
     if as_json:
@@ -155,8 +155,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a run's model on labelled samples."""
-    from headstart import tables
-    from headstart.run import Run
+    from headstart import display as tables
+    from headstart.search.run import Run
 
     opened = Run(run)
     evaluation = opened.evaluate(data)
@@ -178,13 +178,13 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Answer for images or rows of features; what cannot be read is a row with an error."""
-    from headstart import tables
-    from headstart.csv_output import to_csv
-    from headstart.run import Run
+    from headstart import display as tables
+    from headstart.foundation.csv_output import to_csv
+    from headstart.search.run import Run
 
     columns, rows, num_errors = Run(run).answers(tables.expand(paths))
     if out is not None:
-        from headstart.runfolder import write_csv
+        from headstart.foundation.runs.run_folder import write_csv
 
         write_csv(out, columns, rows)
     if as_json:
@@ -203,8 +203,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the model to ship; each file is checked by a fresh process against the trained model."""
-    from headstart import tables
-    from headstart.run import Run
+    from headstart import display as tables
+    from headstart.search.run import Run
 
     exports = Run(run).export(*to, out=out)
     if as_json:
@@ -216,8 +216,8 @@ def export(
 @app.command()
 def stack(as_json: Json = False) -> None:
     """Show every layer of the stack that is there, and what will be used."""
-    from headstart import tables
-    from headstart.machine import stack as layers
+    from headstart import display as tables
+    from headstart.foundation.machine import stack as layers
 
     rows = layers()
     if as_json:
@@ -235,7 +235,8 @@ def cache(
     as_json: Json = False,
 ) -> None:
     """Show what the cache holds, how large and how old it is; it is kept within HEADSTART_CACHE_GB, 20 GB by default."""
-    from headstart import cache_contents, tables
+    from headstart import display as tables
+    from headstart.foundation.cache import cache_contents
 
     removed = cache_contents.clear(clear) if clear else cache_contents.prune()
     state = tables.cache_state(removed)
@@ -328,7 +329,7 @@ def _print_json(value: object) -> None:
 
 
 def _show_run(run: Run, as_json: bool) -> None:
-    from headstart import tables
+    from headstart import display as tables
 
     if as_json:
         _print_json(run.to_json())

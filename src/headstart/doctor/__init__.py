@@ -1,9 +1,1 @@
-"""Artefacts: findings, one diagnosis each, and the checks that make them."""
-
-from headstart.doctor.data import check_data
-from headstart.doctor.findings import Finding
-from headstart.doctor.pictures import check_pictures
-from headstart.doctor.results import check_results
-from headstart.doctor.table import check_columns
-
-__all__ = ["Finding", "check_columns", "check_data", "check_pictures", "check_results"]
+"""Doctor: data, columns, pictures and results to findings: what is wrong, how it was measured, and what to do."""

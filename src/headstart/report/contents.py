@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headstart.errors import RunError, printable
-from headstart.metrics import Evaluation
-from headstart.report.answers import read_answers
+from headstart.evaluation.evaluate import Evaluation
+from headstart.foundation.errors import RunError, printable
+from headstart.foundation.runs.run_folder import RunFolder, read_csv, read_json, read_json_lines
 from headstart.report.places import Places
-from headstart.runfolder import RunFolder, read_csv, read_json, read_json_lines
+from headstart.report.predictions import read_answers
 
 __all__ = ["MALFORMED", "Contents", "Trial", "mapping", "number", "text", "val_metric"]
 

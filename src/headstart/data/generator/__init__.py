@@ -1,0 +1,1 @@
+"""Data: image files to batches for any Keras ``fit``."""

@@ -1,0 +1,280 @@
+"""Data: batches of decoded squares in an order that is known in advance, a few of them decoded ahead."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol, TypeVar, overload
+
+import numpy as np
+
+from headstart.data.augmentation.presets import Augmentation
+from headstart.data.dataset import Dataset
+from headstart.data.generator.batch_order import Schedule
+from headstart.data.images.decode_pool import Decoded, DecodePool, Geometry, decode_array
+
+__all__ = ["ArrayBatches", "Batch", "BatchSource", "Copies", "FileBatches", "Files"]
+
+Array = np.ndarray[Any, Any]
+T = TypeVar("T")
+
+_RECENT = 3  # batches that are kept: Keras asks for the first ones again to learn their shapes
+
+
+class Batch(NamedTuple):
+    """Decoded samples.
+
+    Attributes:
+        pixels: ``(n, height, width, channels)``, uint8 or, of arrays of any range, float32; without meaning in the places
+            of ``failures``.
+        samples: The number of each one's sample, ``(n,)``.
+        failures: What became of those that could not be decoded, by place.
+    """
+
+    pixels: Array
+    samples: Array
+    failures: dict[int, Decoded]
+
+
+class Files(Protocol):
+    """Samples that are files: a Dataset, for one."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """One path a sample."""
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """SHA-256 of each sample's content."""
+
+
+class BatchSource(Protocol):
+    """What gives batches of an epoch, and remembers samples that need not be tried again."""
+
+    hopeless: set[int]
+
+    def get(self, epoch: int, index: int) -> Batch:
+        """A batch of an epoch."""
+
+    def close(self) -> None:
+        """End what works for it. It begins again when it is asked."""
+
+
+class Copies:
+    """Which view of its picture a sample shows in an epoch: samples that repeat one, to weigh it more, each show another.
+
+    Args:
+        pictures: What each sample is a picture of.
+
+    Example:
+        >>> copies = Copies(["a", "b", "a"])
+        >>> [[copies.view(sample, epoch) for sample in range(3)] for epoch in range(2)]
+        [[1, 1, 2], [3, 3, 4]]
+    """
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        counts: Counter[str] = Counter()
+        self._numbers = []
+        for picture in pictures:
+            self._numbers.append(counts[picture])
+            counts[picture] += 1
+        self._most = max(counts.values(), default=1)
+
+    def view(self, sample: int, epoch: int) -> int:
+        """The view's number, from 1."""
+        return 1 + epoch * self._most + self._numbers[sample]
+
+
+class FileBatches:
+    """Batches out of files, by worker processes that go on from batch to batch and from epoch to epoch.
+
+    Args:
+        files: The samples.
+        schedule: Their order.
+        pool: The workers; they end with ``close``.
+        number_view: The view that a place shows, by epoch, position in its order, and sample: from 1, another in each
+            epoch. None for the files themselves.
+        num_ahead: Whole batches that may be decoded beyond the one that was asked for last.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        schedule: Schedule,
+        pool: DecodePool,
+        number_view: Callable[[int, int, int], int] | None,
+        num_ahead: int,
+    ) -> None:
+        self.hopeless: set[int] = set()
+        self._files, self._schedule, self._pool = files, schedule, pool
+        self._number_view, self._ahead = number_view, num_ahead * schedule.batch_size
+        self._lock = threading.Lock()  # workers' threads ask for places while we look for results
+        self._orders: OrderedDict[int, list[int]] = OrderedDict()
+        self._begun: dict[tuple[int, int], Array] = {}
+        self._recent: OrderedDict[tuple[int, int], Batch] = OrderedDict()
+        self._results: Iterator[Decoded] | None = None
+        self._start = self._next = (0, 0)
+        self._num_given = 0  # samples, since the start
+        self._waiting: dict[tuple[int, int], dict[int, Decoded]] = {}
+
+    def get(self, epoch: int, index: int) -> Batch:
+        """The batch: soon if it follows the one before or is one of the last few, or else the work starts anew there."""
+        wanted = (epoch, index)
+        if wanted in self._recent:
+            return self._recent[wanted]
+        if self._results is None or wanted != self._next:
+            self._restart(wanted)
+        samples = self._samples(wanted)
+        self._pool.allow(self._num_given + len(samples) + self._ahead)
+        done = self._waiting.setdefault(wanted, {})
+        try:
+            while len(done) < len(samples):
+                result = next(self._results)  # type: ignore[arg-type]  # restarted above
+                at, position = self._locate(result.index)
+                batch, place = divmod(position, self._schedule.batch_size)
+                self._waiting.setdefault((at, batch), {})[place] = result
+        except BaseException:  # Ctrl-C included: what was under way is lost, and the next call starts anew
+            self._results = None
+            raise
+        with self._lock:
+            pixels = self._begun.pop(wanted)
+        failures = {place: result for place, result in sorted(done.items()) if result.pixels is None}
+        del self._waiting[wanted]
+        self._num_given += len(samples)
+        self._recent[wanted] = Batch(pixels, samples, failures)
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        is_last = index + 1 == self._schedule.num_batches
+        self._next = (epoch + 1, 0) if is_last else (epoch, index + 1)
+        return self._recent[wanted]
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._results = None
+        self._pool.__exit__()
+        self._begun.clear()
+        self._recent.clear()
+
+    def _restart(self, wanted: tuple[int, int]) -> None:
+        self._pool.give_up()  # before the places of its results are taken away
+        self._begun.clear()
+        self._waiting.clear()
+        self._start, self._num_given = wanted, 0
+        digests, views = _Endless(self._digest), _Endless(self._view) if self._number_view else None
+        self._results = self._pool.decode(_Endless(self._path), digests, views, rows=self._row, allowed=0)
+
+    def _locate(self, number: int) -> tuple[int, int]:
+        """Epoch, and position in it, of the n-th file since the start."""
+        epochs, position = divmod(self._start[1] * self._schedule.batch_size + number, self._schedule.num_samples)
+        return self._start[0] + epochs, position
+
+    def _order(self, epoch: int) -> list[int]:
+        order = self._orders.get(epoch)
+        if order is None:
+            with self._lock:
+                order = self._orders[epoch] = self._schedule.order(epoch).tolist()
+                if len(self._orders) > _RECENT:
+                    self._orders.popitem(last=False)
+        return order
+
+    def _samples(self, batch: tuple[int, int]) -> Array:
+        first = batch[1] * self._schedule.batch_size
+        return np.array(self._order(batch[0])[first : first + self._schedule.batch_size])
+
+    def _sample(self, number: int) -> int:
+        epoch, position = self._locate(number)
+        return self._order(epoch)[position]
+
+    def _path(self, number: int) -> str:
+        sample = self._sample(number)
+        return "" if sample in self.hopeless else self._files.paths[sample]  # no file has such a name: no work
+
+    def _digest(self, number: int) -> str:
+        return self._files.digests[self._sample(number)]
+
+    def _view(self, number: int) -> int:
+        assert self._number_view is not None
+        return self._number_view(*self._locate(number), self._sample(number))
+
+    def _row(self, number: int) -> Array:
+        epoch, position = self._locate(number)
+        index, place = divmod(position, self._schedule.batch_size)
+        pixels = self._begun.get((epoch, index))
+        if pixels is None:
+            shape = (self._schedule.size_of(index), *self._pool.geometry.shape)
+            with self._lock:
+                pixels = self._begun.setdefault((epoch, index), np.empty(shape, np.uint8))
+        row: Array = pixels[place].reshape(-1)
+        return row
+
+
+class ArrayBatches:
+    """Batches out of images in memory, by threads.
+
+    Args:
+        dataset: The samples.
+        schedule: Their order.
+        geometry: What each image becomes.
+        augmentation: What the views show; each epoch shows another one of each image.
+        workers: How many threads.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        schedule: Schedule,
+        geometry: Geometry,
+        augmentation: Augmentation | None,
+        workers: int,
+    ) -> None:
+        self.hopeless: set[int] = set()
+        self._dataset, self._schedule, self._geometry = dataset, schedule, geometry
+        self._augmentation, self._workers = augmentation, workers
+        self._copies = Copies(dataset.digests)
+
+    def get(self, epoch: int, index: int) -> Batch:
+        """The batch."""
+        first = index * self._schedule.batch_size
+        samples = self._schedule.order(epoch)[first : first + self._schedule.batch_size]
+        pixels = np.zeros((len(samples), self._geometry.size, self._geometry.size, 3), np.uint8)
+        failures = {}
+        with ThreadPoolExecutor(self._workers) as threads:
+            for result in threads.map(lambda place: self._decoded(place, int(samples[place]), epoch), range(len(samples))):
+                if result.pixels is None:
+                    failures[result.index] = result
+                else:
+                    pixels[result.index] = result.pixels
+        return Batch(pixels, samples, failures)
+
+    def close(self) -> None:
+        """Nothing is left between batches."""
+
+    def _decoded(self, place: int, sample: int, epoch: int) -> Decoded:
+        assert self._dataset.arrays is not None
+        image, digest = self._dataset.arrays[sample], self._dataset.digests[sample]
+        view = 0 if self._augmentation is None else self._copies.view(sample, epoch)
+        return decode_array(place, image, self._geometry, self._augmentation, self._schedule.seed, view, digest)
+
+
+class _Endless(Sequence[T]):
+    """A sequence that is computed entry by entry and has no end."""
+
+    def __init__(self, entry: Callable[[int], T]) -> None:
+        self._entry = entry
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+    @overload
+    def __getitem__(self, number: int) -> T: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, number: int | slice) -> T | Sequence[T]:
+        if isinstance(number, slice):
+            raise TypeError("asked for entry by entry")
+        return self._entry(number)

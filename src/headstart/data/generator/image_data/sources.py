@@ -1,0 +1,183 @@
+"""Data: what Keras's retired generator is given: a folder or arrays, as samples with targets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from headstart.data.dataset import Skipped
+from headstart.data.generator.batch_generator import Targets
+from headstart.data.generator.image_data.arguments import rejected, shape_of
+from headstart.data.images.decode_pool import DecodePool, Geometry
+from headstart.data.readers.folder import read_folder
+from headstart.data.tasks import integer_labels
+from headstart.foundation.errors import DatasetError, printable
+
+__all__ = ["CLASS_MODES", "Numbers", "Samples", "Source", "from_arrays", "from_folder", "targets_of", "without_strangers"]
+
+Array = np.ndarray[Any, Any]
+Numbers = Array | list[list[int]] | None
+
+_IMAGE_SUFFIXES = ("avif", "bmp", "gif", "jfif", "jp2", "jpe", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
+_PROBE = Geometry(8)
+
+# From label numbers, and how many classes there are, to targets.
+CLASS_MODES: dict[str | None, Callable[[Array, int], Array] | None] = {
+    "categorical": lambda numbers, num_classes: np.eye(num_classes, dtype=np.float32)[numbers],
+    "binary": lambda numbers, _: numbers.astype(np.float32),
+    "sparse": lambda numbers, _: numbers.astype(np.int32),
+    "input": None,
+    None: None,
+}
+
+
+class Samples(NamedTuple):
+    """Files, or arrays, in their order.
+
+    Attributes:
+        filenames: As programs for Keras's class read them.
+        filepaths: Paths.
+        digests: SHA-256 of each content.
+        numbers: Label number of each; lists of them where a sample has several labels; None where there are no classes.
+        class_indices: Label number of each class.
+        skipped: What was left out, and why.
+        are_in_folders: The classes are folders.
+    """
+
+    filenames: Sequence[str]
+    filepaths: Sequence[str]
+    digests: Sequence[str]
+    numbers: Numbers
+    class_indices: dict[str, int]
+    skipped: list[Skipped]
+    are_in_folders: bool = False
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Name by which batches are decoded: ``filepaths``."""
+        return self.filepaths
+
+
+class Source(NamedTuple):
+    """Samples and what comes with their images."""
+
+    samples: Samples
+    targets: Targets
+
+    def take(self, rows: Sequence[int]) -> Source:
+        """The samples at these positions."""
+        samples, (values, weights, are_images) = self.samples, self.targets
+        numbers = samples.numbers
+        taken = samples._replace(
+            filenames=[samples.filenames[i] for i in rows],
+            filepaths=[samples.filepaths[i] for i in rows],
+            digests=[samples.digests[i] for i in rows],
+            numbers=[numbers[i] for i in rows] if isinstance(numbers, list) else None if numbers is None else numbers[rows],
+        )
+        kept: Array | list[Array] | None = None if values is None or isinstance(values, list) else values[rows]
+        kept = [column[rows] for column in values] if isinstance(values, list) else kept
+        return Source(taken, Targets(kept, None if weights is None else weights[rows], are_images))
+
+
+def from_folder(
+    directory: str | os.PathLike[str], classes: tuple[str, ...], class_mode: str | None, follow_links: bool
+) -> Source:
+    """A folder of class folders, all of them if none is named, in the plain order of names that Keras has.
+
+    Files in linked folders below a class, and files that are no images by name or content, are listed as skipped.
+    """
+    root = Path(directory)
+    if class_mode not in [*CLASS_MODES]:
+        modes = ", ".join(map(str, CLASS_MODES))
+        raise rejected("class_mode", repr(class_mode), modes, "use flow_from_dataframe for other targets")
+    folders = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")) if root.is_dir() else []
+    if not classes and "train" in folders and any(p.is_dir() for p in (root / "train").iterdir()):
+        wanted = "a folder of class folders, not of splits"
+        raise rejected("directory", directory, wanted, f"name the split: {root / 'train'}")
+    if missing := [name for name in classes if root.is_dir() and not (root / name).is_dir()]:
+        there = f"names of folders in {root}: {', '.join(folders[:10])}"
+        raise rejected("classes", ", ".join(missing), there, "correct the name, or leave it out")
+    names = classes or tuple(map(printable, folders))
+    padded = (*names, "(no other)") if len(names) == 1 else names  # nothing to tell apart, and no need to
+    dataset = read_folder(root, classes=padded or None)
+    # Keras goes through the folders of a class by their whole paths, and through each folder's files by name.
+    order = sorted(range(len(dataset)), key=lambda i: (dataset.labels[i], *os.path.split(dataset.paths[i])))
+    linked = [] if follow_links else [i for i in order if _is_linked(root, dataset.paths[i])]
+    skipped = [*dataset.skipped, *(Skipped(dataset.paths[i], "in a linked folder: follow_links=True") for i in linked)]
+    order = sorted({*order} - {*linked}, key=order.index) if linked else order
+    files = dataset.take(order)
+    samples = Samples(
+        [os.path.relpath(path, root) for path in files.paths],
+        files.paths,
+        files.digests,
+        files.labels.astype(np.int32),
+        {name: number for number, name in enumerate(names)},
+        skipped,
+        are_in_folders=True,
+    )
+    return without_strangers(Source(samples, targets_of(class_mode, samples.numbers, names)))
+
+
+def from_arrays(images: Array, targets: Any, weights: Any) -> Source:
+    """Images in memory; the targets come out as they are."""
+    values = None if targets is None else np.asarray(targets) if shape_of(targets) else np.zeros(0)
+    weights = None if weights is None else np.asarray(weights)
+    if any(rows is not None and len(rows) != len(images) for rows in (values, weights)):
+        told = f"{len(images)} images, with targets of {shape_of(targets)} and weights of {shape_of(weights)}"
+        expected = "a target, and a weight where there are any, for each image"
+        raise rejected("x", told, expected, "check the first axis of each")
+    numbers: Numbers = None
+    names: tuple[str, ...] = ()
+    if values is not None:
+        try:
+            numbers, names = integer_labels(values)
+        except DatasetError:  # numbers to predict, not classes
+            numbers = None
+    places = [f"[{i}]" for i in range(len(images))]
+    indices = {name: number for number, name in enumerate(names)}
+    return Source(Samples(places, places, places, numbers, indices, []), Targets(values, weights))
+
+
+def targets_of(class_mode: str | None, numbers: Numbers, names: tuple[str, ...]) -> Targets:
+    """What comes with the images under a key of ``CLASS_MODES``.
+
+    Raises:
+        UsageError: The mode is for two classes (H017).
+    """
+    make = CLASS_MODES[class_mode]
+    if make is None:
+        return Targets(are_images=class_mode == "input")
+    if class_mode == "binary" and len(names) != 2:
+        received = f"'binary' for {len(names)} classes: {', '.join(names[:5])}"
+        raise rejected("class_mode", received, "two classes", "class_mode='categorical' or 'sparse'")
+    if isinstance(numbers, list):
+        values = np.zeros((len(numbers), len(names)), np.float32)
+        for row, several in zip(values, numbers, strict=True):
+            row[several] = 1
+        return Targets(values)
+    assert numbers is not None
+    return Targets(make(numbers, len(names)))
+
+
+def _is_linked(root: Path, path: str) -> bool:
+    """Whether a file lies in a linked folder below its class folder."""
+    below = Path(path).relative_to(root).parts[1:-1]
+    folder = Path(path).parents[len(below)]
+    return any((folder := folder / name).is_symlink() for name in below)
+
+
+def without_strangers(source: Source) -> Source:
+    """The source without files that have no image's name and no image's content, such as notes; these are skipped."""
+    paths = source.samples.filepaths
+    odd = [i for i, path in enumerate(paths) if not path.lower().endswith(_IMAGE_SUFFIXES)]
+    if not odd:
+        return source
+    with DecodePool(_PROBE, workers=1) as pool:
+        failed = {odd[one.index]: one.reason for one in pool.decode([paths[i] for i in odd]) if one.pixels is None}
+    kept = source.take([i for i in range(len(paths)) if i not in failed])
+    strangers = [Skipped(paths[i], reason) for i, reason in sorted(failed.items())]
+    return kept._replace(samples=kept.samples._replace(skipped=[*kept.samples.skipped, *strangers]))

@@ -1,0 +1,183 @@
+"""Data: the parent's handle on a process that decodes image files: it submits, waits, watches the time, and kills."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import time
+from collections import deque
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from headstart.data.images.decode_process import ANSWER, REQUEST
+from headstart.data.images.decoder import THUMBNAIL, thumbnail
+from headstart.foundation.errors import DatasetError
+
+if TYPE_CHECKING:
+    import subprocess
+
+__all__ = ["THUMBNAIL", "DecodeWorker", "Request", "thumbnail"]
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+_START_SECONDS = 60.0
+_START_TRIES = 3
+_PIPE_BYTES = 1 << 18  # room for a whole answer, so that neither side waits for the other; 64 KiB is usual
+_CHILD = (
+    "import json, sys; sys.path[:], settings = map(json.loads, sys.argv[1:]); "
+    "from headstart.data.images.decode_process import main; main(settings)"
+)
+
+
+class Request(NamedTuple):
+    """A file to decode.
+
+    Attributes:
+        number: The caller's number for it.
+        path: The file's name in the system's own bytes.
+        view: 0 for the picture itself.
+        digest: What its content digest should be; "" if that is not known.
+        row: Where the pixels are put, flat; a thumbnail is then not made. None for a new array with the thumbnail in it.
+    """
+
+    number: int
+    path: bytes
+    view: int = 0
+    digest: str = ""
+    row: Pixels | None = None
+
+    def packed(self) -> bytes:
+        """What is written to the worker."""
+        digest = self.digest.encode("ascii", "replace")
+        return REQUEST.pack(len(self.path), len(digest), self.view, self.row is None) + self.path + digest
+
+
+class DecodeWorker:
+    """The parent's handle on one process. One thread submits and takes answers; any thread may kill.
+
+    Args:
+        settings: See ``decode_process.main``.
+        timeout_seconds: How long one file may take, where ``end_if_overdue`` is called now and then.
+    """
+
+    def __init__(self, settings: dict[str, Any], timeout_seconds: float) -> None:
+        self.in_hand: deque[Request] = deque()
+        self._arguments = [json.dumps([str(entry) for entry in sys.path]), json.dumps(settings)]
+        self._timeout_seconds = timeout_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._deadline = float("inf")
+        self._overdue = False
+        self._doomed = False  # killed, though it may seem alive for a moment and may even have answered
+
+    def submit(self, request: Request) -> None:
+        """Hand over a file; its answer comes after those of the files before it."""
+        if not self.in_hand and self._process is not None and (self._doomed or self._process.poll() is not None):
+            self.bury()  # it died while it had nothing to do, which is no fault of this file
+        self.in_hand.append(request)
+        if self._process is not None:
+            self._write(request)
+
+    def answer(self) -> tuple[Request, dict[str, Any], Pixels | None]:
+        """Wait for the next answer: the request, facts, and the pixels, flat; the row of the request if it has one.
+
+        A process that is dead by then gives a failure for the file it had, and the next call starts another.
+
+        Raises:
+            DatasetError: No process can be started (H121).
+        """
+        if self._process is None:
+            self._start()
+            for request in self.in_hand:
+                self._write(request)
+        answer = self._read(self._timeout_seconds, self.in_hand[0].row)
+        request = self.in_hand.popleft()
+        return request, *(answer or ({"reason": self._cause_of_death()}, None))
+
+    def end_if_overdue(self) -> None:
+        """Kill the process if it has had its time for the file at hand."""
+        if time.monotonic() > self._deadline:
+            self._overdue = True
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process, whatever it does; its next answer will be a failure."""
+        if (process := self._process) is not None:
+            self._doomed = True
+            process.kill()
+
+    def bury(self) -> None:
+        """End the process, and free what the system keeps of it."""
+        self.kill()
+        process, self._process, self._doomed = self._process, None, False
+        if process is not None:
+            with contextlib.suppress(BrokenPipeError):  # closing writes what is left in the buffer
+                process.communicate()
+
+    def _start(self) -> None:
+        import subprocess
+
+        # The child sees the modules that we see, and nothing else that lies in the current folder.
+        command = [sys.executable, "-P", "-W", "ignore", "-c", _CHILD, *self._arguments]
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        pipe, nowhere, environment = subprocess.PIPE, subprocess.DEVNULL, os.environ | one_thread
+        cause = ""
+        for _ in range(_START_TRIES):
+            try:
+                self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=environment)
+            except OSError as error:
+                cause = str(error)
+                continue
+            _widen(self._process.stdout)
+            if self._read(_START_SECONDS) is not None:
+                return
+            cause = "it ended or hung before it was ready"
+            self.bury()
+        raise DatasetError(
+            "H121",
+            "images cannot be decoded: the process for it does not start",
+            received=f"{cause}; {_START_TRIES} tries of {sys.executable}",
+            expected="a Python with Pillow and NumPy, and room for one more process",
+            advice=f"see what this says: {sys.executable} -c 'import numpy, PIL.Image'",
+        )
+
+    def _write(self, request: Request) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it has died: the next answer tells
+                self._process.stdin.write(request.packed())
+                self._process.stdin.flush()
+
+    def _read(self, seconds: float, row: Pixels | None = None) -> tuple[dict[str, Any], Pixels | None] | None:
+        """The next answer, or None if the process ends first; ``seconds`` from now it is overdue."""
+        pipe = cast("io.BufferedReader", self._process and self._process.stdout)
+        self._deadline = time.monotonic() + seconds
+        try:
+            if len(header := pipe.read(ANSWER.size)) < ANSWER.size:
+                return None
+            num_text, num_body = ANSWER.unpack(header)
+            text = pipe.read(num_text)
+            body = row if row is not None and num_body else np.empty(num_body, np.uint8)
+            if len(text) < num_text or pipe.readinto(body.data) < num_body:
+                return None
+            return json.loads(text), body if num_body else None
+        finally:
+            self._deadline = float("inf")
+
+    def _cause_of_death(self) -> str:
+        process = self._process
+        self.bury()
+        overdue, self._overdue = self._overdue, False
+        alarm = hasattr(signal, "SIGALRM") and process is not None and process.returncode == -signal.SIGALRM
+        return f"took longer than {self._timeout_seconds:g} s to decode" if overdue or alarm else "the decoder crashed"
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """More room in a pipe, where the system has it to give (Linux)."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(cast("IO[bytes]", pipe).fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -1,0 +1,1 @@
+"""Data: a folder, a table, a list of images or arrays to a ``Dataset``."""

@@ -1,0 +1,328 @@
+"""Doors: results as tables for a person and as rows for a script."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from headstart.data.dataset import natural_key
+from headstart.evaluation.leaderboard import Row, metric_of, ranked, read_leaderboard
+from headstart.export.export_folder import Exported
+from headstart.foundation.cache.cache_contents import BOUND_VARIABLE, KINDS, bound_bytes, parts
+from headstart.foundation.cache.cache_folder import cache_folder
+from headstart.foundation.csv_output import to_csv
+from headstart.foundation.errors import UsageError, printable
+from headstart.foundation.runs.run_folder import RunFolder
+from headstart.search.run import Run
+
+__all__ = [
+    "as_csv",
+    "cache_state",
+    "entries",
+    "expand",
+    "export_entry",
+    "show_cache",
+    "show_evaluation",
+    "show_exports",
+    "show_leaderboard",
+    "show_run",
+    "show_stack",
+]
+
+Entry = dict[str, Any]
+
+
+def entries(runs: Sequence[Path]) -> list[Entry]:
+    """Trials of one run or several as plain rows, best first, with the front drawn over all of them."""
+    run_of: dict[int, str] = {}
+    rows: list[Row] = []
+    for path in runs:
+        for row in read_leaderboard(RunFolder.open(path)):
+            named = replace(row, trial=f"{len(rows)}\0{row.trial}")
+            run_of[len(rows)] = str(path)
+            rows.append(named)
+    found = []
+    for row in ranked(rows):
+        number, _, trial = row.trial.partition("\0")
+        found.append({"run": run_of[int(number)], **row.to_json(), "trial": trial})
+    return found
+
+
+def as_csv(rows: Sequence[Entry]) -> str:
+    """Leaderboard entries as CSV."""
+    # Runs of different tasks have different metrics, and only some trials have folds.
+    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["run", "trial"]
+    return to_csv(columns, [[row.get(c) for c in columns] for row in rows])
+
+
+def show_leaderboard(rows: Sequence[Entry]) -> None:
+    """Print a leaderboard."""
+    several = len({row["run"] for row in rows}) > 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (["run"] if several else []) + ["trial"]:
+        table.add_column(name, overflow="fold")
+    metrics = list(dict.fromkeys(metric_of(row) for row in rows)) or ["accuracy"]
+    head = " / ".join(_METRICS.get(metric, metric) for metric in metrics)
+    has_folds = any("fold_loss" in row for row in rows)
+    names = ("val_loss", head, "Part A s", "Part B s", "total s", "params", "ms/sample", "MB", "front")
+    for name in names + ((f"folds {head}",) if has_folds else ()):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        cells = [row["run"]] if several else []
+        cells.append(row["trial"] + (" (interrupted)" if row["status"] == "interrupted" else ""))
+        if row["val_loss"] is None:
+            table.add_row(*map(_plain, cells), Text(f"{row['status']}: {row['reason']}", style="dim"))
+        else:
+            table.add_row(*map(_plain, [*cells, *_numbers(row)]))
+    console = _console()
+    console.print(table)
+    if len({_data_of(Path(row["run"])) for row in rows}) > 1:
+        console.print("These runs are of different data: neither their losses nor their places can be compared.")
+
+
+def _data_of(run: Path) -> tuple[object, ...]:
+    state = RunFolder.open(run).state
+    return state.get("data_digest"), state.get("task")
+
+
+_METRICS = {"macro_auc": "macro AUC"}  # as they stand above a column
+
+
+def _numbers(row: Entry) -> list[str]:
+    metric = metric_of(row)
+    part_a = f"{row['part_a_seconds']:.1f}" + (" (stored)" if row["part_a_cached"] else "")
+    numbers = [f"{row['val_loss']:.4f}", _decimals(row[f"val_{metric}"]), part_a, f"{row['part_b_seconds']:.1f}"]
+    numbers += [f"{row['total_seconds']:.1f}", _millions(row["num_params"]), _short(row["ms_per_sample"])]
+    numbers += [f"{row['file_mb']:.1f}", "●" if row["on_front"] else ""]
+    if f"fold_{metric}" in row:
+        numbers.append(f"{row[f'fold_{metric}']:.3f} ± {row[f'fold_{metric}_deviation']:.3f}")
+    return numbers
+
+
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def _millions(num_params: int) -> str:
+    return f"{num_params / 1e6:.2f} M" if num_params >= 10_000 else f"{num_params:,}"
+
+
+def show_run(run: Run) -> None:
+    """Print what a finished run found, and where everything is."""
+    state, console = run.folder.state, _console()
+    console.print()
+    rows = entries([run.path])
+    show_leaderboard(rows)
+    if isinstance(choice := state.get("choice"), dict):
+        reason = f"Selected: {choice.get('reason')}. "
+        console.print(_plain(f"{reason}● Pareto-optimal: no other trial is both faster and better."))
+    console.print()
+    if (run.path / "evaluation.json").exists():
+        show_evaluation(run.evaluation, "rows" if state.get("data_kind") == "table" else "images")
+    for finding in run.folder.json("findings.json") if (run.path / "findings.json").exists() else []:
+        console.print(_plain(f"{finding['code']}  {finding['title']}: {finding['measured']}"))
+    console.print()
+    if "wall_seconds" in state:
+        console.print(_plain(f"Finished in {state['wall_seconds']:.1f} s. Report: {run.report}"))
+    is_table = state.get("data_kind") == "table"
+    given, formats = ("NEW_ROWS.csv", "onnx saved_model") if is_table else (shlex.quote(_any_image(run)), "onnx openvino")
+    console.print("\nTry next:")
+    console.print(_plain(f"  headstart predict {shlex.quote(str(run.path))} {given}"))
+    console.print(_plain(f"  headstart export {shlex.quote(str(run.path))} --to {formats}"))
+    if not is_table:
+        console.print(_plain("  headstart fit PATH/TO/YOUR/PHOTOS"))
+
+
+def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
+    """Print the numbers of an evaluation, with n and the interval beside them.
+
+    Args:
+        value: What ``Evaluation.to_json`` gave.
+        nouns: What the samples are called.
+    """
+    console = _console()
+    tell = {"multilabel": _told_labels, "regression": _told_values}.get(value["task"], _told_classes)
+    groups = f" in {value['num_groups']} groups" if value.get("num_groups") else ""
+    for line in tell(value, f"on {value['n']} {nouns}{groups}"):
+        console.print(_plain(line))
+    if value.get("num_skipped"):
+        console.print(_plain(f"Found and not evaluated: {value['num_skipped']}"))
+    if value.get("num_seen"):
+        told = f"{value['num_seen']} of {value['n']} {nouns} are equal to some that the model was fitted on or chosen by."
+        console.print(_plain(told))
+    if value["optimistic"]:
+        console.print(_plain(f"The model has seen samples of the {value['split']} split before: this number is optimistic."))
+
+
+def _told_classes(value: Mapping[str, Any], samples: str) -> list[str]:
+    low, high = value["accuracy_interval"]
+    interval = f"95% interval {low:.1%} to {high:.1%}; always the most common class: {value['baseline_accuracy']:.1%}"
+    auc = value["roc_auc"]["macro"]
+    area = f", ROC-AUC {auc:.4f} (macro)" if auc is not None else ""
+    return [
+        f"{value['split']}: accuracy {value['accuracy']:.1%} {samples} ({interval})",
+        f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}{area}",
+    ]
+
+
+def _told_labels(value: Mapping[str, Any], samples: str) -> list[str]:
+    auc, bounds = value["roc_auc"]["macro"], value["macro_auc_interval"]
+    interval = f"95% interval {bounds[0]:.4f} to {bounds[1]:.4f}; a constant answer: 0.5" if bounds else "no interval"
+    low, high = value["accuracy_interval"]
+    baseline = f"always the most common set: {value['baseline_accuracy']:.1%}"
+    return [
+        f"{value['split']}: macro AUC {'not defined' if auc is None else f'{auc:.4f}'} {samples} ({interval})",
+        f"all labels right {value['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%}; {baseline})",
+        f"loss {value['loss']:.4f}, labels right {value['hamming_accuracy']:.1%}, macro F1 {value['f1']['macro']:.4f}",
+    ]
+
+
+def _told_values(value: Mapping[str, Any], samples: str) -> list[str]:
+    mae, bounds, r2 = value["mae"], value["mae_interval"], value["r2"]
+    interval = f"95% interval {_units(bounds[0])} to {_units(bounds[1])}" if bounds else "no interval"
+    constant = f"always the median: {_units(value['baseline_mae'])}"
+    return [
+        f"{value['split']}: mean absolute error {_units(mae)} {samples} ({interval}; {constant})",
+        f"R² {'not defined' if r2 is None else f'{r2:.4f}'}, root mean squared error {_units(value['rmse'])}",
+    ]
+
+
+def _units(value: float | None) -> str:
+    """A number of whatever size in the units of the target."""
+    return "not known" if value is None else f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """Files as they are; a folder as the files below it in natural order, without hidden ones.
+
+    Raises:
+        UsageError: There is not a single file (H006).
+    """
+    files: list[str] = []
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            inside = (
+                p for p in path.rglob("*") if p.is_file() and not any(q.startswith(".") for q in p.relative_to(path).parts)
+            )
+            files += sorted(map(str, inside), key=natural_key)
+        else:
+            files.append(name)
+    if not files:
+        raise UsageError(
+            "H006",
+            "nothing to predict",
+            received=f"{' '.join(paths)}: no file in it",
+            expected="image files, or folders that hold some; for a model of features, tables",
+            advice="name at least one file",
+        )
+    return files
+
+
+def export_entry(exported: Exported) -> Entry:
+    """One export as plain values."""
+    numbers = {"file_mb": exported.file_mb, "max_difference": exported.max_difference, "seconds": exported.seconds}
+    return {"format": exported.format, "path": str(exported.path), **numbers}
+
+
+def show_exports(exports: Sequence[Exported]) -> None:
+    """Print what was written and how well it agrees."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("format", "path", "MB", "largest difference", "seconds"):
+        table.add_column(name, justify="left" if name in ("format", "path") else "right", overflow="fold")
+    for e in exports:
+        table.add_row(e.format, _plain(e.path), f"{e.file_mb:.1f}", f"{e.max_difference:.1e}", f"{e.seconds:.1f}")
+    _console().print(table)
+    _console().print("Each file was loaded by a fresh process and gave the trained model's answers.")
+
+
+def cache_state(removed_bytes: int) -> Entry:
+    """The cache as plain values: its folder and bound, and size, age and meaning of each kind of content.
+
+    Args:
+        removed_bytes: What was just removed.
+    """
+    now, held = time.time(), list(parts())
+    found = [
+        {
+            "kind": part.kind,
+            "meaning": KINDS[part.kind].meaning,
+            "num_files": part.num_files,
+            "bytes": part.num_bytes,
+            "unused_seconds": max(0.0, now - part.last_used),
+            "oldest_seconds": max(0.0, now - part.first_used),
+            "counts_towards_bound": KINDS[part.kind].is_pruned,
+        }
+        for part in held
+    ]
+    return {
+        "folder": str(cache_folder()),
+        "bytes": sum(part.num_bytes for part in held),
+        "bound_bytes": bound_bytes(),
+        "removed_bytes": removed_bytes,
+        "contents": found,
+    }
+
+
+def show_cache(state: Entry) -> None:
+    """Print what the cache holds."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("kind", "MB", "files", "last used", "oldest", "what it is"):
+        table.add_column(name, justify="right" if name in ("MB", "files") else "left", overflow="fold")
+    for row in state["contents"]:
+        ages = [_age(row[name]) for name in ("unused_seconds", "oldest_seconds")]
+        table.add_row(row["kind"], f"{row['bytes'] / 1e6:,.1f}", str(row["num_files"]), *ages, _plain(row["meaning"]))
+    console = _console()
+    if state["contents"]:
+        console.print(table)
+    console.print(_plain(f"{state['bytes'] / 1e6:,.1f} MB in {state['folder']}"))
+    pruned = ", ".join(kind for kind, row in KINDS.items() if row.is_pruned)
+    console.print(
+        f"{pruned} are kept within {state['bound_bytes'] / 1e9:g} GB: the least recently used go first ({BOUND_VARIABLE})."
+    )
+    if state["removed_bytes"]:
+        console.print(f"{state['removed_bytes'] / 1e6:,.1f} MB were removed now.")
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return "just now"
+
+
+def show_stack(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Print the stack, top to bottom."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("layer", "found", "use"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_plain, row))
+    _console().print(table)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    # In a pipe there is no width to fit into: a wrapped cell would only hurt whoever reads it.
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def _plain(text: object) -> Text:
+    return Text(printable(text))
+
+
+def _any_image(run: Run) -> str:
+    rows = run.folder.rows("predictions.csv") if (run.path / "predictions.csv").exists() else []
+    return rows[0].get("path", "PHOTO.jpg") if rows else "PHOTO.jpg"

@@ -1,0 +1,103 @@
+"""Artefacts: checks of what came out: a model beside a constant prediction, and trials beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from headstart.data.dataset import Dataset
+from headstart.data.tasks import TASKS
+from headstart.doctor.findings import Finding
+from headstart.evaluation.comparison import Difference, paired_difference
+from headstart.evaluation.evaluate import Evaluation
+
+__all__ = ["check_results"]
+
+Array = np.ndarray[Any, Any]
+
+_Z95 = 1.96  # standard errors on either side of a mean that hold it in 95 of 100 samples
+_MAX_SHOWN = 4
+
+
+def check_results(
+    dataset: Dataset, evaluation: Evaluation, best: str, differences: Mapping[str, Difference]
+) -> list[Finding]:
+    """Every finding about the results of a run.
+
+    Args:
+        dataset: The samples, whose training split tells what a constant would predict.
+        evaluation: Of the shipped model, on the samples of the split that it names.
+        best: The trial with the lowest ``val_loss``.
+        differences: For each other trial: its validation losses less those of the best.
+    """
+    found = (_no_better_than_a_constant(dataset, evaluation), _ties(best, differences))
+    return [finding for finding in found if finding is not None]
+
+
+def _no_better_than_a_constant(dataset: Dataset, evaluation: Evaluation) -> Finding | None:
+    """Neither the loss nor the headline is clearly better: of rare classes, the accuracy alone would say too little."""
+    difference = _against_a_constant(dataset, evaluation)
+    name, value, interval, baseline = evaluation.headline
+    if difference.mean < -_Z95 * difference.standard_error or _is_clear(evaluation):
+        return None
+    constant = {"accuracy": "majority-class baseline", "macro AUC": "a constant prediction", "mae": "always the median"}[
+        name
+    ]
+    shown = "not defined" if value is None else f"{value:.4g}"
+    bounds = "" if interval is None else f" (95% interval {interval[0]:.4g} to {interval[1]:.4g})"
+    groups = "" if evaluation.num_groups is None else f" in {evaluation.num_groups} groups"
+    side = "above" if difference.mean > 0 else "below"
+    beside = "" if baseline is None else f", {constant} {baseline:.4g}"
+    return Finding(
+        "D301",
+        f"the model is no better than a constant prediction on the {evaluation.split} split",
+        "warning",
+        f"{name} {shown}{bounds}{beside}, on {len(evaluation)} samples{groups}; "
+        f"loss {side} that of a constant by {difference}",
+        "The interval of the score includes what is reached without looking at the samples: the model may have learned "
+        "nothing that holds for new samples, or there are too few samples to show it.",
+        "Check that the labels are right and that the samples say something about them; then add samples, or compare more "
+        "models with --plan balanced.",
+    )
+
+
+def _is_clear(evaluation: Evaluation) -> bool:
+    """Whether the interval of the headline leaves the baseline out, on the better side."""
+    name, _, interval, baseline = evaluation.headline
+    if interval is None or baseline is None:
+        return False
+    return interval[1] < baseline if name == "mae" else interval[0] > baseline
+
+
+def _against_a_constant(dataset: Dataset, evaluation: Evaluation) -> Difference:
+    """The model's losses less those of the best constant of the training split; of several targets, in their deviations."""
+    task, labels = TASKS[dataset.task], evaluation.labels
+    known = dataset.labels[dataset.indices("train")]
+    columns = np.eye(dataset.num_classes)[known] if task.has_classes else np.asarray(known, np.float64)
+    constant = np.tile(columns.mean(axis=0), (len(labels), 1))
+    answers = evaluation.answers
+    if dataset.task == "regression":
+        deviations = np.where(columns.std(axis=0) > 0, columns.std(axis=0), 1.0)
+        labels, answers, constant = labels / deviations, answers / deviations, constant / deviations
+    groups = dataset.group_numbers(dataset.indices(evaluation.split))
+    return paired_difference(task.losses_of(labels, answers), task.losses_of(labels, constant), groups)
+
+
+def _ties(best: str, differences: Mapping[str, Difference]) -> Finding | None:
+    ties = sorted((name for name in differences if differences[name].is_noise), key=lambda name: differences[name].mean)
+    if not ties:
+        return None
+    shown = "; ".join(f"{name} by {differences[name]}" for name in ties[:_MAX_SHOWN])
+    more = f"; and {len(ties) - _MAX_SHOWN} more" if len(ties) > _MAX_SHOWN else ""
+    return Finding(
+        "D302",
+        f"{len(ties)} {'trial differs' if len(ties) == 1 else 'trials differ'} from the best by less than the noise",
+        "info",
+        f"{best} has the lowest val_loss, ahead of {shown}{more}",
+        "The difference of the losses on the same validation samples is within one standard error: another split of the "
+        "same data may put these trials in another order.",
+        "Nothing, if the selected trial is fast enough; else use the fastest of these. More samples tell more, and so does "
+        "--folds 5.",
+    )

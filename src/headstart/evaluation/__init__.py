@@ -1,0 +1,1 @@
+"""Evaluation: predictions beside the truth to metrics, intervals and comparisons."""

@@ -1,0 +1,75 @@
+"""Evaluation: what to look at. The answers that were most wrong, and those that were most unsure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from headstart.evaluation.evaluate import Classification, Evaluation, MultiLabel, Regression
+
+__all__ = ["most_unsure", "most_wrong"]
+
+Array = np.ndarray[Any, Any]
+
+
+def most_wrong(evaluation: Evaluation, k: int) -> list[int]:
+    """Positions of at most ``k`` mistakes, the gravest first.
+
+    For classes the least probability for the true class is the gravest, for labels the least for all the true answers
+    together, for values the largest distance from the truth, measured by the truth's spread. These are the samples
+    that cost the most loss: wrong labels, odd samples, or something the model has not understood.
+
+    Example:
+        >>> from headstart.evaluation.evaluate import evaluate_predictions
+        >>> rows = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]
+        >>> most_wrong(evaluate_predictions("binary", ["cat", "dog"], [1, 1, 1], rows, split="test"), 5)
+        [0, 1]
+    """
+    is_wrong = (evaluation.predicted != evaluation.labels).reshape(len(evaluation), -1).any(axis=1)
+    mistakes = np.flatnonzero(is_wrong)
+    # Stable, so that equal credits keep the order of the samples and the report stays the same.
+    return [int(position) for position in mistakes[np.argsort(_credit(evaluation)[mistakes], kind="stable")][:k]]
+
+
+def _credit(evaluation: Evaluation) -> Array:
+    """How well each sample was answered, the mistakes lowest."""
+    labels, answers = evaluation.labels, evaluation.answers
+    if isinstance(evaluation, Classification):
+        return answers[np.arange(len(labels)), labels]
+    if isinstance(evaluation, MultiLabel):
+        credit: Array = np.log(np.clip(np.where(labels == 1, answers, 1 - answers), 1e-7, 1)).sum(axis=1)
+        return credit
+    spread = labels.std(axis=0)
+    nearness: Array = -(np.abs(answers - labels) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+    return nearness
+
+
+def most_unsure(evaluation: Evaluation, k: int) -> list[int]:
+    """Positions of the ``k`` samples nearest to another answer, right or wrong; none where answers are values.
+
+    For two classes that is the distance of the second class's probability from the threshold, for more the margin
+    between the two most probable classes, for labels the least distance of any from its threshold. Labelling more
+    samples like these teaches the model the most.
+
+    Example:
+        >>> from headstart.evaluation.evaluate import evaluate_predictions
+        >>> rows = [[0.9, 0.1], [0.45, 0.55], [0.3, 0.7]]
+        >>> most_unsure(evaluate_predictions("binary", ["cat", "dog"], [0, 1, 1], rows, split="test"), 2)
+        [1, 2]
+    """
+    if isinstance(evaluation, Regression):
+        return []
+    return [int(position) for position in np.argsort(_margin(evaluation), kind="stable")[:k]]
+
+
+def _margin(evaluation: Evaluation) -> Array:
+    if isinstance(evaluation, MultiLabel):
+        thresholds = np.array([evaluation.thresholds[name] for name in evaluation.classes])
+        least: Array = np.abs(evaluation.answers - thresholds).min(axis=1)
+        return least
+    if isinstance(evaluation, Classification) and evaluation.task == "binary":
+        return np.abs(evaluation.answers[:, 1] - evaluation.threshold)
+    top = np.partition(evaluation.answers, -2, axis=1)[:, -2:]
+    lead: Array = top[:, 1] - top[:, 0]
+    return lead

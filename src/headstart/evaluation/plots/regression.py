@@ -1,0 +1,107 @@
+"""Evaluation, the pictures: answered values beside the true ones, and what lies between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.evaluation.plots.axes import BLUE, ORANGE, dress, ink, legend_below, scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_residuals", "draw_scatter"]
+
+_MOST_POINTS = 2000
+_SEED = 2000
+_WIDE = 1000.0  # largest by smallest truth, from which on an axis is logarithmic
+_BINS = 30
+_DASHED = (0, (4, 2))
+
+Array = np.ndarray[Any, Any]
+
+
+def draw_scatter(ax: Axes, truth: Array, answers: Array) -> Axes:
+    """Answers against the truth, and the line on which both are equal; a sample of 2000 where there are more.
+
+    Both axes are logarithmic where all truths are positive and more than a factor of 1000 apart. An answer of 0 or less
+    has no place on such an axis and is drawn in another colour at its lower edge.
+
+    Args:
+        ax: The axes.
+        truth: True values, ``(n,)``.
+        answers: Answered values, ``(n,)``.
+    """
+    is_wide = _is_wide(truth)
+    truth, answers = _sample(truth, answers)
+    on_axis = answers > 0 if is_wide else np.ones(len(answers), dtype=bool)
+    bounds = _bounds(np.concatenate([truth, answers[on_axis]]), is_wide)
+    ax.plot(bounds, bounds, color=ink(), alpha=0.5, linewidth=0.9, linestyle=_DASHED, label="answer = truth")
+    _dots(ax, truth[on_axis], answers[on_axis], BLUE)
+    if not on_axis.all():
+        beyond = truth[~on_axis]
+        _dots(ax, beyond, np.full(len(beyond), bounds[0]), ORANGE, label="answer of 0 or less")
+    for axis in "xy" if is_wide else "":
+        scale(ax, axis, np.array(bounds))
+    ax.set(xlim=bounds, ylim=bounds, aspect="equal", xlabel="true", ylabel="predicted")
+    dress(ax, grid="both")
+    legend_below(ax, columns=2)
+    return ax
+
+
+def draw_residuals(ax: Axes, truth: Array, answers: Array) -> Axes:
+    """Residuals (answer minus truth) against the answers, and how often each size of residual occurs, beside them.
+
+    Args:
+        ax: The axes.
+        truth: True values, ``(n,)``.
+        answers: Answered values, ``(n,)``.
+    """
+    residuals = np.asarray(answers, np.float64) - truth
+    xs, ys = _sample(answers, residuals)
+    most = float(np.abs(residuals).max()) * 1.08 or 1.0
+    ax.axhline(0.0, color=ink(), alpha=0.5, linewidth=0.9, linestyle=_DASHED)
+    _dots(ax, xs, ys, BLUE)
+    if _is_wide(truth):
+        scale(ax, "x", np.asarray(answers))
+    ax.set(ylim=(-most, most), xlabel="predicted", ylabel="residual: predicted − true")
+    dress(ax, grid="both")
+    beside = ax.inset_axes((1.03, 0.0, 0.22, 1.0), sharey=ax)
+    beside.hist(
+        residuals, bins=np.linspace(-most, most, _BINS + 1).tolist(), orientation="horizontal", color=BLUE, alpha=0.7
+    )
+    beside.axhline(0.0, color=ink(), alpha=0.5, linewidth=0.9, linestyle=_DASHED)
+    beside.set(xticks=[])
+    dress(beside, grid=None)
+    beside.tick_params(labelleft=False)
+    return ax
+
+
+def _sample(first: Array, second: Array) -> tuple[Array, Array]:
+    """The same 2000 pairs every time where there are more."""
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if len(first) <= _MOST_POINTS:
+        return first, second
+    kept = np.sort(np.random.default_rng(_SEED).choice(len(first), _MOST_POINTS, replace=False))
+    return first[kept], second[kept]
+
+
+def _dots(ax: Axes, x: Array, y: Array, colour: str, label: str | None = None) -> None:
+    """Points, the fainter the more there are."""
+    alpha = 0.8 if len(x) <= 100 else 0.5 if len(x) <= 500 else 0.3
+    ax.plot(x, y, "o", color=colour, alpha=alpha, markersize=4.5, markeredgewidth=0, label=label, clip_on=False)
+
+
+def _is_wide(truth: Array) -> bool:
+    return bool(np.min(truth) > 0 and np.max(truth) > _WIDE * np.min(truth))
+
+
+def _bounds(values: Array, is_wide: bool) -> tuple[float, float]:
+    """The ends of both axes, a little beyond all values."""
+    low, high = float(values.min()), float(values.max())
+    if is_wide:
+        margin = (high / low) ** 0.04
+        return low / margin, high * margin
+    margin = 0.04 * (high - low) or 0.5 + 0.01 * abs(low)
+    return low - margin, high + margin

@@ -1,0 +1,97 @@
+"""Data: signature.json read without trust: what it says of a model has to make sense before any of it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.data.tables import preprocess as encoding
+from headstart.data.tasks import TASKS
+from headstart.foundation.runs.file_reading import held_to, reading
+from headstart.foundation.runs.run_folder import RunFolder, read_json
+from headstart.foundation.runs.schema import SHAPES
+
+__all__ = ["read_signature", "thresholds_of"]
+
+NAME = "signature.json"
+_LARGEST_SIDE = 8192  # of a square that a model takes, in pixels
+
+
+def read_signature(folder: Path) -> dict[str, Any]:
+    """The signature of the model that lies in a folder.
+
+    Raises:
+        RunError: It is missing, or no signature of a model (H502), or was changed after it was written (H506).
+    """
+    path = folder / NAME
+    signature: dict[str, Any] = held_to(path, read_json(path), SHAPES[NAME])
+    RunFolder(folder).check(NAME)
+    with reading(path):
+        _check_labels(signature)
+        _check_input(signature)
+        _check_scaling(signature)
+    return signature
+
+
+def thresholds_of(signature: Mapping[str, Any]) -> tuple[float, ...]:
+    """The thresholds that a signature tells, in the order of its labels; none where its task has none."""
+    if "thresholds" in signature:
+        return tuple(signature["thresholds"][name] for name in signature["labels"])
+    return (signature["threshold"],) if "threshold" in signature else ()
+
+
+def _check_labels(signature: Mapping[str, Any]) -> None:
+    labels, task = signature["labels"], signature["task"]
+    least = 1 if task in ("multilabel", "regression") else 2
+    if len(set(labels)) != len(labels) or len(labels) < least or (task == "binary" and len(labels) != 2):
+        raise ValueError(f"{len(labels)} labels, {len(set(labels))} of them different, do not make a {task} task")
+    if signature["output"]["shape"][-1:] != [TASKS[task].units(len(labels))]:
+        raise ValueError(f"output.shape {signature['output']['shape']} does not go with {len(labels)} labels")
+    thresholds_of(signature)
+
+
+def _check_input(signature: Mapping[str, Any]) -> None:
+    shape = signature["input"]["shape"]
+    if "encoding" in signature:
+        expected = [None, _width_of(signature)]
+    else:
+        size = signature["size"]
+        if size > _LARGEST_SIDE:
+            raise ValueError(f"size is {size}, and {_LARGEST_SIDE} is the most")
+        from headstart.data.images import preprocess as pixels  # which imports Pillow
+
+        settings = pixels.Settings(**{name: signature[name] for name in pixels.Settings._fields})
+        pixels.from_array(np.zeros((1, 1, 3), np.uint8), settings)
+        expected = [None, size, size, 3]
+    if shape != expected:
+        raise ValueError(f"input.shape is {shape}, not {expected}")
+
+
+def _width_of(signature: Mapping[str, Any]) -> int:
+    """The width of an encoded row, found by encoding a missing value and a word in each column."""
+    spec = signature["encoding"]
+    names = [column["name"] for column in spec["columns"]]
+    if len(set(names)) != len(names) or names != [column["name"] for column in signature["columns"]]:
+        raise ValueError("the columns of its encoding are not those that it lists")
+    width = sum(map(encoding.dense_width, spec["columns"])) + len(encoding.code_sizes(spec))
+    if spec["width"] != width:
+        raise ValueError(f"encoding.width is {spec['width']}, and its columns make {width}")
+    cells, _ = encoding.read_cells({name: np.array([None, "0"], object) for name in names}, spec)
+    with np.errstate(all="ignore"):
+        rows = encoding.encode_typed(cells, spec)
+    if not np.isfinite(rows).all():
+        raise ValueError("its encoding makes numbers that are not finite")
+    return width
+
+
+def _check_scaling(signature: Mapping[str, Any]) -> None:
+    scaling = signature.get("scaling_of_targets")
+    if signature["task"] == "regression" and scaling is None:
+        raise ValueError("a regression without scaling_of_targets")
+    if scaling and {len(scaling[key]) for key in ("log1p", "mean", "deviation", "offset", "smearing")} != {
+        len(signature["labels"])
+    }:
+        raise ValueError("scaling_of_targets has not one value for each target")

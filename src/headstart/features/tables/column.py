@@ -1,0 +1,236 @@
+"""Part A: one column of a table: what it is, and how its cells become numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from headstart.data.tables.dates import PLAIN, learn_compact_dates, learn_dates, periods_of
+from headstart.data.tables.number_formats import LearnedNumbers, format_of_numbers, learn_numbers
+from headstart.data.tables.preprocess import as_days, as_text, to_single, transformed
+from headstart.data.target_scaling import skewness
+
+__all__ = ["Column", "Note", "read_column"]
+
+Array = np.ndarray[Any, Any]
+
+_OF_ONE_KIND = 0.95  # share of a text column's cells that make numbers or dates of it
+_MOST_MARKERS, _LEAST_BESIDE_MARKERS, _LEAST_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words
+_MIN_COMPACT_DATE = 190_001  # January 1900
+_MOST_ONE_HOT, _MOST_CODES = 32, 10_000
+_RARE_SHARE, _RARE_ROWS = 0.002, 2  # a level below either is one of the others
+_FLAG_SHARE, _FLAG_ROWS = 0.01, 2  # missing cells from which on a column says which they are
+_MOST_SKEW = 1.0
+_LEAST_SCALE_OF_LOG = 1e-3  # below it all values are so small that the logarithm changes nothing
+_LEAST_FOR_QUANTILES, _MOST_KNOTS, _MOST_SCORE = 10, 32, 2.5
+
+
+class Note(NamedTuple):
+    """What is odd about a column: the code of a finding, whose meaning ``doctor.table`` tells, and what was counted."""
+
+    code: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of training rows.
+
+    Attributes:
+        name: Its name.
+        kind: ``number``, ``date`` or ``category``.
+        cells: Text, "" for missing; numbers and days in float64, NaN for missing: graphs take numbers in float32.
+        reading: Of a date, how its cells are read (``encoding.as_days``).
+        doubt: Of a date, why its cells may also be read in another way.
+        numbers: Of numbers that were text, how they were written.
+    """
+
+    name: str
+    kind: str
+    cells: Array
+    reading: dict[str, Any] = field(default_factory=dict)
+    doubt: str = ""
+    numbers: LearnedNumbers | None = None
+
+    @cached_property
+    def missing(self) -> Array:
+        """Where there is no value."""
+        missing: Array = self.cells == "" if self.kind == "category" else np.isnan(self.cells)
+        return missing
+
+    @cached_property
+    def present(self) -> Array:
+        """The values that are there."""
+        return self.cells[~self.missing]
+
+    @cached_property
+    def rounded(self) -> Array:
+        """The values that are there as graphs read them: numbers rounded to float32."""
+        return to_single(self.present).astype(np.float64) if self.kind == "number" else self.present
+
+    @cached_property
+    def distinct(self) -> Array:
+        """Different values that are there."""
+        return np.unique(self.present)
+
+    @cached_property
+    def groups(self) -> Array:
+        """For each row the number of its value, in the order in which they appear; missing is a value too."""
+        _, first, inverse = np.unique(self.cells, return_index=True, return_inverse=True)
+        places: Array = np.argsort(np.argsort(first))[inverse]
+        return places
+
+    @property
+    def num_groups(self) -> int:
+        """Different values, missing among them."""
+        return len(self.distinct) + bool(self.missing.any())
+
+    @cached_property
+    def levels(self) -> dict[str, int]:
+        """Text that occurs, with its rows: the most frequent first, then in the order of the alphabet."""
+        texts, counts = np.unique(self.cells, return_counts=True)
+        order = sorted(zip(texts.tolist(), counts.tolist(), strict=True), key=lambda level: (-level[1], level[0]))
+        return dict(order)
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """How its cells become numbers."""
+        return {"name": self.name, "kind": self.kind} | _LEARN[self.kind](self)
+
+
+def read_column(name: str, cells: Array, decimal: str = "", separator: str = "") -> Column:
+    """The column as what it is.
+
+    Args:
+        name: Its name.
+        cells: Training rows in the order of the file, as ``cells.Table`` holds them: float64, datetime64 or text. Text is
+            taken for numbers, or for dates, where 95 of 100 cells that are there can be read so; or half of them, if these
+            have more than 20 different values, and the others are no more than three different words, which say that there
+            is none. Whole numbers that are dates without separators are dates.
+        decimal: Decimal sign of the table. Defaults to "": not known.
+        separator: What separates the cells of its file. Defaults to "": not known.
+    """
+    if cells.dtype.kind == "M":
+        return Column(name, "date", as_days(cells, PLAIN), PLAIN)
+    if cells.dtype.kind == "f":
+        finite = _finite(cells)
+        return _compact_dates(name, as_text(cells), finite) or Column(name, "number", finite)
+    texts = as_text(cells)
+    numbers = learn_numbers(texts, decimal, separator)
+    are_numbers = _are_of_one_kind(numbers.distinct, numbers.counts)
+    if are_numbers and not numbers.written["unit"]:
+        dates = _compact_dates(name, texts, numbers.values)
+        return dates or Column(name, "number", _finite(numbers.values), numbers=numbers)
+    distinct, places, counts = _counted(texts)
+    found = learn_dates(distinct, counts, places)  # dates are slow to read, and so come after plain numbers
+    if found is None or not _are_of_one_kind(found.days, counts):
+        if are_numbers:
+            return Column(name, "number", _finite(numbers.values), numbers=numbers)
+        return Column(name, "category", texts)
+    return Column(name, "date", found.days[places], found.reading, found.doubt)
+
+
+def _compact_dates(name: str, texts: Array, numbers: Array) -> Column | None:
+    """The column as dates, if its whole numbers are some, such as 20210301."""
+    present = numbers[~np.isnan(numbers)]
+    if not len(present) or present.min() < _MIN_COMPACT_DATE or np.isinf(present).any() or (present % 1 != 0).any():
+        return None
+    distinct, places, counts = _counted(texts)
+    found = learn_compact_dates(distinct, counts, places)
+    return None if found is None else Column(name, "date", found.days[places], found.reading, found.doubt)
+
+
+def _counted(texts: Array) -> tuple[Array, Array, Array]:
+    """The different texts, the place of each row's among them, and the cells of each; none of a blank."""
+    distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)
+    return distinct, places, np.where(distinct == "", 0, counts)
+
+
+def _are_of_one_kind(read: Array, counts: Array) -> bool:
+    """Whether different texts are numbers, or dates, but for a few errors or words for a missing value.
+
+    Args:
+        read: What each text is read as, NaN where it is no such thing.
+        counts: The cells of each; none of a blank.
+    """
+    is_read, num_cells = ~np.isnan(read), max(counts.sum(), 1)
+    share = counts[is_read].sum() / num_cells
+    num_markers = ((counts > 0) & ~is_read).sum()
+    is_marked = num_markers <= _MOST_MARKERS and is_read.sum() > _LEAST_VALUES
+    return bool(share >= _OF_ONE_KIND or (share >= _LEAST_BESIDE_MARKERS and is_marked))
+
+
+def _finite(values: Array) -> Array:
+    """Numbers in float64, NaN for those that float32 cannot hold."""
+    return np.where(np.isnan(to_single(values)), np.nan, values)
+
+
+def _learn_number(column: Column) -> dict[str, Any]:
+    values = column.rounded
+    transform = _transform(values) if len(values) else {"transform": "none"}
+    written = format_of_numbers(column.present) if column.numbers is None else column.numbers.written
+    span = [float(values.min()), float(values.max())] if len(values) else [0.0, 0.0]
+    return (
+        _learn_missing(column)
+        | transform
+        | _learn_scale(transformed(values, transform))
+        | {"range": span, "written": written}
+    )
+
+
+def _learn_date(column: Column) -> dict[str, Any]:
+    how = column.reading | {"periods": periods_of(column.reading, column.present)}
+    return _learn_missing(column) | how | _learn_scale(column.present)
+
+
+def _learn_missing(column: Column) -> dict[str, Any]:
+    least = max(_FLAG_ROWS, _FLAG_SHARE * len(column.cells))
+    fill = float(np.median(column.rounded)) if len(column.rounded) else 0.0
+    return {"fill": fill, "flag": bool(column.missing.sum() >= least)}
+
+
+def _learn_scale(values: Array) -> dict[str, Any]:
+    if not len(values):
+        return {"offset": 0.0, "scale": 1.0}
+    if values.min() == values.max():  # the mean of equal numbers may be a hair beside them
+        return {"offset": float(values[0]), "scale": 1.0}
+    return {"offset": float(values.mean()), "scale": float(values.std()) or 1.0}
+
+
+def _transform(values: Array) -> dict[str, Any]:
+    """The mildest transform that leaves the values without a long tail."""
+    if abs(skewness(values)) <= _MOST_SKEW:
+        return {"transform": "none"}
+    logarithms = transformed(values, {"transform": "log"})
+    if abs(skewness(logarithms)) < _MOST_SKEW and logarithms.std() >= _LEAST_SCALE_OF_LOG:
+        return {"transform": "log"}
+    if len(distinct := np.unique(values)) < _LEAST_FOR_QUANTILES:
+        return {"transform": "none"}
+    knots = np.quantile(distinct, np.linspace(0, 1, min(_MOST_KNOTS, len(distinct))), method="nearest")
+    ordered = np.sort(values)
+    ranks = (np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")) / (2 * len(values))
+    scores = [min(max(NormalDist().inv_cdf(rank), -_MOST_SCORE), _MOST_SCORE) for rank in ranks.tolist()]
+    return {"transform": "quantile", "knots": knots.tolist(), "values": scores}
+
+
+def _learn_category(column: Column) -> dict[str, Any]:
+    num_rows, levels = len(column.cells), column.levels
+    frequent = [level for level, count in levels.items() if count >= 2]
+    if len(frequent) > _MOST_ONE_HOT:
+        return {"levels": frequent[:_MOST_ONE_HOT], "two_way": False, "codes": frequent[:_MOST_CODES]}
+    least = max(_RARE_ROWS, _RARE_SHARE * num_rows)
+    common = [level for level, count in levels.items() if count >= least]
+    is_two_way = len(common) == len(levels) == 2 and "" not in levels
+    return {"levels": sorted(common) if is_two_way else common, "two_way": is_two_way}
+
+
+_LEARN: dict[str, Callable[[Column], dict[str, Any]]] = {
+    "number": _learn_number,
+    "date": _learn_date,
+    "category": _learn_category,
+}

@@ -1,0 +1,1 @@
+"""Models: Part A and Part B to one model that is fitted, evaluated, saved and loaded."""

@@ -1,0 +1,145 @@
+"""The whole: cross-validation. A trial is trained anew for each fold, on rows that are there, and judged on the fold."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from headstart.data.dataset import Dataset
+from headstart.data.splits import carve_validation, make_folds
+from headstart.data.tasks import TASKS
+from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.features.features import Features
+from headstart.features.tables.table_features import AnyFeatures
+from headstart.foundation.progress import Progress
+from headstart.models.model import Model
+from headstart.models.predictor import beside_truth
+from headstart.training.session import clear_session
+from headstart.training.trials.trial import Trial
+
+__all__ = ["OUT_OF_FOLD", "FoldScores", "cross_validate"]
+
+Array = np.ndarray[Any, Any]
+
+OUT_OF_FOLD = "out-of-fold"  # in place of the name of a split
+
+
+class FoldScores(NamedTuple):
+    """Score and metric on each held-out fold, and every answer that was given there.
+
+    Attributes:
+        metric: The task's metric.
+        losses: Its score on each fold.
+        metrics: Its metric on each.
+        positions: Which samples were answered, in the order of ``answers``.
+        answers: ``(n, columns)``, in the user's units, each by the model that had not seen the sample.
+    """
+
+    metric: str
+    losses: list[float]
+    metrics: list[float]
+    positions: list[int]
+    answers: list[Array]
+
+    def summary(self) -> dict[str, float]:
+        """Means and standard deviations, under the names of ``leaderboard.Row``."""
+        return {
+            "fold_loss": float(np.mean(self.losses)),
+            "fold_loss_deviation": float(np.std(self.losses, ddof=1)),
+            "fold_metric": float(np.mean(self.metrics)),
+            "fold_metric_deviation": float(np.std(self.metrics, ddof=1)),
+        }
+
+    def evaluation(self, dataset: Dataset) -> Evaluation:
+        """All answers as one: each sample was judged once."""
+        labels = dataset.labels[self.positions]
+        groups = dataset.group_numbers(np.array(self.positions))
+        answers = np.concatenate(self.answers)
+        return evaluate_predictions(dataset.task, dataset.classes, labels, answers, split=OUT_OF_FOLD, groups=groups)
+
+    def predictions(self, dataset: Dataset) -> tuple[list[str], list[list[object]]]:
+        """The answers beside the truth, in the order of the samples, as ``predictions.csv`` has them."""
+        order = np.argsort(self.positions)
+        return beside_truth(dataset, np.array(self.positions)[order], np.concatenate(self.answers)[order], ())
+
+
+def cross_validate(
+    dataset: Dataset,
+    features: AnyFeatures,
+    trial: Trial,
+    num_folds: int,
+    progress: Progress,
+    *,
+    deadline: float = float("inf"),
+) -> FoldScores | None:
+    """Train and judge a trial once for each fold of the training and validation samples; the test split is left out.
+
+    What a fold is judged on has not been seen in any way: early stopping and the penalty of a linear head look at a
+    validation split that is carved out of the other folds, and a table's encoder and the scale of targets are learned anew.
+
+    Args:
+        dataset: Samples whose split is decided.
+        features: A row for each of them.
+        trial: What to train.
+        num_folds: How many folds, at least 2.
+        progress: Told after each fold.
+        deadline: ``time.perf_counter()`` value by which all folds have to be done.
+
+    Returns:
+        The scores; None where the deadline passed before the last fold.
+
+    Raises:
+        DatasetError: A class is too small for so many folds (H112).
+        KeyboardInterrupt: Ctrl-C, while a fold was trained.
+    """
+    folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
+    scores = FoldScores(TASKS[dataset.task].metric, [], [], [], [])
+    for fold in range(num_folds):
+        held_out = np.flatnonzero(folds == fold)
+        split = ["test" if number in (fold, -1) else "train" for number in folds]
+        others = carve_validation(replace(dataset, split=tuple(split)), share=1 / num_folds, seed=trial.recipe.seed)
+        learned = features.learned_on(others)
+        model = Model.of(trial)
+        if not (trial.is_solved or trial.is_yardstick):
+            clear_session()
+        with tempfile.TemporaryDirectory() as folder:
+            rows = learned
+            if isinstance(learned, Features) and trial.recipe.views > 1:
+                rows = learned.plus(model.views(others, deadline=deadline))
+            trained = model.train(others, rows, Path(folder), deadline=deadline)
+        if trained.interrupted:
+            raise KeyboardInterrupt
+        if trained.cut_short or time.perf_counter() > deadline:
+            return None
+        if others.scaling is not None:
+            model.tune([learned])
+        _judge(model, dataset, others, learned, held_out, scores)
+        progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")
+    return scores
+
+
+def _judge(
+    model: Model, dataset: Dataset, others: Dataset, features: AnyFeatures, held_out: Array, scores: FoldScores
+) -> None:
+    """Add the fold that a model has not seen; values are scored in the data set's scale, whatever that of the model is.
+
+    Args:
+        model: Trained on ``others``.
+        dataset: All samples.
+        others: The same without this fold, whose scale the model learned in.
+        features: Rows of the samples, as the model takes them.
+        held_out: Positions of the fold.
+        scores: Takes what is found.
+    """
+    task, scaled = TASKS[dataset.task], model.scaled_answers(features, held_out)
+    answers = model.in_units(scaled)
+    rescaled = scaled if dataset.scaling is None else dataset.scaling.apply(others.in_units(scaled))
+    scores.losses.append(task.score(dataset.targets[held_out], rescaled))
+    scores.metrics.append(task.measure(dataset.labels[held_out], answers))
+    scores.positions.extend(int(i) for i in held_out)
+    scores.answers.append(answers)

@@ -1,0 +1,167 @@
+"""The whole: several trained models as one: the mean of their probabilities, weighted by what suits the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.evaluation.thresholds import best_thresholds, has_thresholds
+from headstart.features.part_a import PartA
+from headstart.features.tables.table_features import AnyFeatures
+from headstart.foundation.runs.run_folder import replacing
+from headstart.models.model import Model
+from headstart.models.signature import Signed, sign
+from headstart.training.networks.networks import ENSEMBLES
+from headstart.training.networks.outputs import in_units
+
+if TYPE_CHECKING:
+    import keras
+
+    from headstart.data.dataset import Dataset
+
+__all__ = ["FOLDS_NAME", "NAME", "Ensemble", "mixing_weights"]
+
+Array = np.ndarray[Any, Any]
+
+NAME, FOLDS_NAME = ENSEMBLES
+_ROUNDS = 500
+_LEAST_WEIGHT = 0.02  # a member with less says hardly anything, and costs as much as the others
+
+
+def mixing_weights(task: str, answers: Sequence[Array], labels: Array) -> Array:
+    """The weights, summing to one, under which the mean of several answers has the least score.
+
+    The problem is convex. For probabilities, expectation-maximisation for mixture weights (Dempster, Laird and Rubin, 1977)
+    goes down in every round; a label that a sample has or has not counts as a sample of its own. For values it is a least
+    squares problem with weights of at least 0 (Lawson and Hanson, 1974). Members whose weight comes out below 0.02 are
+    left out.
+
+    Args:
+        task: A key of ``TASKS``.
+        answers: Of each member, ``(n, columns)``, in the scale of ``labels``.
+        labels: ``Dataset.targets`` of the samples.
+
+    Example:
+        >>> sure, wrong = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.1, 0.9], [0.9, 0.1]])
+        >>> mixing_weights("binary", [sure, wrong], np.array([0, 1]))
+        array([1., 0.])
+    """
+    mix = _least_squares if task == "regression" else _most_likely
+    weights = mix(task, answers, labels)
+    kept = np.flatnonzero(weights >= _LEAST_WEIGHT)
+    weights = np.zeros(len(answers))
+    weights[kept] = mix(task, [answers[int(i)] for i in kept], labels)
+    return weights
+
+
+def _most_likely(task: str, answers: Sequence[Array], labels: Array) -> Array:
+    """By the probability that each member gave to what is true."""
+    if task == "multilabel":
+        true = np.stack([np.where(labels == 1, p, 1 - p).ravel() for p in answers])
+    else:
+        true = np.stack([p[np.arange(len(labels)), labels] for p in answers])
+    true = np.clip(true, 1e-7, 1).astype(np.float64)
+    weights = np.full(len(true), 1 / len(true))
+    for _ in range(_ROUNDS):
+        shares = weights[:, None] * true
+        weights = (shares / shares.sum(axis=0)).mean(axis=1)
+    return weights
+
+
+def _least_squares(_task: str, answers: Sequence[Array], labels: Array) -> Array:
+    from scipy.optimize import nnls
+
+    columns = np.stack([np.asarray(values, np.float64).ravel() for values in answers], axis=1)
+    emphasis = 1e3 * np.abs(columns).max(initial=1.0) * len(columns) ** 0.5  # of the demand that they sum to one
+    left, right = np.vstack([columns, np.full(len(answers), emphasis)]), np.append(labels.ravel(), emphasis)
+    weights, _ = nnls(left, right)
+    total = weights.sum()
+    return weights / total if total > 0 else np.full(len(answers), 1 / len(answers))
+
+
+class Ensemble:
+    """Models that see the same image, or the same row, as one model.
+
+    Args:
+        members: Trained models whose Part A takes the image in the same geometry, or the same encoding of rows.
+        weights: Of each, summing to one.
+        dataset: What they were fitted on.
+        held_out: Of members that were trained on validation samples: an answer to each of these, in the scale of the
+            targets, by members that had not seen it.
+    """
+
+    def __init__(
+        self, members: Sequence[Model], weights: Sequence[float], dataset: Dataset, held_out: Array | None = None
+    ) -> None:
+        self.dataset = dataset
+        self._held_out = held_out
+        self._members = list(members)
+        self._weights = [float(weight) for weight in weights]
+        self.thresholds: tuple[float, ...] = ()
+
+    @property
+    def parts(self) -> list[PartA]:
+        """Part A of each member."""
+        return [member.part for member in self._members]
+
+    def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+        """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
+        return self.in_units(self._scaled_answers(features, indices))
+
+    def in_units(self, scaled: Array) -> Array:
+        """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
+        return self.dataset.in_units(scaled)
+
+    def _scaled_answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+        pairs = zip(self._weights, self._members, features, strict=True)
+        mean: Array = np.sum([weight * member.scaled_answers(rows, indices) for weight, member, rows in pairs], axis=0)
+        return mean.astype(np.float32)
+
+    def tune(self, features: Sequence[AnyFeatures]) -> None:
+        """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
+        validation, scaling = self.dataset.indices("validation"), self.dataset.scaling
+        has_logs = scaling is not None and any(scaling.logs)
+        if not (has_logs or has_thresholds(self.dataset.task)):
+            return
+        labels = self.dataset.labels[validation]
+        answers = self._scaled_answers(features, validation) if self._held_out is None else self._held_out
+        if has_logs:
+            self.dataset = self.dataset.smeared(labels, answers)
+        self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(answers))
+
+    def num_params(self) -> int:
+        """Parameters of all members."""
+        return sum(member.num_params() for member in self._members)
+
+    def keras(self) -> keras.Model:
+        """One Keras model of built-in layers: image of 0..255, or an encoded row, in; the mean of all outputs out."""
+        import keras
+
+        given = self._members[0].part_b.whole().inputs[0]
+        inputs = keras.Input(given.shape[1:], name=given.name)
+        shares = []
+        for number, (weight, member) in enumerate(zip(self._weights, self._members, strict=True), start=1):
+            whole = member.part_b.whole()
+            renamed = keras.Model(whole.inputs[0], whole.outputs[0], name=f"member{number}")
+            shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(inputs)))
+        mean = keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")
+        return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
+
+    def write(self, out: Path) -> None:
+        """Write model.keras, signature.json, golden.npz and preprocess.py; see ``Model.write``."""
+        whole = self.keras()
+        with replacing(out / "model.keras") as temporary:
+            whole.save(temporary)
+        members = [
+            {"weight": weight, "part_a": member.part.name, "network": member.recipe.network}
+            for weight, member in zip(self._weights, self._members, strict=True)
+        ]
+        made: dict[str, object] = {"network": NAME, "members": members}
+
+        def output(inputs: Array) -> Array:
+            return np.asarray(whole.predict(np.asarray(inputs, np.float32), verbose=0), np.float32)
+
+        sign(out, Signed(self.dataset, self.parts[0], made, output, self.thresholds, self._members[0].encoding))

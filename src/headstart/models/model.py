@@ -1,0 +1,539 @@
+"""The whole: Model = Part A + Part B, with the four verbs compile, fit, evaluate and predict."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.data.augmentation.presets import find_augmentation
+from headstart.data.dataset import Dataset, nothing_to_evaluate
+from headstart.data.images.rendering import Rendering
+from headstart.data.images.survey import survey
+from headstart.data.readers.labels import NumberFormats
+from headstart.data.readers.read import Known, read, unlabelled, unlabelled_rows
+from headstart.data.splits import group_duplicates, make_split
+from headstart.data.tables.preprocess import code_sizes
+from headstart.data.target_scaling import Scaling
+from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.evaluation.evaluation import origin_of
+from headstart.evaluation.thresholds import best_thresholds, has_thresholds
+from headstart.export.export_folder import FORMATS, Exported, export_model, write_preprocessing
+from headstart.export.signature_reader import read_signature, thresholds_of
+from headstart.features.feature_store import Store
+from headstart.features.features import Extraction, Features, Views, extract
+from headstart.features.part_a import PIXELS, TABLE, PartA
+from headstart.features.tables.table_features import AnyFeatures, TableFeatures, encode_table, row_contents
+from headstart.foundation.cache.cache_contents import prune_at_first_use
+from headstart.foundation.cache.cache_folder import private_folder
+from headstart.foundation.errors import RunError, TrainingError
+from headstart.foundation.fingerprint import file_digest
+from headstart.foundation.runs.file_reading import held_to, reading, unreadable
+from headstart.foundation.runs.run_folder import RunFolder, read_json_lines, replacing, write_bytes, write_csv, write_json
+from headstart.foundation.runs.schema import LOADABLE
+from headstart.models.signature import Signed, sign
+from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.framework_state import be_deterministic
+from headstart.training.networks.networks import adopt
+from headstart.training.part_b import PartB
+from headstart.training.recipe import Recipe
+from headstart.training.trainer import Examples, Trained, train
+from headstart.training.trials.settings import check_settings
+from headstart.training.trials.trial import Trial, check_kind, check_task, check_trial, parse_trial
+from headstart.training.trials.unused_settings import check_used
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+__all__ = ["Model", "gather", "open_store", "prepare"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Model:
+    """Part A and Part B.
+
+    Args:
+        backbone: A key of ``BACKBONES``, several joined by ``+``, ``pixels`` for a network of one's own, or ``table`` for
+            rows of features.
+        head: A key of ``NETWORKS``, a ``keras.Model``, or a function that builds a network; see ``networks.adopt``.
+        pooling: A key of ``POOLINGS``.
+        stage: Where the backbone is cut; behind the pooling if empty. What stands behind an inner cut is trained too.
+        side: Side of the input image in pixels; the backbone's own if 0.
+        weights: Local weights file for a network of keras.applications.
+
+    Example::
+
+        model = hs.Model("efficientnet_lite0", head="mlp")
+        model.compile(optimizer="RMSprop")
+        model.fit(hs.read_folder("flowers/"))
+        model.evaluate("flowers/test").accuracy
+    """
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet_lite0",
+        head: str | keras.Model | Callable[..., keras.KerasTensor] = "linear",
+        *,
+        pooling: str = "grid2",
+        stage: str = "",
+        side: int = 0,
+        weights: str | os.PathLike[str] | None = None,
+    ) -> None:
+        pooled = [] if backbone in (PIXELS, TABLE) else [pooling]
+        words = [backbone, stage, *pooled, f"{side}px" if side else "", adopt(head)]
+        trial = parse_trial("-".join(word for word in words if word), weights=Path(weights) if weights else None)
+        self.part: PartA = trial.part
+        self.recipe: Recipe = trial.recipe
+        self.trained: Trained | None = None
+        self.dataset: Dataset | None = None
+        self.history: list[dict[str, Any]] = []
+        self.thresholds: tuple[float, ...] = ()
+        self.encoding: dict[str, Any] | None = None  # of a table
+        self._part_b: PartB | None = None
+        self._held_out: Array | None = None  # answers to the validation split, where a calibration has seen it
+        self._source: Path | None = None  # where a loaded model lies
+
+    @classmethod
+    def of(cls, trial: Trial) -> Model:
+        """The model of a trial."""
+        model = cls()
+        model.part, model.recipe = trial.part, trial.recipe
+        return model
+
+    def compile(
+        self, optimizer: str | keras.optimizers.Optimizer | None = None, loss: str | None = None, **settings: Any
+    ) -> None:
+        """Decide how to train.
+
+        Args:
+            optimizer: Keras's name of an optimizer, or an optimizer; None: a solver for the linear head, Adam for others.
+            loss: Keras's name of a loss; the task's own if None.
+            settings: Other fields of ``Recipe``: learning_rate, schedule, tail_rate, epochs, batch_size, patience, views,
+                augmentation, options, seed. Those that are not named stay as they are, but for the learning rate of an
+                earlier optimizer.
+
+        Raises:
+            UsageError: There is no such setting (H031), its value cannot be used (H010, H012, H032), it would do nothing
+                (H035), or they do not go together (H008, H023, H028, H041).
+        """
+        if optimizer is not None and "learning_rate" not in settings:
+            settings["learning_rate"] = None  # the rate belonged to the optimizer before
+        settings |= {"loss": loss} | ({} if _is_optimizer(optimizer) else {"optimizer": optimizer})
+        check_settings(settings.get("network", self.recipe.network), settings)
+        if "augmentation" in settings:
+            settings["augmentation"] = find_augmentation(settings["augmentation"])
+        recipe = replace(self.recipe, **(settings | {"optimizer": optimizer}))
+        trial = check_trial(Trial(self.part, recipe), f"{self.part.name}-{recipe.network}")
+        check_used(trial, settings)
+        self.recipe = recipe
+
+    def fit(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame, *, validation: float = 0.2) -> list[dict[str, Any]]:
+        """Extract features, train Part B and tune its thresholds; a split that is missing is made.
+
+        Returns:
+            The history: a row an epoch with ``loss``, ``val_loss`` and ``val_accuracy`` (or the task's metric).
+
+        Raises:
+            UsageError: The loss that ``compile`` was given is not one for the data's task (H040), or the model is for the
+                other kind of data (H042).
+        """
+        dataset = data if isinstance(data, Dataset) else read(data)
+        name = f"{self.part.name}-{self.recipe.network}"
+        check_kind(self.part, dataset, name)
+        check_task(Trial(self.part, self.recipe), dataset)
+        dataset, features = gather(dataset, self.part, validation=validation, seed=self.recipe.seed)
+        self.part = features.part
+        be_deterministic()
+        with tempfile.TemporaryDirectory() as folder:
+            rows = features.plus(self.views(dataset)) if isinstance(features, Features) else features
+            self.train(dataset, rows, Path(folder))
+            self.history = read_json_lines(Path(folder) / "history.jsonl")
+        self.tune([features])
+        return self.history
+
+    @property
+    def val_loss(self) -> float:
+        """The task's score of the fitted model on the validation split."""
+        return self._fitted()[0].val_loss
+
+    def views(
+        self,
+        dataset: Dataset,
+        *,
+        progress: Callable[[Extraction], None] = lambda _: None,
+        deadline: float = float("inf"),
+    ) -> Features:
+        """The augmented copies of the training images that the recipe asks for, one view after the other."""
+        recipe, indices = self.recipe, np.tile(dataset.indices("train"), self.recipe.views - 1)
+        numbers = np.repeat(np.arange(1, recipe.views), len(dataset.indices("train")))
+        views = Views(tuple(int(n) for n in numbers), recipe.views_augmentation, recipe.seed)
+        return extract(dataset.take(indices), self.part, open_store(), views=views, progress=progress, deadline=deadline)
+
+    def train(self, dataset: Dataset, features: AnyFeatures, folder: Path, **options: Any) -> Trained:
+        """Train Part B on features that are there.
+
+        Args:
+            dataset: Samples whose split is decided.
+            features: A row for each of them, and behind those the rows of their views.
+            folder: Takes the history and the best weights.
+            options: See ``trainer.train``.
+        """
+        train_indices, val_indices = dataset.indices("train"), dataset.indices("validation")
+        gone = {*features.failures, *features.unreached}
+        views = [i for i in range(len(dataset), len(features)) if i not in gone]
+        source = np.tile(train_indices, max(1, self.recipe.views - 1))  # which sample each view is of
+        targets = dataset.targets
+        rows, val_rows = features.rows([*train_indices, *views]), features.rows(val_indices)
+        part_b = self._begin(dataset, features, rows.shape[1:])
+        examples = Examples(
+            rows=rows,
+            labels=targets[[*train_indices, *(source[i - len(dataset)] for i in views)]],
+            val_rows=val_rows,
+            val_labels=targets[val_indices],
+            task=part_b.task,
+            num_classes=dataset.num_classes,
+        )
+        examples = examples.dense(len(part_b.code_sizes), self.recipe)
+        self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
+        part_b.set_weights(self.trained.weights)
+        if part_b.is_one_vs_rest:
+            self._calibrate(val_rows, targets[val_indices], dataset.group_numbers(val_indices))
+            part_b.save(folder, anew=True)
+        return self._fitted()[0]
+
+    def _calibrate(self, rows: Array, labels: Array, groups: Array | None) -> None:
+        """Calibrate the models of one class each on validation rows; the score is of answers calibrated on other rows."""
+        trained, _ = self._fitted()
+        task, part_b = self.part_b.task, self.part_b
+        answers = self._held_out = part_b.calibrate(labels, rows, groups)
+        score, metric = task.score(labels, answers), task.measure(labels, answers)
+        self.trained = replace(trained, weights=part_b.network.get_weights(), val_loss=score, val_metric=metric)
+
+    def restore(self, dataset: Dataset, features: AnyFeatures, folder: Path) -> Model:
+        """The model that ``train`` made earlier, from the weights of Part B that lie in ``folder``."""
+        part_b = self._begin(dataset, features, features.rows(dataset.indices("train")[:1]).shape[1:])
+        weights = part_b.restore(folder)
+        self.trained = Trained(self.recipe, weights, float("nan"), float("nan"), 0, 0.0)
+        return self
+
+    def tune(self, features: Sequence[AnyFeatures]) -> None:
+        """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
+        _, dataset = self._fitted()
+        if dataset.scaling is not None and any(dataset.scaling.logs):
+            validation = dataset.indices("validation")
+            answers = self.scaled_answers(features[0], validation)
+            self.dataset = dataset.smeared(dataset.labels[validation], answers)
+            self.part_b.dataset = self.dataset
+        if not has_thresholds(dataset.task):  # nor is anything predicted for nothing
+            return
+        validation = dataset.indices("validation")
+        self.thresholds = best_thresholds(dataset.task, dataset.labels[validation], self.answers(features, validation))
+
+    def _begin(self, dataset: Dataset, features: AnyFeatures, shape: Sequence[int]) -> PartB:
+        self.dataset, self._source, self._held_out = dataset, None, None
+        self.encoding = features.encoding if isinstance(features, TableFeatures) else None
+        num_samples = len(dataset.indices("train"))
+        self._part_b = PartB(self.part, self.recipe, dataset, shape, num_samples, features.code_sizes)
+        return self._part_b
+
+    @property
+    def part_b(self) -> PartB:
+        """Part B, fitted.
+
+        Raises:
+            TrainingError: It is not (H302).
+        """
+        self._fitted()
+        if self._part_b is None:
+            raise RuntimeError("a model that is fitted has a Part B")
+        return self._part_b
+
+    def keras(self) -> keras.Model:
+        """Both parts as one Keras model of built-in layers: image of 0..255 in, or an encoded row of a table."""
+        return self.part_b.shipped()
+
+    def num_params(self) -> int:
+        """Parameters of both parts."""
+        return self.part_b.num_params()
+
+    @property
+    def parts(self) -> list[PartA]:
+        """Its Part A, alone; an ensemble has several."""
+        return [self.part]
+
+    def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+        """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
+        return self.in_units(self.scaled_answers(features[0], indices))
+
+    def in_units(self, scaled: Array) -> Array:
+        """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
+        return self._fitted()[1].in_units(scaled)
+
+    def scaled_answers(self, features: AnyFeatures, indices: Array) -> Array:
+        """Answers ``(n, columns)`` to stored rows in the scale of ``Dataset.targets``."""
+        return self.part_b.answers(features.rows(indices))
+
+    def validation_answers(self, features: AnyFeatures) -> Array:
+        """Answers to the validation split that ``val_loss`` is of, in the scale of ``Dataset.targets``.
+
+        Answers of one against the rest are calibrated on other samples of the split than the one that is answered.
+        """
+        if self._held_out is not None:
+            return self._held_out
+        return self.scaled_answers(features, self._fitted()[1].indices("validation"))
+
+    def evaluate(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
+        """Measure on a data set, or on the split of the fitted one that is most honest: test, else validation.
+
+        A data set with a test split is measured on that; any other as a whole. Samples that the model was fitted or chosen
+        on are known by their content, and the evaluation then names that split.
+
+        Raises:
+            DatasetError: No sample of the model's classes can be read, or a loaded model is given no data (H110).
+        """
+        _, fitted = self._fitted()
+        if data is None:
+            if not len(fitted):
+                raise nothing_to_evaluate("a model that was loaded, which brings no samples", fitted.classes)
+            chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
+        else:
+            dataset = data if isinstance(data, Dataset) else read(data, known=self._known())
+            if (dataset.table is not None) != self.part.is_table:
+                raise nothing_to_evaluate(f"{dataset.name}, which holds {dataset.sample_noun}s", fitted.classes)
+            dataset = dataset.relabelled(fitted.classes, fitted.task)
+            chosen = dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
+        features = self._features_of(chosen)
+        usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
+        if not len(usable):
+            raise nothing_to_evaluate(chosen.name, fitted.classes)
+        answers = self.answers([features], usable)
+        if data is None and chosen.split[0] == "validation" and self._held_out is not None:
+            answers = self._held_out
+        evaluation = evaluate_predictions(
+            fitted.task,
+            fitted.classes,
+            chosen.labels[usable],
+            answers,
+            split=chosen.split[0] or "test",
+            thresholds=self.thresholds,
+            groups=chosen.group_numbers(usable),
+        )
+        evaluation = replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
+        if data is None:
+            return evaluation
+        contents = self._contents(chosen)
+        origin = origin_of([contents[i] for i in usable], self._fitted_contents(), are_rows=self.part.is_table)
+        return replace(evaluation, split=origin.split, num_seen=origin.num_seen)
+
+    def predict(self, samples: str | os.PathLike[str] | Sequence[str] | Array | pd.DataFrame) -> pd.DataFrame:
+        """A table ``path, predicted, p_<class>…`` for image files, or for arrays ``(n, height, width[, channels])``.
+
+        An array ``(height, width, 3)`` is one colour image. A model of rows of features takes the path of a table, a data
+        frame or an array ``(n, columns)``, and the first column is ``row``.
+        """
+        from headstart.models.predictor import Prediction, as_frame, verdicts, with_errors
+
+        _, fitted = self._fitted()
+        if self.part.is_table:
+            dataset = unlabelled_rows(samples, fitted, self._known())
+        else:
+            if isinstance(samples, np.ndarray) and samples.ndim == 3 and samples.shape[2] in (3, 4):
+                samples = samples[None]
+            images: Any = [os.fspath(samples)] if isinstance(samples, str | os.PathLike) else samples
+            dataset = unlabelled(images, fitted)
+        features = self._features_of(dataset)
+        usable = [i for i in range(len(dataset)) if i not in features.failures]
+        answers = self.answers([features], np.array(usable)) if usable else np.zeros((0, fitted.num_classes))
+        told = verdicts(fitted.task, fitted.classes, answers, self.thresholds)
+        found = {i: (verdict, answer) for i, verdict, answer in zip(usable, told, answers, strict=True)}
+        predictions = [
+            Prediction(path, *found[i], "") if i in found else Prediction(path, None, None, features.failures[i])
+            for i, path in enumerate(dataset.paths)
+        ]
+        listed = with_errors(predictions, dataset.skipped) if self.part.is_table else predictions
+        return as_frame(listed, fitted.task, fitted.classes, dataset.key)
+
+    def _contents(self, dataset: Dataset) -> Sequence[str]:
+        """What tells a sample from others."""
+        if dataset.table is None or self.encoding is None:
+            return dataset.digests
+        return row_contents(dataset.table, self.encoding)
+
+    def _fitted_contents(self) -> list[tuple[str, str]]:
+        """What tells a sample from others, and its split, of all that the model was fitted with."""
+        _, fitted = self._fitted()
+        if self._source is None:
+            return list(zip(self._contents(fitted), fitted.split, strict=True))
+        path = self._source / "contents.csv"
+        rows = RunFolder(self._source).rows(path.name) if path.exists() else []
+        return [(row["digest"], row["split"]) for row in rows]
+
+    def _known(self) -> Known:
+        _, fitted = self._fitted()
+        reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
+        columns, set_aside = fitted.table_columns, fitted.set_aside
+        targets, group = fitted.target_columns, fitted.group_column
+        formats = NumberFormats(fitted.target_formats, (self.encoding or {}).get("separator", ""))
+        return Known(fitted.classes, fitted.task, targets, None, columns, reads, set_aside, formats, group)
+
+    def _features_of(self, dataset: Dataset) -> AnyFeatures:
+        if self.encoding is None:
+            return extract(dataset, self.part, open_store())
+        return TableFeatures(self.part, self.encoding, [], np.zeros((0, 0), np.float32), 0.0).of(dataset)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write model.keras, signature.json, golden.npz and preprocess.py: all that ``export`` and ``load`` need.
+
+        Boosted trees of a table are no network, and lie in model.npz. By contents.csv, which holds no samples but their
+        digests, a loaded model knows what it was fitted on.
+        """
+        self.write(Path(folder))
+        write_csv(Path(folder) / "contents.csv", ["digest", "split"], self._fitted_contents())
+
+    def write(self, out: Path) -> None:
+        """The same without contents.csv; a run has its own, of the samples of all splits."""
+        _, dataset = self._fitted()
+        part_b = self.part_b
+        if self._source is not None:
+            RunFolder(self._source).check(part_b.file, "golden.npz")
+            signature = read_signature(self._source)
+            for name in (part_b.file, "golden.npz"):
+                write_bytes(out / name, (self._source / name).read_bytes())
+            write_preprocessing(out, signature)
+            signature["digests"]["preprocess.py"] = file_digest(out / "preprocess.py")
+            write_json(out / "signature.json", signature)
+            return
+        if part_b.is_yardstick:
+            part_b.save(out)
+        else:
+            with replacing(out / "model.keras") as temporary:
+                self.keras().save(temporary)
+        made = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": part_b.num_samples}
+        sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, weights: str | None = None) -> Model:
+        """Rebuild a saved model from its signature and weights; no code is read from the file.
+
+        Args:
+            folder: Where ``save`` or ``fit`` wrote it.
+            weights: The weights file of Part A, where the model was made with one.
+
+        Raises:
+            RunError: There is no saved model, or none that can be read (H502), it was changed after it was signed (H506),
+                Part A has other weights than it was made with (H507), or it is an ensemble (H514).
+        """
+        path = Path(folder)
+        signature = held_to(path / "signature.json", read_signature(path), LOADABLE)
+        if "members" in signature["part_b"]:
+            raise RunError(
+                "H514",
+                "an ensemble is not taken apart again",
+                received=f"{path}: {len(signature['part_b']['members'])} models in one",
+                expected="the model of a single trial",
+                advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
+            )
+        file = path / ("model.npz" if signature["part_b"]["network"] in YARDSTICKS else "model.keras")
+        if not file.is_file():
+            raise unreadable(file, "missing")
+        RunFolder(path).check(file.name)
+        made, part_b = signature["part_a"], signature["part_b"]
+        cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
+        options, num_samples = part_b.get("options", {}), part_b.get("num_samples", 1)
+        check_settings(part_b["network"], {"options": options})
+        model = cls(made["backbone"], part_b["network"], weights=weights, **cut)
+        if not model.part.is_table:
+            with reading(path / "signature.json"):
+                model.part = replace(model.part, rendering=Rendering.from_json(made))
+        signed = made["weights"]
+        is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
+        if model.part.weights_digest() != signed and not (is_published and weights is None):
+            raise RunError(
+                "H507",
+                "Part A has other weights than the model was made with",
+                received=f"{model.part.name}: {weights or 'the published weights'}",
+                expected="the weights file that fit was given",
+                advice='name it: hs.Model.load(folder, weights="FILE")',
+            )
+        labels = tuple(signature["labels"])
+        model.recipe = replace(model.recipe, options=options)
+        scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
+        nothing = np.zeros(0, np.int64)
+        dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
+        targets, columns, aside = (tuple(signature.get(key, ())) for key in ("target", "table_columns", "set_aside"))
+        formats, group = signature.get("target_formats", {}), str(signature.get("group", ""))
+        told = {"columns": columns, "set_aside": aside, "target_formats": formats, "group_column": group}
+        model.dataset = replace(dataset, target_columns=targets, **told)
+        model.encoding = signature.get("encoding")
+        model.thresholds = thresholds_of(signature)
+        sizes = code_sizes(model.encoding) if model.encoding else []
+        shape = signature["input"]["shape"][1:]
+        with reading(file):
+            model._part_b = PartB(model.part, model.recipe, model.dataset, shape, num_samples, sizes)
+            weights_of_b = model._part_b.load(file)
+        model._source = path
+        model.trained = Trained(model.recipe, weights_of_b, float("nan"), float("nan"), 0, 0.0)
+        return model
+
+    def export(self, *formats: str, out: str | os.PathLike[str]) -> list[Exported]:
+        """Write the model in formats of ``FORMATS``, each checked in a fresh process."""
+        wanted = formats or list(FORMATS)
+        if self._source is not None:
+            return export_model(self._source, wanted, Path(out))
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(folder)
+            return export_model(Path(folder), wanted, Path(out))
+
+    def _fitted(self) -> tuple[Trained, Dataset]:
+        if self.trained is None or self.dataset is None:
+            raise TrainingError(
+                "H302",
+                "the model is not fitted",
+                received=f"{self.part.name} with an untrained {self.recipe.network} head",
+                expected="a fitted model",
+                advice="call fit first",
+            )
+        return self.trained, self.dataset
+
+
+def _is_optimizer(optimizer: object) -> bool:
+    """Whether it is an optimizer of Keras, which is not imported to tell that a name is none."""
+    if isinstance(optimizer, str | None):
+        return False
+    import keras
+
+    return isinstance(optimizer, keras.optimizers.Optimizer)
+
+
+def open_store() -> Store:
+    """The feature store in the cache folder, which is pruned to its bound before it is first opened."""
+    folder = private_folder("features")
+    prune_at_first_use(folder.parent)
+    return Store(folder)
+
+
+def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, AnyFeatures]:
+    """The data set with its split decided, and a row for every sample of it."""
+    if part.is_table:
+        dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
+        return dataset, encode_table(dataset, part)
+    part = replace(part, rendering=survey(dataset, validation=validation, seed=seed).rendering)
+    return prepare(dataset, extract(dataset, part, open_store()), validation=validation, seed=seed)
+
+
+def prepare(dataset: Dataset, features: Features, *, validation: float, seed: int) -> tuple[Dataset, Features]:
+    """Leave out what gave no row, group copies, and decide the split."""
+    skipped, positions = features.skipped(dataset)
+    if positions:
+        gone = set(positions)
+        features = features.take([i for i in range(len(dataset)) if i not in gone])
+        dataset = dataset.without(skipped, positions)
+    grouped = group_duplicates(dataset, features.thumbnails)
+    return make_split(grouped, validation=validation, seed=seed), features

@@ -1,0 +1,302 @@
+"""The whole: what lies beside a model so that anyone can use it and check it: signature, golden samples, preprocessing."""
+
+from __future__ import annotations
+
+import io
+import keyword
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from headstart.data.dataset import Dataset
+from headstart.data.images import preprocess as pixels
+from headstart.data.images.decode_pool import DecodePool, decode_array
+from headstart.data.splits import strata
+from headstart.data.tables import preprocess as encoding
+from headstart.data.tasks import TASKS
+from headstart.export.conversion_notes import converter_versions, note_failure, noted_failure
+from headstart.export.converter import Child, staged
+from headstart.export.export_folder import FORMATS, Format, export_model, write_preprocessing
+from headstart.export.signature_reader import read_signature
+from headstart.features.part_a import PartA
+from headstart.features.tables.table_features import training_cells
+from headstart.foundation.errors import ExportError, TrainingError
+from headstart.foundation.fingerprint import file_digest, settings_digest
+from headstart.foundation.machine import usable_cores
+from headstart.foundation.runs.run_folder import FORMAT, RunFolder, replacing, write_json
+
+__all__ = ["Signed", "add_graph", "has_graph", "sign"]
+
+Array = np.ndarray[Any, Any]
+
+_NUM_GOLDEN = 8
+
+
+class Signed(NamedTuple):
+    """What is known of a model that lies in a folder.
+
+    Attributes:
+        dataset: What it was fitted on; a few of its samples become the golden ones.
+        part: Its Part A.
+        part_b: How its Part B is built: the network, its options, and the number of samples that it was sized for.
+        output: Its inputs, pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)``, to its output ``(n, units)``.
+        thresholds: From which probability on a label is answered; of two classes, the second. Empty for other tasks.
+        encoding: Of a table.
+    """
+
+    dataset: Dataset
+    part: PartA
+    part_b: dict[str, object]
+    output: Callable[[Array], Array]
+    thresholds: Sequence[float] = ()
+    encoding: dict[str, Any] | None = None
+
+
+def sign(out: Path, signed: Signed) -> None:
+    """Write golden.npz, preprocess.py and signature.json beside the model that lies in ``out``.
+
+    Raises:
+        TrainingError: No image that could be a golden sample is as it was (H311).
+    """
+    dataset, part = signed.dataset, signed.part
+    golden, listed = _golden_rows(signed) if signed.encoding else _golden_images(signed)
+    with replacing(out / "golden.npz") as temporary:
+        np.savez_compressed(temporary, **golden)  # type: ignore[arg-type]
+    write_preprocessing(out, _input(signed))
+    task = TASKS[dataset.task]
+    signature = {
+        "format": FORMAT,
+        "task": dataset.task,
+        "labels": list(dataset.classes),
+        **_input(signed),
+        "output": {
+            "name": "values" if dataset.task == "regression" else "probabilities",
+            "shape": [None, task.units(dataset.num_classes)],
+            "activation": task.activation,
+            "meaning": _MEANINGS.get(dataset.task, "one column a label, in their order").format(*dataset.classes),
+        },
+        "target_formats": {name: dict(written) for name, written in dataset.target_formats.items()},
+        **_told_thresholds(dataset, signed.thresholds),
+        **({} if dataset.scaling is None else {"scaling_of_targets": dataset.scaling.to_json()}),
+        **({"group": dataset.group_column} if dataset.group_column else {}),
+        "part_a": part.origins(),
+        "part_b": signed.part_b,
+        "digests": {name: file_digest(out / name) for name in _signed_files(out)},
+        "golden": listed,
+    }
+    write_json(out / "signature.json", signature)
+
+
+_MEANINGS = {"binary": "probability of {1}", "regression": "one column a target, in their order and their units"}
+
+
+def _signed_files(out: Path) -> list[str]:
+    return [name for name in ("model.keras", "model.npz", "golden.npz", "preprocess.py") if (out / name).exists()]
+
+
+def _input(signed: Signed) -> dict[str, object]:
+    if signed.encoding:
+        width = {"name": "rows", "shape": [None, signed.encoding["width"]], "dtype": "float32"}
+        names = [spec["name"] for spec in signed.encoding["columns"]]
+        columns = [
+            {"name": spec["name"], "saved_model_argument": argument, **_COLUMNS[spec["kind"]], **_unit(spec)}
+            for spec, argument in zip(signed.encoding["columns"], _arguments(names), strict=True)
+        ]
+        read = {"table_columns": list(signed.dataset.table_columns), "target": list(signed.dataset.target_columns)}
+        read |= {"set_aside": list(signed.dataset.set_aside)}
+        told = "onnx and saved_model take the columns, each (n, 1); other formats rows that preprocess.encode made of them"
+        return {"input": width, "columns": columns, "encoding": signed.encoding, "feeding": told, **read}
+    size = signed.part.geometry.size
+    image = {"name": "image", "shape": [None, size, size, 3], "dtype": "float32", "layout": "NHWC", "channels": "RGB"}
+    return {**signed.part.geometry.as_dict(), "scaling": "inside the model: feed 0..255", "input": image}
+
+
+def _arguments(names: Sequence[str]) -> list[str]:
+    """A SavedModel's names for columns: TensorFlow allows those that Python does."""
+    taken: list[str] = []
+    for number, name in enumerate(names):
+        word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+        is_taken = keyword.iskeyword(word) or word == "self"  # which TensorFlow's own methods call their first argument
+        word = word if re.fullmatch(r"[A-Za-z]\w*", word) and not is_taken else f"column_{number}"
+        while word in taken:
+            word += f"_{number}"
+        taken.append(word)
+    return taken
+
+
+def _unit(spec: Mapping[str, Any]) -> dict[str, str]:
+    unit = spec["written"]["unit"] if spec["kind"] == "number" else ""
+    return {"unit": unit} if unit else {}
+
+
+_COLUMNS: dict[str, dict[str, str]] = {
+    "number": {"dtype": "float32", "missing": "NaN"},
+    "date": {"dtype": "float64", "missing": "NaN", "unit": "days since 1970-01-01"},
+    "category": {"dtype": "string", "missing": "an empty text", "booleans": "True or False"},
+}
+
+
+def _told_thresholds(dataset: Dataset, thresholds: Sequence[float]) -> dict[str, object]:
+    if dataset.task == "binary":
+        return {"threshold": float(thresholds[0]) if thresholds else 0.5}
+    if dataset.task == "multilabel":
+        given = thresholds or [0.5] * dataset.num_classes
+        return {"thresholds": {name: float(value) for name, value in zip(dataset.classes, given, strict=True)}}
+    return {}
+
+
+def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float = 1800.0) -> None:
+    """Make a graph beside a signed model that predicts without Keras, checked against it.
+
+    For images it is model.xml and model.bin; for a table model.onnx, which holds the encoder too.
+
+    Args:
+        folder: Where they lie.
+        child: A converter that was started before.
+        timeout_seconds: The converter is ended after so long.
+
+    Raises:
+        ExportError: The conversion failed (H403, H408), was stopped (H406), its result disagrees with the model (H402), or
+            the folder cannot be written to (H404).
+    """
+    format = _graph_format(read_signature(folder))
+    with staged(folder) as scratch:
+        out = scratch / "export"
+        try:
+            export_model(folder, [format.name], out, child=child, timeout_seconds=timeout_seconds)
+        except ExportError as error:
+            if error.code in ("H403", "H408"):  # not for a stop, and not for a disk that is full
+                note_failure(_graph_name(folder), f"{error.title}: {error.received}")
+            raise
+        for name in format.files:  # the weights first: whoever sees the graph finds them
+            (out / name).replace(folder / name)
+    run = RunFolder(folder)
+    if run.is_sealed:
+        run.seal(*format.files)
+        return
+    signature = read_signature(folder)
+    signature["digests"] |= {name: file_digest(folder / name) for name in format.files}
+    write_json(folder / "signature.json", signature)
+
+
+def has_graph(folder: Path) -> bool:
+    """Whether a graph lies beside a signed model; one that is missing is made, where the model can be converted.
+
+    A conversion that failed before is not tried again by the same versions of the converter.
+
+    Raises:
+        ExportError: The result disagrees with the model (H402), or there is none, and Keras cannot read the model either.
+    """
+    run = RunFolder(folder)
+    if all(map(run.has, _graph_format(read_signature(folder)).files)):
+        return True
+    is_readable = (folder / "model.keras").is_file()  # by Keras
+    if is_readable and noted_failure(_graph_name(folder)):
+        return False
+    try:
+        add_graph(folder)  # of a run that ended before its graph was made
+    except ExportError as error:
+        if error.code not in ("H403", "H404", "H406", "H408") or not is_readable:
+            raise
+        return False
+    return True
+
+
+def _graph_name(folder: Path) -> str:
+    """What names the graph of a model among those whose conversion failed."""
+    signature = read_signature(folder)
+    model = {name: digest for name, digest in signature["digests"].items() if name.startswith("model.")}
+    key = settings_digest(model=model, format=_graph_format(signature).name, versions=converter_versions())
+    return f"model-{key[:16]}"
+
+
+def _graph_format(signature: dict[str, Any]) -> Format:
+    return FORMATS["onnx" if "encoding" in signature else "openvino"]
+
+
+def _chosen(dataset: Dataset, size_of: Callable[[int], int]) -> list[int]:
+    """A few samples, spread over what there is to be told apart, of the most honest split."""
+    split = next(name for name in ("test", "validation", "train") if name in dataset.split)
+    by_size = sorted((int(i) for i in dataset.indices(split)), key=size_of)
+    layers = strata(dataset)
+    rank: Counter[int] = Counter()  # the smallest of each class first: they travel with every export
+    order = []
+    for i in by_size:
+        layer = int(layers[i])
+        order.append((rank[layer], layer, i))
+        rank[layer] += 1
+    return [i for _, _, i in sorted(order)[:_NUM_GOLDEN]]
+
+
+def _golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Golden images: pixels, answers, and the files themselves; and how the signature lists them."""
+    dataset = signed.dataset
+    chosen = _chosen(dataset, lambda i: _num_bytes(dataset, i))
+    decoded = _golden_squares(signed, chosen)
+    if not decoded:
+        raise TrainingError(
+            "H311",
+            "the images have changed since the fit began",
+            received=f"{len(chosen)} of {len(chosen)} files that are missing or have other contents",
+            expected="files that stay as they are while a fit goes on",
+            advice="fit again",
+            exit_code=1,
+        )
+    chosen = [i for i in chosen if i in decoded]
+    contents = [_content(dataset, i) for i in chosen]
+    squares = np.stack([decoded[i] for i in chosen])
+    answers = signed.output(squares)
+    listed: list[dict[str, Any]] = [
+        {"file": Path(dataset.paths[i]).name, "digest": dataset.digests[i], "answers": [float(p) for p in row]}
+        for i, row in zip(chosen, answers, strict=True)
+    ]
+    files = np.frombuffer(b"".join(contents), np.uint8)
+    offsets = np.cumsum([0, *map(len, contents)]).astype(np.int64)
+    return {"inputs": squares, "answers": answers, "files": files, "offsets": offsets}, listed
+
+
+def _golden_squares(signed: Signed, chosen: Sequence[int]) -> dict[int, Array]:
+    """The pixels of these samples; a file that has changed or gone since it was trained on is not among them."""
+    dataset, geometry = signed.dataset, signed.part.geometry
+    if dataset.arrays is not None:
+        found = [decode_array(n, dataset.arrays[i], geometry) for n, i in enumerate(chosen)]
+    else:
+        with DecodePool(geometry, min(usable_cores(), len(chosen))) as pool:
+            found = list(pool.decode([dataset.paths[i] for i in chosen], [dataset.digests[i] for i in chosen]))
+    return {chosen[one.index]: one.pixels for one in found if one.pixels is not None}
+
+
+def _golden_rows(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Golden rows of a table: encoded, answers, and each column as graphs take it, under ``column_<number>``."""
+    dataset, spec = signed.dataset, signed.encoding
+    if dataset.table is None or spec is None:
+        raise ValueError("golden rows are those of a table")
+    chosen = _chosen(dataset, lambda i: i)
+    table = dataset.table.take(chosen)
+    columns = training_cells(table, spec)
+    rows = encoding.encode_typed(columns, spec)
+    answers = signed.output(rows)
+    listed: list[dict[str, Any]] = [
+        {"row": dataset.paths[i], "digest": dataset.digests[i], "answers": [float(p) for p in row]}
+        for i, row in zip(chosen, answers, strict=True)
+    ]
+    named = {f"column_{number}": columns[each["name"]] for number, each in enumerate(spec["columns"])}
+    return {"inputs": rows, "answers": answers, **named}, listed
+
+
+def _num_bytes(dataset: Dataset, index: int) -> int:
+    return dataset.arrays[index].nbytes if dataset.arrays is not None else dataset.file(index).stat().st_size
+
+
+def _content(dataset: Dataset, index: int) -> bytes:
+    """The bytes of a sample's file; an array is written as PNG, which loses nothing."""
+    if dataset.arrays is None:
+        return dataset.file(index).read_bytes()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.plain_array(dataset.arrays[index])).save(buffer, "PNG")
+    return buffer.getvalue()

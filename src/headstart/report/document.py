@@ -1,0 +1,72 @@
+"""Artefacts: a run folder, read and set as one self-contained page that opens from disk, finished run or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from headstart.foundation.runs.run_folder import RunFolder, write_bytes
+from headstart.report.contents import Contents
+from headstart.report.page import Markup, page, section
+from headstart.report.sections.environment import commands, environment, skipped, splits
+from headstart.report.sections.quality import classes, confusion, numbers, roc, values
+from headstart.report.sections.samples import most_unsure_samples, most_wrong_samples
+from headstart.report.sections.summary import findings, header, stages
+from headstart.report.sections.trials import curves, leaderboard
+
+__all__ = ["sections", "write_report"]
+
+SECTIONS = (
+    ("time", "What it took", stages),
+    ("findings", "Findings", findings),
+    ("leaderboard", "Leaderboard", leaderboard),
+    ("curves", "Loss curves", curves),
+    ("evaluation", "Evaluation", numbers),
+    ("roc", "ROC", roc),
+    ("confusion", "Confusion matrix", confusion),
+    ("values", "Answers and truth", values),
+    ("classes", "Class by class", classes),
+    ("wrong", "Most wrong", most_wrong_samples),
+    ("unsure", "Most unsure", most_unsure_samples),
+    ("splits", "Splits", splits),
+    ("skipped", "Skipped files", skipped),
+    ("next", "Predict and export", commands),
+    ("environment", "Environment", environment),
+)
+_TITLES = {
+    ("multilabel", "confusion"): "Confusion matrices",
+    ("multilabel", "classes"): "Label by label",
+    ("regression", "classes"): "Target by target",
+    ("table", "skipped"): "Skipped rows",
+}
+
+
+def sections(contents: Contents) -> list[tuple[str, str, Callable[[Contents], Markup]]]:
+    """Name, title and content of the sections that apply: values have no classes, and classes have no values."""
+    left_out = {"values"}
+    if contents.task == "regression":
+        left_out = {"roc", "confusion", "unsure"} | (set() if contents.evaluation.get("per_target") else {"classes"})
+    kind = "table" if contents.is_table else "images"
+    return [
+        (name, _TITLES.get((contents.task, name)) or _TITLES.get((kind, name)) or title, build)
+        for name, title, build in SECTIONS
+        if name not in left_out
+    ]
+
+
+def write_report(run_folder: RunFolder) -> Path:
+    """Write ``plots/*.svg`` and ``report.html`` from what the run folder holds, and return the path of the page.
+
+    The page needs no network and no script. A file that is missing or malformed gives a note in its section, so a run
+    that is still going, or that crashed, has a report too.
+
+    Raises:
+        StackError: The disk refuses a write (H601).
+    """
+    contents = Contents.read(run_folder)
+    chosen = sections(contents)
+    parts = [section(name, title, build, contents) for name, title, build in chosen]
+    links = [(name, title) for name, title, _ in chosen]
+    path = run_folder.path / "report.html"
+    write_bytes(path, page(contents.title, header(contents), links, parts).encode("utf-8", "backslashreplace"))
+    return path

@@ -1,0 +1,66 @@
+"""Artefacts, the report: predictions.csv read back, and the evaluation made of it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.foundation.errors import printable
+
+__all__ = ["read_answers"]
+
+Array = np.ndarray[Any, Any]
+Row = Mapping[str, str]
+
+
+def read_answers(rows: Sequence[Row], evaluation: Mapping[str, Any]) -> Evaluation:
+    """The evaluation again, from the stored answers; names in a CSV stand as ``printable`` shows them.
+
+    Args:
+        rows: Rows of predictions.csv.
+        evaluation: evaluation.json, for the task, the names of the columns and the thresholds.
+
+    Raises:
+        KeyError: A column, or a class that a row names, is not there.
+        ValueError: A cell is no number, or the numbers are no answers of that task.
+    """
+    task = evaluation["task"]
+    names = [printable(name) for name in evaluation["targets" if task == "regression" else "classes"]]
+    read = _READERS[task]
+    labels, answers = read(rows, names)
+    split = printable(evaluation.get("split") or "")
+    return evaluate_predictions(task, names, labels, answers, split=split, thresholds=_thresholds(evaluation))
+
+
+def _thresholds(evaluation: Mapping[str, Any]) -> list[float]:
+    if evaluation["task"] == "multilabel":
+        return [float(evaluation["thresholds"][name]) for name in evaluation["classes"]]
+    return [float(evaluation["threshold"])] if evaluation.get("threshold") is not None else []
+
+
+def _read_classes(rows: Sequence[Row], names: list[str]) -> tuple[Array, Array]:
+    position = {name: k for k, name in enumerate(names)}
+    return np.array([position[row["label"]] for row in rows]), _columns(rows, [f"p_{name}" for name in names])
+
+
+def _read_labels(rows: Sequence[Row], names: list[str]) -> tuple[Array, Array]:
+    position = {name: k for k, name in enumerate(names)}
+    truth = np.zeros((len(rows), len(names)), dtype=np.int64)
+    for i, row in enumerate(rows):
+        truth[i, [position[name] for name in row["label"].split(";") if name]] = 1
+    return truth, _columns(rows, [f"p_{name}" for name in names])
+
+
+def _read_values(rows: Sequence[Row], names: list[str]) -> tuple[Array, Array]:
+    ends = [""] if len(names) == 1 else [f"_{name}" for name in names]
+    return _columns(rows, [f"label{end}" for end in ends]), _columns(rows, [f"predicted{end}" for end in ends])
+
+
+_READERS = {"binary": _read_classes, "multiclass": _read_classes, "multilabel": _read_labels, "regression": _read_values}
+
+
+def _columns(rows: Sequence[Row], names: Sequence[str]) -> Array:
+    return np.array([[float(row[name]) for name in names] for row in rows])

@@ -1,0 +1,1 @@
+"""Report: what a run folder holds to the sections of the page."""

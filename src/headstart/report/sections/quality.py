@@ -1,0 +1,255 @@
+"""Artefacts, the report: how good the answers are, as numbers, curves and counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from headstart.evaluation.evaluate import Classification, MultiLabel, Regression, wilson_interval
+from headstart.evaluation.plots.classification import draw_confusion, draw_label_confusions, most_mistaken
+from headstart.evaluation.plots.regression import draw_residuals, draw_scatter
+from headstart.report.contents import Contents, mapping, number, text
+from headstart.report.formatting import count, decimal, interval, measured, percent, plural
+from headstart.report.page import Markup, escape, figure, folded, note, paragraph, table
+from headstart.report.sections.verdict import in_groups
+
+__all__ = ["classes", "confusion", "numbers", "roc", "values"]
+
+_FOLDED_ROWS = 30
+_MOST_TARGETS = 6
+_LEGEND_ROOM, _LEGEND_LINE = 4.45, 0.18  # inches of the ROC figure without its legend, and of each of its lines
+
+
+def _absence(contents: Contents, name: str) -> Markup:
+    reason = contents.notes.get(name, "")
+    if reason == "missing" or not reason:
+        return note("There is no evaluation yet." if name == "evaluation.json" else f"{name} is not there.")
+    return note(f"{name} cannot be read: {reason}")
+
+
+def numbers(contents: Contents) -> Markup:
+    """Every metric of the evaluated split, and how often the test split has been looked at."""
+    evaluation = contents.evaluation
+    n = number(evaluation.get("n"))
+    if n is None:
+        return _absence(contents, "evaluation.json")
+    metrics = {"multilabel": _label_metrics, "regression": _value_metrics}.get(str(evaluation.get("task")), _class_metrics)
+    split = text(evaluation.get("split"))
+    groups = f"{in_groups(contents)}: intervals are of groups, not of {contents.noun}s" if contents.num_groups else ""
+    where = paragraph(f"{plural(int(n), contents.noun)} of the {split or 'evaluated'} split{groups}.")
+    looks = number(contents.state.get("test_looks"))
+    times = "" if not looks else "once" if looks == 1 else plural(int(looks), "time")
+    seen = f"The test split has been looked at {times} by this run." if times else ""
+    warning = Markup("")
+    if split != "test":
+        warning = paragraph(f"Optimistic: the {split or 'evaluated'} split also chose the model.", "callout")
+    body = table(("Metric", "Value"), metrics(evaluation))
+    return Markup(where + warning + body + (paragraph(seen, "small") if seen else ""))
+
+
+Metrics = list[tuple[str, object]]
+
+
+def _class_metrics(evaluation: dict[str, Any]) -> Metrics:
+    bounds = interval(evaluation.get("accuracy_interval"))
+    rows: Metrics = [
+        ("Accuracy, 95% interval", _with_interval(percent(number(evaluation.get("accuracy"))), bounds)),
+        ("Constant answer", percent(number(evaluation.get("baseline_accuracy")))),
+        ("Balanced accuracy", percent(number(evaluation.get("balanced_accuracy")))),
+        ("Cross-entropy, nats", decimal(number(evaluation.get("loss")), 4)),
+        *_areas(evaluation),
+    ]
+    labels = {"precision": "Precision", "recall": "Recall", "f1": "F1", "threshold": "Threshold"}
+    return rows + [(words, decimal(number(evaluation[key]), 4)) for key, words in labels.items() if key in evaluation]
+
+
+def _areas(evaluation: dict[str, Any]) -> Metrics:
+    auc, bounds = mapping(evaluation.get("roc_auc")), evaluation.get("macro_auc_interval")
+    macro = _with_interval(decimal(number(auc.get("macro")), 4), interval(bounds, decimal))
+    names = ("ROC AUC, micro", "ROC AUC, macro, 95% interval" if bounds else "ROC AUC, macro")
+    return [(names[0], decimal(number(auc.get("micro")), 4)), (names[1], macro)]
+
+
+def _label_metrics(evaluation: dict[str, Any]) -> Metrics:
+    bounds, f1 = interval(evaluation.get("accuracy_interval")), mapping(evaluation.get("f1"))
+    return [
+        *reversed(_areas(evaluation)),
+        ("All labels right, 95% interval", _with_interval(percent(number(evaluation.get("accuracy"))), bounds)),
+        ("Commonest set of labels", percent(number(evaluation.get("baseline_accuracy")))),
+        ("Single labels right", percent(number(evaluation.get("hamming_accuracy")))),
+        ("F1, micro", decimal(number(f1.get("micro")), 4)),
+        ("F1, macro", decimal(number(f1.get("macro")), 4)),
+        ("Cross-entropy of a label, nats", decimal(number(evaluation.get("loss")), 4)),
+    ]
+
+
+def _value_metrics(evaluation: dict[str, Any]) -> Metrics:
+    bounds = interval(evaluation.get("mae_interval"), measured)
+    mape, n = number(evaluation.get("mape")), number(evaluation.get("mape_n"))
+    return [
+        ("Mean absolute error, 95% interval", _with_interval(measured(number(evaluation.get("mae"))), bounds)),
+        ("The same, always answering the median", measured(number(evaluation.get("baseline_mae")))),
+        ("Root mean squared error", measured(number(evaluation.get("rmse")))),
+        ("Mean squared error", measured(number(evaluation.get("mse")))),
+        ("The same, always answering the mean", measured(number(evaluation.get("baseline_mse")))),
+        (f"Mean error as a share of the truth, over {count(n)} truths other than 0", percent(mape)),
+        ("R²", decimal(number(evaluation.get("r2")), 4)),
+    ]
+
+
+def _with_interval(value: str, bounds: str) -> Markup:
+    return Markup(f"{escape(value)}<small>{escape(bounds)}</small>") if bounds else escape(value)
+
+
+def _recall_interval(recall: float | None, support: float) -> str:
+    if recall is None or not 0 <= recall <= 1 or support < 1:
+        return ""
+    return interval(wilson_interval(round(recall * support), int(support)))
+
+
+def roc(contents: Contents) -> Markup:
+    """The ROC curves, drawn from the stored probabilities."""
+    evaluation = contents.predictions
+    if not isinstance(evaluation, Classification | MultiLabel):
+        return _absence(contents, "predictions.csv")
+    many = len(evaluation.classes) > 12
+    lines = 1 if evaluation.task == "binary" or many else (len(evaluation.classes) + 3) // 2
+    size = (4.6, _LEGEND_ROOM + _LEGEND_LINE * lines)
+    samples = plural(len(evaluation), contents.noun)
+    caption = f"Each class against the rest on {samples}; beside each name the area under its curve."
+    if evaluation.task == "binary":
+        caption = f"“{evaluation.classes[1]}” against “{evaluation.classes[0]}” on {samples}, with the area under the curve."
+    elif evaluation.task == "multilabel":
+        caption = f"Each label on {samples}; beside each name the area under its curve."
+    if many:
+        kind = "labels" if evaluation.task == "multilabel" else "classes, each against the rest,"
+        caption = f"Averages over {len(evaluation.classes)} {kind} on {samples}, with their areas."
+    return figure(contents, "roc", evaluation.plot_roc, size, caption)
+
+
+def confusion(contents: Contents) -> Markup:
+    """The confusion matrix and the pairs that are taken for one another most often; or a matrix a label."""
+    if contents.evaluation.get("task") == "multilabel":
+        return _label_confusions(contents)
+    names, matrix = contents.evaluation.get("classes"), contents.evaluation.get("confusion_matrix")
+    if not isinstance(names, list) or matrix is None:
+        return _absence(contents, "evaluation.json")
+    counts = np.array(matrix)
+    if counts.shape != (len(names), len(names)) or counts.dtype.kind != "i" or counts.size == 0 or counts.min() < 0:
+        return note("evaluation.json holds no confusion matrix of counts for these classes.")
+    side = 2.4 + 0.27 * len(names) if len(names) <= 20 else 2.2 + 0.105 * len(names)
+    side = max(side, 4.0)
+    caption = (
+        f"Rows are the truth, columns the answers, {plural(int(counts.sum()), contents.noun)}. The deeper the colour, the "
+        "larger the share of the row; blue is right, orange is wrong."
+    )
+    drawing = figure(contents, "confusion", lambda ax: draw_confusion(ax, counts, names), (side, side), caption)
+    return Markup(drawing + _mistaken_pairs(counts, names))
+
+
+def _label_confusions(contents: Contents) -> Markup:
+    given = mapping(contents.evaluation.get("confusion_matrices"))
+    matrices = {name: np.array(matrix) for name, matrix in given.items()}
+    if not matrices or not all(
+        counts.shape == (2, 2) and counts.dtype.kind == "i" and counts.min() >= 0 for counts in matrices.values()
+    ):
+        return note("evaluation.json holds no confusion matrix of counts for each label.")
+    num_drawn = len(most_mistaken(matrices))
+    columns, rows = min(4, num_drawn), -(-num_drawn // 4)
+    chosen = "" if num_drawn == len(matrices) else f"The {num_drawn} labels with the most mistakes. "
+    caption = (
+        f"{chosen}Rows are the truth, columns the answers. The deeper the colour, the larger the share of the row; blue is "
+        "right, orange is wrong."
+    )
+    size = (0.7 + 1.3 * columns, 0.65 + 1.4 * rows)
+    return figure(contents, "confusion", lambda ax: draw_label_confusions(ax, matrices), size, caption)
+
+
+def _mistaken_pairs(counts: np.ndarray[Any, Any], names: list[str]) -> Markup:
+    wrong = counts * (1 - np.eye(len(names), dtype=counts.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:10]
+    pairs = [divmod(int(place), len(names)) for place in order if wrong.flat[place] > 0]
+    if not pairs or len(names) == 2:
+        return Markup("")
+    rows = [
+        (names[i], names[j], count(wrong[i, j]), count(counts[i].sum()), percent(wrong[i, j] / counts[i].sum()))
+        for i, j in pairs
+    ]
+    head = ("Truth", "Answer", "Times", "Of", "Share")
+    return Markup("<h3>Most often mistaken</h3>" + table(head, rows, words=2))
+
+
+def values(contents: Contents) -> Markup:
+    """Answers against the truth and the residuals of each target, drawn from the stored answers."""
+    evaluation = contents.predictions
+    if not isinstance(evaluation, Regression):
+        return _absence(contents, "predictions.csv")
+    names = evaluation.classes[:_MOST_TARGETS]
+    figures = [part for place, name in enumerate(names) for part in _pair(contents, evaluation, name, place)]
+    rest = len(evaluation.classes) - len(names)
+    more = note(f"{plural(rest, 'more target')} not drawn.") if rest else Markup("")
+    return Markup(f'<div class="pair">{"".join(figures)}</div>{more}')
+
+
+def _pair(contents: Contents, evaluation: Regression, name: str, place: int) -> tuple[Markup, Markup]:
+    truth, answers = evaluation.target(name)
+    end = "" if len(evaluation.classes) == 1 else f"-{place + 1:02d}"  # a name may hold what no file name may
+    samples = plural(len(truth), contents.noun)
+    return (
+        figure(
+            contents,
+            f"scatter{end}",
+            lambda ax: draw_scatter(ax, truth, answers),
+            (4.2, 4.4),
+            Markup(f"<strong>{escape(name)}</strong> of {samples}: answer and truth. A right answer lies on the line."),
+        ),
+        figure(
+            contents,
+            f"residuals{end}",
+            lambda ax: draw_residuals(ax, truth, answers),
+            (4.6, 3.6),
+            Markup(f"<strong>{escape(name)}</strong>: answer minus truth, and how often each difference occurs."),
+        ),
+    )
+
+
+def classes(contents: Contents) -> Markup:
+    """Precision, recall and F1 of each class or label; the errors of each target."""
+    if contents.evaluation.get("task") == "regression":
+        return _targets(contents)
+    report = mapping(contents.evaluation.get("report"))
+    if not report:
+        return _absence(contents, "evaluation.json")
+    per_class = mapping(mapping(contents.evaluation.get("roc_auc")).get("per_class"))
+    thresholds = mapping(contents.evaluation.get("thresholds"))
+    rows = []
+    for name, values in report.items():
+        row = mapping(values)
+        f1 = number(row.get("f1"))
+        bar = f'<i class="meter"><i style="width:{100 * min(max(f1 or 0.0, 0.0), 1.0):.1f}%"></i></i>'
+        support = number(row.get("support")) or 0.0
+        bounds = "" if contents.is_grouped else _recall_interval(number(row.get("recall")), support)
+        recall = _with_interval(percent(number(row.get("recall"))), bounds)
+        precision, auc = percent(number(row.get("precision"))), decimal(number(per_class.get(name)))
+        last = [decimal(number(thresholds.get(name)))] if thresholds else []
+        rows.append((name, count(support), recall, precision, Markup(escape(percent(f1)) + bar), auc, *last))
+    kinds = ("label", "labels") if contents.evaluation.get("task") == "multilabel" else ("class", "classes")
+    of_recall = "Recall" if contents.is_grouped else "Recall, 95% interval"
+    head = (kinds[0].capitalize(), f"{contents.noun.capitalize()}s", of_recall, "Precision", "F1", "ROC AUC")
+    body = table((*head, "Threshold") if thresholds else head, rows)
+    return folded(plural(len(rows), *kinds), body, is_open=len(rows) <= _FOLDED_ROWS)
+
+
+def _targets(contents: Contents) -> Markup:
+    per_target = mapping(contents.evaluation.get("per_target"))
+    if not per_target:
+        return _absence(contents, "evaluation.json")
+    rows = []
+    for name, values in per_target.items():
+        row = mapping(values)
+        mae = _with_interval(measured(number(row.get("mae"))), interval(row.get("mae_interval"), measured))
+        numbers = [measured(number(row.get(key))) for key in ("baseline_mae", "rmse")]
+        rows.append((name, mae, *numbers, decimal(number(row.get("r2")))))
+    head = ("Target", "Mean absolute error, 95% interval", "Of the median", "Root mean squared error", "R²")
+    return folded(plural(len(rows), "target"), table(head, rows), is_open=len(rows) <= _FOLDED_ROWS)

@@ -1,0 +1,163 @@
+"""Artefacts, the report: the verdict. The one number that counts, in a sentence and on a line, beside a constant answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from headstart.evaluation.evaluate import Headline, wilson_interval
+from headstart.report.contents import Contents, mapping, number, text, val_metric
+from headstart.report.formatting import decimal, interval, measured, percent, plural
+from headstart.report.page import Markup, escape
+
+__all__ = ["METRICS", "headline", "in_groups", "scale", "spread", "verdict"]
+
+METRICS = {"accuracy": "accuracy", "macro_auc": "macro AUC", "r2": "R²"}  # as they are called in a sentence
+_SHOWN: dict[str, Callable[[float | None], str]] = {"accuracy": percent, "macro AUC": decimal, "mae": measured}
+_SPELLED = {"mae": "mean absolute error"}
+
+
+def headline(evaluation: Mapping[str, object]) -> Headline | None:
+    """What evaluation.json says first; None where it does not say it."""
+    task, auc = evaluation.get("task"), mapping(evaluation.get("roc_auc"))
+    name, value, bounds, baseline = {
+        "multilabel": ("macro AUC", auc.get("macro"), evaluation.get("macro_auc_interval"), 0.5),
+        "regression": ("mae", evaluation.get("mae"), evaluation.get("mae_interval"), evaluation.get("baseline_mae")),
+    }.get(
+        str(task),
+        ("accuracy", evaluation.get("accuracy"), evaluation.get("accuracy_interval"), evaluation.get("baseline_accuracy")),
+    )
+    known = [number(bound) for bound in bounds] if isinstance(bounds, list) else []
+    pair = (known[0], known[1]) if len(known) == 2 else (None, None)
+    both = None if pair[0] is None or pair[1] is None else (pair[0], pair[1])
+    given = number(value)
+    return None if given is None else Headline(name, given, both, number(baseline))
+
+
+def verdict(contents: Contents) -> str:
+    """One sentence: which trial won, how good it is on what, and against what."""
+    best = mapping(contents.state.get("best"))
+    name, n = text(best.get("trial")), number(contents.evaluation.get("n"))
+    found = headline(contents.evaluation)
+    if found is not None and n is not None:
+        return _evaluated(contents, name or "The model", found, int(n))
+    # The title of an error alone: the other lines teach, they do not tell.
+    error = text(str(contents.state.get("error") or "").partition("\n")[0])
+    beginning = {
+        "running": "The run is still going",
+        "failed": f"The run failed ({error})" if error else "The run failed",
+        "interrupted": "The run was interrupted",
+        "done": "The run has finished, but its evaluation is not there",
+        "unknown": "This run cannot be told in full",
+    }[contents.status]
+    if n is not None and contents.status == "done":
+        beginning = "The run has finished, but what was evaluated defines no score"
+    return f"{beginning}; {_best_so_far(contents, name)}"
+
+
+def _best_so_far(contents: Contents, name: str) -> str:
+    best = mapping(contents.state.get("best"))
+    (metric, value), n = val_metric(best), contents.num_samples("validation")
+    if not name:
+        return "no trial has finished."
+    if value is None or not n or value > 1 or (value < 0 and metric != "r2"):
+        return f"the best trial so far is {name} (validation loss {decimal(number(best.get('val_loss')))})."
+    score, beside = f"{METRICS.get(metric, metric)} {decimal(value)}", ""
+    if metric == "accuracy":
+        score = f"{percent(value)} accuracy"
+        bounds = f" (95% interval {interval(wilson_interval(round(value * n), n))})"
+        beside = "" if contents.is_grouped else bounds
+    where = plural(n, f"validation {contents.noun}")
+    return f"the best trial so far is {name}: {score} on {where}{beside}. It was chosen there, so this is optimistic."
+
+
+def _evaluated(contents: Contents, name: str, found: Headline, n: int) -> str:
+    split = text(contents.evaluation.get("split")) or "evaluated"
+    show, bounds, baseline = _SHOWN[found.name], found.interval, found.baseline
+    samples = plural(n, f"{split} {contents.noun}") + in_groups(contents)
+    inner = [f"95% interval {interval(bounds, show)}"] if bounds else []
+    inner += [_constant(contents, found)] if baseline is not None else []
+    beside = f" ({'; '.join(inner)})" if inner else ""
+    sentence = f"{name} {_achievement(contents, found)} on {samples}{beside}.{_more(contents)}{_folds(contents, name)}"
+    if bounds and baseline is not None and (bounds[1] >= baseline if found.name == "mae" else bounds[0] <= baseline):
+        sentence += " That is not clearly better than the constant answer."
+    return sentence + (f" The {split} split also chose the model, so this is optimistic." if split != "test" else "")
+
+
+def in_groups(contents: Contents) -> str:
+    """How many groups the evaluated samples come in, to stand after their number; empty where there are none."""
+    return "" if contents.num_groups is None else f" in {plural(contents.num_groups, 'group')}"
+
+
+def _achievement(contents: Contents, found: Headline) -> str:
+    shown = _SHOWN[found.name](found.value)
+    if found.name == "mae":
+        targets = contents.evaluation.get("targets")
+        names = targets if isinstance(targets, list) else []
+        of_what = f" in “{text(names[0])}”" if len(names) == 1 else ""
+        return f"is off by {shown}{of_what} on average" + (f" over {len(names)} targets" if len(names) > 1 else "")
+    return f"reaches {shown} accuracy" if found.name == "accuracy" else f"reaches a macro AUC of {shown}"
+
+
+def _constant(contents: Contents, found: Headline) -> str:
+    shown = _SHOWN[found.name](found.baseline)
+    if found.name == "mae":
+        return f"always answering the median is off by {shown}"
+    if found.name == "accuracy":
+        return f"always answering {_commonest(contents, found.baseline or 0.0)} gives {shown}"
+    return "a constant answer has 0.5"
+
+
+def _commonest(contents: Contents, baseline: float) -> str:
+    n = number(contents.evaluation.get("n")) or 1.0
+    report = mapping(contents.evaluation.get("report"))
+    fitting = [
+        name for name, row in report.items() if abs((number(mapping(row).get("support")) or 0.0) / n - baseline) < 1e-9
+    ]
+    # Two classes of the same size cannot be told apart by their share, so neither is named.
+    return f"“{text(fitting[0])}”" if len(fitting) == 1 else "the commonest class"
+
+
+def _more(contents: Contents) -> str:
+    """What a number alone does not tell of labels and of values."""
+    evaluation = contents.evaluation
+    if evaluation.get("task") == "multilabel" and (accuracy := number(evaluation.get("accuracy"))) is not None:
+        constant = percent(number(evaluation.get("baseline_accuracy")))
+        always = f"always answering the commonest set gives {constant}"
+        return f" All labels are right for {percent(accuracy)} of the {contents.noun}s ({always})."
+    if evaluation.get("task") == "regression" and (r2 := number(evaluation.get("r2"))) is not None:
+        return f" R² is {decimal(r2)}."
+    return ""
+
+
+def _folds(contents: Contents, name: str) -> str:
+    trial = next((trial for trial in contents.trials if trial.name == name and trial.folds), None)
+    if trial is None or trial.folds is None:
+        return ""
+    metric = METRICS.get(trial.metric, trial.metric)
+    return f" In cross-validation: {metric} {spread(trial.metric, *trial.folds)} over the folds."
+
+
+def spread(metric: str, mean: float, deviation: float) -> str:
+    """A mean and its standard deviation in the words of a metric."""
+    show = percent if metric == "accuracy" else decimal
+    return f"{show(mean)} ± {show(deviation)}"
+
+
+def scale(contents: Contents) -> Markup:
+    """A line from 0 to the end of the scale with the score, its interval and the constant answer on it."""
+    found = headline(contents.evaluation)
+    if found is None or found.value is None or found.interval is None:
+        return Markup("")
+    show, baseline = _SHOWN[found.name], found.baseline
+    end = 1.1 * max(found.value, *found.interval, baseline or 0.0) or 1.0 if found.name == "mae" else 1.0
+    low, value, high = (100 * min(max(x / end, 0.0), 1.0) for x in (found.interval[0], found.value, found.interval[1]))
+    tick = "" if baseline is None else f'<i class="tick" style="left:{100 * min(max(baseline / end, 0), 1):.2f}%"></i>'
+    band = f'<i class="band" style="left:{low:.2f}%;width:{high - low:.2f}%"></i>'
+    dot = f'<i class="dot" style="left:{value:.2f}%"></i>'
+    name = _SPELLED.get(found.name, found.name)
+    words = f"{name} {show(found.value)}, 95% interval {interval(found.interval, show)}"
+    words += "" if baseline is None else f", constant answer {show(baseline)}"
+    legend = f"<span><i class=key-dot></i>{name} and 95% interval</span><span><i class=key-tick></i>constant answer</span>"
+    last = {"accuracy": "100%", "macro AUC": "1"}.get(found.name, measured(end))
+    ends = f'<div class="ends"><span>0</span><span class="keys">{legend}</span><span>{last}</span></div>'
+    return Markup(f'<div class="scale" role="img" aria-label="{escape(words)}"><div>{tick}{band}{dot}</div>{ends}</div>')

@@ -1,0 +1,1 @@
+"""Search: data, a plan and a budget to a finished run."""

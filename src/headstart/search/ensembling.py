@@ -1,0 +1,127 @@
+"""The whole: models that are made of others: the weighted mean of a plan's networks, and that of the models of its folds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from headstart.data.splits import carve_validation, make_folds
+from headstart.evaluation.leaderboard import Row
+from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
+from headstart.models.model import Model
+from headstart.search.state import Job
+from headstart.search.trial_answers import keep_answers, read_answers
+from headstart.search.trial_runner import recall
+from headstart.training.session import clear_session
+from headstart.training.trials.trial import Trial
+
+__all__ = ["attempt_ensemble", "attempt_fold_ensemble"]
+
+
+def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
+    """Weigh the networks that see the same image as the best one does; their mean is a trial like any other."""
+    best = job.best_network
+    named = {trial.name: trial for trial in trials}
+    if best is None or best.trial not in named:
+        return
+    geometry = named[best.trial].part.geometry
+    scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_yardstick]
+    rows = [row for row in scored if named[row.trial].part.geometry == geometry]
+    rows.sort(key=lambda row: list(named).index(row.trial))  # in a resumed run they come in another order
+    models = [recall(job, named[row.trial]) for row in rows]
+    validation = job.learning.indices("validation")
+    labels, task = job.learning.targets[validation], job.learning.scored_task
+    answers = [read_answers(job.folder, row.trial, len(validation)) for row in rows]
+    weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
+    chosen = np.flatnonzero(weights)
+    if len(chosen) < 2:
+        job.progress.say("no ensemble: no second network on the same input adds to the best")
+        return
+    members = [rows[i] for i in chosen]
+    mean = np.sum([weights[i] * answers[i] for i in chosen], axis=0)
+    if task.score(labels, mean) >= (best.val_loss or 0.0):
+        job.progress.say("no ensemble: the mean is no better than the best of its members")
+        return
+    ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen], job.learning)
+    seconds = sum(row.part_b_seconds or 0.0 for row in members)
+    told = " ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True))
+    _enter(job, ensemble, NAME, told, members, mean, seconds)
+
+
+def attempt_fold_ensemble(job: Job, trials: list[Trial], num_folds: int) -> None:
+    """The mean of the models of all folds of the best network, as a trial of its own.
+
+    Each validation sample is answered by the model of the fold that it lies in, which has not seen it; so its score can be
+    compared with that of the other trials. The test split lies in no fold.
+    """
+    named = {trial.name: trial for trial in trials}
+    rows = [row for row in job.rows if row.trial in named and not named[row.trial].is_yardstick]
+    best = min((row for row in rows if row.val_loss is not None), key=lambda row: row.val_loss or 0.0, default=None)
+    if best is None or named[best.trial].part.is_inner or named[best.trial].recipe.views > 1:
+        job.progress.say("no ensemble of the folds: they are of heads on one view of each sample")
+        return
+    if not job.budget.has_time_for(num_folds * (best.part_b_seconds or 0.0)):
+        job.progress.say("no ensemble of the folds: no time in the budget")
+        return
+    trial, dataset = named[best.trial], job.learning
+    features, validation = job.features[trial.part.name], dataset.indices("validation")
+    folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
+    models: list[Model] = []
+    answers: dict[int, object] = {}
+    job.progress.begin(f"{trial.name}: a model for each of {num_folds} folds", num_folds)
+    for fold in range(num_folds):
+        split = tuple("test" if number in (fold, -1) else "train" for number in folds)
+        others = carve_validation(replace(dataset, split=split), share=1 / num_folds, seed=trial.recipe.seed)
+        others = replace(others, scaling=dataset.scaling)  # one scale, in which the mean is taken
+        model = Model.of(trial)
+        if not trial.is_solved:
+            clear_session()
+        with tempfile.TemporaryDirectory() as folder:
+            trained = model.train(others, features, Path(folder), deadline=job.budget.training_deadline)
+        if trained.interrupted:
+            raise KeyboardInterrupt
+        if trained.cut_short:
+            job.progress.say("no ensemble of the folds: no time in the budget")
+            return
+        own = [int(i) for i in validation if folds[i] == fold]
+        answers |= dict(zip(own, model.scaled_answers(features, np.array(own, np.int64)), strict=True)) if own else {}
+        models.append(model)
+        job.progress.advance(fold + 1)
+    held_out = np.stack([np.asarray(answers[int(i)]) for i in validation])
+    ensemble = Ensemble(models, [1 / num_folds] * num_folds, dataset, held_out)
+    seconds = sum(model.trained.seconds for model in models if model.trained is not None)
+    _enter(job, ensemble, FOLDS_NAME, f"{num_folds}×{trial.recipe.network}", [best], held_out, seconds)
+
+
+def _enter(
+    job: Job, ensemble: Ensemble, name: str, told: str, members: Sequence[Row], answers: object, seconds: float
+) -> None:
+    """The row of an ensemble; ``answers`` are those to the validation split, in the scale of the targets."""
+    task, labels = job.learning.scored_task, job.learning.targets[job.learning.indices("validation")]
+    part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
+    num_params, mean = ensemble.num_params(), np.asarray(answers)
+    row = Row(
+        trial=name,
+        status="done",
+        part_a=" ".join(part_a),
+        part_b=told,
+        metric=task.metric,
+        val_loss=task.score(labels, mean),
+        val_metric=task.measure(labels, mean),
+        part_a_seconds=sum(part_a.values()),
+        part_a_cached=all(row.part_a_cached for row in members),
+        part_b_seconds=seconds,
+        total_seconds=sum(part_a.values()) + seconds,
+        num_params=num_params,
+        ms_per_sample=sum(row.ms_per_sample or 0.0 for row in members),
+        file_mb=num_params * 4 / 1e6,
+    )
+    keep_answers(job.folder, name, mean)
+    job.rows.append(row)
+    job.progress.say(f"{name} of {len(ensemble.parts)}: val_loss {row.val_loss:.4f}, {row.measured}")
+    if job.best is row:
+        job.model = name, ensemble

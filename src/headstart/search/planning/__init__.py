@@ -1,0 +1,1 @@
+"""Search: a plan and the speed of this machine to the trials that a budget has room for."""

@@ -1,0 +1,217 @@
+"""The whole: one trial, from its features to its row in the leaderboard."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from headstart.data.tasks import TASKS
+from headstart.evaluation.leaderboard import Row
+from headstart.export.converter import Child
+from headstart.features.features import Features
+from headstart.features.tables.table_features import AnyFeatures
+from headstart.foundation.errors import HeadstartError, OutOfMemoryError
+from headstart.foundation.runs.run_folder import read_json, write_csv, write_json
+from headstart.models.cross_validation import cross_validate
+from headstart.models.model import Model
+from headstart.search.format_probe import FormatProbe
+from headstart.search.planning.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLDS
+from headstart.search.shared_features import features_of, views_of
+from headstart.search.state import Job
+from headstart.search.trial_answers import keep_answers
+from headstart.training.framework_state import be_deterministic
+from headstart.training.networks.networks import is_own
+from headstart.training.part_b import PartB
+from headstart.training.session import clear_session
+from headstart.training.trainer import LEAST_BATCH, Trained
+from headstart.training.trials.trial import Trial
+
+__all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
+
+_PROBE_SECONDS = 60.0  # for the formats of a network that was trained sooner than it could be converted
+_MEASURED_ROWS = 64  # for the milliseconds a sample; more would only take longer
+
+
+def attempt(job: Job, trial: Trial) -> None:
+    """Run a trial; its row is added to the job, and its model kept if it is the best so far.
+
+    Raises:
+        HeadstartError: It cannot be run, or its training came to nothing.
+    """
+    features = features_of(job, trial.part)
+    if isinstance(features, Features) and trial.recipe.views > 1:
+        features = features.plus(views_of(job, trial))
+    with _probe(job, trial, features) if is_own(trial.recipe.network) else nullcontext():
+        model, trained = _train(job, trial, features)
+    job.interrupted = trained.interrupted
+    if trained.weights_of_classes:
+        counts = np.bincount(job.learning.labels[job.learning.indices("train")])
+        job.progress.say(
+            f"{trial.name}: the largest class is {counts.max() / counts.min():.0f} times as large as the smallest: trained "
+            "with class weights; the probabilities are corrected for them"
+        )
+        path = job.folder.trial(trial.name) / "recipe.json"
+        weights = dict(zip(job.learning.classes, trained.weights_of_classes, strict=True))
+        write_json(path, read_json(path) | {"class_weights": weights})
+    with job.watch.stage("measure the head"):
+        row = _measure(job, trial, model, trained, features)
+        keep_answers(job.folder, trial.name, model.validation_answers(features))
+    num_folds = _num_folds(job, trial)
+    if num_folds and not (trained.interrupted or trained.cut_short):
+        row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
+    folder = job.folder.trial(trial.name)
+    model.part_b.save(folder)
+    write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
+    if not (trained.interrupted or trained.cut_short or trial.part.is_table):
+        job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
+    job.rows.append(row)
+    if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
+        job.converter = Child("convert_process.py")
+    if job.best is row:
+        job.model = trial.name, model
+    job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, {row.measured}, {row.total_seconds:.1f} s")
+
+
+def _probe(job: Job, trial: Trial, features: AnyFeatures) -> FormatProbe:
+    """Find out while a network of the user's own is trained which formats it cannot be shipped in, and say so."""
+    be_deterministic(job.state["threads"])  # before TensorFlow starts its threads for this network
+    train = job.learning.indices("train")
+    shape = features.rows(train[:1]).shape[1:]
+    network, _ = PartB(trial.part, trial.recipe, job.learning, shape, len(train), features.code_sizes).build()
+    patience_seconds = max(0.0, min(_PROBE_SECONDS, job.budget.spare()))
+    return FormatProbe(network, lambda told: job.progress.say(f"{trial.name} {told}"), patience_seconds)
+
+
+def _num_folds(job: Job, trial: Trial) -> int:
+    """As many as were asked for; unasked, those of the plan for heads, and five where a table is small."""
+    if job.request.folds is not None or trial.part.is_inner:
+        return job.request.folds or 0
+    if trial.part.is_table and len(job.learning) + len(job.held_out) < SMALL_TABLE:
+        return SMALL_TABLE_FOLDS
+    return FOLDS.get(job.request.plan, 0)
+
+
+def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
+    """Cross-validate a trial; the rows are there, so that it costs no more than training. Without time, there are none."""
+    features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
+    seconds, spare = num_folds * (row.part_b_seconds or 0.0), max(0.0, job.budget.spare())
+    reason = f"no time in the budget for its folds: they may take {seconds:.0f} s, and {spare:.0f} s are left"
+    scores = None
+    if job.budget.has_time_for(seconds):
+        job.progress.begin(f"{name}: {num_folds} folds", num_folds)
+        try:
+            with job.watch.stage("folds"):
+                scores = cross_validate(job.learning, features, trial, num_folds, job.progress, deadline=deadline)
+        except KeyboardInterrupt:
+            job.interrupted, reason = True, "stopped by Ctrl-C before its folds had ended"
+        except Exception as error:  # noqa: BLE001 - whatever stops the folds, the trial itself has ended well
+            told = error.title if isinstance(error, HeadstartError) else f"{type(error).__name__}: {error}"
+            reason = f"no folds: {told}"[:300]
+    if scores is None:
+        job.progress.say(f"{name}: {reason}")
+        return replace(row, reason=reason)
+    row = replace(row, **scores.summary())  # type: ignore[arg-type]
+    folder = job.folder.trial(name)
+    write_json(folder / "folds.json", scores.evaluation(job.learning).to_json())
+    write_csv(folder / "folds.csv", *scores.predictions(job.learning))
+    spread = f"{row.metric} {row.fold_metric:.3f} ± {row.fold_metric_deviation:.3f}"
+    job.progress.say(f"{name}: {len(scores.losses)} folds, {spread}")
+    return row
+
+
+def predict_seconds(job: Job, trial: Trial) -> float:
+    """What a trial will take: rows that are not there yet, views and training; as much again as a margin is not in it."""
+    num_train = len(job.learning.indices("train")) or len(job.learning)
+    num_views = num_train * (trial.recipe.views - 1)
+    num_images = num_views + len(job.learning) * (trial.part.name not in job.features)
+    part_a = job.speeds.part_a_seconds(trial.part, num_images) if num_images else 0.0
+    return part_a + job.speeds.part_b_seconds(trial, num_train * trial.recipe.views)
+
+
+def recall(job: Job, trial: Trial) -> Model:
+    """The model of a trial that has ended, in this process or before it."""
+    if job.model is not None and job.model[0] == trial.name:
+        return cast("Model", job.model[1])
+    features = features_of(job, trial.part)
+    return Model.of(trial).restore(job.learning, features, job.folder.trial(trial.name))
+
+
+def unfinished(job: Job, trial: Trial, status: str, reason: str) -> Row:
+    """The row of a trial without numbers."""
+    metric = TASKS[job.learning.task].metric
+    return Row(trial.name, status, trial.part.name, trial.recipe.network, metric=metric, reason=reason)
+
+
+def _train(job: Job, trial: Trial, features: AnyFeatures) -> tuple[Model, Trained]:
+    """Train Part B; where the memory does not suffice, again with half the batch."""
+    folder = job.folder.trial(trial.name)
+    size = job.state["batch_sizes"].get(trial.name) or trial.recipe.batch_size
+    while True:
+        if not (folder / "state.npz").exists():  # nothing to go on from: what lies there is of an attempt that was killed
+            _forget(folder)
+        model = Model.of(trial)
+        model.recipe = replace(trial.recipe, batch_size=size)
+        recipe = {"trial": trial.name, "part_a": trial.part.settings(), **model.recipe.to_json()}
+        write_json(folder / "recipe.json", recipe)
+        job.progress.begin(trial.name, 0)
+        if not (trial.is_solved or trial.is_yardstick):
+            be_deterministic(job.state["threads"])
+            clear_session()
+        try:
+            with job.watch.stage("Part B"):
+                trained = model.train(
+                    job.learning,
+                    features,
+                    folder,
+                    deadline=job.budget.training_deadline,
+                    on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
+                )
+        except OutOfMemoryError as error:
+            if error.batch_size <= LEAST_BATCH:
+                raise
+            size = error.batch_size // 2
+            _forget(folder)
+            job.progress.say(f"{trial.name}: out of memory, again in batches of {size}")
+            job.state["batch_sizes"][trial.name] = size
+            job.save()
+        else:
+            return model, trained
+
+
+def _forget(folder: Path) -> None:
+    """Take away what a training left behind that will be begun anew."""
+    for name in ("history.jsonl", "model.keras", "model.npz", "state.npz"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: AnyFeatures) -> Row:
+    be_deterministic(job.state["threads"])  # before anything is computed by Keras, or it is too late
+    measured = job.learning.indices("validation")[:_MEASURED_ROWS]
+    model.scaled_answers(features, measured)  # compiled apart from the measurement
+    start = time.perf_counter()
+    model.scaled_answers(features, measured)
+    part_b_ms = 1000 * (time.perf_counter() - start) / len(measured)
+    num_params = model.num_params()
+    names = [trial.part.name, *([trial.name] if trial.recipe.views > 1 else [])]
+    return Row(
+        trial=trial.name,
+        status="interrupted" if trained.interrupted else "done",
+        part_a=trial.part.name,
+        part_b=trial.recipe.network,
+        metric=TASKS[job.learning.task].metric,
+        val_loss=trained.val_loss,
+        val_metric=trained.val_metric,
+        part_a_seconds=features.seconds,
+        part_a_cached=not (trial.part.is_table or any(job.state["paid"][name] for name in names)),
+        part_b_seconds=trained.seconds,
+        total_seconds=features.seconds + trained.seconds,
+        num_params=num_params,
+        ms_per_sample=1000 * features.seconds / len(features) + part_b_ms,
+        file_mb=num_params * 4 / 1e6,
+        reason="the budget ended its training" if trained.cut_short else "",
+    )

@@ -1,0 +1,1 @@
+"""Training, Part B: rows of features to a trained network."""

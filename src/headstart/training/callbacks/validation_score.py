@@ -1,0 +1,53 @@
+"""Part B: the score on the validation split, the same for every network and however it was trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from headstart.data.tasks import Task
+from headstart.training.row_batches import predict_rows
+
+__all__ = ["ValidationScore"]
+
+Array = np.ndarray[Any, Any]
+
+
+class ValidationScore(keras.callbacks.Callback):
+    """Puts ``val_loss`` and ``val_<metric>`` into the logs: unweighted, without penalties.
+
+    Keras's own figure, penalties included, goes to ``keras_val_loss``.
+
+    Args:
+        rows: Validation inputs, ``(n, …)``, in memory or mapped from a file.
+        labels: As the task has them.
+        task: What decides the score and the metric.
+        to_answers: The network's output to answers; the task's own if None.
+
+    Attributes:
+        seconds: What the last pass over the rows took.
+    """
+
+    def __init__(self, rows: Array, labels: Array, task: Task, to_answers: Callable[[Array], Array] | None = None) -> None:
+        super().__init__()
+        self._rows = rows
+        self._labels = labels
+        self._task = task
+        self._to_answers = to_answers or task.to_answers
+        self.seconds = 0.0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Predict the validation split once and score it."""
+        if logs is None:
+            return
+        start = time.perf_counter()
+        answers = self._to_answers(predict_rows(self.model, self._rows))
+        self.seconds = time.perf_counter() - start
+        logs["val_loss"] = self._task.score(self._labels, answers)
+        logs[f"val_{self._task.metric}"] = self._task.measure(self._labels, answers)
+        penalties = [float(keras.ops.convert_to_numpy(penalty)) for penalty in self.model.losses]
+        logs["keras_val_loss"] = logs["val_loss"] + sum(penalties)

@@ -1,0 +1,230 @@
+"""Part B: gradient-boosted trees by scikit-learn, kept as plain arrays: no pickle is written or read.
+
+Rounds of boosting are added until the validation loss stops falling, and those behind its minimum are cut off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from headstart.export.tree_arrays import LINKS, Trees, softmax
+from headstart.foundation.machine import usable_cores
+
+__all__ = ["LINKS", "Trees", "fit_trees"]
+
+Array = np.ndarray[Any, Any]
+
+_RATE, _GENTLE_RATE = 0.1, 0.05
+_SMALL = 2000  # rows below which the gentle rate is tried as well
+_SHRINKAGE = 30.0  # rounds times rate, at most
+_PATIENCE = 3.0  # rounds times rate without a lower validation loss
+_LEAST_STEP, _MOST_STEP = 10, 40  # rounds between two looks at the clock; each bins the rows anew
+_ALONE = 200_000  # numbers below which a second thread costs more than it brings
+
+
+class _Round(NamedTuple):
+    """The trees that one round adds, as scikit-learn's arrays of nodes, with the output of each."""
+
+    trees: list[Array]
+    outputs: list[int]
+
+
+class _Boosted(NamedTuple):
+    """The rounds up to the least validation loss, and that loss."""
+
+    rounds: list[_Round]
+    base: Array
+    val_loss: float
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What one booster is given: labels are label numbers, 0 and 1, or values; one number a row."""
+
+    rows: Array
+    labels: Array
+    val_rows: Array
+    val_labels: Array
+    link: str
+    units: int
+    seed: int
+
+
+def fit_trees(  # noqa: PLR0913  two data sets, and what they are
+    rows: Array,
+    labels: Array,
+    val_rows: Array,
+    val_labels: Array,
+    task: str,
+    num_classes: int,
+    *,
+    seed: int,
+    deadline: float = float("inf"),
+) -> Trees:
+    """Boost trees until the validation loss has not fallen for a while; one booster a label or target.
+
+    Args:
+        rows: Training rows, float32 ``(n, width)``, without NaN.
+        labels: Their labels in the shape of the task; for regression standardised values ``(n, targets)``.
+        val_rows: Validation rows.
+        val_labels: Their labels.
+        task: A key of ``TASKS``.
+        num_classes: Classes, labels or targets.
+        seed: Of scikit-learn's random numbers.
+        deadline: ``time.perf_counter()`` value after which no further rounds are begun.
+    """
+    from threadpoolctl import threadpool_limits
+
+    link = {"multiclass": "softmax", "regression": "identity"}.get(task, "sigmoid")
+    given, val_given = np.asarray(rows, np.float32), np.asarray(val_rows, np.float32)
+    units = num_classes if link == "softmax" else 1
+    targets, val_targets = (array.reshape(len(array), -1).T for array in (labels, val_labels))
+    boosted = []
+    with threadpool_limits(1 if given.size < _ALONE else usable_cores()):
+        for number, (target, val_target) in enumerate(zip(targets, val_targets, strict=True)):
+            problem = _Problem(given, target, val_given, val_target, link, units, seed)
+            now = time.perf_counter()
+            boosted.append(_best_rate(problem, now + (deadline - now) / (len(targets) - number)))
+    return _of_all(boosted, link)
+
+
+def _best_rate(problem: _Problem, deadline: float) -> _Boosted:
+    start = time.perf_counter()
+    boosted = _boost(problem, _RATE, deadline)
+    spent = time.perf_counter() - start
+    if len(problem.rows) < _SMALL and time.perf_counter() + 2 * spent < deadline:
+        return min(boosted, _boost(problem, _GENTLE_RATE, deadline), key=lambda one: one.val_loss)
+    return boosted
+
+
+def _boost(problem: _Problem, rate: float, deadline: float) -> _Boosted:
+    if problem.link != "identity" and len(np.unique(problem.labels)) < 2:
+        return _prior(problem)
+    model = _model(problem, rate)
+    most, step, rounds = round(_SHRINKAGE / rate), _LEAST_STEP, list[_Round]()
+    base, losses = np.zeros(0), list[float]()
+    while len(rounds) < most:
+        start = time.perf_counter()
+        model.set_params(max_iter=min(len(rounds) + step, most)).fit(problem.rows, problem.labels)
+        if not losses:
+            base = _base(model, problem)
+            sums = np.tile(base, (len(problem.val_rows), 1))
+            losses = [_LOSSES[problem.link](sums, problem.val_labels)]
+        for added in _rounds(model, problem)[len(rounds) :]:
+            rounds.append(added)
+            sums = sums + _join([added], np.zeros_like(base), problem.link).sums(problem.val_rows)
+            losses.append(_LOSSES[problem.link](sums, problem.val_labels))
+        following = min(2 * step, _MOST_STEP)
+        expected = (time.perf_counter() - start) * following / step
+        step = following
+        is_past = len(rounds) - int(np.argmin(losses)) >= _PATIENCE / rate
+        if is_past or time.perf_counter() + expected > deadline:
+            break
+    best = int(np.argmin(losses))
+    return _Boosted(rounds[:best], base, losses[best])
+
+
+def _model(problem: _Problem, rate: float) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingRegressor if problem.link == "identity" else HistGradientBoostingClassifier
+    return kind(
+        learning_rate=rate,
+        min_samples_leaf=int(np.clip(len(problem.rows) // 30, 3, 20)),
+        early_stopping=False,
+        warm_start=True,
+        random_state=problem.seed,
+    )
+
+
+def _prior(problem: _Problem) -> _Boosted:
+    """Where all training rows have one class: how frequent it is, as if half a row of each were there besides."""
+    if problem.link == "softmax":
+        shares = np.bincount(problem.labels, minlength=problem.units) + 0.5
+        return _Boosted([], np.log(shares / shares.sum()), 0.0)
+    num_positive, num_rows = int(problem.labels.sum()), len(problem.labels)
+    return _Boosted([], np.log([(num_positive + 0.5) / (num_rows - num_positive + 0.5)]), 0.0)
+
+
+def _outputs(model: Any, problem: _Problem) -> list[int]:
+    """The outputs that the trees of a round add to: of two classes only the second has trees."""
+    if problem.link != "softmax":
+        return [0]
+    outputs: list[int] = model.classes_[-model.n_trees_per_iteration_ :].tolist()
+    return outputs
+
+
+def _base(model: Any, problem: _Problem) -> Array:
+    """What scikit-learn starts from; a class without training rows starts as if half a row of it were there."""
+    base = np.zeros(problem.units)
+    base[_outputs(model, problem)] = model._baseline_prediction.ravel()
+    if problem.link == "softmax":
+        counts = np.bincount(problem.labels, minlength=problem.units)
+        seen = counts > 0
+        base[~seen] = np.log(0.5) + (base[seen] - np.log(counts[seen])).mean()
+    return base
+
+
+def _rounds(model: Any, problem: _Problem) -> list[_Round]:
+    outputs = _outputs(model, problem)
+    return [_Round([tree.nodes for tree in trees], outputs) for trees in model._predictors]
+
+
+_ROOT_ALONE = np.array(
+    [(0.0, 0, 0.0, False, 0, 0, True)],
+    {
+        "names": ("value", "feature_idx", "num_threshold", "missing_go_to_left", "left", "right", "is_leaf"),
+        "formats": (float, int, float, bool, int, int, bool),
+    },
+)
+
+
+def _of_all(boosted: Sequence[_Boosted], link: str) -> Trees:
+    """The trees of several boosters, each of which has outputs of its own."""
+    base = np.concatenate([one.base for one in boosted])
+    first = np.cumsum([0] + [len(one.base) for one in boosted])
+    rounds = [
+        _Round(trees, [int(start) + output for output in outputs])
+        for start, one in zip(first, boosted, strict=False)
+        for trees, outputs in one.rounds
+    ]
+    return _join(rounds or [_Round([_ROOT_ALONE], [0])], base, link)
+
+
+def _join(rounds: Sequence[_Round], base: Array, link: str) -> Trees:
+    trees = [tree for one in rounds for tree in one.trees]
+    nodes = {name: np.concatenate([tree[name] for tree in trees]) for name in _ROOT_ALONE.dtype.names or ()}
+    roots = np.cumsum([0] + [len(tree) for tree in trees])
+    start = np.repeat(roots[:-1], np.diff(roots))
+    is_leaf, itself = nodes["is_leaf"].astype(bool), np.arange(len(start))
+    return Trees(
+        features=np.where(is_leaf, 0, nodes["feature_idx"]).astype(np.int32),
+        thresholds=_rounded_down(np.where(is_leaf, 0.0, nodes["num_threshold"])),
+        left=np.where(is_leaf, itself, nodes["left"] + start).astype(np.int32),
+        right=np.where(is_leaf, itself, nodes["right"] + start).astype(np.int32),
+        missing_left=nodes["missing_go_to_left"].astype(bool),
+        values=np.where(is_leaf, nodes["value"], 0.0),
+        roots=roots[:-1].astype(np.int32),
+        outputs=np.array([output for one in rounds for output in one.outputs], np.int32),
+        base=base,
+        link=link,
+    )
+
+
+def _rounded_down(thresholds: Array) -> Array:
+    """The largest float32 up to each, so that a float32 is compared with it as with the threshold itself."""
+    with np.errstate(over="ignore"):
+        single = thresholds.astype(np.float32)
+    return np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)
+
+
+_LOSSES: dict[str, Callable[[Array, Array], float]] = {
+    "sigmoid": lambda sums, labels: float((np.logaddexp(0.0, sums[:, 0]) - labels * sums[:, 0]).mean()),
+    "softmax": lambda sums, labels: float(-np.log(np.clip(softmax(sums)[np.arange(len(labels)), labels], 1e-7, 1)).mean()),
+    "identity": lambda sums, labels: float(np.square(sums[:, 0] - labels).mean()),
+}

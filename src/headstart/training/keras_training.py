@@ -1,0 +1,261 @@
+"""Part B: one training by Keras's ``fit``: batches, rate, callbacks, class weights, and what may go wrong."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.foundation.errors import OutOfMemoryError, TrainingError
+from headstart.foundation.machine import memory_bytes
+from headstart.foundation.runs.run_folder import read_json_lines
+from headstart.training.class_weights import class_weights, corrected, fold_in, has_open_output
+from headstart.training.examples import Examples, Trained
+from headstart.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+    from headstart.training.row_batches import RowBatches
+
+__all__ = ["LEAST_BATCH", "Built", "KerasTraining", "OnEpoch", "batch_size", "sample_bytes", "small_steps"]
+
+Array = np.ndarray[Any, Any]
+Built = tuple["keras.Model", "list[keras.layers.Layer]"]
+OnEpoch = Callable[[int, float], None]
+
+LEAST_BATCH = 2
+_EPOCHS = 60
+_SMALL_BYTES = 16 << 10  # of a sample in a network whose steps cost more than their arithmetic
+_STEPS_TOGETHER = 16  # of such a network, between two looks of the callbacks
+_SMALL_EPOCHS, _MANY_SAMPLES = 100, 2000  # of such a network; on more samples fewer epochs are as many steps
+_TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
+_PASSES_LEFT = 2  # over as many rows as the validation split has, behind the last batch: for its score, and for a test's
+_TOLERANCE = 1e-2  # of a probability, which half precision may have rounded
+_FORGET_SECONDS = 2.0  # of training that a kill may cost; shorter epochs are not worth a file each
+
+
+@dataclass
+class KerasTraining:
+    """One training by Keras's ``fit``."""
+
+    examples: Examples
+    recipe: Recipe
+    folder: Path
+    build: Callable[[], Built]
+    deadline: float
+    on_epoch: OnEpoch
+
+    def run(self) -> Trained:
+        """Train until the schedule, a callback or the deadline ends it; the best epoch is kept."""
+        import keras
+
+        from headstart.training import callbacks
+
+        recipe, examples = self.recipe, self.examples
+        keras.utils.set_random_seed(recipe.seed)
+        model, tail = self.build()
+        weights = self._class_weights(model)
+        batches = self._batches(model, weights)
+        score = callbacks.ValidationScore(
+            examples.val_rows, examples.val_labels, examples.task, lambda output: self._answers(output, weights)
+        )
+        recorder = callbacks.RunRecorder(self.folder / "history.jsonl")
+        checkpoint = callbacks.BestCheckpoint(self.folder / "model.keras")
+        stop = callbacks.StopAtDeadline(self.deadline, lambda: _PASSES_LEFT * score.seconds)
+        epochs = self._epochs(model)
+        start = time.perf_counter()
+        interrupted = False
+        try:
+            self._compile(model, tail, batches)
+            observers = [score, recorder, checkpoint, *self._observers(model, batches), stop]
+            state = callbacks.TrainingState(self.folder / "state.npz", observers, every_seconds=_FORGET_SECONDS)
+            batches.epoch = min(state.initial_epoch, epochs)
+            model.fit(
+                batches,
+                epochs=epochs,
+                initial_epoch=state.initial_epoch,
+                verbose=0,
+                shuffle=False,
+                callbacks=[*observers, state],
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+            if checkpoint.best_epoch < 0:
+                raise
+            checkpoint.on_train_end()  # Keras does not get there
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise self._out_of_memory(batches) from error
+        if checkpoint.best_epoch < 0:
+            raise self._not_a_number()
+        checkpoint.restore(model)
+        if weights is not None:
+            fold_in(model, weights)
+            checkpoint.write(model)
+        seconds = recorder.seconds_before + time.perf_counter() - start
+        history = {row["epoch"]: row for row in read_json_lines(self.folder / "history.jsonl")}
+        metric = history[checkpoint.best_epoch][f"val_{examples.task.metric}"]
+        num_epochs = len(model.history.epoch)
+        told = () if weights is None else tuple(float(weight) for weight in weights)
+        ended: dict[str, Any] = {"interrupted": interrupted, "cut_short": stop.is_reached, "weights_of_classes": told}
+        return Trained(recipe, model.get_weights(), checkpoint.best, metric, num_epochs, seconds, **ended)
+
+    def _class_weights(self, model: keras.Model) -> Array | None:
+        """Weights where classes are of very different size, and the output layer can be corrected for them."""
+        examples, augmentation = self.examples, self.recipe.augmentation
+        if examples.task.name not in ("binary", "multiclass") or not has_open_output(model):
+            return None
+        is_mixed = augmentation is not None and augmentation.mixes
+        is_proper = self._loss().endswith("categorical_crossentropy") or self._loss() == "binary_crossentropy"
+        return None if is_mixed or not is_proper else class_weights(examples.labels, examples.num_classes)
+
+    def _answers(self, output: Array, weights: Array | None) -> Array:
+        """Answers; refused where they should be probabilities and are none, as those of a user's own network may be."""
+        task = self.examples.task
+        answers = task.to_answers(output)
+        if task.activation == "linear":
+            return answers
+        finite = answers[np.isfinite(answers).all(axis=1)]  # a loss that is no number is told elsewhere
+        low, high = finite.min(initial=0.0), finite.max(initial=1.0)
+        excess = np.abs(finite.sum(axis=1) - 1).max(initial=0.0) if task.has_classes else 0.0
+        if low >= -_TOLERANCE and high <= 1 + _TOLERANCE and excess <= _TOLERANCE:
+            return answers if weights is None else corrected(answers, weights)
+        raise TrainingError(
+            "H309",
+            "the network's output is no probability",
+            received=f"{self.recipe.network}: values from {low:g} to {high:g}, which sum to {finite.sum(axis=1).mean():g}",
+            expected=f"{task.activation} as the activation of its last layer",
+            advice="end the model with that activation, or give a function that leaves the output layer to Headstart",
+            exit_code=1,
+        )
+
+    def _batches(self, model: keras.Model, weights: Array | None) -> RowBatches:
+        from headstart.training.row_batches import RowBatches
+
+        examples, recipe = self.examples, self.recipe
+        is_fresh = examples.rows.dtype == np.uint8  # pixels are augmented anew, stored features were when they were made
+        return RowBatches(
+            examples.rows,
+            examples.task.to_targets(examples.labels, self._loss(), examples.num_classes),
+            recipe.batch_size or batch_size(len(examples.rows), sample_bytes(model)),
+            seed=recipe.seed,
+            augmentation=recipe.augmentation if is_fresh else None,
+            weights=None if weights is None else weights[examples.labels].astype(np.float32),
+        )
+
+    def _epochs(self, model: keras.Model) -> int:
+        is_adapted = self.examples.rows.ndim > 2 and self.examples.rows.dtype != np.uint8
+        if self.recipe.epochs is None and sample_bytes(model) < _SMALL_BYTES:
+            return _small_epochs(len(self.examples.rows))
+        return self.recipe.epochs or (_TAIL_EPOCHS if is_adapted else _EPOCHS)
+
+    def _loss(self) -> str:
+        recipe = self.recipe
+        is_mixed = recipe.augmentation is not None and (recipe.augmentation.mixup or recipe.augmentation.cutmix)
+        mixable = {"sparse_categorical_crossentropy": "categorical_crossentropy"}  # which takes shares of classes
+        loss = recipe.loss or self.examples.task.loss
+        return mixable.get(loss, loss) if is_mixed and self.examples.rows.dtype == np.uint8 else loss
+
+    def _compile(self, model: keras.Model, tail: list[keras.layers.Layer], batches: RowBatches) -> None:
+        import keras
+
+        from headstart.training.learning_rate_finder import find_learning_rate
+        from headstart.training.schedules import slow_down
+
+        recipe, task = self.recipe, self.examples.task
+        optimizer = keras.optimizers.get(recipe.optimizer or "adam")
+        if not isinstance(recipe.optimizer, (str, type(None))):  # it keeps state; the caller's object stays as it was
+            optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+        if recipe.learning_rate is not None:
+            optimizer.learning_rate = recipe.learning_rate
+        if tail:
+            slow_down(optimizer, tail, recipe.tail_rate)
+        is_small = sample_bytes(model) < _SMALL_BYTES and keras.config.backend() == "tensorflow"  # PyTorch has no such thing
+        together = min(len(batches), _STEPS_TOGETHER) if is_small else 1
+        form: dict[str, Any] = {"jit_compile": False, "steps_per_execution": together}
+        model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), **form)
+        if recipe.learning_rate is None and isinstance(recipe.optimizer, (str, type(None))):
+            optimizer.learning_rate = find_learning_rate(model, batches, deadline=self.deadline)
+
+    def _observers(self, model: keras.Model, batches: RowBatches) -> list[keras.callbacks.Callback]:
+        import keras
+
+        from headstart.training import callbacks
+        from headstart.training.schedules import SCHEDULES, default_schedule
+
+        is_scheduled = isinstance(model.optimizer.get_config().get("learning_rate"), dict)  # by the user's own optimizer
+        schedule = self.recipe.schedule or default_schedule(is_inner=self.examples.rows.ndim > 2)
+        rate = float(model.optimizer.learning_rate)
+        return [
+            *SCHEDULES["constant" if is_scheduled else schedule](self.recipe, rate, len(batches)),
+            callbacks.StopOnNaN(),
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self.on_epoch(epoch, logs["val_loss"])),
+        ]
+
+    def _not_a_number(self) -> TrainingError:
+        return TrainingError(
+            "H301",
+            "the loss is not a number",
+            received=f"{self.recipe.network} with {self.recipe.optimizer or 'adam'}: no epoch with a finite val_loss",
+            expected="a loss that falls",
+            advice="use a smaller learning rate, or another optimizer",
+            exit_code=1,
+        )
+
+    def _out_of_memory(self, batches: RowBatches) -> OutOfMemoryError:
+        error = OutOfMemoryError(
+            "H306",
+            "out of memory",
+            received=f"{self.recipe.network} in batches of {batches.batch_size}",
+            expected="memory for one batch and its gradients",
+            advice="use a smaller batch size, a smaller image or a later cut",
+            exit_code=1,
+        )
+        error.batch_size = batches.batch_size
+        return error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """The frameworks have no class in common, and JAX, and PyTorch on a CPU, only a text."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    is_named = bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})
+    return is_named or any(text in str(error) for text in ("RESOURCE_EXHAUSTED", "can't allocate memory"))
+
+
+def _small_epochs(num_samples: int) -> int:
+    return int(np.clip(_SMALL_EPOCHS * (_MANY_SAMPLES / num_samples) ** 0.5, 10, _SMALL_EPOCHS))
+
+
+def small_steps(num_samples: int) -> int:
+    """Steps that a small network takes on so many samples, where nothing else is asked for."""
+    return _small_epochs(num_samples) * math.ceil(num_samples / batch_size(num_samples, 1))
+
+
+def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
+    """A power of two that makes about 20 steps an epoch, from 8 to 256, and fits into a quarter of the machine's memory.
+
+    Small networks, whose steps take as long for few samples as for 16, have 16 at least.
+
+    Args:
+        num_samples: Training samples.
+        sample_bytes: What one of them takes while it is trained on.
+    """
+    least = 16 if 0 < sample_bytes < _SMALL_BYTES else 8
+    wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), least, 256))
+    fitting = (memory_bytes() or math.inf) / 4 / max(1, sample_bytes)
+    return wanted if wanted <= fitting else max(LEAST_BATCH, 2 ** int(np.log2(max(1.0, fitting))))
+
+
+def sample_bytes(model: keras.Model) -> int:
+    """What the layers put out for one sample, in float32, kept for the gradients and as much again for these."""
+    import keras
+
+    shapes = [keras.tree.flatten(layer.output)[0].shape[1:] for layer in model.layers]
+    return 2 * 4 * sum(math.prod(side or 1 for side in shape) for shape in shapes)

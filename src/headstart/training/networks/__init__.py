@@ -1,0 +1,1 @@
+"""Training: the name of a network and its options to Keras layers."""

@@ -1,0 +1,246 @@
+"""The whole: a trial, its name in words, and what has to fit together in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.data.dataset import Dataset
+from headstart.data.tasks import check_loss
+from headstart.features.backbones.backbones import find_backbone
+from headstart.features.part_a import PIXELS, POOLINGS, TABLE, PartA, unknown_stage
+from headstart.foundation.errors import UsageError
+from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.networks.networks import NETWORKS, find_network
+from headstart.training.recipe import Recipe
+from headstart.training.schedules import SCHEDULES, default_schedule
+from headstart.training.trainer import is_solved
+
+__all__ = ["Trial", "check_kind", "check_task", "check_trial", "parse_trial"]
+
+_BACKBONE = "efficientnet_lite0"
+_POOLING = "grid2"  # on photographs it beat plain averaging at no cost
+_SMALLEST_SIDE, _LARGEST_SIDE = 8, 2048
+_AT_ONE_RATE = frozenset({"nadam"})  # optimizers that ``rates.slow_down`` cannot divide
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model to try: Part A and the recipe for Part B.
+
+    Args:
+        part: Part A.
+        recipe: How Part B is trained.
+        title: Its name, where the parts do not tell it from another.
+        gain: What it may be expected to gain, beside the other trials of its plan.
+    """
+
+    part: PartA
+    recipe: Recipe
+    title: str = ""
+    gain: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """``backbone[-stage]-pooling[-SIDEpx][-Nviews]-network``, also the name of its folder."""
+        views = f"{self.recipe.views}views" if self.recipe.views > 1 else ""
+        return self.title or "-".join(part for part in (self.part.name, views, self.recipe.network) if part)
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether the solver trains it, without Keras."""
+        return is_solved(self.recipe, is_inner=self.part.is_inner)
+
+    @property
+    def is_yardstick(self) -> bool:
+        """Whether it is there to be compared with, and no network."""
+        return self.recipe.network in YARDSTICKS
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether layers of a backbone are trained: none stand behind its last feature map."""
+        return bool(self.part.stage) and any(card.stages[-1:] != (self.part.stage,) for card in self.part.cards)
+
+    @property
+    def schedule(self) -> str:
+        """How its learning rate goes: by the recipe, or as the trainer has it where the recipe leaves that open."""
+        if _brings_schedule(self.recipe.optimizer):
+            return "constant"
+        return self.recipe.schedule or default_schedule(is_inner=self.part.is_inner)
+
+
+def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_table: bool = False) -> Trial:
+    """Read ``[backbone[+backbone]][-stage][-pooling][-SIDEpx][-Nviews]-network``; Lite0 and ``grid2`` if left out.
+
+    ``table-network`` is a trial on rows of features; where ``is_table``, that is what a network alone is.
+
+    Raises:
+        UsageError: A part of the name is not known (H002), or the parts do not fit one another (H008).
+        BackboneError: The backbone is not known (H201), or has no such stage (H206).
+
+    Example:
+        >>> parse_trial("MobileNetV2-linear").name
+        'MobileNetV2-grid2-linear'
+        >>> parse_trial("efficientnet_lite0-stage6_block3-4views-linear").name
+        'efficientnet_lite0-stage6_block3-grid2-4views-linear'
+    """
+    *words, network = name.split("-")
+    found: dict[str, str] = {}
+    for position, word in enumerate(words):
+        kind = _kind(word, is_first=position == 0)
+        if kind in found or not word:
+            raise _unreadable(name)
+        found[kind] = word
+    default = TABLE if is_table else _BACKBONE
+    if network in YARDSTICKS and found.get("backbone", default) == TABLE and len(found) <= 1:
+        return Trial(PartA(TABLE), Recipe(network, seed=seed))
+    if network not in NETWORKS:
+        raise _unreadable(name)
+    backbone = found.get("backbone") or (PIXELS if NETWORKS[network].takes_images else default)
+    if backbone == TABLE and "pooling" in found:
+        raise _unfit(name, "rows of features have nothing to pool")
+    side, views = int(found.get("px", "0px")[:-2]), int(found.get("views", "1views")[:-5])
+    if backbone not in (PIXELS, TABLE):
+        backbone = "+".join(find_backbone(word).name for word in backbone.split("+"))
+    part = PartA(backbone, found.get("pooling", _POOLING), weights, found.get("stage", ""), side)
+    return check_trial(Trial(part, Recipe(network, views=views, seed=seed)), name)
+
+
+def _kind(word: str, *, is_first: bool) -> str:
+    """Which part of a trial's name a word is."""
+    if word in POOLINGS:
+        return "pooling"
+    if number := re.fullmatch(r"\d{1,5}(px|views)", word):
+        return number[1]
+    return "backbone" if is_first and word not in find_backbone(_BACKBONE).stages else "stage"
+
+
+def check_trial(trial: Trial, name: str) -> Trial:
+    """Refuse what does not fit together before anything is computed.
+
+    Args:
+        trial: The trial.
+        name: What the user calls it.
+
+    Raises:
+        UsageError: Parts that do not fit one another (H008), or an optimizer that does not fit them (H041).
+        BackboneError: A stage that the backbone does not have (H206).
+    """
+    part, recipe = trial.part, trial.recipe
+    if trial.is_yardstick:
+        return trial
+    network = find_network(recipe.network, recipe.options)
+    stages = [stage for card in part.cards for stage in card.stages]
+    wrong = ""
+    if part.stage and len(part.cards) != 1:
+        wrong = "a stage belongs to one backbone"
+    elif network.takes_images and part.cards:
+        wrong = f"{recipe.network} begins at the pixels and takes no backbone"
+    elif part.is_table and (network.takes_images or part.stage or part.side or recipe.views > 1 or recipe.augmentation):
+        wrong = "rows of features have no pixels, stages, sizes or views"
+    elif not (part.cards or part.is_table or network.takes_images):
+        wrong = f"{recipe.network} stands behind a backbone"
+    elif part.side and not _SMALLEST_SIDE <= part.side <= _LARGEST_SIDE:
+        wrong = f"the image has a side of {part.side} pixels, and may have {_SMALLEST_SIDE} to {_LARGEST_SIDE}"
+    elif recipe.views < 1 or (recipe.views > 1 and part.is_pixels):
+        wrong = "several views are stored copies; at the pixels each epoch draws its own"
+    elif recipe.augmentation is not None and recipe.views == 1 and not part.is_pixels:
+        wrong = "augmentation needs several views, or a cut at the pixels: a stored row does not change"
+    elif recipe.augmentation is not None and recipe.augmentation.mixes and not part.is_pixels:
+        wrong = "mixup and cutmix mix the images of a batch, and need a cut at the pixels"
+    elif recipe.schedule not in (None, *SCHEDULES):
+        wrong = f"the schedule {recipe.schedule} is none of {', '.join(SCHEDULES)}"
+    if wrong:
+        raise _unfit(name, wrong)
+    if part.stage and part.stage != PIXELS and stages and part.stage not in stages:
+        raise unknown_stage(part.backbone, part.stage, stages)
+    _check_optimizer(trial, name)
+    return trial
+
+
+def check_kind(part: PartA, dataset: Dataset, name: str) -> None:
+    """Refuse a trial on images for a table of features, and the other way round.
+
+    Raises:
+        UsageError: It is one (H042).
+    """
+    if part.is_table != (dataset.table is not None):
+        given, fitting = ("images", "pixels-cnn") if dataset.table is None else ("rows of features", f"{TABLE}-mlp")
+        raise UsageError(
+            "H042",
+            "the trial is for another kind of data",
+            received=f"{name} for {given}",
+            expected=f"a trial on {given}",
+            advice=f"for example {fitting}, or leave --trial out",
+        )
+
+
+def check_task(trial: Trial, dataset: Dataset) -> None:
+    """Refuse a trial that the data's task has no use for.
+
+    Raises:
+        UsageError: A loss of another task (H040), or one-vs-rest for anything but three classes or more (H043).
+    """
+    check_loss(trial.recipe.loss, dataset.task, trial.name)
+    is_one_vs_rest = not trial.is_yardstick and NETWORKS[trial.recipe.network].is_one_vs_rest
+    if is_one_vs_rest and dataset.task != "multiclass":
+        raise UsageError(
+            "H043",
+            "one-vs-rest does not fit the task",
+            received=f"{trial.name}, and the task is {dataset.task}",
+            expected="one of three classes or more for each sample; two are one question, and labels are told apart anyway",
+            advice="--plan quick",
+        )
+
+
+def _check_optimizer(trial: Trial, name: str) -> None:
+    recipe, optimizer = trial.recipe, trial.recipe.optimizer
+    if trial.has_tail and _class_name(optimizer) in _AT_ONE_RATE:
+        raise _unfit_optimizer(
+            f"{name}: {_class_name(optimizer)} behind an inner cut, where the backbone's layers have a rate of their own",
+            "any other optimizer of Keras",
+            "use adam or adamw, or cut behind the pooling",
+        )
+    if _brings_schedule(optimizer) and not (recipe.learning_rate is None and recipe.schedule is None):
+        raise _unfit_optimizer(
+            f"{name}: learning_rate or schedule beside an optimizer that brings a schedule of its own",
+            "one of the two",
+            "set both to None, or give the optimizer a number, as in keras.optimizers.Adam(1e-3)",
+        )
+
+
+def _unfit_optimizer(received: str, expected: str, advice: str) -> UsageError:
+    return UsageError("H041", "the optimizer does not fit the trial", received=received, expected=expected, advice=advice)
+
+
+def _class_name(optimizer: object) -> str:
+    """The name of an optimizer's class as Keras finds it, whatever the case."""
+    return (optimizer if isinstance(optimizer, str) else type(optimizer).__name__).casefold()
+
+
+def _brings_schedule(optimizer: Any) -> bool:
+    """Whether it is an optimizer object whose rate is no number."""
+    return not isinstance(optimizer, str | None) and isinstance(optimizer.get_config().get("learning_rate"), dict)
+
+
+def _unreadable(name: str) -> UsageError:
+    return UsageError(
+        "H002",
+        "unknown trial",
+        received=name,
+        expected="[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network: "
+        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}; of a table also {', '.join(YARDSTICKS)}",
+        advice="for example --trial efficientnet_lite2-grid2-linear",
+    )
+
+
+def _unfit(name: str, wrong: str) -> UsageError:
+    return UsageError(
+        "H008",
+        "the parts of the trial do not fit together",
+        received=f"{name}: {wrong}",
+        expected="a cut, a network and an augmentation that go together",
+        advice="for example efficientnet_lite0-stage6_block3-4views-linear, or pixels-64px-cnn",
+    )

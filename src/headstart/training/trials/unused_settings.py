@@ -1,0 +1,89 @@
+"""The whole: settings that a trial would make no use of; they are refused, so that none does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from headstart.foundation.errors import UsageError
+from headstart.training.schedules import SCHEDULES
+from headstart.training.trials.trial import Trial
+
+__all__ = ["check_used"]
+
+_NEVER_STOPPED = frozenset({"cosine", "one_cycle"})  # schedules whose end is fixed
+
+
+def check_used(trial: Trial, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that a trial would make no use of.
+
+    Args:
+        trial: The trial with these settings.
+        settings: Those fields of its recipe that the user named.
+
+    Raises:
+        UsageError: There are some (H035).
+    """
+    for row in _UNUSED:
+        unused = [key for key in row.keys if settings.get(key) is not None]
+        if unused and (reason := row.reason(trial)):
+            raise UsageError(
+                "H035",
+                "keys do not go together",
+                received=f"{', '.join(unused)} {reason}",
+                expected=row.expected,
+                advice=row.advice,
+            )
+
+
+class _Unused(NamedTuple):
+    """Settings that some trials make no use of."""
+
+    keys: tuple[str, ...]
+    reason: Callable[[Trial], str]  # empty where they are used
+    expected: str
+    advice: str
+
+
+def _why_solved(trial: Trial) -> str:
+    return "for a linear head on pooled features, which is solved and needs no optimizer" if trial.is_solved else ""
+
+
+def _why_not_stopped(trial: Trial) -> str:
+    return f"with the schedule {trial.schedule}, which is never stopped early" if trial.schedule in _NEVER_STOPPED else ""
+
+
+def _why_no_tail(trial: Trial) -> str:
+    return "" if trial.has_tail else f"with {trial.part.name}, behind which no layer of a backbone is trained"
+
+
+def _why_yardstick(trial: Trial) -> str:
+    return f"for {trial.recipe.network}, a yardstick, which has a training of its own" if trial.is_yardstick else ""
+
+
+_UNUSED = (
+    _Unused(
+        ("optimizer", "learning_rate", "schedule", "tail_rate", "epochs", "batch_size", "patience", "loss", "options"),
+        _why_yardstick,
+        "none of these keys",
+        "leave them out, or take a network: table-dnn",
+    ),
+    _Unused(
+        ("learning_rate", "schedule", "tail_rate", "epochs", "batch_size", "patience"),
+        _why_solved,
+        "an optimizer beside these keys, or none of them",
+        'add optimizer = "adam", or leave them out',
+    ),
+    _Unused(
+        ("patience",),
+        _why_not_stopped,
+        f"patience with {', '.join(name for name in SCHEDULES if name not in _NEVER_STOPPED)}",
+        'leave patience out, or add schedule = "plateau"',
+    ),
+    _Unused(
+        ("tail_rate",),
+        _why_no_tail,
+        "tail_rate with a cut at a stage, or at the pixels, of a backbone",
+        'leave tail_rate out, or cut the backbone: cut = "stage6_block3"',
+    ),
+)
