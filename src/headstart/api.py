@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
-
-import numpy as np
+from typing import TYPE_CHECKING, Union
 
 from headstart.data.dataset import Dataset
 from headstart.data.readers.read import read_table
 from headstart.data.readers.table import column_of, columns_of
 from headstart.demo import demo_folder
 from headstart.features.part_a import PIXELS
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 from headstart.foundation.machine import choose_backend
 from headstart.foundation.progress import Progress
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["fit", "resume"]
 
-Array = np.ndarray[Any, Any]
 OwnNetwork = Union["keras.Model", Callable[..., "keras.KerasTensor"]]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-__all__ = ["accuracy", "binary_cross_entropies", "cross_entropies", "macro_auc", "r2", "squared_errors"]
+from headstart.foundation.arrays import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["accuracy", "binary_cross_entropies", "cross_entropies", "macro_auc", "r2", "squared_errors"]
 
 _LEAST = 1e-7  # of a probability whose logarithm is taken
 

@@ -7,13 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.target_scaling import fit_scaling
 from headstart.data.tasks import TASKS
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
     "strata",
     "training_samples",
 ]
-
-Array = np.ndarray[Any, Any]
 
 _BLOCK = 2048
 _MIN_CORRELATION = 0.997  # of 16x16 thumbnails; a re-encoded or resized copy has more, another picture less

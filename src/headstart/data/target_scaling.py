@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LARGEST_LOG", "Scaling", "fit_scaling", "skewness", "smeared"]
+from headstart.foundation.arrays import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["LARGEST_LOG", "Scaling", "fit_scaling", "skewness", "smeared"]
 
 LARGEST_LOG = 80.0  # of an answer: float32 ends at e^88
 _SKEWED = 2.0  # of an exponential distribution; from there on the largest values alone would make the loss

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from headstart.data.metrics import accuracy, binary_cross_entropies, cross_entropies, macro_auc, r2, squared_errors
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, UsageError
 
 __all__ = ["ONE_VS_REST", "TASKS", "Task", "check_loss", "infer_task", "integer_labels"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

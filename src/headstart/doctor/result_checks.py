@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from headstart.evaluation.comparison import Difference, paired_difference
 from headstart.evaluation.evaluate import Evaluation
 
 __all__ = ["check_results"]
-
-Array = np.ndarray[Any, Any]
 
 _Z95 = 1.96  # standard errors on either side of a mean that hold it in 95 of 100 samples
 _MAX_SHOWN = 4

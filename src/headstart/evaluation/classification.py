@@ -12,6 +12,7 @@ from headstart.data.metrics import cross_entropies
 from headstart.evaluation.evaluation import Evaluation, Headline, check_names, check_thresholds, count_groups
 from headstart.evaluation.intervals import share_interval
 from headstart.evaluation.roc_auc import roc_areas
+from headstart.foundation.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Classification", "evaluate_classes"]
 
 _ROW_SUM_TOLERANCE = 1e-3  # rows stored in half precision sum to one only roughly
-
-Array = np.ndarray[Any, Any]
 
 
 @final

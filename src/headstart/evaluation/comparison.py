@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Difference", "paired_difference"]
+from headstart.foundation.arrays import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["Difference", "paired_difference"]
 
 
 class Difference(NamedTuple):

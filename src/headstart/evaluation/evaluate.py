@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from headstart.evaluation.classification import Classification, evaluate_classes
 from headstart.evaluation.evaluation import Evaluation, Headline
 from headstart.evaluation.intervals import wilson_interval
 from headstart.evaluation.multilabel import MultiLabel, evaluate_labels
 from headstart.evaluation.regression import Regression, evaluate_values
+from headstart.foundation.arrays import Array
 
 __all__ = [
     "Classification",
@@ -22,8 +20,6 @@ __all__ = [
     "evaluate_predictions",
     "wilson_interval",
 ]
-
-Array = np.ndarray[Any, Any]
 
 
 def evaluate_predictions(

@@ -13,10 +13,9 @@ import numpy as np
 
 from headstart.data.dataset import SPLITS
 from headstart.data.skipped import Skipped
+from headstart.foundation.arrays import Array
 
 __all__ = ["Evaluation", "Headline", "Origin", "check_names", "check_thresholds", "count_groups", "finite", "origin_of"]
-
-Array = np.ndarray[Any, Any]
 
 
 class Headline(NamedTuple):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from headstart.evaluation.evaluate import Classification, Evaluation, MultiLabel, Regression
+from headstart.foundation.arrays import Array
 
 __all__ = ["most_unsure", "most_wrong"]
-
-Array = np.ndarray[Any, Any]
 
 
 def most_wrong(evaluation: Evaluation, k: int) -> list[int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+
+from headstart.foundation.arrays import Array
 
 __all__ = ["bootstrap_interval", "share_interval", "wilson_interval"]
 
@@ -14,8 +15,6 @@ _Z95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 _SEED = 1979
 _MOST_RESAMPLES, _LEAST_RESAMPLES = 1000, 200
 _CELLS = 2_000_000  # of the table of weights, at most this many at a time
-
-Array = np.ndarray[Any, Any]
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:

@@ -12,13 +12,12 @@ from headstart.data.tasks import TASKS
 from headstart.evaluation.evaluation import Evaluation, Headline, check_names, check_thresholds, count_groups
 from headstart.evaluation.intervals import share_interval
 from headstart.evaluation.roc_auc import macro_area_interval, roc_areas
+from headstart.foundation.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["MultiLabel", "evaluate_labels"]
-
-Array = np.ndarray[Any, Any]
 
 
 @final

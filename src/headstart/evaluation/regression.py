@@ -10,13 +10,12 @@ import numpy as np
 
 from headstart.evaluation.evaluation import Evaluation, Headline, check_names, count_groups, finite
 from headstart.evaluation.intervals import bootstrap_interval
+from headstart.foundation.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Regression", "evaluate_values"]
-
-Array = np.ndarray[Any, Any]
 
 
 @final

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from headstart.evaluation.intervals import bootstrap_interval
+from headstart.foundation.arrays import Array
 
 __all__ = ["macro_area_interval", "roc_areas"]
-
-Array = np.ndarray[Any, Any]
 
 
 def roc_areas(names: tuple[str, ...], truth: Array, scores: Array) -> dict[str, Any]:

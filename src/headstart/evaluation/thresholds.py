@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+
+from headstart.foundation.arrays import Array
 
 __all__ = ["best_threshold", "best_thresholds", "has_thresholds"]
 
@@ -13,7 +15,6 @@ _USUAL = 0.5
 _STANDARD_ERRORS = 2.0
 _LEAST_F1_GAIN, _LEAST_POSITIVES = 0.01, 10
 
-Array = np.ndarray[Any, Any]
 Measure = Literal["accuracy", "f1"]
 
 

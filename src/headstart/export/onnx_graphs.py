@@ -15,10 +15,10 @@ import numpy as np
 from headstart.data.tables.preprocess import CLIP, segments
 from headstart.data.target_scaling import LARGEST_LOG
 from headstart.export.tensorflow_graphs import tf_encoder
+from headstart.foundation.arrays import Array
 
 __all__ = ["merge", "onnx_encoder", "onnx_trees", "tf_encoder"]
 
-Array = np.ndarray[Any, Any]
 Spec = Mapping[str, Any]
 
 _OPSET, _ML_OPSET, _IR = 18, 3, 8  # read by every ONNX runtime of the last two years

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading
 
 __all__ = ["LINKS", "Trees", "softmax"]
-
-Array = np.ndarray[Any, Any]
 
 LINKS = ("sigmoid", "softmax", "identity")
 

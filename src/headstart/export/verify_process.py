@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart.foundation.arrays import Array
+
 __all__ = ["RUNTIMES", "main", "measure"]
 
-Array = np.ndarray[Any, Any]
 Given = dict[str, Array]  # what a model is fed: arrays by the names of its inputs
 Predict = Callable[[Given], Array]
 

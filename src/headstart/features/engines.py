@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from headstart.export.conversion_notes import converter_versions
 from headstart.export.convert_process import is_lack_of_room
 from headstart.features.converted_graphs import conversion_failure, converted_graph, network_code, note_conversion_failure
 from headstart.features.part_a import PartA
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError
 from headstart.foundation.machine import gpu_name, has_gpu, instruction_set, usable_cores
 from headstart.foundation.privacy import import_openvino_silently
@@ -29,8 +30,6 @@ __all__ = [
     "make_engine",
     "read_graph",
 ]
-
-Array = np.ndarray[Any, Any]
 
 _BATCH = 32  # images a batch on the Keras engine
 

@@ -24,12 +24,11 @@ from headstart.data.images.decode_pool import Decoded, DecodePool, decode_array
 from headstart.features.engines import Engine, engine_key, make_engine
 from headstart.features.feature_store import Record, Store, mapped_array
 from headstart.features.part_a import PartA
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import StackError
 from headstart.foundation.fingerprint import file_digest, settings_digest
 
 __all__ = ["Extraction", "Features", "Views", "extract"]
-
-Array = np.ndarray[Any, Any]
 
 _COMMIT_BYTES = 8 << 20  # rows a transaction: a kill costs at most these
 _SHAPE = struct.Struct("<cB")  # numpy's letter of the type, and how many dimensions follow, each as _SIDE

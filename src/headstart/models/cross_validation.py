@@ -6,7 +6,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from headstart.data.tasks import TASKS
 from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
 from headstart.features.features import Features
 from headstart.features.tables.table_features import AnyFeatures
+from headstart.foundation.arrays import Array
 from headstart.foundation.progress import Progress
 from headstart.models.model import Model
 from headstart.models.predictor import beside_truth
@@ -23,8 +24,6 @@ from headstart.training.session import clear_session
 from headstart.training.trials.trial import Trial
 
 __all__ = ["OUT_OF_FOLD", "FoldScores", "cross_validate"]
-
-Array = np.ndarray[Any, Any]
 
 OUT_OF_FOLD = "out-of-fold"  # in place of the name of a split
 

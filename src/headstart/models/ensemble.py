@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headstart.evaluation.thresholds import best_thresholds, has_thresholds
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import AnyFeatures
+from headstart.foundation.arrays import Array
 from headstart.foundation.runs.run_folder import replacing
 from headstart.models.model import Model
 from headstart.models.signature import Signed, sign
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from headstart.data.dataset import Dataset
 
 __all__ = ["FOLDS_NAME", "NAME", "Ensemble", "mixing_weights"]
-
-Array = np.ndarray[Any, Any]
 
 NAME, FOLDS_NAME = ENSEMBLES
 _ROUNDS = 500

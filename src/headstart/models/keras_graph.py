@@ -11,11 +11,10 @@ import numpy as np
 
 from headstart.data.tables.preprocess import encode_typed
 from headstart.export.keras_file import check_keras_file
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError
 
 __all__ = ["KerasGraph"]
-
-Array = np.ndarray[Any, Any]
 
 _BATCH, _BATCH_OF_ROWS = 32, 4096
 

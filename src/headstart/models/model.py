@@ -29,6 +29,7 @@ from headstart.features.feature_store import Store
 from headstart.features.features import Extraction, Features, Views, extract
 from headstart.features.part_a import PIXELS, TABLE, PartA
 from headstart.features.tables.table_features import AnyFeatures, TableFeatures, encode_table, row_contents
+from headstart.foundation.arrays import Array
 from headstart.foundation.cache.cache_contents import prune_at_first_use
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import RunError, TrainingError
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Model", "gather", "open_store", "prepare"]
-
-Array = np.ndarray[Any, Any]
 
 
 class Model:

@@ -17,6 +17,7 @@ from headstart.data.tasks import TASKS
 from headstart.export.signature_reader import read_signature, thresholds_of
 from headstart.features.engines import OpenVINOEngine, read_graph
 from headstart.features.tables.table_features import cells_to_read
+from headstart.foundation.arrays import Array
 from headstart.foundation.machine import usable_cores
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import RunFolder
@@ -36,8 +37,6 @@ __all__ = [
     "verdicts",
     "with_errors",
 ]
-
-Array = np.ndarray[Any, Any]
 
 _DECIMALS = 6  # of a probability in a table
 

@@ -25,14 +25,13 @@ from headstart.export.export_folder import FORMATS, Format, export_model, write_
 from headstart.export.signature_reader import read_signature
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import training_cells
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError, TrainingError
 from headstart.foundation.fingerprint import file_digest, settings_digest
 from headstart.foundation.machine import usable_cores
 from headstart.foundation.runs.run_folder import FORMAT, RunFolder, replacing, write_json
 
 __all__ = ["Signed", "add_graph", "has_graph", "sign"]
-
-Array = np.ndarray[Any, Any]
 
 _NUM_GOLDEN = 8
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import printable
 
 __all__ = ["read_answers"]
 
-Array = np.ndarray[Any, Any]
 Row = Mapping[str, str]
 
 

@@ -19,6 +19,7 @@ from headstart.doctor.result_checks import check_results
 from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
 from headstart.export.converter import Child
 from headstart.features.tables.table_features import AnyFeatures, TableFeatures, row_contents
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError, TrainingError
 from headstart.foundation.progress import Progress
 from headstart.foundation.runs.run_folder import RunFolder, read_json, write_csv, write_json
@@ -31,8 +32,6 @@ from headstart.report.document import write_report
 from headstart.search.model_choice import Choice
 
 __all__ = ["Cargo", "ship"]
-
-Array = np.ndarray[Any, Any]
 
 # Between golden predictions and those from stored rows: of a probability, or of a target as networks learn it. Rows of an
 # inner cut are stored in half precision.

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from headstart.evaluation.comparison import Difference, paired_difference
 from headstart.evaluation.leaderboard import Row
+from headstart.foundation.arrays import Array
 from headstart.training.classical.baselines import YARDSTICKS
 
 __all__ = ["Choice", "choose", "lowest"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

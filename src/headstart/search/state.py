@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headstart.data.dataset import Dataset, Skipped
 from headstart.data.splits import check_share
 from headstart.evaluation.leaderboard import Row, ranked, write_leaderboard
 from headstart.export.converter import Child
 from headstart.features.tables.table_features import AnyFeatures
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import RunError, UsageError
 from headstart.foundation.fingerprint import file_digest
 from headstart.foundation.machine import backend_name, machine, usable_cores, versions
@@ -32,8 +31,6 @@ from headstart.search.trial_answers import read_answers
 from headstart.training.classical.baselines import YARDSTICKS
 
 __all__ = ["Job", "Request", "check_same_data", "first_state"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading, unreadable
 from headstart.foundation.runs.run_folder import RunFolder, replacing
 
 __all__ = ["keep_answers", "read_answers"]
-
-Array = np.ndarray[Any, Any]
 
 _FILE = "validation.npy"
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-__all__ = ["calibrate", "cross_calibrated"]
+from headstart.foundation.arrays import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["calibrate", "cross_calibrated"]
 
 _LEAST = 1e-7  # of a probability whose logit is taken
 _PENALTY = 1e-2  # on what departs from leaving the models as they are

@@ -7,18 +7,17 @@ The division is an offset of the output layer's logits, so that nothing is left 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headstart.features.backbones.network_weights import set_weights
+from headstart.foundation.arrays import Array
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["IMBALANCE", "class_weights", "corrected", "fold_in", "has_open_output"]
-
-Array = np.ndarray[Any, Any]
 
 _MOST_WEIGHT = 50.0  # of a single sample: beyond, a step would be about it alone
 IMBALANCE = 5.0  # how many times as many samples the most common class has as the rarest one

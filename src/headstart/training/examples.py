@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from headstart.data.tasks import Task
+from headstart.foundation.arrays import Array
 from headstart.training.recipe import Recipe
 
 __all__ = ["Examples", "Trained", "is_solved"]
-
-Array = np.ndarray[Any, Any]
 
 
 class Examples(NamedTuple):

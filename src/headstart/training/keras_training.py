@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.run_folder import read_json_lines
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_BATCH", "Built", "KerasTraining", "OnEpoch", "batch_size", "sample_bytes", "small_steps"]
 
-Array = np.ndarray[Any, Any]
 Built = tuple["keras.Model", "list[keras.layers.Layer]"]
 OnEpoch = Callable[[int, float], None]
 

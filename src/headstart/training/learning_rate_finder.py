@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 from headstart.training.callbacks.rate_schedules import set_rate
 from headstart.training.random_state import random_state, set_random_state
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = ["choose_rate", "find_learning_rate", "sweep"]
-
-Array = np.ndarray[Any, Any]
 
 _SMOOTHING_STEPS = 2.0  # standard deviation of the window, in steps
 _RISE = 2.0  # a loss that has risen by so many times what it had fallen before has diverged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from headstart.data.tasks import ONE_VS_REST, Task
 from headstart.export.tree_arrays import Trees
 from headstart.features.backbones.network_weights import set_weights
 from headstart.features.part_a import PartA
+from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import replacing
 from headstart.training.calibration import calibrate, cross_calibrated
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = ["PartB"]
-
-Array = np.ndarray[Any, Any]
 
 
 class PartB:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from headstart.foundation.arrays import Array
 
 __all__ = ["random_state", "set_random_state"]
-
-Array = np.ndarray[Any, Any]
 
 
 def random_state() -> dict[str, Array]:

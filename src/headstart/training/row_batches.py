@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import keras
 import numpy as np
 
 from headstart.data.augmentation.presets import Augmentation, augment_square, mix, random_for
+from headstart.foundation.arrays import Array
 
 __all__ = ["RowBatches", "predict_rows"]
-
-Array = np.ndarray[Any, Any]
 
 _PREDICT_BYTES = 32 << 20  # of rows in float32 at a time
 

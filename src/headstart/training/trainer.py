@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,8 +17,6 @@ from headstart.training.recipe import Recipe
 from headstart.training.session import gradients_released
 
 __all__ = ["LEAST_BATCH", "Built", "Examples", "Trained", "batch_size", "is_solved", "train"]
-
-Array = np.ndarray[Any, Any]
 
 
 def train(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from headstart.data.augmentation.augmentation import Augmentation
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 
 __all__ = ["check_targets", "mix"]
-
-Array = np.ndarray[Any, Any]
 
 
 def mix(images: Array, targets: Array, augmentation: Augmentation, random: np.random.Generator) -> tuple[Array, Array]:

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from headstart.data.augmentation.resampling import Affine, resample
+from headstart.foundation.arrays import Array
 
 __all__ = ["Parameters", "Ranges", "random_parameters", "transform_array", "transform_image", "view_random"]
 
-Array = np.ndarray[Any, Any]
 Parameters = dict[str, Any]
 Shift = float | int | tuple[float, ...]
 

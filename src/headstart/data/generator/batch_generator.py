@@ -23,11 +23,10 @@ from headstart.data.dataset import Skipped
 from headstart.data.generator.batch_order import Passes, Schedule
 from headstart.data.generator.batch_sources import Batch, BatchSource
 from headstart.foundation.arguments import Rule, check, is_whole
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 
 __all__ = ["BatchGenerator", "Targets", "unfit"]
-
-Array = np.ndarray[Any, Any]
 
 _TRIES = 2  # for a file that failed for a reason that may pass
 _VERBS = ("fit", "evaluate", "predict")

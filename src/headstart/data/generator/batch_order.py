@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-__all__ = ["Passes", "Schedule"]
+from headstart.foundation.arrays import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["Passes", "Schedule"]
 
 
 @dataclass(frozen=True)

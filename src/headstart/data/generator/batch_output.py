@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from headstart.data.dataset import Dataset
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 
 __all__ = ["LABELS", "Finish", "make_targets", "to_grey"]
-
-Array = np.ndarray[Any, Any]
 
 _LUMA = np.array([19595, 38470, 7471])  # 0.299, 0.587 and 0.114 of 65536
 

@@ -7,7 +7,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol, TypeVar, overload
+from typing import NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -15,10 +15,10 @@ from headstart.data.augmentation.presets import Augmentation
 from headstart.data.dataset import Dataset
 from headstart.data.generator.batch_order import Schedule
 from headstart.data.images.decode_pool import Decoded, DecodePool, Geometry, decode_array
+from headstart.foundation.arrays import Array
 
 __all__ = ["ArrayBatches", "Batch", "BatchSource", "Copies", "FileBatches", "Files"]
 
-Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
 _RECENT = 3  # batches that are kept: Keras asks for the first ones again to learn their shapes

@@ -21,14 +21,13 @@ from headstart.data.generator.batch_sources import ArrayBatches, BatchSource, Co
 from headstart.data.images.decode_pool import DecodePool, Geometry
 from headstart.data.readers.read import read
 from headstart.foundation.arguments import Rule, check, is_number, is_whole
+from headstart.foundation.arrays import Array
 from headstart.foundation.cache.cache_contents import prune_at_first_use
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import UsageError
 from headstart.foundation.machine import usable_cores
 
 __all__ = ["ImageGenerator"]
-
-Array = np.ndarray[Any, Any]
 
 _MIXING = 1  # tells the randomness of mixing from that of the orders
 

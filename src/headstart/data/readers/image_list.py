@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from headstart.data.tables.table import Table
 from headstart.foundation.fingerprint import file_digests
 
 __all__ = ["ImageList", "Labelled", "find_images", "missing_images"]
-
-Array = np.ndarray[Any, Any]
 
 _LOOKED_AT = 20  # cells of a column, to tell whether they are paths
 _IMAGE_NAME = re.compile(r"\w\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)

@@ -16,6 +16,7 @@ from headstart.data.tables.name_hints import is_amount_name, is_class_name
 from headstart.data.tables.number_formats import format_of_numbers, learn_numbers
 from headstart.data.tables.preprocess import as_numbers, is_missing, read_numbers
 from headstart.data.tables.table import Table
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, printable
 
 __all__ = [
@@ -29,8 +30,6 @@ __all__ = [
     "listed",
     "no_column",
 ]
-
-Array = np.ndarray[Any, Any]
 
 _MOST_INTEGERS = 20  # different ones that are still taken for classes, whatever they are
 _MIN_FILLED, _MIN_SHARE = 0.9, 0.05  # of the numbers from the lowest to the highest; rows of each, of the mean of all

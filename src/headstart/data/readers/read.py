@@ -17,6 +17,7 @@ from headstart.data.skipped import Skipped
 from headstart.data.tables.preprocess import as_numbers
 from headstart.data.tables.table import Table
 from headstart.data.tasks import infer_task, integer_labels
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, UsageError
 from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digests
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Known", "read", "read_arrays", "read_folder", "read_table", "unlabelled", "unlabelled_rows"]
-
-Array = np.ndarray[Any, Any]
 
 _NUMBERS = ("integer", "floating", "mixed-integer-float")
 _TABLES = {".csv", ".tsv", ".txt", ".data", ".parquet", ".pq"}

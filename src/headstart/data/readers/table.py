@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from headstart.data.tables.number_formats import learn_numbers
 from headstart.data.tables.preprocess import as_numbers
 from headstart.data.tables.row_counters import numbering_columns
 from headstart.data.tables.table import Table, read_cells, table_of_array, table_of_frame
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, printable
 from headstart.foundation.fingerprint import bytes_digest
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Known", "cells_of", "column_of", "columns_of", "dataset_of_table", "read_table", "row_digests"]
-
-Array = np.ndarray[Any, Any]
 
 _LEAST_FOR_ID = 20  # rows
 _OF_DATES = 0.95  # share of different texts that make dates of a column

@@ -22,11 +22,10 @@ from headstart.data.readers.labels import (
 from headstart.data.skipped import Skipped
 from headstart.data.tables.name_hints import is_class_name
 from headstart.data.tables.table import Table
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, printable
 
 __all__ = ["Target", "find_target", "place_of", "position"]
-
-Array = np.ndarray[Any, Any]
 
 _NAMES = ("label", "labels", "class", "target", "category", "species", "y")
 _LEAST_ONE_HOT = 3  # columns: of two labels, one may well apply to each row without their being classes

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headstart.data.tables.preprocess import as_days
+from headstart.foundation.arrays import Array
 
 __all__ = [
     "DAY",
@@ -21,8 +22,6 @@ __all__ = [
     "look_like_dates",
     "periods_of",
 ]
-
-Array = np.ndarray[Any, Any]
 
 YEAR, WEEK, DAY = 365.2425, 7.0, 1.0  # days
 PLAIN: dict[str, Any] = {"holds": "date", "order": "", "digits": False}  # of dates that can be read in one way alone

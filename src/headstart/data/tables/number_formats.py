@@ -22,6 +22,7 @@ from headstart.data.tables.preprocess import (
     signs_of,
     uniform_numbers,
 )
+from headstart.foundation.arrays import Array
 
 __all__ = [
     "NUMBER_LIKE",
@@ -34,8 +35,6 @@ __all__ = [
     "learn_numbers",
     "with_other_sign",
 ]
-
-Array = np.ndarray[Any, Any]
 
 _MIN_NUMBERS = 0.1  # share of the most frequent texts below which a column holds words
 _SIGNS = {".": "points", ",": "commas"}

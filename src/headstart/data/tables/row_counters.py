@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-__all__ = ["numbering_columns", "numbers_rows", "rises_or_falls"]
+from headstart.foundation.arrays import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["numbering_columns", "numbers_rows", "rises_or_falls"]
 
 _MIN_STEPS = 10  # rows whose numbers rise in step with the rows of the file
 _MAX_SHARE, _MIN_DEVIATIONS = 1 / 3, 2.5  # of the repeats that chance would make, and standard deviations below them

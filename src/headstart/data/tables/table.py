@@ -16,6 +16,7 @@ from headstart.data.skipped import Skipped
 from headstart.data.tables.csv_columns import read_csv_table
 from headstart.data.tables.number_formats import decimal_of, with_other_sign
 from headstart.data.tables.preprocess import as_numbers
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, settings_digest
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Table", "read_cells", "table_of_array", "table_of_frame"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

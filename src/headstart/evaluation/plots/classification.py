@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.evaluation.plots.axes import BLUE, DASHES, ORANGE, PALETTE, dress, ink, label, legend_below
+from headstart.foundation.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +18,6 @@ __all__ = ["draw_binary_roc", "draw_confusion", "draw_label_confusions", "draw_r
 _MANY_CLASSES, _MANY_NUMBERS = 12, 20
 _ROW = 4  # small matrices beside one another
 _PITCH = (2.9, 3.1)  # from one small matrix to the next, in cells
-
-Array = np.ndarray[Any, Any]
 
 
 def draw_roc(ax: Axes, names: Sequence[str], truth: Array, scores: Array, areas: Mapping[str, Any]) -> Axes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headstart.evaluation.plots.axes import BLUE, ORANGE, dress, ink, legend_below, scale
+from headstart.foundation.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +19,6 @@ _SEED = 2000
 _WIDE = 1000.0  # largest by smallest truth, from which on an axis is logarithmic
 _BINS = 30
 _DASHED = (0, (4, 2))
-
-Array = np.ndarray[Any, Any]
 
 
 def draw_scatter(ax: Axes, truth: Array, answers: Array) -> Axes:

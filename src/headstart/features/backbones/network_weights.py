@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["finalize_layers", "set_weights"]
+from headstart.foundation.arrays import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["finalize_layers", "set_weights"]
 
 
 def set_weights(network: keras.Layer, weights: Sequence[Array]) -> None:

@@ -14,10 +14,9 @@ from headstart.data.tables.dates import PLAIN, learn_compact_dates, learn_dates,
 from headstart.data.tables.number_formats import LearnedNumbers, format_of_numbers, learn_numbers
 from headstart.data.tables.preprocess import as_days, as_text, to_single, transformed
 from headstart.data.target_scaling import skewness
+from headstart.foundation.arrays import Array
 
 __all__ = ["Column", "Note", "read_column"]
-
-Array = np.ndarray[Any, Any]
 
 _OF_ONE_KIND = 0.95  # share of a text column's cells that make numbers or dates of it
 _MOST_MARKERS, _LEAST_BESIDE_MARKERS, _LEAST_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words

@@ -16,14 +16,13 @@ from headstart.data.tables.name_hints import is_id_name, is_measurement_name
 from headstart.data.tables.preprocess import dense_width, odd_cells, readings_of
 from headstart.data.tables.row_counters import numbering_columns, numbers_rows, rises_or_falls
 from headstart.features.tables.column import Column, Note, read_column
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 
 if TYPE_CHECKING:
     from headstart.data.tables.table import Table
 
 __all__ = ["Note", "learn_encoding"]
-
-Array = np.ndarray[Any, Any]
 
 _LEAST_FOR_ID, _UNIQUE = 20, 0.95
 _ROWS_A_VALUE = 5

@@ -15,12 +15,11 @@ from headstart.data.tables.table import Table
 from headstart.features.features import Features
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_encoder import Note, learn_encoding
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import bytes_digest
 
 __all__ = ["AnyFeatures", "TableFeatures", "cells_to_read", "encode_table", "row_contents", "training_cells"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from headstart.evaluation.evaluate import Classification, Evaluation, MultiLabel
+from headstart.foundation.arrays import Array
 from headstart.report.formatting import measured, percent
 
 __all__ = ["Said", "said"]
-
-Array = np.ndarray[Any, Any]
 
 
 class Said(NamedTuple):

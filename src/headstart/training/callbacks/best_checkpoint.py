@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from headstart.features.backbones.network_weights import set_weights
+from headstart.foundation.arrays import Array
 from headstart.foundation.runs.run_folder import replacing
 
 __all__ = ["BestCheckpoint"]
-
-Array = np.ndarray[Any, Any]
 
 
 class BestCheckpoint(keras.callbacks.Callback):

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import replacing
 
 __all__ = ["read_tree", "write_tree"]
-
-Array = np.ndarray[Any, Any]
 
 _ARRAY = "array:"  # marks the key under which a leaf lies in the archive
 _DIGEST_CHARS = 64

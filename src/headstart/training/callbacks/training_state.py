@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from headstart.features.backbones.network_weights import finalize_layers
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import RunError
 from headstart.foundation.runs.file_reading import held_to
 from headstart.foundation.runs.schema import Maybe
@@ -20,8 +21,6 @@ from headstart.training.callbacks.state_file import read_tree, write_tree
 from headstart.training.random_state import random_state, set_random_state
 
 __all__ = ["Resumable", "TrainingState"]
-
-Array = np.ndarray[Any, Any]
 
 FORMAT = 1
 # What Keras's own callbacks learn during a fit and would have forgotten in a new one.

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 from headstart.data.tasks import Task
+from headstart.foundation.arrays import Array
 from headstart.training.row_batches import predict_rows
 
 __all__ = ["ValidationScore"]
-
-Array = np.ndarray[Any, Any]
 
 
 class ValidationScore(keras.callbacks.Callback):

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from headstart.export.tree_arrays import Trees
+from headstart.foundation.arrays import Array
 from headstart.training.classical.boosted_trees import fit_trees
 
 __all__ = ["YARDSTICKS"]
-
-Array = np.ndarray[Any, Any]
 
 _LEAST_SHARE = 1e-6  # of a class or label that the training rows may lack
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from headstart.data.tasks import Task
+from headstart.foundation.arrays import Array
 from headstart.training.classical.linear_families import FAMILIES, Family
 
 __all__ = ["PENALTIES", "Solution", "Step", "solve"]
-
-Array = np.ndarray[Any, Any]
 
 PENALTIES = tuple(10.0 ** (-exponent / 2) for exponent in range(3, 12))
 _STOP = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}

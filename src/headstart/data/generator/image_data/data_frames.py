@@ -14,14 +14,13 @@ from headstart.data.generator.batch_generator import Targets
 from headstart.data.generator.image_data.arguments import rejected
 from headstart.data.generator.image_data.sources import CLASS_MODES, Numbers, Samples, Source, targets_of, without_strangers
 from headstart.data.readers.read import unlabelled
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["from_frame"]
-
-Array = np.ndarray[Any, Any]
 
 _NOTHING = Dataset("images", "multiclass", "", ("all",), (), np.zeros(0, np.int64), (), ())
 _FRAME_MODES = (*CLASS_MODES, "raw", "multi_output")

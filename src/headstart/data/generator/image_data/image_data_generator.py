@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,14 +21,13 @@ from headstart.data.generator.image_data.subsets import with_subset
 from headstart.data.generator.image_data.views import RandomViews
 from headstart.data.images.decode_pool import DecodePool
 from headstart.data.images.frame_decoder import Frame
+from headstart.foundation.arrays import Array
 from headstart.foundation.machine import usable_cores
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ImageDataGenerator"]
-
-Array = np.ndarray[Any, Any]
 
 
 class ImageDataGenerator(RandomViews):

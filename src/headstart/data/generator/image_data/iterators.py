@@ -16,10 +16,9 @@ from headstart.data.generator.batch_order import Schedule
 from headstart.data.generator.batch_sources import Batch, BatchSource
 from headstart.data.generator.image_data.sources import Source
 from headstart.data.images.decode_queue import Decoded
+from headstart.foundation.arrays import Array
 
 __all__ = ["ArrayViews", "Asked", "Flow", "Saving"]
-
-Array = np.ndarray[Any, Any]
 
 
 class Saving(NamedTuple):

@@ -15,11 +15,11 @@ from headstart.data.generator.image_data.arguments import rejected, shape_of
 from headstart.data.images.decode_pool import DecodePool, Geometry
 from headstart.data.readers.folder import read_folder
 from headstart.data.tasks import integer_labels
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, printable
 
 __all__ = ["CLASS_MODES", "Numbers", "Samples", "Source", "from_arrays", "from_folder", "targets_of", "without_strangers"]
 
-Array = np.ndarray[Any, Any]
 Numbers = Array | list[list[int]] | None
 
 _IMAGE_SUFFIXES = ("avif", "bmp", "gif", "jfif", "jp2", "jpe", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from headstart.data.generator.batch_output import to_grey
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 
 __all__ = ["Standardization"]
-
-Array = np.ndarray[Any, Any]
 
 _EPSILON = 1e-6
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from headstart.data.generator.image_data.arguments import rejected
 from headstart.data.generator.image_data.sources import Numbers, Source
+from headstart.foundation.arrays import Array
 from headstart.foundation.fingerprint import array_digest
 
 __all__ = ["with_subset"]
-
-Array = np.ndarray[Any, Any]
 
 
 def with_subset(

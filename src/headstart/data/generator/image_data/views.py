@@ -11,10 +11,9 @@ from headstart.data.augmentation.transforms import Parameters, Ranges, random_pa
 from headstart.data.generator.image_data.arguments import check_arguments
 from headstart.data.generator.image_data.standardization import Standardization
 from headstart.foundation.arguments import is_number, is_whole
+from headstart.foundation.arrays import Array
 
 __all__ = ["RandomViews"]
-
-Array = np.ndarray[Any, Any]
 
 
 class RandomViews:
