@@ -38,8 +38,8 @@ def main() -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from headstart.data.readers.read import read_folder
-    from headstart.features.features import extract
+    from headstart.data.readers.folder import read_folder
+    from headstart.features.extraction import extract
     from headstart.models.model import open_store, prepare
     from headstart.training.trials.trial import parse_trial
 

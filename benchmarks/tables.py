@@ -33,10 +33,11 @@ import numpy as np
 
 from headstart.console import hush_native_libraries
 from headstart.data.dataset import Dataset
-from headstart.data.readers.read import read_table
+from headstart.data.readers.table import read_table
 from headstart.evaluation.comparison import paired_difference
-from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
-from headstart.features.tables.table_features import AnyFeatures
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation
+from headstart.features.features import FeatureRows
 from headstart.models.ensemble import mixing_weights
 from headstart.models.model import Model, gather
 from headstart.search.planning.plans import SMALL_TABLE, make_trials
@@ -185,7 +186,7 @@ def _is_within(run: Path, dataset: Dataset, state: dict[str, Any]) -> bool:
 
 
 def _judge(
-    run: Path, dataset: Dataset, features: AnyFeatures, told: dict[str, Any]
+    run: Path, dataset: Dataset, features: FeatureRows, told: dict[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], str]:
     """Each model's metric and interval: out of fold where the set is small, else on the test split."""
     kinds = {"linear": "table-linear", "trees": "table-trees", "baseline": "table-baseline", "network": "table-dnn"}
@@ -199,7 +200,7 @@ def _judge(
     return {kind: _headline(evaluations[name].to_json()) for kind, name in kinds.items()}, "test"
 
 
-def _on_test(dataset: Dataset, features: AnyFeatures, run: Path) -> dict[str, Evaluation]:
+def _on_test(dataset: Dataset, features: FeatureRows, run: Path) -> dict[str, Evaluation]:
     """Every trial of a run on its test split, from the weights that lie in the run."""
     trials = {trial.name: trial for trial in make_trials("quick", [], weights=None, seed=0, is_table=True)}
     validation, test = dataset.indices("validation"), dataset.indices("test")

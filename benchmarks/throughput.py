@@ -68,8 +68,8 @@ def peak_flops(num_products: int = _PRODUCTS) -> float:
 
 def extraction_rate(dataset: Dataset, part: PartA) -> float:
     """Images a second of ``extract`` with an empty store."""
+    from headstart.features.extraction import extract
     from headstart.features.feature_store import Store
-    from headstart.features.features import extract
 
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         store = Store(Path(folder))
@@ -104,7 +104,7 @@ def main() -> int:
 def _measure(arguments: argparse.Namespace) -> int:
     import keras
 
-    from headstart.data.readers.read import read_folder
+    from headstart.data.readers.folder import read_folder
     from headstart.features.part_a import PartA
 
     part = PartA(_BACKBONE)

@@ -180,7 +180,7 @@ def _report(baseline: Baseline, fits: list[Fit], target_ratio: float | None) -> 
 
 
 def _print_quality(baseline: Baseline, fits: list[Fit]) -> None:
-    from headstart.evaluation.evaluate import wilson_interval
+    from headstart.evaluation.intervals import wilson_interval
 
     n = int(baseline.test["test_samples"])
     accuracy = float(baseline.test["test_accuracy"])

@@ -11,17 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from headstart.data.augmentation.presets import (
-    AUGMENTATIONS,
-    Augmentation,
-    augment_image,
-    augment_square,
-    find_augmentation,
-    mix,
-    random_for,
-)
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.mixup import mix
+from headstart.data.augmentation.presets import AUGMENTATIONS, find_augmentation
 from headstart.data.augmentation.resampling import EDGES, resample
-from headstart.data.augmentation.views import needed_side, view_drawer
+from headstart.data.augmentation.views import augment_image, augment_square, needed_side, random_for, view_drawer
 from headstart.data.images import preprocess as pixels
 from headstart.foundation.errors import UsageError
 

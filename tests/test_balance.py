@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from headstart.data.tasks import TASKS
 from headstart.training.class_weights import IMBALANCE, class_weights, corrected, fold_in, has_open_output
+from headstart.training.examples import Examples
 from headstart.training.networks.networks import build_head
 from headstart.training.recipe import Recipe
-from headstart.training.trainer import Examples, train
+from headstart.training.trainer import train
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.presets import AUGMENTATIONS
 from headstart.training.row_batches import RowBatches, predict_rows
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

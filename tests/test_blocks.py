@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.foundation.errors import UsageError
-from headstart.training.networks.blocks import cnn, conv_block, dense_block, dnn, parse_regularizer
+from headstart.training.networks.blocks import cnn, conv_block, dense_block, dnn
+from headstart.training.networks.layer_options import parse_regularizer
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 
 import headstart as hs
 from headstart.foundation.errors import RunError
-from headstart.search.state import Request
+from headstart.search.request import Request
 from headstart.training.callbacks import BestCheckpoint, CosineWithWarmUp, RunRecorder, StopAtDeadline, TrainingState
 from headstart.training.callbacks.state_file import read_tree, write_tree
 

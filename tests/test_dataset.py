@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.data.dataset import Dataset, Skipped
+from headstart.data.dataset import Dataset
+from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
 from headstart.data.target_scaling import Scaling
 from headstart.data.tasks import TASKS

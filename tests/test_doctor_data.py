@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.data.dataset import Dataset, Skipped
+from headstart.data.dataset import Dataset
+from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
 from headstart.doctor.data_checks import CHECKS, check_data
 from headstart.doctor.findings import Finding

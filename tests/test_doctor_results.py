@@ -10,7 +10,8 @@ import pytest
 from headstart.data.dataset import Dataset
 from headstart.doctor.result_checks import check_results
 from headstart.evaluation.comparison import Difference
-from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation
 
 Array = np.ndarray[Any, Any]
 

@@ -20,7 +20,8 @@ from headstart.foundation.errors import RunError
 from headstart.models.ensemble import NAME, Ensemble, mixing_weights
 from headstart.models.model import Model, gather
 from headstart.search.model_choice import Choice
-from headstart.search.planning.plans import PLANS, Entry
+from headstart.search.planning.plan_file import Entry
+from headstart.search.planning.plans import PLANS
 
 Array = np.ndarray[Any, Any]
 

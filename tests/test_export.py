@@ -25,7 +25,8 @@ from headstart.export import converter as conversion
 from headstart.export import export_folder as export
 from headstart.export import verify_process as verify_export
 from headstart.export.converter import write_engine_graph
-from headstart.export.export_folder import FORMATS, Exported, export_model
+from headstart.export.export_folder import Exported, export_model
+from headstart.export.formats import FORMATS
 from headstart.export.readme import USAGES, program, readme_text
 from headstart.foundation.errors import ExportError, RunError
 from headstart.foundation.fingerprint import file_digest

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart.data.readers.read import read_table
+from headstart.data.readers.table import read_table
 from headstart.data.tables.table import table_of_frame
 from headstart.data.tasks import TASKS
 from headstart.export import verify_process as verify_export
-from headstart.export.export_folder import FORMATS, Exported, export_model, formats_of
+from headstart.export.export_folder import Exported, export_model, formats_of
+from headstart.export.formats import FORMATS
 from headstart.foundation.errors import DatasetError, ExportError
 from headstart.foundation.runs.run_folder import read_json
 from headstart.models.model import Model

@@ -14,11 +14,13 @@ import pytest
 
 from headstart.data.dataset import Dataset
 from headstart.data.images.decode_pool import decode_array
-from headstart.data.readers.read import read_arrays, read_folder
+from headstart.data.readers.arrays import read_arrays
+from headstart.data.readers.folder import read_folder
 from headstart.features import features as features_module
 from headstart.features.engines import make_engine
+from headstart.features.extraction import extract
 from headstart.features.feature_store import Record, Store
-from headstart.features.features import Extraction, Features, extract
+from headstart.features.features import Extraction, Features
 from headstart.features.part_a import PartA
 from headstart.foundation.errors import StackError
 

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.read import read_table
-from headstart.data.splits import make_folds
+from headstart.data.folds import make_folds
+from headstart.data.readers.table import read_table
 from headstart.data.tasks import TASKS
-from headstart.evaluation.evaluate import Classification, MultiLabel, Regression
-from headstart.features.tables.table_features import AnyFeatures
+from headstart.evaluation.classification import Classification
+from headstart.evaluation.multilabel import MultiLabel
+from headstart.evaluation.regression import Regression
+from headstart.features.features import FeatureRows
 from headstart.foundation.progress import Silent
 from headstart.models import cross_validation as folds
 from headstart.models.cross_validation import OUT_OF_FOLD, FoldScores, cross_validate
 from headstart.models.model import Model, gather
-from headstart.training.trainer import Trained
+from headstart.training.examples import Trained
 from headstart.training.trials.trial import Trial, parse_trial
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -43,7 +45,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory, make_table: Callable[..., P
     return found
 
 
-def rows_of(dataset: Dataset, trial: Trial) -> AnyFeatures:
+def rows_of(dataset: Dataset, trial: Trial) -> FeatureRows:
     """A row for every sample."""
     return gather(dataset, trial.part, validation=0.2, seed=0)[1]
 

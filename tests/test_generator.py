@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data.augmentation.presets import Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.generator.batch_order import Passes, Schedule
 from headstart.data.generator.image_generator import ImageGenerator
 from headstart.data.images import preprocess as pixels
-from headstart.data.images.decode_pool import Geometry
-from headstart.data.readers.read import read_arrays, read_folder
+from headstart.data.images.geometry import Geometry
+from headstart.data.readers.arrays import read_arrays
+from headstart.data.readers.folder import read_folder
 from headstart.foundation.errors import UsageError
 
 Make = Callable[..., ImageGenerator]

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 
 import headstart as hs
 from headstart.data.dataset import Dataset
-from headstart.data.readers.read import Known, read
-from headstart.data.readers.table import row_digests
+from headstart.data.groups import group_duplicates
+from headstart.data.readers.read import read
+from headstart.data.readers.table import Known, row_digests
 from headstart.data.readers.targets import find_target
-from headstart.data.splits import group_duplicates, make_split
+from headstart.data.splits import make_split
 from headstart.data.tables.table import Table, read_cells
 from headstart.features.part_a import PartA
 from headstart.foundation.errors import DatasetError, HeadstartError

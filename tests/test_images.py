@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data.augmentation.presets import Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.images import preprocess as pixels
-from headstart.data.images.decode_pool import Decoded, DecodePool, Geometry, decode_array
+from headstart.data.images.decode_pool import DecodePool, decode_array
+from headstart.data.images.decode_queue import Decoded
 from headstart.data.images.decode_worker import DecodeWorker, Request
 from headstart.data.images.decoder import LOOK
+from headstart.data.images.geometry import Geometry
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.machine import usable_cores
 

@@ -13,7 +13,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from headstart.data.tasks import ONE_VS_REST, TASKS, Task
-from headstart.training.classical.linear_solver import FAMILIES, PENALTIES, Solution, Step, solve
+from headstart.training.classical.linear_families import FAMILIES
+from headstart.training.classical.linear_solver import PENALTIES, Solution, Step, solve
 
 Array = np.ndarray[Any, Any]
 

@@ -14,17 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from headstart.evaluation.evaluate import (
-    Classification,
-    Evaluation,
-    MultiLabel,
-    Regression,
-    evaluate_predictions,
-    wilson_interval,
-)
-from headstart.evaluation.evaluation import origin_of
+from headstart.evaluation.classification import Classification
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation, origin_of
 from headstart.evaluation.hard_samples import most_unsure, most_wrong
-from headstart.evaluation.intervals import bootstrap_interval
+from headstart.evaluation.intervals import bootstrap_interval, wilson_interval
+from headstart.evaluation.multilabel import MultiLabel
+from headstart.evaluation.regression import Regression
 
 NAMES = ("a", "b", "c", "d", "e")
 

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 
 from headstart.data.augmentation.presets import AUGMENTATIONS
-from headstart.data.readers.read import read_arrays, read_folder
+from headstart.data.readers.arrays import read_arrays
+from headstart.data.readers.folder import read_folder
 from headstart.features import engines
 from headstart.features.backbones.backbones import BACKBONES, Backbone
-from headstart.features.features import extract
+from headstart.features.extraction import extract
 from headstart.foundation.errors import BackboneError, RunError, TrainingError, UsageError
 from headstart.models.model import Model, open_store
 from headstart.training.schedules import SCHEDULES

@@ -16,10 +16,14 @@ import pytest
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.read import read, read_folder, read_table
+from headstart.data.readers.folder import read_folder
+from headstart.data.readers.read import read
+from headstart.data.readers.table import read_table
 from headstart.data.tables.preprocess import code_sizes, encode
 from headstart.data.tasks import TASKS
-from headstart.evaluation.evaluate import Classification, MultiLabel, Regression
+from headstart.evaluation.classification import Classification
+from headstart.evaluation.multilabel import MultiLabel
+from headstart.evaluation.regression import Regression
 from headstart.foundation.errors import DatasetError, UsageError
 from headstart.models.model import Model, gather
 

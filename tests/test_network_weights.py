@@ -14,7 +14,7 @@ import pytest
 
 import headstart
 from headstart.data.dataset import Dataset
-from headstart.data.readers.read import read_arrays
+from headstart.data.readers.arrays import read_arrays
 from headstart.features.backbones.backbones import _APPLICATIONS
 from headstart.features.backbones.network_weights import finalize_layers, set_weights
 from headstart.features.part_a import PartA

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.data.readers.labels import NumberFormats
 from headstart.data.readers.table import Known, dataset_of_table, read_table
+from headstart.data.readers.target_column import NumberFormats
 from headstart.data.tables.number_formats import LearnedNumbers, decimal_of, learn_numbers
 from headstart.data.tables.preprocess import PLAIN, as_text, encode, read_number
 from headstart.data.tables.table import Table, read_cells, table_of_frame

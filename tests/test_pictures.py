@@ -13,7 +13,8 @@ from PIL import Image
 
 import headstart as hs
 from headstart.foundation.progress import Progress, Silent
-from headstart.search.search import Request, _surveyed, search
+from headstart.search.request import Request
+from headstart.search.search import _surveyed, search
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headstart as hs
-from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.presets import AUGMENTATIONS
 from headstart.data.tasks import TASKS
 from headstart.foundation.errors import HeadstartError
 from headstart.search.planning.plan_file import Entry, read_plan

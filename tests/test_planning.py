@@ -9,7 +9,8 @@ import pytest
 from headstart.features.part_a import PartA
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.search.planning.cost_model import Speeds, pick, work_of
-from headstart.search.planning.plans import Entry, make_trial
+from headstart.search.planning.plan_file import Entry
+from headstart.search.planning.plans import make_trial
 
 
 @pytest.fixture(autouse=True)

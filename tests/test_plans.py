@@ -12,7 +12,8 @@ from headstart.data.augmentation.presets import AUGMENTATIONS
 from headstart.features.backbones.backbones import BACKBONES
 from headstart.features.part_a import POOLINGS
 from headstart.foundation.errors import BackboneError, HeadstartError, TrainingError, UsageError
-from headstart.search.planning.plans import PLANS, TABLE_PLANS, VALUE_PLANS, Entry, make_trial, make_trials
+from headstart.search.planning.plan_file import Entry
+from headstart.search.planning.plans import PLANS, TABLE_PLANS, VALUE_PLANS, make_trial, make_trials
 from headstart.training.networks.networks import NETWORKS
 from headstart.training.recipe import Recipe
 from headstart.training.schedules import SCHEDULES, slow_down

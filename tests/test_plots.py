@@ -15,12 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.evaluation.evaluate import Classification, MultiLabel, Regression, evaluate_predictions
+from headstart.evaluation.classification import Classification
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.multilabel import MultiLabel
 from headstart.evaluation.plots.axes import PALETTE, label, new_axes
 from headstart.evaluation.plots.classification import draw_confusion, draw_label_confusions, most_mistaken
 from headstart.evaluation.plots.regression import draw_residuals, draw_scatter
 from headstart.evaluation.plots.svg import save_svg
 from headstart.evaluation.plots.trials import TrialPoint, draw_leaderboard, draw_loss
+from headstart.evaluation.regression import Regression
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -17,8 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.data import dataset as dataset_module
-from headstart.data.dataset import Dataset, Skipped, natural_key
-from headstart.data.readers.read import Known, read, read_arrays, read_folder, read_table, unlabelled
+from headstart.data.dataset import Dataset, natural_key
+from headstart.data.readers.arrays import read_arrays
+from headstart.data.readers.folder import read_folder
+from headstart.data.readers.read import read, unlabelled
+from headstart.data.readers.table import Known, read_table
+from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digest
 from headstart.models.model import Model

@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from headstart.evaluation.evaluate import Evaluation, MultiLabel, evaluate_predictions
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.hard_samples import most_unsure
-from headstart.export.convert_process import tensorrt_command
+from headstart.evaluation.multilabel import MultiLabel
+from headstart.export.formats import tensorrt_command
 from headstart.foundation.runs.run_folder import RunFolder, append_json_line, read_csv, write_csv, write_json
 from headstart.report.contents import Contents
 from headstart.report.document import SECTIONS, sections, write_report

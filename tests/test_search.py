@@ -16,7 +16,8 @@ import pytest
 import headstart as hs
 from headstart.console import LineProgress
 from headstart.evaluation.leaderboard import Row
-from headstart.features.features import Features, extract
+from headstart.features.extraction import extract
+from headstart.features.features import Features
 from headstart.foundation.errors import TrainingError
 from headstart.foundation.progress import Silent
 from headstart.foundation.stopwatch import Stopwatch
@@ -26,7 +27,8 @@ from headstart.search import search
 from headstart.search import shared_features as gathering
 from headstart.search import trial_runner as attempt
 from headstart.search.planning import plans
-from headstart.search.planning.plans import Entry, make_trial
+from headstart.search.planning.plan_file import Entry
+from headstart.search.planning.plans import make_trial
 from headstart.training.row_batches import RowBatches
 
 pytestmark = [

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from headstart.api import fit
-from headstart.data.readers.read import read_arrays
+from headstart.data.readers.arrays import read_arrays
 from headstart.data.tables.preprocess import encode
 from headstart.data.tables.table import table_of_frame
 from headstart.export import conversion_notes
@@ -50,7 +50,7 @@ import json, sys
 sys.modules["openvino_telemetry"] = None
 import numpy as np
 from headstart.export.verify_process import RUNTIMES
-from headstart.export.convert_process import FORMATS
+from headstart.export.formats import FORMATS
 from pathlib import Path
 folder = Path(sys.argv[1])
 with np.load(folder / "given.npz") as arrays:

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headstart.data.dataset import SPLITS, Dataset
+from headstart.data.folds import make_folds
+from headstart.data.groups import duplicate_groups, group_duplicates
 from headstart.data.images import preprocess as pixels
-from headstart.data.images.decode_worker import thumbnail
-from headstart.data.readers.read import read_folder
-from headstart.data.splits import carve_validation, duplicate_groups, group_duplicates, make_folds, make_split, strata
+from headstart.data.images.decoder import thumbnail
+from headstart.data.readers.folder import read_folder
+from headstart.data.splits import carve_validation, make_split, strata
 from headstart.data.tables.table import Table
 from headstart.data.target_scaling import fit_scaling
 from headstart.foundation.errors import DatasetError
@@ -409,7 +411,7 @@ def test_copies_of_copies_are_one_group(pictures: list[Image.Image]) -> None:
 
 def test_copies_are_found_beyond_one_block(monkeypatch: pytest.MonkeyPatch, pictures: list[Image.Image]) -> None:
     """Blocks bound memory and hide no pair."""
-    monkeypatch.setattr("headstart.data.splits._BLOCK", 7)
+    monkeypatch.setattr("headstart.data.groups._BLOCK", 7)
     copies = [encoded(image, quality=60) for image in reversed(pictures)]
     assert groups_of([*pictures, *copies]) == (*range(30), *reversed(range(30)))
 

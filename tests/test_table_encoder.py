@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from headstart.data.tables.preprocess import encode, typed
 from headstart.data.tables.table import Table
-from headstart.features.tables.table_encoder import Note, learn_encoding
+from headstart.features.tables.column import Note
+from headstart.features.tables.table_encoder import learn_encoding
 from headstart.foundation.errors import DatasetError
 
 Array = np.ndarray[Any, Any]

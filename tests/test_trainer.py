@@ -23,10 +23,11 @@ from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.run_folder import read_json_lines
 from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.examples import Examples, Trained
+from headstart.training.keras_training import batch_size
 from headstart.training.networks.networks import NETWORKS, build_head
 from headstart.training.recipe import Recipe
 from headstart.training.session import clear_session
-from headstart.training.trainer import Examples, Trained, batch_size
 from headstart.training.trainer import train as train_with
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from headstart.export.tree_arrays import Trees
 from headstart.foundation.errors import RunError
-from headstart.training.classical.boosted_trees import Trees, _base, _Boosted, _model, _of_all, _Problem, _rounds, fit_trees
+from headstart.training.classical.boosted_trees import _base, _Boosted, _model, _of_all, _Problem, _rounds, fit_trees
 
 Array = np.ndarray[Any, Any]
 

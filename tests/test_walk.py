@@ -19,7 +19,8 @@ import pytest
 import headstart as hs
 from headstart.foundation.errors import ExportError
 from headstart.foundation.runs.run_folder import RunFolder, read_csv
-from headstart.search.planning.plans import TABLE_PLANS, Entry
+from headstart.search.planning.plan_file import Entry
+from headstart.search.planning.plans import TABLE_PLANS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2

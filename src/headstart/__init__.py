@@ -12,17 +12,21 @@ from headstart.foundation.privacy import keep_libraries_private
 
 if TYPE_CHECKING:
     from headstart.api import fit, resume
-    from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+    from headstart.data.augmentation.augmentation import Augmentation
+    from headstart.data.augmentation.presets import AUGMENTATIONS
     from headstart.data.dataset import Dataset
     from headstart.data.generator.image_data.image_data_generator import ImageDataGenerator
     from headstart.data.generator.image_generator import ImageGenerator
-    from headstart.data.readers.read import read_arrays, read_folder, read_table
+    from headstart.data.readers.arrays import read_arrays
+    from headstart.data.readers.folder import read_folder
+    from headstart.data.readers.table import read_table
     from headstart.data.tasks import TASKS
     from headstart.doctor.findings import Finding
-    from headstart.evaluation.evaluate import Evaluation
-    from headstart.export.export_folder import FORMATS
+    from headstart.evaluation.evaluation import Evaluation
+    from headstart.export.formats import FORMATS
     from headstart.features.backbones.backbones import BACKBONES
-    from headstart.features.features import Features, extract
+    from headstart.features.extraction import extract
+    from headstart.features.features import Features
     from headstart.foundation.errors import HeadstartError
     from headstart.models.model import Model
     from headstart.search.planning.plans import PLANS
@@ -66,13 +70,13 @@ __all__ = [
 _HOMES = {
     "AUGMENTATIONS": "data.augmentation.presets",
     "BACKBONES": "features.backbones.backbones",
-    "FORMATS": "export.export_folder",
+    "FORMATS": "export.formats",
     "NETWORKS": "training.networks.networks",
     "PLANS": "search.planning.plans",
     "TASKS": "data.tasks",
-    "Augmentation": "data.augmentation.presets",
+    "Augmentation": "data.augmentation.augmentation",
     "Dataset": "data.dataset",
-    "Evaluation": "evaluation.evaluate",
+    "Evaluation": "evaluation.evaluation",
     "Features": "features.features",
     "Finding": "doctor.findings",
     "HeadstartError": "foundation.errors",
@@ -81,11 +85,11 @@ _HOMES = {
     "Model": "models.model",
     "Recipe": "training.recipe",
     "Run": "search.run",
-    "extract": "features.features",
+    "extract": "features.extraction",
     "fit": "api",
-    "read_arrays": "data.readers.read",
-    "read_folder": "data.readers.read",
-    "read_table": "data.readers.read",
+    "read_arrays": "data.readers.arrays",
+    "read_folder": "data.readers.folder",
+    "read_table": "data.readers.table",
     "resume": "api",
 }
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.read import read_table
-from headstart.data.readers.table import column_of, columns_of
+from headstart.data.readers.column_names import column_of, columns_of
+from headstart.data.readers.table import read_table
 from headstart.demo import demo_folder
 from headstart.features.part_a import PIXELS
 from headstart.foundation.arrays import Array
@@ -18,9 +18,10 @@ from headstart.foundation.machine import choose_backend
 from headstart.foundation.progress import Progress
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.search.planning.budget import parse_seconds
+from headstart.search.request import Request
 from headstart.search.run import Run
-from headstart.search.search import Request, search
 from headstart.search.search import resume as resume_search
+from headstart.search.search import search
 from headstart.training.networks.networks import NETWORKS, adopt
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from headstart.data.tasks import TASKS, Task, infer_task
 from headstart.foundation.errors import DatasetError, printable
 from headstart.foundation.fingerprint import array_digest, file_digests, settings_digest
 
-__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "Skipped", "dataset_of_files", "natural_key", "nothing_to_evaluate"]
+__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "dataset_of_files", "natural_key", "nothing_to_evaluate"]
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,67 +10,15 @@ from functools import partial
 import numpy as np
 
 from headstart.data.dataset import Dataset
+from headstart.data.groups import duplicate_groups, sides_of
 from headstart.data.target_scaling import fit_scaling
 from headstart.data.tasks import TASKS
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 
-__all__ = [
-    "carve_validation",
-    "check_share",
-    "duplicate_groups",
-    "group_duplicates",
-    "make_folds",
-    "make_split",
-    "strata",
-    "training_samples",
-]
+__all__ = ["carve_validation", "check_share", "make_split", "strata", "training_samples"]
 
-_BLOCK = 2048
-_MIN_CORRELATION = 0.997  # of 16x16 thumbnails; a re-encoded or resized copy has more, another picture less
-_MAX_DIFFERENCE = 4.0  # mean absolute grey levels out of 255
 _MOST_BINS, _LEAST_IN_BIN = 10, 5  # of a regression's values, within which samples are dealt out
-_MOST_DEALS = 10  # of the user's groups into folds, until each class can be learned for each fold
-_MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail tells too little
-
-
-def duplicate_groups(digests: Sequence[str], thumbnails: Array | None = None) -> tuple[int, ...]:
-    """Group number of each sample: equal content, or thumbnails that a copy of the same picture would give.
-
-    Args:
-        digests: Content digest of each sample.
-        thumbnails: ``(n, 16, 16)`` uint8 grey, or None to compare contents alone.
-    """
-    parent = list(range(len(digests)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[str, int] = {}
-    for i, digest in enumerate(digests):
-        parent[i] = first.setdefault(digest, i)
-    if thumbnails is not None and first:
-        representatives = np.fromiter(first.values(), np.int64)
-        for i, j in _near_pairs(thumbnails[representatives]):
-            a, b = root(int(representatives[i])), root(int(representatives[j]))
-            parent[max(a, b)] = min(a, b)
-    roots = [root(i) for i in range(len(digests))]
-    numbers: dict[int, int] = {}
-    return tuple(numbers.setdefault(r, len(numbers)) for r in roots)
-
-
-def group_duplicates(dataset: Dataset, thumbnails: Array | None = None) -> Dataset:
-    """The data set with its groups of exact and near duplicates.
-
-    Where most rows of a table recur, its columns have few values, and rows that are alike are no copies.
-    """
-    groups = duplicate_groups(dataset.digests, thumbnails)
-    if dataset.table is not None and 2 * len(set(groups)) < len(groups):
-        groups = tuple(range(len(groups)))
-    return replace(dataset, groups=groups)
 
 
 def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> Dataset:
@@ -115,7 +62,7 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
         made = ["test", "validation"]
     elif "validation" not in given and (given & {"train", "test"}):
         made = ["validation"]
-    layers, sides = strata(dataset), _sides(dataset)
+    layers, sides = strata(dataset), sides_of(dataset)
     for step, name in enumerate(made):
         movable = [i for i, where in enumerate(split) if where == "train"]
         # The second cut takes the same number of samples as the first, out of what is left.
@@ -125,24 +72,6 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
         for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])):
             split[i] = name
     return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
-
-
-def _sides(dataset: Dataset) -> tuple[int, ...]:
-    """The number of what moves as one, for each sample: copies, and what the user says belongs together."""
-    groups = dataset.groups or duplicate_groups(dataset.digests)
-    if not dataset.together:
-        return groups
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    names, places = np.unique(np.array(dataset.together, np.str_), return_inverse=True)
-    alone = np.array(dataset.together, np.str_) == ""
-    places = np.where(alone, len(names) + np.arange(len(places)), places)
-    first = max(groups) + 1  # behind the groups of copies stand those of the user
-    size = first + len(names) + len(places)
-    links = coo_array((np.ones(len(groups)), (np.array(groups), first + places)), shape=(size, size))
-    _, numbers = connected_components(links, directed=False)
-    return tuple(int(numbers[group]) for group in groups)
 
 
 def _lacking(dataset: Dataset) -> list[int]:
@@ -162,7 +91,7 @@ def _parted(dataset: Dataset, groups: Sequence[int], classes: Sequence[int]) -> 
 
 def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
     """Move a share of each class from training to validation, whole groups together; other splits stay as they are."""
-    groups = _sides(dataset)
+    groups = sides_of(dataset)
     split = list(dataset.split)
     movable = [i for i, where in enumerate(split) if where == "train"]
     layers = np.zeros(len(dataset), np.int64)
@@ -198,71 +127,6 @@ def _scaled(dataset: Dataset) -> Dataset:
     if dataset.task != "regression":
         return dataset
     return replace(dataset, scaling=fit_scaling(dataset.labels[dataset.indices("train")]))
-
-
-def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
-    """The fold of each sample, ``(n,)``; -1 for the test split, which no fold holds.
-
-    Folds are stratified: each class is dealt out evenly. Whole groups move together, as in ``make_split``.
-
-    Raises:
-        DatasetError: A class has no more groups than there are folds (H112).
-    """
-    groups = _sides(dataset)
-    members: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(dataset)):
-        if dataset.split[i] != "test":
-            members[groups[i]].append(i)
-    layers = strata(dataset)
-    by_class: dict[int, list[list[int]]] = defaultdict(list)
-    holders = Counter[int]()
-    for group in members.values():
-        by_class[int(layers[group[0]])].append(group)
-        holders.update({int(layers[i]) for i in group})
-    few: list[str] = []
-    if TASKS[dataset.task].has_classes:
-        # In each fold the others give validation samples too, so that a class needs one group more than there are folds.
-        few = [dataset.classes[c] for c, number in sorted(holders.items()) if number <= num_folds]
-    if num_folds < 2 or few or len(members) <= num_folds:
-        raise _too_many_folds(dataset, num_folds, few)
-    folds = np.full(len(dataset), -1)
-    if dataset.together:
-        dealt_out = np.array([i for group in members.values() for i in group])
-        sides = np.array(groups)[dealt_out]
-        for deal in range(_MOST_DEALS):
-            folds[dealt_out] = _dealt(layers[dealt_out], sides, num_folds, seed + deal)
-            if not (few := _unlearned(dataset, folds, groups, num_folds)):
-                return folds
-        raise _too_many_folds(dataset, num_folds, few)
-    random = np.random.default_rng([seed, num_folds])
-    dealt = 0  # from class to class, so that the folds are of one size
-    for label in sorted(by_class):
-        own = by_class[label]
-        for position in random.permutation(len(own)):
-            folds[own[position]] = dealt % num_folds
-            dealt += 1
-    return folds
-
-
-def _unlearned(dataset: Dataset, folds: Array, groups: Sequence[int], num_folds: int) -> list[str]:
-    """Classes that lie in fewer than two groups outside a fold: one of them is to be trained on, one to validate on."""
-    if not TASKS[dataset.task].has_classes:
-        return []
-    held = {(dataset.labels[i], groups[i], folds[i]) for i in np.flatnonzero(folds >= 0).tolist()}
-    outside = Counter((label, fold) for label, _, own in held for fold in range(num_folds) if fold != own)
-    labels = sorted({label for label, _, _ in held})
-    return [dataset.classes[c] for c in labels if any(outside[c, fold] < 2 for fold in range(num_folds))]
-
-
-def _too_many_folds(dataset: Dataset, num_folds: int, few: Sequence[str]) -> DatasetError:
-    what = "groups" if dataset.together else "different samples"
-    return DatasetError(
-        "H112",
-        "the data cannot be dealt out into so many folds",
-        received=f"--folds {num_folds}" + f"; too few {what} of {', '.join(few[:5]) or dataset.name}",
-        expected=f"at least 2 folds, and more {what} of each class than folds",
-        advice=f"use fewer folds, or add {'groups' if dataset.together else 'samples'}",
-    )
 
 
 def check_share(validation: float) -> None:
@@ -316,21 +180,6 @@ def _choose_groups(
     return [int(sample) for sample in samples[is_chosen[places]]]
 
 
-def _dealt(layers: Array, sides: Array, num_parts: int, seed: int) -> Array:
-    """A part for each sample, ``(n,)``: whole sides, with the layers as alike as they allow."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    if np.unique(layers, return_counts=True)[1].max() < num_parts:  # too few of each to deal them out
-        layers = np.zeros_like(layers)
-    dealer = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed % 2**32)
-    parts = np.empty(len(layers), np.int64)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # it lies in one part then
-        for part, (_, held_out) in enumerate(dealer.split(sides, layers, sides)):
-            parts[held_out] = part
-    return parts
-
-
 def _choose(
     movable: Sequence[int], labels: Array, groups: Sequence[int], share: float, random: np.random.Generator
 ) -> list[int]:
@@ -367,7 +216,7 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         is_theirs = name == "validation" and name not in dataset.made_splits
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
-        num_different = len(set(_sides(dataset)))
+        num_different = len(set(sides_of(dataset)))
         told = f"in {num_different} groups" if dataset.together else f"{num_different} of them different"
         received = f"{len(dataset)} samples, {told}, with a validation share of {validation:g}"
         if dataset.skipped:
@@ -387,24 +236,3 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
             expected=f"at least one {name} sample in every class",
             advice=advice,
         )
-
-
-def _near_pairs(thumbnails: Array) -> list[tuple[int, int]]:
-    """Pairs of thumbnails that show the same picture, by correlation and by grey level; blocks keep memory flat."""
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    contrast = flat.std(axis=1)
-    normalised = flat - flat.mean(axis=1, keepdims=True)
-    normalised /= np.maximum(np.linalg.norm(normalised, axis=1, keepdims=True), 1e-6)
-    pairs = []
-    for start in range(0, len(flat), _BLOCK):
-        for other in range(start, len(flat), _BLOCK):
-            similar = normalised[start : start + _BLOCK] @ normalised[other : other + _BLOCK].T
-            for a, b in np.argwhere(similar > _MIN_CORRELATION):
-                i, j = start + int(a), other + int(b)
-                if i < j and min(contrast[i], contrast[j]) > _MIN_CONTRAST and _same_levels(flat[i], flat[j]):
-                    pairs.append((i, j))
-    return pairs
-
-
-def _same_levels(one: Array, two: Array) -> bool:
-    return float(np.abs(one - two).mean()) < _MAX_DIFFERENCE

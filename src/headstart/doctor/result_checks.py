@@ -10,7 +10,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.tasks import TASKS
 from headstart.doctor.findings import Finding
 from headstart.evaluation.comparison import Difference, paired_difference
-from headstart.evaluation.evaluate import Evaluation
+from headstart.evaluation.evaluation import Evaluation
 
 __all__ = ["check_results"]
 

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headstart.evaluation.classification import Classification, evaluate_classes
-from headstart.evaluation.evaluation import Evaluation, Headline
-from headstart.evaluation.intervals import wilson_interval
-from headstart.evaluation.multilabel import MultiLabel, evaluate_labels
-from headstart.evaluation.regression import Regression, evaluate_values
+from headstart.evaluation.classification import evaluate_classes
+from headstart.evaluation.evaluation import Evaluation
+from headstart.evaluation.multilabel import evaluate_labels
+from headstart.evaluation.regression import evaluate_values
 from headstart.foundation.arrays import Array
 
-__all__ = [
-    "Classification",
-    "Evaluation",
-    "Headline",
-    "MultiLabel",
-    "Regression",
-    "evaluate_predictions",
-    "wilson_interval",
-]
+__all__ = ["evaluate_predictions"]
 
 
 def evaluate_predictions(

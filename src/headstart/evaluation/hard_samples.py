@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.evaluation.evaluate import Classification, Evaluation, MultiLabel, Regression
+from headstart.evaluation.classification import Classification
+from headstart.evaluation.evaluation import Evaluation
+from headstart.evaluation.multilabel import MultiLabel
+from headstart.evaluation.regression import Regression
 from headstart.foundation.arrays import Array
 
 __all__ = ["most_unsure", "most_wrong"]

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from headstart.export.convert_process import FORMATS, NO_COUNTERPART, STOPPED, Format
+from headstart.export.convert_process import STOPPED
+from headstart.export.formats import FORMATS, NO_COUNTERPART, Format
 from headstart.foundation.errors import ExportError
 from headstart.foundation.runs.run_folder import replacing
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.export.convert_process import FORMATS, TENSORRT_NOTE, Format, tensorrt_command
 from headstart.export.converter import Child, ask_child, convert, settle, staged
+from headstart.export.formats import FORMATS, TENSORRT_NOTE, Format, tensorrt_command
 from headstart.export.keras_file import check_keras_file
 from headstart.export.readme import OPENVINO_OPTIONS, README, readme_text
 from headstart.export.signature_reader import read_signature
@@ -23,7 +23,7 @@ from headstart.foundation.fingerprint import file_digest
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import RunFolder, read_json, write_bytes, write_json
 
-__all__ = ["FORMATS", "Exported", "Format", "export_model", "formats_of", "write_preprocessing"]
+__all__ = ["Exported", "export_model", "formats_of", "write_preprocessing"]
 
 # The most that each measurement of verify_export may be. The same inputs leave rounding alone; from the bytes of a
 # file, decoders differ by a level or two of 255, while a wrong resize filter or channel order makes tens.

@@ -14,10 +14,9 @@ import numpy as np
 
 from headstart.data.tables.preprocess import CLIP, segments
 from headstart.data.target_scaling import LARGEST_LOG
-from headstart.export.tensorflow_graphs import tf_encoder
 from headstart.foundation.arrays import Array
 
-__all__ = ["merge", "onnx_encoder", "onnx_trees", "tf_encoder"]
+__all__ = ["merge", "onnx_encoder", "onnx_trees"]
 
 Spec = Mapping[str, Any]
 

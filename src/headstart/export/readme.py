@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headstart.export.convert_process import FORMATS, Format
+from headstart.export.formats import FORMATS, Format
 
 __all__ = ["OPENVINO_OPTIONS", "README", "USAGES", "Usage", "program", "readme_text"]
 

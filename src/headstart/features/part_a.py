@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from headstart.data.images.decode_pool import Geometry
+from headstart.data.images.geometry import Geometry
 from headstart.data.images.rendering import Rendering
 from headstart.features.backbones.backbones import Backbone, find_backbone
 from headstart.features.backbones.stages import crossings

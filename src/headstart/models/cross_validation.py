@@ -11,15 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from headstart.data.dataset import Dataset
-from headstart.data.splits import carve_validation, make_folds
+from headstart.data.folds import make_folds
+from headstart.data.splits import carve_validation
 from headstart.data.tasks import TASKS
-from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
-from headstart.features.features import Features
-from headstart.features.tables.table_features import AnyFeatures
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation
+from headstart.features.features import FeatureRows, Features
 from headstart.foundation.arrays import Array
 from headstart.foundation.progress import Progress
 from headstart.models.model import Model
-from headstart.models.predictor import beside_truth
+from headstart.models.predictions import beside_truth
 from headstart.training.session import clear_session
 from headstart.training.trials.trial import Trial
 
@@ -69,7 +70,7 @@ class FoldScores(NamedTuple):
 
 def cross_validate(
     dataset: Dataset,
-    features: AnyFeatures,
+    features: FeatureRows,
     trial: Trial,
     num_folds: int,
     progress: Progress,
@@ -123,7 +124,7 @@ def cross_validate(
 
 
 def _judge(
-    model: Model, dataset: Dataset, others: Dataset, features: AnyFeatures, held_out: Array, scores: FoldScores
+    model: Model, dataset: Dataset, others: Dataset, features: FeatureRows, held_out: Array, scores: FoldScores
 ) -> None:
     """Add the fold that a model has not seen; values are scored in the data set's scale, whatever that of the model is.
 

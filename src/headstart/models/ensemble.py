@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.evaluation.thresholds import best_thresholds, has_thresholds
+from headstart.features.features import FeatureRows
 from headstart.features.part_a import PartA
-from headstart.features.tables.table_features import AnyFeatures
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.run_folder import replacing
 from headstart.models.model import Model
@@ -106,7 +106,7 @@ class Ensemble:
         """Part A of each member."""
         return [member.part for member in self._members]
 
-    def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+    def answers(self, features: Sequence[FeatureRows], indices: Array) -> Array:
         """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
         return self.in_units(self._scaled_answers(features, indices))
 
@@ -114,12 +114,12 @@ class Ensemble:
         """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
         return self.dataset.in_units(scaled)
 
-    def _scaled_answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+    def _scaled_answers(self, features: Sequence[FeatureRows], indices: Array) -> Array:
         pairs = zip(self._weights, self._members, features, strict=True)
         mean: Array = np.sum([weight * member.scaled_answers(rows, indices) for weight, member, rows in pairs], axis=0)
         return mean.astype(np.float32)
 
-    def tune(self, features: Sequence[AnyFeatures]) -> None:
+    def tune(self, features: Sequence[FeatureRows]) -> None:
         """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
         validation, scaling = self.dataset.indices("validation"), self.dataset.scaling
         has_logs = scaling is not None and any(scaling.logs)

@@ -13,22 +13,26 @@ import numpy as np
 
 from headstart.data.augmentation.presets import find_augmentation
 from headstart.data.dataset import Dataset, nothing_to_evaluate
+from headstart.data.groups import group_duplicates
 from headstart.data.images.rendering import Rendering
 from headstart.data.images.survey import survey
-from headstart.data.readers.labels import NumberFormats
-from headstart.data.readers.read import Known, read, unlabelled, unlabelled_rows
-from headstart.data.splits import group_duplicates, make_split
+from headstart.data.readers.read import read, unlabelled, unlabelled_rows
+from headstart.data.readers.table import Known
+from headstart.data.readers.target_column import NumberFormats
+from headstart.data.splits import make_split
 from headstart.data.tables.preprocess import code_sizes
 from headstart.data.target_scaling import Scaling
-from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
-from headstart.evaluation.evaluation import origin_of
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation, origin_of
 from headstart.evaluation.thresholds import best_thresholds, has_thresholds
-from headstart.export.export_folder import FORMATS, Exported, export_model, write_preprocessing
+from headstart.export.export_folder import Exported, export_model, write_preprocessing
+from headstart.export.formats import FORMATS
 from headstart.export.signature_reader import read_signature, thresholds_of
+from headstart.features.extraction import extract
 from headstart.features.feature_store import Store
-from headstart.features.features import Extraction, Features, Views, extract
+from headstart.features.features import Extraction, FeatureRows, Features, Views
 from headstart.features.part_a import PIXELS, TABLE, PartA
-from headstart.features.tables.table_features import AnyFeatures, TableFeatures, encode_table, row_contents
+from headstart.features.tables.table_features import TableFeatures, encode_table, row_contents
 from headstart.foundation.arrays import Array
 from headstart.foundation.cache.cache_contents import prune_at_first_use
 from headstart.foundation.cache.cache_folder import private_folder
@@ -39,11 +43,12 @@ from headstart.foundation.runs.run_folder import RunFolder, read_json_lines, rep
 from headstart.foundation.runs.schema import LOADABLE
 from headstart.models.signature import Signed, sign
 from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.examples import Examples, Trained
 from headstart.training.framework_state import be_deterministic
 from headstart.training.networks.networks import adopt
 from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
-from headstart.training.trainer import Examples, Trained, train
+from headstart.training.trainer import train
 from headstart.training.trials.settings import check_settings
 from headstart.training.trials.trial import Trial, check_kind, check_task, check_trial, parse_trial
 from headstart.training.trials.unused_settings import check_used
@@ -175,7 +180,7 @@ class Model:
         views = Views(tuple(int(n) for n in numbers), recipe.views_augmentation, recipe.seed)
         return extract(dataset.take(indices), self.part, open_store(), views=views, progress=progress, deadline=deadline)
 
-    def train(self, dataset: Dataset, features: AnyFeatures, folder: Path, **options: Any) -> Trained:
+    def train(self, dataset: Dataset, features: FeatureRows, folder: Path, **options: Any) -> Trained:
         """Train Part B on features that are there.
 
         Args:
@@ -215,14 +220,14 @@ class Model:
         score, metric = task.score(labels, answers), task.measure(labels, answers)
         self.trained = replace(trained, weights=part_b.network.get_weights(), val_loss=score, val_metric=metric)
 
-    def restore(self, dataset: Dataset, features: AnyFeatures, folder: Path) -> Model:
+    def restore(self, dataset: Dataset, features: FeatureRows, folder: Path) -> Model:
         """The model that ``train`` made earlier, from the weights of Part B that lie in ``folder``."""
         part_b = self._begin(dataset, features, features.rows(dataset.indices("train")[:1]).shape[1:])
         weights = part_b.restore(folder)
         self.trained = Trained(self.recipe, weights, float("nan"), float("nan"), 0, 0.0)
         return self
 
-    def tune(self, features: Sequence[AnyFeatures]) -> None:
+    def tune(self, features: Sequence[FeatureRows]) -> None:
         """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
         _, dataset = self._fitted()
         if dataset.scaling is not None and any(dataset.scaling.logs):
@@ -235,7 +240,7 @@ class Model:
         validation = dataset.indices("validation")
         self.thresholds = best_thresholds(dataset.task, dataset.labels[validation], self.answers(features, validation))
 
-    def _begin(self, dataset: Dataset, features: AnyFeatures, shape: Sequence[int]) -> PartB:
+    def _begin(self, dataset: Dataset, features: FeatureRows, shape: Sequence[int]) -> PartB:
         self.dataset, self._source, self._held_out = dataset, None, None
         self.encoding = features.encoding if isinstance(features, TableFeatures) else None
         num_samples = len(dataset.indices("train"))
@@ -267,7 +272,7 @@ class Model:
         """Its Part A, alone; an ensemble has several."""
         return [self.part]
 
-    def answers(self, features: Sequence[AnyFeatures], indices: Array) -> Array:
+    def answers(self, features: Sequence[FeatureRows], indices: Array) -> Array:
         """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
         return self.in_units(self.scaled_answers(features[0], indices))
 
@@ -275,11 +280,11 @@ class Model:
         """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
         return self._fitted()[1].in_units(scaled)
 
-    def scaled_answers(self, features: AnyFeatures, indices: Array) -> Array:
+    def scaled_answers(self, features: FeatureRows, indices: Array) -> Array:
         """Answers ``(n, columns)`` to stored rows in the scale of ``Dataset.targets``."""
         return self.part_b.answers(features.rows(indices))
 
-    def validation_answers(self, features: AnyFeatures) -> Array:
+    def validation_answers(self, features: FeatureRows) -> Array:
         """Answers to the validation split that ``val_loss`` is of, in the scale of ``Dataset.targets``.
 
         Answers of one against the rest are calibrated on other samples of the split than the one that is answered.
@@ -337,7 +342,7 @@ class Model:
         An array ``(height, width, 3)`` is one colour image. A model of rows of features takes the path of a table, a data
         frame or an array ``(n, columns)``, and the first column is ``row``.
         """
-        from headstart.models.predictor import Prediction, as_frame, verdicts, with_errors
+        from headstart.models.predictions import Prediction, as_frame, verdicts, with_errors
 
         _, fitted = self._fitted()
         if self.part.is_table:
@@ -382,7 +387,7 @@ class Model:
         formats = NumberFormats(fitted.target_formats, (self.encoding or {}).get("separator", ""))
         return Known(fitted.classes, fitted.task, targets, None, columns, reads, set_aside, formats, group)
 
-    def _features_of(self, dataset: Dataset) -> AnyFeatures:
+    def _features_of(self, dataset: Dataset) -> FeatureRows:
         if self.encoding is None:
             return extract(dataset, self.part, open_store())
         return TableFeatures(self.part, self.encoding, [], np.zeros((0, 0), np.float32), 0.0).of(dataset)
@@ -518,7 +523,7 @@ def open_store() -> Store:
     return Store(folder)
 
 
-def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, AnyFeatures]:
+def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, FeatureRows]:
     """The data set with its split decided, and a row for every sample of it."""
     if part.is_table:
         dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from headstart.data.dataset import Dataset, Skipped, natural_key
-from headstart.data.images.decode_pool import Decoded, DecodePool, Geometry, decode_array
-from headstart.data.readers.labels import NumberFormats
+from headstart.data.dataset import Dataset
+from headstart.data.images.decode_pool import DecodePool, decode_array
+from headstart.data.images.decode_queue import Decoded
+from headstart.data.images.geometry import Geometry
 from headstart.data.readers.table import Known
+from headstart.data.readers.target_column import NumberFormats
 from headstart.data.tables.table import Table
 from headstart.data.tasks import TASKS
 from headstart.export.signature_reader import read_signature, thresholds_of
@@ -22,114 +24,10 @@ from headstart.foundation.machine import usable_cores
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.keras_graph import KerasGraph
+from headstart.models.predictions import Prediction, verdicts
 from headstart.models.signature import has_graph
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "Prediction",
-    "Predictor",
-    "as_frame",
-    "beside_truth",
-    "prediction_table",
-    "truth_columns",
-    "verdicts",
-    "with_errors",
-]
-
-_DECIMALS = 6  # of a probability in a table
-
-
-class Prediction(NamedTuple):
-    """The answer for one sample, or an error.
-
-    Attributes:
-        path: Its path; of a row of a table, its number.
-        predicted: The class, the labels joined by ``;``, or the values, as ``verdicts`` tells them; None for an error.
-        answers: ``(columns,)``: probabilities or values.
-        error: Why there is no answer.
-    """
-
-    path: str
-    predicted: str | None
-    answers: Array | None
-    error: str
-
-
-def verdicts(task: str, classes: Sequence[str], answers: Array, thresholds: Sequence[float]) -> list[str]:
-    """What is answered for each sample in words: the class, the labels joined by ``;``, or the values joined by ``;``.
-
-    Args:
-        task: A key of ``TASKS``.
-        classes: Names of the columns.
-        answers: ``(n, columns)``.
-        thresholds: One for two classes, one a label for several labels; 0.5 where there are none.
-    """
-    if task == "regression":
-        return [";".join(f"{value:.7g}" for value in row) for row in answers]
-    if task == "multilabel":
-        are_on = answers >= np.array(thresholds or [0.5] * len(classes))
-        return [";".join(name for name, is_on in zip(classes, row, strict=True) if is_on) for row in are_on]
-    if task == "binary":
-        return [classes[int(row[1] >= (thresholds[0] if thresholds else 0.5))] for row in answers]
-    return [classes[int(row.argmax())] for row in answers]
-
-
-def truth_columns(task: str, classes: Sequence[str]) -> list[str]:
-    """The columns of the truth in a table of predictions: one for each of several targets, else one alone."""
-    several = task == "regression" and len(classes) > 1
-    return [f"label_{name}" for name in classes] if several else ["label"]
-
-
-def prediction_table(
-    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str
-) -> tuple[list[str], list[list[object]]]:
-    """Columns and rows of predictions, in the order given; ``error`` is a column where there is one.
-
-    Args:
-        predictions: The answers.
-        task: A key of ``TASKS``.
-        classes: Names of classes, labels or targets.
-        key: What names a sample: ``path`` or ``row``.
-    """
-    has_errors = any(prediction.error for prediction in predictions)
-    is_values = task == "regression"
-    several = is_values and len(classes) > 1
-    told = [f"predicted_{name}" for name in classes] if several else ["predicted"]
-    columns = [key, *told, *([] if is_values else [f"p_{name}" for name in classes]), *(["error"] if has_errors else [])]
-    rows: list[list[object]] = []
-    for prediction in predictions:
-        given: list[float | None] = [None] * len(classes)
-        if prediction.answers is not None:
-            given = [float(f"{v:.7g}") if is_values else round(float(v), _DECIMALS) for v in prediction.answers]
-        cells = given if is_values else [prediction.predicted, *given]
-        name = int(prediction.path) if key == "row" and prediction.path.isdecimal() else prediction.path
-        rows.append([name, *cells, *([prediction.error or None] if has_errors else [])])
-    return columns, rows
-
-
-def beside_truth(
-    dataset: Dataset, indices: Sequence[int] | Array, answers: Array, thresholds: Sequence[float]
-) -> tuple[list[str], list[list[object]]]:
-    """Columns and rows of a table of predictions with the true labels behind what names a sample.
-
-    Args:
-        dataset: Labelled samples.
-        indices: Those that were answered.
-        answers: To each of them, ``(n, columns)``, in the user's units.
-        thresholds: As ``verdicts`` takes them.
-    """
-    texts = dataset.label_texts()
-    told = verdicts(dataset.task, dataset.classes, answers, thresholds)
-    predictions = [
-        Prediction(dataset.paths[i], verdict, answer, "") for i, verdict, answer in zip(indices, told, answers, strict=True)
-    ]
-    columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key)
-    truths = truth_columns(dataset.task, dataset.classes)
-    labels = [texts[i].split(";") if len(truths) > 1 else [texts[i]] for i in indices]
-    beside = [[row[0], *truth, *row[1:]] for row, truth in zip(rows, labels, strict=True)]
-    return [columns[0], *truths, *columns[1:]], beside
+__all__ = ["Predictor"]
 
 
 class Predictor:
@@ -289,17 +187,3 @@ def _read_engine(path: Path, signature: dict[str, Any]) -> OpenVINOEngine:
 def _check_outputs(shapes: list[list[Any]], signature: dict[str, Any]) -> None:
     if [shape[1:] for shape in shapes] != [signature["output"]["shape"][1:]]:
         raise ValueError(f"it gives {shapes}, and the signature says {signature['output']['shape']}")
-
-
-def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> list[Prediction]:
-    """The answers for the rows of a table, and an error for each row that does not fit, in their order."""
-    errors = [Prediction(row.removeprefix("row "), None, None, reason) for row, reason in skipped]
-    return sorted([*answers, *errors], key=lambda answer: natural_key(answer.path)) if errors else list(answers)
-
-
-def as_frame(predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str) -> pd.DataFrame:
-    """Predictions as a data frame; see ``prediction_table``."""
-    import pandas as pd
-
-    columns, rows = prediction_table(predictions, task, classes, key)
-    return pd.DataFrame(rows, columns=columns)

@@ -21,7 +21,8 @@ from headstart.data.tables import preprocess as encoding
 from headstart.data.tasks import TASKS
 from headstart.export.conversion_notes import converter_versions, note_failure, noted_failure
 from headstart.export.converter import Child, staged
-from headstart.export.export_folder import FORMATS, Format, export_model, write_preprocessing
+from headstart.export.export_folder import export_model, write_preprocessing
+from headstart.export.formats import FORMATS, Format
 from headstart.export.signature_reader import read_signature
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import training_cells

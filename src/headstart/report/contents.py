@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headstart.evaluation.evaluate import Evaluation
+from headstart.evaluation.evaluation import Evaluation
 from headstart.foundation.errors import RunError, printable
 from headstart.foundation.runs.run_folder import RunFolder, read_csv, read_json, read_json_lines
 from headstart.report.places import Places

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import printable
 

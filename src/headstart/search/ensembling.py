@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.data.splits import carve_validation, make_folds
+from headstart.data.folds import make_folds
+from headstart.data.splits import carve_validation
 from headstart.evaluation.leaderboard import Row
 from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
 from headstart.models.model import Model

@@ -10,23 +10,26 @@ from typing import Any
 import numpy as np
 
 from headstart.data.dataset import SPLITS, Dataset, natural_key
-from headstart.data.splits import group_duplicates
+from headstart.data.groups import group_duplicates
 from headstart.data.tasks import TASKS
 from headstart.doctor.column_checks import check_columns
 from headstart.doctor.data_checks import check_data
 from headstart.doctor.image_checks import check_pictures
 from headstart.doctor.result_checks import check_results
-from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation
 from headstart.export.converter import Child
-from headstart.features.tables.table_features import AnyFeatures, TableFeatures, row_contents
+from headstart.features.extraction import extract
+from headstart.features.features import FeatureRows
+from headstart.features.tables.table_features import TableFeatures, row_contents
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError, TrainingError
 from headstart.foundation.progress import Progress
 from headstart.foundation.runs.run_folder import RunFolder, read_json, write_csv, write_json
 from headstart.foundation.stopwatch import Stopwatch
 from headstart.models.ensemble import Ensemble
-from headstart.models.model import Model
-from headstart.models.predictor import beside_truth
+from headstart.models.model import Model, open_store
+from headstart.models.predictions import beside_truth
 from headstart.models.signature import add_graph
 from headstart.report.document import write_report
 from headstart.search.model_choice import Choice
@@ -62,7 +65,7 @@ class Cargo:
     validation: Array
     learning: Dataset
     held_out: Dataset
-    features: list[AnyFeatures]
+    features: list[FeatureRows]
     converter: Child
     seconds_left: float
 
@@ -119,7 +122,7 @@ def _unseal(cargo: Cargo) -> None:
     """Look at the held-out test split, now that nothing is decided any more."""
     if not len(cargo.held_out):
         return
-    found = [features.of(cargo.held_out) for features in cargo.features]
+    found = [_features_of(cargo.held_out, features) for features in cargo.features]
     left_out = {i: file for features in found for file, i in zip(*features.skipped(cargo.held_out), strict=True)}
     kept = [i for i in range(len(cargo.held_out)) if i not in left_out]
     test = cargo.held_out.without(list(left_out.values()), list(left_out))
@@ -127,6 +130,13 @@ def _unseal(cargo: Cargo) -> None:
     pairs: Any = zip(cargo.features, found, strict=True)  # each of one kind
     cargo.features = [ours.plus(theirs.take(kept)) for ours, theirs in pairs]
     cargo.learning = group_duplicates(cargo.learning, cargo.features[0].thumbnails)
+
+
+def _features_of(dataset: Dataset, like: FeatureRows) -> FeatureRows:
+    """The features of other samples, made as those of the training samples were."""
+    if isinstance(like, TableFeatures):
+        return like.of(dataset)
+    return extract(dataset, like.part, open_store())
 
 
 def _check_golden(cargo: Cargo) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from headstart.export.convert_process import FORMATS, NO_COUNTERPART
 from headstart.export.converter import Child
+from headstart.export.formats import FORMATS, NO_COUNTERPART
 
 if TYPE_CHECKING:
     import keras

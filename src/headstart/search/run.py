@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.data.dataset import Dataset, Skipped, nothing_to_evaluate
+from headstart.data.dataset import Dataset, nothing_to_evaluate
 from headstart.data.readers.read import read
 from headstart.data.readers.table import cells_of
-from headstart.evaluation.evaluate import Evaluation, evaluate_predictions
-from headstart.evaluation.evaluation import Origin, origin_of
+from headstart.data.skipped import Skipped
+from headstart.evaluation.evaluate import evaluate_predictions
+from headstart.evaluation.evaluation import Evaluation, Origin, origin_of
 from headstart.evaluation.leaderboard import read_leaderboard
 from headstart.export.export_folder import Exported, export_model, formats_of
 from headstart.features.tables.table_features import row_contents
 from headstart.foundation.errors import RunError
 from headstart.foundation.runs.run_folder import RunFolder
-from headstart.models.predictor import Prediction, Predictor, as_frame, prediction_table, with_errors
+from headstart.models.predictions import Prediction, as_frame, prediction_table, with_errors
+from headstart.models.predictor import Predictor
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,14 +25,15 @@ from headstart.search.finalize import Cargo, ship
 from headstart.search.planning.budget import Budget
 from headstart.search.planning.cost_model import Speeds, pick
 from headstart.search.planning.plans import ENSEMBLED, make_trials
+from headstart.search.request import Request
 from headstart.search.run import Run
 from headstart.search.shared_features import features_of
-from headstart.search.state import Job, Request, check_same_data, first_state
+from headstart.search.state import Job, check_same_data, first_state
 from headstart.search.trial_answers import read_answers
 from headstart.search.trial_runner import attempt, predict_seconds, recall, unfinished
 from headstart.training.trials.trial import Trial, check_kind, check_task
 
-__all__ = ["Request", "resume", "search"]
+__all__ = ["resume", "search"]
 
 
 _ENSEMBLE_SECONDS = 60.0  # to weigh models, and to join, convert and check several of them in the end

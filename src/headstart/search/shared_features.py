@@ -7,11 +7,14 @@ import threading
 import time
 from dataclasses import replace
 
-from headstart.data.splits import group_duplicates, make_folds, make_split
+from headstart.data.folds import make_folds
+from headstart.data.groups import group_duplicates
+from headstart.data.splits import make_split
 from headstart.doctor.column_checks import check_columns
-from headstart.features.features import Extraction, Features, extract
+from headstart.features.extraction import extract
+from headstart.features.features import Extraction, FeatureRows, Features
 from headstart.features.part_a import PartA
-from headstart.features.tables.table_features import AnyFeatures, TableFeatures, encode_table
+from headstart.features.tables.table_features import TableFeatures, encode_table
 from headstart.foundation.errors import OutOfTimeError, TrainingError
 from headstart.models.model import Model, open_store, prepare
 from headstart.search.state import Job
@@ -26,7 +29,7 @@ _PROBE_MOST_SECONDS = 4.0
 _TELLING_ROWS = 50  # fewer say more of the start than of the speed
 
 
-def features_of(job: Job, part: PartA) -> AnyFeatures:
+def features_of(job: Job, part: PartA) -> FeatureRows:
     """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
     if part.name in job.features:
         return job.features[part.name]

@@ -13,8 +13,7 @@ import numpy as np
 from headstart.data.tasks import TASKS
 from headstart.evaluation.leaderboard import Row
 from headstart.export.converter import Child
-from headstart.features.features import Features
-from headstart.features.tables.table_features import AnyFeatures
+from headstart.features.features import FeatureRows, Features
 from headstart.foundation.errors import HeadstartError, OutOfMemoryError
 from headstart.foundation.runs.run_folder import read_json, write_csv, write_json
 from headstart.models.cross_validation import cross_validate
@@ -24,11 +23,12 @@ from headstart.search.planning.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLD
 from headstart.search.shared_features import features_of, views_of
 from headstart.search.state import Job
 from headstart.search.trial_answers import keep_answers
+from headstart.training.examples import Trained
 from headstart.training.framework_state import be_deterministic
+from headstart.training.keras_training import LEAST_BATCH
 from headstart.training.networks.networks import is_own
 from headstart.training.part_b import PartB
 from headstart.training.session import clear_session
-from headstart.training.trainer import LEAST_BATCH, Trained
 from headstart.training.trials.trial import Trial
 
 __all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
@@ -77,7 +77,7 @@ def attempt(job: Job, trial: Trial) -> None:
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, {row.measured}, {row.total_seconds:.1f} s")
 
 
-def _probe(job: Job, trial: Trial, features: AnyFeatures) -> FormatProbe:
+def _probe(job: Job, trial: Trial, features: FeatureRows) -> FormatProbe:
     """Find out while a network of the user's own is trained which formats it cannot be shipped in, and say so."""
     be_deterministic(job.state["threads"])  # before TensorFlow starts its threads for this network
     train = job.learning.indices("train")
@@ -147,7 +147,7 @@ def unfinished(job: Job, trial: Trial, status: str, reason: str) -> Row:
     return Row(trial.name, status, trial.part.name, trial.recipe.network, metric=metric, reason=reason)
 
 
-def _train(job: Job, trial: Trial, features: AnyFeatures) -> tuple[Model, Trained]:
+def _train(job: Job, trial: Trial, features: FeatureRows) -> tuple[Model, Trained]:
     """Train Part B; where the memory does not suffice, again with half the batch."""
     folder = job.folder.trial(trial.name)
     size = job.state["batch_sizes"].get(trial.name) or trial.recipe.batch_size
@@ -189,7 +189,7 @@ def _forget(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: AnyFeatures) -> Row:
+def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: FeatureRows) -> Row:
     be_deterministic(job.state["threads"])  # before anything is computed by Keras, or it is too late
     measured = job.learning.indices("validation")[:_MEASURED_ROWS]
     model.scaled_answers(features, measured)  # compiled apart from the measurement

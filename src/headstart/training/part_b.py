@@ -19,10 +19,10 @@ from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import replacing
 from headstart.training.calibration import calibrate, cross_calibrated
 from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.keras_training import Built
 from headstart.training.networks.networks import NETWORKS, Joined, build_head, join
 from headstart.training.networks.outputs import CALIBRATION, in_units, shared_out
 from headstart.training.recipe import Recipe
-from headstart.training.trainer import Built
 
 if TYPE_CHECKING:
     import keras

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.presets import AUGMENTATIONS
 
 if TYPE_CHECKING:
     import keras

@@ -7,7 +7,9 @@ import math
 import keras
 import numpy as np
 
-from headstart.data.augmentation.presets import Augmentation, augment_square, mix, random_for
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.mixup import mix
+from headstart.data.augmentation.views import augment_square, random_for
 from headstart.foundation.arrays import Array
 
 __all__ = ["RowBatches", "predict_rows"]

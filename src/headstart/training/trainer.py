@@ -12,11 +12,11 @@ from headstart.foundation.runs.run_folder import append_json_line
 from headstart.training.classical.baselines import YARDSTICKS
 from headstart.training.classical.linear_solver import Step, solve
 from headstart.training.examples import Examples, Trained, is_solved
-from headstart.training.keras_training import LEAST_BATCH, Built, KerasTraining, OnEpoch, batch_size
+from headstart.training.keras_training import Built, KerasTraining, OnEpoch
 from headstart.training.recipe import Recipe
 from headstart.training.session import gradients_released
 
-__all__ = ["LEAST_BATCH", "Built", "Examples", "Trained", "batch_size", "is_solved", "train"]
+__all__ = ["train"]
 
 
 def train(

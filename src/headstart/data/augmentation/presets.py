@@ -10,20 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from headstart.data.augmentation.augmentation import Augmentation
-from headstart.data.augmentation.mixup import check_targets, mix
-from headstart.data.augmentation.views import augment_image, augment_square, random_for
 from headstart.foundation.errors import UsageError
 
-__all__ = [
-    "AUGMENTATIONS",
-    "Augmentation",
-    "augment_image",
-    "augment_square",
-    "check_targets",
-    "find_augmentation",
-    "mix",
-    "random_for",
-]
+__all__ = ["AUGMENTATIONS", "find_augmentation"]
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": Augmentation(horizontal_flip=True),

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from headstart.data.dataset import Skipped
 from headstart.data.generator.batch_order import Passes, Schedule
 from headstart.data.generator.batch_sources import Batch, BatchSource
+from headstart.data.skipped import Skipped
 from headstart.foundation.arguments import Rule, check, is_whole
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError

@@ -11,10 +11,12 @@ from typing import NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 
-from headstart.data.augmentation.presets import Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.dataset import Dataset
 from headstart.data.generator.batch_order import Schedule
-from headstart.data.images.decode_pool import Decoded, DecodePool, Geometry, decode_array
+from headstart.data.images.decode_pool import DecodePool, decode_array
+from headstart.data.images.decode_queue import Decoded
+from headstart.data.images.geometry import Geometry
 from headstart.foundation.arrays import Array
 
 __all__ = ["ArrayBatches", "Batch", "BatchSource", "Copies", "FileBatches", "Files"]

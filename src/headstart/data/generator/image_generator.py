@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.augmentation.presets import Augmentation, check_targets, find_augmentation, mix
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.mixup import check_targets, mix
+from headstart.data.augmentation.presets import find_augmentation
 from headstart.data.dataset import Dataset
 from headstart.data.generator.batch_generator import BatchGenerator, Targets, unfit
 from headstart.data.generator.batch_order import Schedule
 from headstart.data.generator.batch_output import LABELS, Finish, make_targets
 from headstart.data.generator.batch_sources import ArrayBatches, BatchSource, Copies, FileBatches
-from headstart.data.images.decode_pool import DecodePool, Geometry
+from headstart.data.images.decode_pool import DecodePool
+from headstart.data.images.geometry import Geometry
 from headstart.data.readers.read import read
 from headstart.foundation.arguments import Rule, check, is_number, is_whole
 from headstart.foundation.arrays import Array

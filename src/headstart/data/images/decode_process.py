@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from headstart.data.augmentation.presets import Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.augmentation.transforms import Ranges
 from headstart.data.images.decoder import Decoder, thumbnail
 from headstart.data.images.frame_decoder import Frame, FrameDecoder

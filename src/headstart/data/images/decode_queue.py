@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.data.images.decode_worker import THUMBNAIL, DecodeWorker, Request
+from headstart.data.images.decode_worker import DecodeWorker, Request
+from headstart.data.images.decoder import THUMBNAIL
 
 __all__ = ["Asked", "Decoded", "Handout"]
 

@@ -15,13 +15,12 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from headstart.data.images.decode_process import ANSWER, REQUEST
-from headstart.data.images.decoder import THUMBNAIL, thumbnail
 from headstart.foundation.errors import DatasetError
 
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["THUMBNAIL", "DecodeWorker", "Request", "thumbnail"]
+__all__ = ["DecodeWorker", "Request"]
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 

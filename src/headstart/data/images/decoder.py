@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from headstart.data.augmentation.presets import Augmentation, augment_square
-from headstart.data.augmentation.views import needed_side, random_for, view_drawer
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.views import augment_square, needed_side, random_for, view_drawer
 from headstart.data.images import preprocess as pixels
 from headstart.data.images.image_cache import Squares
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headstart.data.dataset import Dataset
-from headstart.data.images.decode_pool import DecodePool, Geometry
+from headstart.data.images.decode_pool import DecodePool
 from headstart.data.images.decoder import LOOK
+from headstart.data.images.geometry import Geometry
 from headstart.data.images.preprocess import Seen
 from headstart.data.images.rendering import Rendering, is_long, render
 from headstart.data.splits import training_samples

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from headstart.data.dataset import SPLIT_NAMES, Dataset, Skipped, dataset_of_files, natural_key
+from headstart.data.dataset import SPLIT_NAMES, Dataset, dataset_of_files, natural_key
+from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 
 __all__ = ["read_folder"]

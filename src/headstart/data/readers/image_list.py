@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.targets import Target, place_of
+from headstart.data.readers.column_names import place_of
+from headstart.data.readers.targets import Target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
 from headstart.foundation.fingerprint import file_digests

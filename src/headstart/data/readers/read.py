@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.data.dataset import SPLITS, Dataset
+from headstart.data.dataset import Dataset
 from headstart.data.readers.folder import read_folder
-from headstart.data.readers.table import Known, cells_of, dataset_of_table, read_table, row_digests
-from headstart.data.readers.targets import Target, find_target
-from headstart.data.skipped import Skipped
-from headstart.data.tables.preprocess import as_numbers
-from headstart.data.tables.table import Table
-from headstart.data.tasks import infer_task, integer_labels
+from headstart.data.readers.table import Known, cells_of, dataset_of_table, row_digests
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, UsageError
 from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digests
@@ -24,9 +19,8 @@ from headstart.foundation.fingerprint import array_digest, bytes_digest, file_di
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Known", "read", "read_arrays", "read_folder", "read_table", "unlabelled", "unlabelled_rows"]
+__all__ = ["_as_levels", "read", "unlabelled", "unlabelled_rows"]
 
-_NUMBERS = ("integer", "floating", "mixed-integer-float")
 _TABLES = {".csv", ".tsv", ".txt", ".data", ".parquet", ".pq"}
 
 
@@ -68,127 +62,6 @@ def read(
         received=f"{data}" + (" (a file)" if path.is_file() else " (nothing there)" if not path.exists() else ""),
         expected="a folder with one folder per class, or a CSV or Parquet file",
         advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
-    )
-
-
-def read_arrays(
-    images: np.ndarray[Any, Any],
-    labels: np.ndarray[Any, Any] | Sequence[object],
-    *,
-    classes: Sequence[str] | None = None,
-    split: Sequence[str] | None = None,
-    task: str | None = None,
-) -> Dataset:
-    """Wrap images in memory.
-
-    Args:
-        images: ``(n, height, width)`` or ``(n, height, width, channels)`` with 1, 3 or 4 channels; uint8, or float in
-            0..1 or 0..255.
-        labels: Classes: whole numbers or strings ``(n,)``, or one-hot ``(n, classes)``. Labels of a multilabel task: other
-            0 and 1, ``(n, labels)``. Values of a regression: other numbers, ``(n,)`` or ``(n, targets)``. Samples of which
-            one is missing are listed as skipped.
-        classes: Names of the classes in the order of the label numbers; names of the labels or the targets.
-        split: ``train``, ``validation``, ``test`` or ``""`` for each sample; made later if None.
-        task: A key of ``TASKS`` to overrule what the labels say.
-
-    Raises:
-        DatasetError: Shapes do not fit one another (H109), labels are not labels (H103), are all alike (H101) or not those
-            of the task (H102).
-
-    Example:
-        >>> images = np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
-        >>> dataset = read_arrays(images, [[1, 0], [1, 1], [0, 0], [0, 1]], classes=["sea", "sun"])
-        >>> dataset.task, dataset.label_texts()
-        ('multilabel', ['sea', 'sea;sun', '', 'sun'])
-    """
-    images = _as_levels(np.asarray(images))
-    labels = _plain(np.asarray(labels))
-    splits = ("",) * labels.size if split is None else tuple(split)
-    if (
-        images.ndim not in (3, 4)
-        or labels.shape[:1] != images.shape[:1]
-        or (split is not None and len(splits) != len(images))
-        or not set(splits) <= {*SPLITS, ""}
-    ):
-        told = "" if split is None else f", {len(splits)} splits of {', '.join(sorted(set(splits)))}"
-        raise _unfit(f"images of shape {images.shape}, labels of shape {labels.shape}{told}")
-    found = (_amounts if _are_amounts(labels, task) else _classes)(labels, classes, task)
-    missed = np.setdiff1d(np.arange(len(labels)), found.kept)
-    return Dataset(
-        name="arrays",
-        task=found.task,
-        task_reason=found.reason,
-        classes=found.classes,
-        paths=tuple(f"[{i}]" for i in found.kept),
-        labels=found.labels,
-        digests=tuple(array_digest(images[i]) for i in found.kept),
-        split=tuple(splits[i] for i in found.kept),
-        skipped=tuple(Skipped(f"[{i}]", row.reason) for i, row in zip(missed, found.skipped, strict=True)),
-        arrays=images[found.kept] if len(missed) else images,
-    )
-
-
-def _plain(labels: Array) -> Array:
-    """Labels without an axis of one; numbers among objects, with gaps say, as floats."""
-    from pandas.api.types import infer_dtype
-
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.dtype.kind == "O" and infer_dtype(labels.ravel(), skipna=True) in _NUMBERS:
-        values = as_numbers(labels.ravel()).reshape(labels.shape)
-        return labels if (np.abs(values) >= 2**53).any() else values
-    return labels
-
-
-def _are_amounts(labels: Array, task: str | None) -> bool:
-    """Whether the columns of an array are labels of a multilabel task or values of a regression, and no classes."""
-    if labels.dtype.kind not in "biuf" or labels.ndim not in (1, 2) or task in ("binary", "multiclass"):
-        return False
-    if task in ("multilabel", "regression"):
-        return True
-    there = labels[np.isfinite(labels.reshape(len(labels), -1)).all(axis=1)]
-    if labels.ndim == 1:
-        return bool((there != np.rint(there)).any())
-    return not (np.isin(there, (0, 1)).all() and (there.sum(axis=1) == 1).all())
-
-
-def _amounts(labels: Array, names: Sequence[str] | None, task: str | None) -> Target:
-    """Labels and values, each a column of the array."""
-    columns = tuple(labels.reshape(len(labels), -1).astype(np.float64).T)
-    _check_names(names, len(columns), "columns")
-    names = names or ([str(i) for i in range(len(columns))] if len(columns) > 1 else ["target"])
-    return find_target(Table(tuple(names), columns), names, task=task)
-
-
-def _classes(labels: Array, classes: Sequence[str] | None, task: str | None) -> Target:
-    """Classes by number, by name or one-hot."""
-    import pandas as pd
-
-    is_there = np.isfinite(labels) if labels.dtype.kind == "f" else ~pd.isna(labels)
-    kept = np.flatnonzero(is_there.reshape(len(labels), -1).all(axis=1))
-    there = labels[kept]
-    is_whole = there.ndim == 1 and there.dtype.kind == "f" and bool((there == np.rint(there)).all())
-    numbers, names = integer_labels(there.astype(np.int64) if is_whole else there)
-    if classes is not None and there.dtype.kind in "SUO" and set(names) <= set(classes):  # text names its class itself
-        numbers = np.array([list(classes).index(name) for name in names], np.int64)[numbers]
-        names = tuple(classes)
-    _check_names(classes, len(names), "classes")
-    chosen, reason = infer_task(classes or names, task)
-    skipped = [Skipped(f"[{i}]", "it has no label") for i in np.setdiff1d(np.arange(len(labels)), kept)]
-    return Target((), chosen, reason, tuple(classes or names), numbers, kept, skipped)
-
-
-def _check_names(names: Sequence[str] | None, number: int, what: str) -> None:
-    if names is not None and not len(set(names)) == len(names) == number:
-        raise _unfit(f"labels of {number} {what}, and {len(names)} names: {', '.join(names[:5])}")
-
-
-def _unfit(received: str) -> DatasetError:
-    return DatasetError(
-        "H109",
-        "images and labels do not fit together",
-        received=received,
-        expected=f"images (n, height, width[, channels]), n labels, a name a class, splits of {', '.join(SPLITS)}",
-        advice="check the first axis of each",
     )
 
 

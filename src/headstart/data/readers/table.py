@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headstart.data.dataset import SPLIT_NAMES, Dataset
+from headstart.data.readers.column_names import column_of, columns_of, listed, no_column, place_of
 from headstart.data.readers.image_list import Labelled, find_images, missing_images
-from headstart.data.readers.labels import NumberFormats, listed, no_column
-from headstart.data.readers.targets import Target, find_target, place_of
+from headstart.data.readers.target_column import NumberFormats
+from headstart.data.readers.targets import Target, find_target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.dates import are_dates
 from headstart.data.tables.name_hints import is_id_name, is_measurement_name
@@ -30,9 +30,10 @@ from headstart.foundation.fingerprint import bytes_digest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Known", "cells_of", "column_of", "columns_of", "dataset_of_table", "read_table", "row_digests"]
+__all__ = ["Known", "cells_of", "dataset_of_table", "read_table", "row_digests"]
 
 _LEAST_FOR_ID = 20  # rows
+
 _OF_DATES = 0.95  # share of different texts that make dates of a column
 
 
@@ -97,29 +98,6 @@ def read_table(
         ('binary', [0, 1, 0, 1, 0, 1])
     """
     return dataset_of_table(table, target=columns_of(target), image=column_of(image), group=column_of(group), task=task)
-
-
-def columns_of(asked: object) -> str | list[str] | None:
-    """Columns as a user of Python names them, by one name or position or several, as the command line does.
-
-    Raises:
-        DatasetError: That is neither (H108).
-    """
-    if isinstance(asked, str | Integral) or asked is None:
-        return column_of(asked)
-    names = [column_of(one) for one in asked] if isinstance(asked, Iterable) else []
-    if not names or None in names:
-        raise no_column(f"{type(asked).__name__} {printable(asked)[:80]}")
-    return [name for name in names if name is not None]
-
-
-def column_of(asked: object) -> str | None:
-    """The same of a single column."""
-    if asked is None or isinstance(asked, str):
-        return asked
-    if isinstance(asked, Integral):
-        return str(int(asked))
-    raise no_column(f"{type(asked).__name__} {printable(asked)[:80]}")
 
 
 def dataset_of_table(

@@ -22,7 +22,7 @@ from headstart.foundation.errors import DatasetError
 if TYPE_CHECKING:
     from headstart.data.tables.table import Table
 
-__all__ = ["Note", "learn_encoding"]
+__all__ = ["learn_encoding"]
 
 _LEAST_FOR_ID, _UNIQUE = 20, 0.95
 _ROWS_A_VALUE = 5

@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.dataset import Dataset, Skipped
+from headstart.data.dataset import Dataset
+from headstart.data.skipped import Skipped
 from headstart.data.tables.preprocess import code_sizes, encode_typed, read_cells, typed
 from headstart.data.tables.table import Table
-from headstart.features.features import Features
 from headstart.features.part_a import PartA
-from headstart.features.tables.table_encoder import Note, learn_encoding
+from headstart.features.tables.column import Note
+from headstart.features.tables.table_encoder import learn_encoding
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import bytes_digest
 
-__all__ = ["AnyFeatures", "TableFeatures", "cells_to_read", "encode_table", "row_contents", "training_cells"]
+__all__ = ["TableFeatures", "cells_to_read", "encode_table", "row_contents", "training_cells"]
 
 
 @dataclass
 class TableFeatures:
-    """What the encoder made of a table. It answers to what ``Features`` does, and no row of it can fail.
+    """Rows of features that the encoder made of a table, in memory; see ``FeatureRows``. Every row can be encoded.
 
     Attributes:
         part: The Part A of tables.
@@ -79,12 +80,9 @@ class TableFeatures:
         """The samples by an encoder that is learned anew, on the training split that they have now."""
         return encode_table(dataset, self.part)
 
-    def skipped(self, _dataset: Dataset) -> tuple[list[Skipped], list[int]]:
+    def skipped(self, dataset: Dataset) -> tuple[list[Skipped], list[int]]:  # noqa: ARG002 - see FeatureRows
         """Nothing: every row can be encoded."""
         return [], []
-
-
-AnyFeatures = Features | TableFeatures
 
 
 def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 
 from headstart.data.dataset import SPLITS
-from headstart.export.convert_process import TENSORRT_NOTE, tensorrt_command
+from headstart.export.formats import TENSORRT_NOTE, tensorrt_command
 from headstart.report.contents import Contents, mapping, number, text
 from headstart.report.formatting import count, duration, plural
 from headstart.report.page import Markup, escape, folded, note, paragraph, table

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from headstart.evaluation.evaluate import Classification, MultiLabel, Regression, wilson_interval
+from headstart.evaluation.classification import Classification
+from headstart.evaluation.intervals import wilson_interval
+from headstart.evaluation.multilabel import MultiLabel
 from headstart.evaluation.plots.classification import draw_confusion, draw_label_confusions, most_mistaken
 from headstart.evaluation.plots.regression import draw_residuals, draw_scatter
+from headstart.evaluation.regression import Regression
 from headstart.report.contents import Contents, mapping, number, text
 from headstart.report.formatting import count, decimal, interval, measured, percent, plural
 from headstart.report.page import Markup, escape, figure, folded, note, paragraph, table

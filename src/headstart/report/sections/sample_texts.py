@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headstart.evaluation.evaluate import Classification, Evaluation, MultiLabel
+from headstart.evaluation.classification import Classification
+from headstart.evaluation.evaluation import Evaluation
+from headstart.evaluation.multilabel import MultiLabel
 from headstart.foundation.arrays import Array
 from headstart.report.formatting import measured, percent
 

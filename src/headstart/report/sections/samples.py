@@ -7,9 +7,10 @@ import io
 from pathlib import Path, PurePath
 from typing import Any
 
-from headstart.data.images.decode_pool import DecodePool, Geometry
+from headstart.data.images.decode_pool import DecodePool
+from headstart.data.images.geometry import Geometry
 from headstart.data.images.rendering import Rendering
-from headstart.evaluation.evaluate import Evaluation
+from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.hard_samples import most_unsure, most_wrong
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.machine import usable_cores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from headstart.evaluation.evaluate import wilson_interval
+from headstart.evaluation.intervals import wilson_interval
 from headstart.evaluation.plots.trials import TrialPoint, draw_leaderboard, draw_loss
 from headstart.report.contents import Contents, Trial, mapping, text
 from headstart.report.formatting import count, decimal, duration, interval, percent, plural

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from headstart.evaluation.evaluate import Headline, wilson_interval
+from headstart.evaluation.evaluation import Headline
+from headstart.evaluation.intervals import wilson_interval
 from headstart.report.contents import Contents, mapping, number, text, val_metric
 from headstart.report.formatting import decimal, interval, measured, percent, plural
 from headstart.report.page import Markup, escape

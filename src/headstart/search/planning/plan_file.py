@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from headstart.data.augmentation.presets import Augmentation, find_augmentation
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.presets import find_augmentation
 from headstart.features.part_a import PIXELS
 from headstart.foundation.errors import HeadstartError, UsageError
 from headstart.training.networks.networks import NETWORKS

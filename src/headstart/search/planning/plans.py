@@ -22,7 +22,6 @@ __all__ = [
     "SMALL_TABLE_FOLDS",
     "TABLE_PLANS",
     "VALUE_PLANS",
-    "Entry",
     "make_trial",
     "make_trials",
 ]

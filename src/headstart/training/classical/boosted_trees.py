@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.export.tree_arrays import LINKS, Trees, softmax
+from headstart.export.tree_arrays import Trees, softmax
 from headstart.foundation.arrays import Array
 from headstart.foundation.machine import usable_cores
 
-__all__ = ["LINKS", "Trees", "fit_trees"]
+__all__ = ["fit_trees"]
 
 _RATE, _GENTLE_RATE = 0.1, 0.05
 _SMALL = 2000  # rows below which the gentle rate is tried as well

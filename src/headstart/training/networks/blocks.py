@@ -11,7 +11,7 @@ from headstart.training.networks.layer_options import check_choices, check_room,
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["cnn", "conv_block", "dense_block", "dnn", "parse_regularizer"]
+__all__ = ["cnn", "conv_block", "dense_block", "dnn"]
 
 # A share of 0.1 of the newest batch: with the usual 0.01 the statistics of a short training still remember their start,
 # and the first epochs are judged by numbers that are not the network's.

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
-from headstart.data.augmentation.presets import AUGMENTATIONS, Augmentation
+from headstart.data.augmentation.augmentation import Augmentation
+from headstart.data.augmentation.presets import AUGMENTATIONS
 from headstart.data.tasks import TASKS
 from headstart.features.backbones.backbones import find_backbone
 from headstart.features.part_a import PIXELS, POOLINGS, TABLE

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.data.dataset import Dataset, Skipped
+from headstart.data.dataset import Dataset
 from headstart.data.generator.batch_generator import Targets
 from headstart.data.generator.image_data.arguments import rejected
 from headstart.data.generator.image_data.sources import CLASS_MODES, Numbers, Samples, Source, targets_of, without_strangers
 from headstart.data.readers.read import unlabelled
+from headstart.data.skipped import Skipped
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import printable
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.data.dataset import Skipped
 from headstart.data.generator.batch_generator import Targets
 from headstart.data.generator.image_data.arguments import rejected, shape_of
-from headstart.data.images.decode_pool import DecodePool, Geometry
+from headstart.data.images.decode_pool import DecodePool
+from headstart.data.images.geometry import Geometry
 from headstart.data.readers.folder import read_folder
+from headstart.data.skipped import Skipped
 from headstart.data.tasks import integer_labels
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, printable
