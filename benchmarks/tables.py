@@ -39,7 +39,8 @@ from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.evaluation import Evaluation
 from headstart.features.features import FeatureRows
 from headstart.models.ensemble import mixing_weights
-from headstart.models.model import Model, gather
+from headstart.models.fitting import gather
+from headstart.models.model import Model
 from headstart.search.planning.plans import SMALL_TABLE, make_trials
 
 _CLI = "from headstart.cli import main; main()"

@@ -18,7 +18,7 @@ from headstart.foundation.cache.cache_contents import clear, parts, prune
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import HeadstartError
 from headstart.foundation.fingerprint import settings_digest
-from headstart.models.model import open_store
+from headstart.models.fitting import open_store
 
 Call = Callable[..., tuple[int, str, str]]
 

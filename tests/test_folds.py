@@ -21,7 +21,8 @@ from headstart.features.features import FeatureRows
 from headstart.foundation.progress import Silent
 from headstart.models import cross_validation as folds
 from headstart.models.cross_validation import OUT_OF_FOLD, FoldScores, cross_validate
-from headstart.models.model import Model, gather
+from headstart.models.fitting import gather
+from headstart.models.model import Model
 from headstart.training.examples import Trained
 from headstart.training.trials.trial import Trial, parse_trial
 

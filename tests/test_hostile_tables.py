@@ -24,7 +24,7 @@ from headstart.data.splits import make_split
 from headstart.data.tables.table import Table, read_cells
 from headstart.features.part_a import PartA
 from headstart.foundation.errors import DatasetError, HeadstartError
-from headstart.models.model import gather
+from headstart.models.fitting import gather
 from headstart.training.trials.trial import parse_trial
 from hostile import HostileTable, hostile_table, hostile_tables
 

@@ -16,11 +16,12 @@ from sklearn import metrics as sk
 
 from headstart.evaluation.classification import Classification
 from headstart.evaluation.evaluate import evaluate_predictions
-from headstart.evaluation.evaluation import Evaluation, origin_of
+from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.hard_samples import most_unsure, most_wrong
 from headstart.evaluation.intervals import bootstrap_interval, wilson_interval
 from headstart.evaluation.multilabel import MultiLabel
 from headstart.evaluation.regression import Regression
+from headstart.models.scoring import origin_of
 
 NAMES = ("a", "b", "c", "d", "e")
 

@@ -20,7 +20,8 @@ from headstart.features import engines
 from headstart.features.backbones.backbones import BACKBONES, Backbone
 from headstart.features.extraction import extract
 from headstart.foundation.errors import BackboneError, RunError, TrainingError, UsageError
-from headstart.models.model import Model, open_store
+from headstart.models.fitting import open_store
+from headstart.models.model import Model
 from headstart.training.schedules import SCHEDULES
 from headstart.training.trials.trial import Trial
 

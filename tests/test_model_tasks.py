@@ -25,7 +25,8 @@ from headstart.evaluation.classification import Classification
 from headstart.evaluation.multilabel import MultiLabel
 from headstart.evaluation.regression import Regression
 from headstart.foundation.errors import DatasetError, UsageError
-from headstart.models.model import Model, gather
+from headstart.models.fitting import gather
+from headstart.models.model import Model
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.data.dataset import SPLITS
 from headstart.data.skipped import Skipped
 from headstart.foundation.arrays import Array
 
-__all__ = ["Evaluation", "Headline", "Origin", "check_names", "check_thresholds", "count_groups", "finite", "origin_of"]
+__all__ = ["Evaluation", "Headline", "check_names", "check_thresholds", "count_groups", "finite"]
 
 
 class Headline(NamedTuple):
@@ -32,57 +29,6 @@ class Headline(NamedTuple):
     value: float | None
     interval: tuple[float, float] | None
     baseline: float | None
-
-
-class Origin(NamedTuple):
-    """Where the samples of an evaluation come from.
-
-    Attributes:
-        split: The split of the fit, ``test`` for new ones.
-        num_seen: How many are equal to samples that the model was fitted on or chosen by.
-        is_look: Whether they are those of the fit's test split.
-    """
-
-    split: str
-    num_seen: int
-    is_look: bool
-
-
-def origin_of(contents: Sequence[str], fitted: Iterable[tuple[str, str]], *, are_rows: bool) -> Origin:
-    """Tell where samples come from, by what equals them among those of a fit.
-
-    One image that is known is a copy. Rows of a table may be equal by chance: they come from a split only where most of them
-    lie in a single split, and a tenth at least in this one; and where most rows of the fit recur, that says nothing.
-
-    Args:
-        contents: The digest of each sample.
-        fitted: The digest and the split of each sample of the fit.
-        are_rows: They are rows of a table.
-
-    Example:
-        >>> known = [("a", "train"), ("b", "test"), ("c", "validation")]
-        >>> origin_of("axyz", known, are_rows=False)
-        Origin(split='train', num_seen=1, is_look=False)
-        >>> origin_of("axyz", known, are_rows=True), origin_of("bbx", known, are_rows=True).is_look
-        (Origin(split='test', num_seen=1, is_look=False), True)
-    """
-    splits_of: dict[str, set[str]] = defaultdict(set)
-    num_fitted = 0
-    for digest, split in fitted:
-        splits_of[digest].add(split)
-        num_fitted += 1
-    found = [splits_of.get(content, set()) for content in contents]
-    num_seen = sum(bool(splits & {"train", "validation"}) for splits in found)
-    if not are_rows:
-        counts = Counter(split for splits in found for split in splits)
-        split = next((name for name in SPLITS if counts[name]), "test")
-        return Origin(split, num_seen, counts["test"] > 0)
-    recur = 2 * len(splits_of) < num_fitted
-    counts = Counter() if recur else Counter(next(iter(splits)) for splits in found if len(splits) == 1)
-    if 2 * counts.total() <= len(found):
-        return Origin("test", num_seen, is_look=False)
-    split = next(name for name in SPLITS if counts[name] >= counts.total() / 10)
-    return Origin(split, num_seen, 2 * counts["test"] > len(found))
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -13,36 +13,24 @@ import numpy as np
 
 from headstart.data.augmentation.presets import find_augmentation
 from headstart.data.dataset import Dataset, nothing_to_evaluate
-from headstart.data.groups import group_duplicates
-from headstart.data.images.rendering import Rendering
-from headstart.data.images.survey import survey
 from headstart.data.readers.read import read, unlabelled, unlabelled_rows
 from headstart.data.readers.table import Known
 from headstart.data.readers.target_column import NumberFormats
-from headstart.data.splits import make_split
-from headstart.data.tables.preprocess import code_sizes
-from headstart.data.target_scaling import Scaling
-from headstart.evaluation.evaluate import evaluate_predictions
-from headstart.evaluation.evaluation import Evaluation, origin_of
+from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.thresholds import best_thresholds, has_thresholds
-from headstart.export.export_folder import Exported, export_model, write_preprocessing
+from headstart.export.export_folder import Exported, export_model
 from headstart.export.formats import FORMATS
-from headstart.export.signature_reader import read_signature, thresholds_of
 from headstart.features.extraction import extract
-from headstart.features.feature_store import Store
 from headstart.features.features import Extraction, FeatureRows, Features, Views
-from headstart.features.part_a import PIXELS, TABLE, PartA
-from headstart.features.tables.table_features import TableFeatures, encode_table, row_contents
+from headstart.features.part_a import PartA
+from headstart.features.tables.table_features import TableFeatures
 from headstart.foundation.arrays import Array
-from headstart.foundation.cache.cache_contents import prune_at_first_use
-from headstart.foundation.cache.cache_folder import private_folder
-from headstart.foundation.errors import RunError, TrainingError
-from headstart.foundation.fingerprint import file_digest
-from headstart.foundation.runs.file_reading import held_to, reading, unreadable
-from headstart.foundation.runs.run_folder import RunFolder, read_json_lines, replacing, write_bytes, write_csv, write_json
-from headstart.foundation.runs.schema import LOADABLE
+from headstart.foundation.errors import TrainingError
+from headstart.foundation.runs.run_folder import RunFolder, read_json_lines, replacing, write_csv
+from headstart.models.fitting import gather, open_store
+from headstart.models.saved_model import copy_saved_model, read_saved_model
+from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, score
 from headstart.models.signature import Signed, sign
-from headstart.training.classical.baselines import YARDSTICKS
 from headstart.training.examples import Examples, Trained
 from headstart.training.framework_state import be_deterministic
 from headstart.training.networks.networks import adopt
@@ -50,14 +38,14 @@ from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
 from headstart.training.trainer import train
 from headstart.training.trials.settings import check_settings
-from headstart.training.trials.trial import Trial, check_kind, check_task, check_trial, parse_trial
+from headstart.training.trials.trial import Trial, check_kind, check_task, check_trial, trial_of
 from headstart.training.trials.unused_settings import check_used
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["Model", "gather", "open_store", "prepare"]
+__all__ = ["Model"]
 
 
 class Model:
@@ -90,9 +78,7 @@ class Model:
         side: int = 0,
         weights: str | os.PathLike[str] | None = None,
     ) -> None:
-        pooled = [] if backbone in (PIXELS, TABLE) else [pooling]
-        words = [backbone, stage, *pooled, f"{side}px" if side else "", adopt(head)]
-        trial = parse_trial("-".join(word for word in words if word), weights=Path(weights) if weights else None)
+        trial = trial_of(backbone, adopt(head), pooling=pooling, stage=stage, side=side, weights=weights)
         self.part: PartA = trial.part
         self.recipe: Recipe = trial.recipe
         self.trained: Trained | None = None
@@ -303,38 +289,27 @@ class Model:
             DatasetError: No sample of the model's classes can be read, or a loaded model is given no data (H110).
         """
         _, fitted = self._fitted()
-        if data is None:
-            if not len(fitted):
-                raise nothing_to_evaluate("a model that was loaded, which brings no samples", fitted.classes)
+        if data is not None:
+            chosen = samples_to_score(data, self._known(), are_rows=self.part.is_table)
+        elif len(fitted):
             chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
         else:
-            dataset = data if isinstance(data, Dataset) else read(data, known=self._known())
-            if (dataset.table is not None) != self.part.is_table:
-                raise nothing_to_evaluate(f"{dataset.name}, which holds {dataset.sample_noun}s", fitted.classes)
-            dataset = dataset.relabelled(fitted.classes, fitted.task)
-            chosen = dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
+            raise nothing_to_evaluate("a model that was loaded, which brings no samples", fitted.classes)
         features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
-        if not len(usable):
-            raise nothing_to_evaluate(chosen.name, fitted.classes)
-        answers = self.answers([features], usable)
         if data is None and chosen.split[0] == "validation" and self._held_out is not None:
             answers = self._held_out
-        evaluation = evaluate_predictions(
-            fitted.task,
-            fitted.classes,
-            chosen.labels[usable],
-            answers,
-            split=chosen.split[0] or "test",
-            thresholds=self.thresholds,
-            groups=chosen.group_numbers(usable),
-        )
-        evaluation = replace(evaluation, skipped=(*chosen.skipped, *features.skipped(chosen)[0]))
-        if data is None:
-            return evaluation
-        contents = self._contents(chosen)
-        origin = origin_of([contents[i] for i in usable], self._fitted_contents(), are_rows=self.part.is_table)
-        return replace(evaluation, split=origin.split, num_seen=origin.num_seen)
+        else:
+            answers = self.answers([features], usable) if len(usable) else np.zeros((0, fitted.num_classes))
+
+        def origin(positions: Sequence[int]) -> Origin:
+            if data is None:
+                return Origin(chosen.split[0], 0, is_look=False)
+            contents = contents_of(chosen, self.encoding)
+            return origin_of([contents[i] for i in positions], self._fitted_contents(), are_rows=self.part.is_table)
+
+        found = dict(zip(usable.tolist(), answers, strict=True))
+        return score(chosen, found, features.skipped(chosen)[0], origin, self.thresholds)
 
     def predict(self, samples: str | os.PathLike[str] | Sequence[str] | Array | pd.DataFrame) -> pd.DataFrame:
         """A table ``path, predicted, p_<class>…`` for image files, or for arrays ``(n, height, width[, channels])``.
@@ -364,17 +339,11 @@ class Model:
         listed = with_errors(predictions, dataset.skipped) if self.part.is_table else predictions
         return as_frame(listed, fitted.task, fitted.classes, dataset.key)
 
-    def _contents(self, dataset: Dataset) -> Sequence[str]:
-        """What tells a sample from others."""
-        if dataset.table is None or self.encoding is None:
-            return dataset.digests
-        return row_contents(dataset.table, self.encoding)
-
     def _fitted_contents(self) -> list[tuple[str, str]]:
         """What tells a sample from others, and its split, of all that the model was fitted with."""
         _, fitted = self._fitted()
         if self._source is None:
-            return list(zip(self._contents(fitted), fitted.split, strict=True))
+            return list(zip(contents_of(fitted, self.encoding), fitted.split, strict=True))
         path = self._source / "contents.csv"
         rows = RunFolder(self._source).rows(path.name) if path.exists() else []
         return [(row["digest"], row["split"]) for row in rows]
@@ -402,17 +371,11 @@ class Model:
         write_csv(Path(folder) / "contents.csv", ["digest", "split"], self._fitted_contents())
 
     def write(self, out: Path) -> None:
-        """The same without contents.csv; a run has its own, of the samples of all splits."""
+        """Write all that ``save`` writes but contents.csv; a run has its own, of the samples of all splits."""
         _, dataset = self._fitted()
         part_b = self.part_b
         if self._source is not None:
-            RunFolder(self._source).check(part_b.file, "golden.npz")
-            signature = read_signature(self._source)
-            for name in (part_b.file, "golden.npz"):
-                write_bytes(out / name, (self._source / name).read_bytes())
-            write_preprocessing(out, signature)
-            signature["digests"]["preprocess.py"] = file_digest(out / "preprocess.py")
-            write_json(out / "signature.json", signature)
+            copy_saved_model(self._source, part_b.file, out)
             return
         if part_b.is_yardstick:
             part_b.save(out)
@@ -434,56 +397,11 @@ class Model:
             RunError: There is no saved model, or none that can be read (H502), it was changed after it was signed (H506),
                 Part A has other weights than it was made with (H507), or it is an ensemble (H514).
         """
-        path = Path(folder)
-        signature = held_to(path / "signature.json", read_signature(path), LOADABLE)
-        if "members" in signature["part_b"]:
-            raise RunError(
-                "H514",
-                "an ensemble is not taken apart again",
-                received=f"{path}: {len(signature['part_b']['members'])} models in one",
-                expected="the model of a single trial",
-                advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
-            )
-        file = path / ("model.npz" if signature["part_b"]["network"] in YARDSTICKS else "model.keras")
-        if not file.is_file():
-            raise unreadable(file, "missing")
-        RunFolder(path).check(file.name)
-        made, part_b = signature["part_a"], signature["part_b"]
-        cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
-        options, num_samples = part_b.get("options", {}), part_b.get("num_samples", 1)
-        check_settings(part_b["network"], {"options": options})
-        model = cls(made["backbone"], part_b["network"], weights=weights, **cut)
-        if not model.part.is_table:
-            with reading(path / "signature.json"):
-                model.part = replace(model.part, rendering=Rendering.from_json(made))
-        signed = made["weights"]
-        is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
-        if model.part.weights_digest() != signed and not (is_published and weights is None):
-            raise RunError(
-                "H507",
-                "Part A has other weights than the model was made with",
-                received=f"{model.part.name}: {weights or 'the published weights'}",
-                expected="the weights file that fit was given",
-                advice='name it: hs.Model.load(folder, weights="FILE")',
-            )
-        labels = tuple(signature["labels"])
-        model.recipe = replace(model.recipe, options=options)
-        scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
-        nothing = np.zeros(0, np.int64)
-        dataset = Dataset("saved", signature["task"], "saved", labels, (), nothing, (), (), scaling=scaling)
-        targets, columns, aside = (tuple(signature.get(key, ())) for key in ("target", "table_columns", "set_aside"))
-        formats, group = signature.get("target_formats", {}), str(signature.get("group", ""))
-        told = {"columns": columns, "set_aside": aside, "target_formats": formats, "group_column": group}
-        model.dataset = replace(dataset, target_columns=targets, **told)
-        model.encoding = signature.get("encoding")
-        model.thresholds = thresholds_of(signature)
-        sizes = code_sizes(model.encoding) if model.encoding else []
-        shape = signature["input"]["shape"][1:]
-        with reading(file):
-            model._part_b = PartB(model.part, model.recipe, model.dataset, shape, num_samples, sizes)
-            weights_of_b = model._part_b.load(file)
-        model._source = path
-        model.trained = Trained(model.recipe, weights_of_b, float("nan"), float("nan"), 0, 0.0)
+        saved = read_saved_model(Path(folder), weights)
+        model = cls.of(saved.trial)
+        model.dataset, model.encoding, model.thresholds = saved.dataset, saved.encoding, saved.thresholds
+        model._part_b, model._source = saved.part_b, Path(folder)
+        model.trained = Trained(model.recipe, saved.weights, float("nan"), float("nan"), 0, 0.0)
         return model
 
     def export(self, *formats: str, out: str | os.PathLike[str]) -> list[Exported]:
@@ -514,30 +432,3 @@ def _is_optimizer(optimizer: object) -> bool:
     import keras
 
     return isinstance(optimizer, keras.optimizers.Optimizer)
-
-
-def open_store() -> Store:
-    """The feature store in the cache folder, which is pruned to its bound before it is first opened."""
-    folder = private_folder("features")
-    prune_at_first_use(folder.parent)
-    return Store(folder)
-
-
-def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, FeatureRows]:
-    """The data set with its split decided, and a row for every sample of it."""
-    if part.is_table:
-        dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
-        return dataset, encode_table(dataset, part)
-    part = replace(part, rendering=survey(dataset, validation=validation, seed=seed).rendering)
-    return prepare(dataset, extract(dataset, part, open_store()), validation=validation, seed=seed)
-
-
-def prepare(dataset: Dataset, features: Features, *, validation: float, seed: int) -> tuple[Dataset, Features]:
-    """Leave out what gave no row, group copies, and decide the split."""
-    skipped, positions = features.skipped(dataset)
-    if positions:
-        gone = set(positions)
-        features = features.take([i for i in range(len(dataset)) if i not in gone])
-        dataset = dataset.without(skipped, positions)
-    grouped = group_duplicates(dataset, features.thumbnails)
-    return make_split(grouped, validation=validation, seed=seed), features

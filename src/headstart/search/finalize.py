@@ -28,7 +28,8 @@ from headstart.foundation.progress import Progress
 from headstart.foundation.runs.run_folder import RunFolder, read_json, write_csv, write_json
 from headstart.foundation.stopwatch import Stopwatch
 from headstart.models.ensemble import Ensemble
-from headstart.models.model import Model, open_store
+from headstart.models.fitting import open_store
+from headstart.models.model import Model
 from headstart.models.predictions import beside_truth
 from headstart.models.signature import add_graph
 from headstart.report.document import write_report

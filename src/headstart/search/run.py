@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from headstart.data.dataset import Dataset, nothing_to_evaluate
-from headstart.data.readers.read import read
+from headstart.data.dataset import Dataset
 from headstart.data.readers.table import cells_of
 from headstart.data.skipped import Skipped
-from headstart.evaluation.evaluate import evaluate_predictions
-from headstart.evaluation.evaluation import Evaluation, Origin, origin_of
+from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.leaderboard import read_leaderboard
 from headstart.export.export_folder import Exported, export_model, formats_of
-from headstart.features.tables.table_features import row_contents
 from headstart.foundation.errors import RunError
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.predictions import Prediction, as_frame, prediction_table, with_errors
 from headstart.models.predictor import Predictor
+from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,29 +88,16 @@ class Run:
         predictor = self.predictor()
         state = self.folder.state
         known = predictor.known(state.get("targets", ()), state.get("image"))
-        dataset = data if isinstance(data, Dataset) else read(data, known=known)
-        if (dataset.table is None) != (predictor.encoding is None):
-            raise nothing_to_evaluate(f"{dataset.name}, which holds {dataset.sample_noun}s", predictor.classes)
-        dataset = dataset.relabelled(predictor.classes, predictor.task)
-        if "test" in dataset.split:
-            dataset = dataset.take(dataset.indices("test"))
+        dataset = samples_to_score(data, known, are_rows=predictor.encoding is not None)
         answers = predictor.answer(dataset)
         found = {i: answer.answers for i, answer in enumerate(answers) if answer.answers is not None}
-        usable = list(found)
-        if not usable:
-            raise nothing_to_evaluate(dataset.name, predictor.classes)
         unread = [Skipped(dataset.paths[i], answer.error) for i, answer in enumerate(answers) if answer.error]
-        origin = self._origin(_contents(dataset, predictor, usable), are_rows=dataset.table is not None)
-        evaluation = evaluate_predictions(
-            predictor.task,
-            dataset.classes,
-            dataset.labels[usable],
-            np.stack(list(found.values())),
-            split=origin.split,
-            thresholds=predictor.thresholds,
-            groups=dataset.group_numbers(np.array(usable)),
-        )
-        return replace(evaluation, skipped=(*dataset.skipped, *unread), num_seen=origin.num_seen)
+
+        def origin(positions: Sequence[int]) -> Origin:
+            contents = contents_of(dataset, predictor.encoding)
+            return self._origin([contents[i] for i in positions], are_rows=dataset.table is not None)
+
+        return score(dataset, found, unread, origin, predictor.thresholds)
 
     def predict(self, samples: Any) -> pd.DataFrame:
         """A table ``path, predicted, p_<class>…`` in the order given; a file that cannot be read has an ``error``.
@@ -178,14 +160,6 @@ class Run:
         if origin.is_look:
             self.folder.count_look()
         return origin
-
-
-def _contents(dataset: Dataset, predictor: Predictor, usable: Sequence[int]) -> list[str]:
-    """What tells a sample from others, as ``contents.csv`` has it."""
-    if dataset.table is None or predictor.encoding is None:
-        return [dataset.digests[i] for i in usable]
-    contents = row_contents(dataset.table, predictor.encoding)
-    return [contents[i] for i in usable]
 
 
 def _answered(predictor: Predictor, path: str, *, is_one_of_many: bool) -> list[Prediction]:

@@ -16,7 +16,8 @@ from headstart.features.features import Extraction, FeatureRows, Features
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import TableFeatures, encode_table
 from headstart.foundation.errors import OutOfTimeError, TrainingError
-from headstart.models.model import Model, open_store, prepare
+from headstart.models.fitting import open_store, prepare
+from headstart.models.model import Model
 from headstart.search.state import Job
 from headstart.training.framework_state import be_deterministic
 from headstart.training.trials.trial import Trial

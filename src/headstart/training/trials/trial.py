@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from headstart.training.networks.networks import NETWORKS, find_network
 from headstart.training.recipe import Recipe
 from headstart.training.schedules import SCHEDULES, default_schedule
 
-__all__ = ["Trial", "check_kind", "check_task", "check_trial", "parse_trial"]
+__all__ = ["Trial", "check_kind", "check_task", "check_trial", "parse_trial", "trial_of"]
 
 _BACKBONE = "efficientnet_lite0"
 _POOLING = "grid2"  # on photographs it beat plain averaging at no cost
@@ -69,6 +70,26 @@ class Trial:
         if _brings_schedule(self.recipe.optimizer):
             return "constant"
         return self.recipe.schedule or default_schedule(is_inner=self.part.is_inner)
+
+
+def trial_of(
+    backbone: str,
+    network: str,
+    *,
+    pooling: str = _POOLING,
+    stage: str = "",
+    side: int = 0,
+    weights: str | os.PathLike[str] | None = None,
+) -> Trial:
+    """The trial whose parts are named one by one; see ``Model`` for the arguments.
+
+    Raises:
+        UsageError: A part is not known (H002), or the parts do not fit one another (H008).
+        BackboneError: The backbone is not known (H201), or has no such stage (H206).
+    """
+    pooled = [] if backbone in (PIXELS, TABLE) else [pooling]
+    words = [backbone, stage, *pooled, f"{side}px" if side else "", network]
+    return parse_trial("-".join(word for word in words if word), weights=Path(weights) if weights else None)
 
 
 def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_table: bool = False) -> Trial:

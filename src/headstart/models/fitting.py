@@ -1,0 +1,46 @@
+"""From a data set to what Part B is trained on: split, features and their views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headstart.data.dataset import Dataset
+from headstart.data.groups import group_duplicates
+from headstart.data.images.survey import survey
+from headstart.data.splits import make_split
+from headstart.features.extraction import extract
+from headstart.features.feature_store import Store
+from headstart.features.features import FeatureRows, Features
+from headstart.features.part_a import PartA
+from headstart.features.tables.table_features import encode_table
+from headstart.foundation.cache.cache_contents import prune_at_first_use
+from headstart.foundation.cache.cache_folder import private_folder
+
+__all__ = ["gather", "open_store", "prepare"]
+
+
+def open_store() -> Store:
+    """The feature store in the cache folder, which is pruned to its bound before it is first opened."""
+    folder = private_folder("features")
+    prune_at_first_use(folder.parent)
+    return Store(folder)
+
+
+def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, FeatureRows]:
+    """The data set with its split decided, and a row for every sample of it."""
+    if part.is_table:
+        dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
+        return dataset, encode_table(dataset, part)
+    part = replace(part, rendering=survey(dataset, validation=validation, seed=seed).rendering)
+    return prepare(dataset, extract(dataset, part, open_store()), validation=validation, seed=seed)
+
+
+def prepare(dataset: Dataset, features: Features, *, validation: float, seed: int) -> tuple[Dataset, Features]:
+    """Leave out what gave no row, group copies, and decide the split."""
+    skipped, positions = features.skipped(dataset)
+    if positions:
+        gone = set(positions)
+        features = features.take([i for i in range(len(dataset)) if i not in gone])
+        dataset = dataset.without(skipped, positions)
+    grouped = group_duplicates(dataset, features.thumbnails)
+    return make_split(grouped, validation=validation, seed=seed), features

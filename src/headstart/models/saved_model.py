@@ -1,0 +1,145 @@
+"""A saved model read back: from its signature and its weights, without running code from the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from headstart.data.dataset import Dataset
+from headstart.data.images.rendering import Rendering
+from headstart.data.tables.preprocess import code_sizes
+from headstart.data.target_scaling import Scaling
+from headstart.export.export_folder import write_preprocessing
+from headstart.export.signature_reader import read_signature, thresholds_of
+from headstart.foundation.arrays import Array
+from headstart.foundation.errors import RunError
+from headstart.foundation.fingerprint import file_digest
+from headstart.foundation.runs.file_reading import held_to, reading, unreadable
+from headstart.foundation.runs.run_folder import RunFolder, write_bytes, write_json
+from headstart.foundation.runs.schema import LOADABLE
+from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.networks.networks import adopt
+from headstart.training.part_b import PartB
+from headstart.training.trials.settings import check_settings
+from headstart.training.trials.trial import Trial, trial_of
+
+__all__ = ["SavedModel", "copy_saved_model", "read_saved_model"]
+
+
+class SavedModel(NamedTuple):
+    """What a folder holds of a model.
+
+    Attributes:
+        trial: Part A and the recipe of Part B, as far as a saved model tells.
+        dataset: What it was fitted on, without samples.
+        part_b: Part B with its weights.
+        weights: The weights of Part B.
+        thresholds: One for two classes, one a label for several labels.
+        encoding: That of a table; None for images.
+    """
+
+    trial: Trial
+    dataset: Dataset
+    part_b: PartB
+    weights: list[Array]
+    thresholds: tuple[float, ...]
+    encoding: dict[str, Any] | None
+
+
+def copy_saved_model(source: Path, file: str, out: Path) -> None:
+    """Write a model that was loaded, with its golden samples and its signature, into another folder.
+
+    Args:
+        source: Where it lies.
+        file: The file of its weights: model.keras, or model.npz.
+        out: Where it goes.
+
+    Raises:
+        RunError: A file was changed after it was signed (H506).
+    """
+    RunFolder(source).check(file, "golden.npz")
+    signature = read_signature(source)
+    for name in (file, "golden.npz"):
+        write_bytes(out / name, (source / name).read_bytes())
+    write_preprocessing(out, signature)
+    signature["digests"]["preprocess.py"] = file_digest(out / "preprocess.py")
+    write_json(out / "signature.json", signature)
+
+
+def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
+    """Read a model that ``Model.save`` or a run wrote.
+
+    Args:
+        folder: Where it lies.
+        weights: The weights file of Part A, where the model was made with one.
+
+    Raises:
+        RunError: There is no saved model, or none that can be read (H502), it was changed after it was signed (H506), Part A
+            has other weights than it was made with (H507), or it is an ensemble (H514).
+    """
+    signature = held_to(folder / "signature.json", read_signature(folder), LOADABLE)
+    made = signature["part_b"]
+    if "members" in made:
+        raise RunError(
+            "H514",
+            "an ensemble is not taken apart again",
+            received=f"{folder}: {len(made['members'])} models in one",
+            expected="the model of a single trial",
+            advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
+        )
+    file = folder / ("model.npz" if made["network"] in YARDSTICKS else "model.keras")
+    if not file.is_file():
+        raise unreadable(file, "missing")
+    RunFolder(folder).check(file.name)
+    options = made.get("options", {})
+    check_settings(made["network"], {"options": options})
+    trial = _trial(folder, signature, weights)
+    trial = replace(trial, recipe=replace(trial.recipe, options=options))
+    dataset, encoding = _dataset(signature), signature.get("encoding")
+    sizes = code_sizes(encoding) if encoding else []
+    with reading(file):
+        shape = signature["input"]["shape"][1:]
+        part_b = PartB(trial.part, trial.recipe, dataset, shape, made.get("num_samples", 1), sizes)
+        weights_of_b = part_b.load(file)
+    return SavedModel(trial, dataset, part_b, weights_of_b, thresholds_of(signature), encoding)
+
+
+def _trial(folder: Path, signature: Mapping[str, Any], weights: str | None) -> Trial:
+    """Part A, with the weights that it was made with, and the network of Part B."""
+    made = signature["part_a"]
+    cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
+    trial = trial_of(made["backbone"], adopt(signature["part_b"]["network"]), weights=weights, **cut)
+    if not trial.part.is_table:
+        with reading(folder / "signature.json"):
+            trial = replace(trial, part=replace(trial.part, rendering=Rendering.from_json(made)))
+    signed = made["weights"]
+    is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
+    if trial.part.weights_digest() != signed and not (is_published and weights is None):
+        raise RunError(
+            "H507",
+            "Part A has other weights than the model was made with",
+            received=f"{trial.part.name}: {weights or 'the published weights'}",
+            expected="the weights file that fit was given",
+            advice='name it: hs.Model.load(folder, weights="FILE")',
+        )
+    return trial
+
+
+def _dataset(signature: Mapping[str, Any]) -> Dataset:
+    """The data set that a model was fitted on, without its samples."""
+    scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
+    dataset = Dataset(
+        "saved", signature["task"], "saved", tuple(signature["labels"]), (), np.zeros(0, np.int64), (), (), scaling=scaling
+    )
+    return replace(
+        dataset,
+        target_columns=tuple(signature.get("target", ())),
+        columns=tuple(signature.get("table_columns", ())),
+        set_aside=tuple(signature.get("set_aside", ())),
+        target_formats=signature.get("target_formats", {}),
+        group_column=str(signature.get("group", "")),
+    )
