@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from headstart.demo import demo_folder
+from headstart.api import demo_folder
 from headstart.foundation.fingerprint import file_digest
 
 PER_CLASS = {"train": 40, "validation": 10, "test": 20}

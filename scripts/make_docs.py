@@ -171,7 +171,7 @@ def cli_page() -> str:
     import typer
     from typer.testing import CliRunner
 
-    from headstart.cli import app
+    from headstart.commands import app
 
     app.rich_markup_mode = None
     commands = [[], *([name] for name in sorted(typer.main.get_command(app).commands))]  # type: ignore[attr-defined]

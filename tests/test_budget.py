@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headstart.features.part_a import PartA
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import TrainingError, UsageError
-from headstart.foundation.runs.run_folder import read_json, write_json
+from headstart.foundation.runs.files import read_json, write_json
 from headstart.search.planning import budget
 from headstart.search.planning.budget import Budget, parse_seconds
 from headstart.search.planning.cost_model import Speeds

@@ -12,7 +12,7 @@ from scipy.optimize import approx_fprime, minimize
 from scipy.special import expit
 
 from headstart.data.tasks import ONE_VS_REST
-from headstart.training.calibration import calibrate, cross_calibrated
+from headstart.training.networks.one_vs_rest import calibrate, cross_calibrated
 
 Array = np.ndarray[Any, Any]
 

@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headstart
-from headstart.cli import app, spread
+from headstart.cli import spread
+from headstart.commands import app
 
 COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "stack", "cache")
 CLASSES = ["circle", "square", "triangle"]

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import headstart
-from headstart.foundation.runs.run_folder import read_csv
+from headstart.foundation.runs.files import read_csv
 
 FEATURES = ["size", "since", "colour", "town"]
 CLASSES = ["ash", "elm", "oak"]

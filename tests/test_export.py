@@ -30,7 +30,7 @@ from headstart.export.formats import FORMATS
 from headstart.export.readme import USAGES, program, readme_text
 from headstart.foundation.errors import ExportError, RunError
 from headstart.foundation.fingerprint import file_digest
-from headstart.foundation.runs.run_folder import read_json, write_json
+from headstart.foundation.runs.files import read_json, write_json
 from headstart.models.predictor import Predictor
 from readme_program import run_program
 

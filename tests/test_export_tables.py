@@ -19,7 +19,7 @@ from headstart.export import verify_process as verify_export
 from headstart.export.export_folder import Exported, export_model, formats_of
 from headstart.export.formats import FORMATS
 from headstart.foundation.errors import DatasetError, ExportError
-from headstart.foundation.runs.run_folder import read_json
+from headstart.foundation.runs.files import read_json
 from headstart.models.model import Model
 from headstart.models.predictor import Predictor
 from headstart.models.signature import _arguments

@@ -20,7 +20,8 @@ from headstart.data.images import preprocess as pixels
 from headstart.data.tables import preprocess as encoding
 from headstart.foundation.errors import HeadstartError, RunError
 from headstart.foundation.fingerprint import file_digest
-from headstart.foundation.runs.run_folder import RunFolder, read_json, write_json
+from headstart.foundation.runs.files import read_json, write_json
+from headstart.foundation.runs.run_folder import RunFolder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

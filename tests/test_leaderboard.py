@@ -21,7 +21,8 @@ from headstart.evaluation.leaderboard import (
     write_leaderboard,
 )
 from headstart.foundation.errors import RunError
-from headstart.foundation.runs.run_folder import RunFolder, read_csv, write_csv
+from headstart.foundation.runs.files import read_csv, write_csv
+from headstart.foundation.runs.run_folder import RunFolder
 
 numbers = st.floats(0, 100, allow_nan=False) | st.integers(0, 4).map(float)  # integers, so that there are ties
 points = st.lists(st.tuples(numbers, numbers), max_size=25)

@@ -12,7 +12,7 @@ import pytest
 from headstart.data.tasks import ONE_VS_REST, TASKS
 from headstart.features.part_a import POOLINGS, PartA
 from headstart.training.networks.networks import NETWORKS, build_head, join
-from headstart.training.networks.outputs import CALIBRATION, shared_out
+from headstart.training.networks.one_vs_rest import CALIBRATION, shared_out
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

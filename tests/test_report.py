@@ -21,7 +21,8 @@ from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.hard_samples import most_unsure
 from headstart.evaluation.multilabel import MultiLabel
 from headstart.export.formats import tensorrt_command
-from headstart.foundation.runs.run_folder import RunFolder, append_json_line, read_csv, write_csv, write_json
+from headstart.foundation.runs.files import append_json_line, read_csv, write_csv, write_json
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.report.contents import Contents
 from headstart.report.document import SECTIONS, sections, write_report
 

@@ -12,9 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headstart.foundation.errors import RunError, StackError, printable
-from headstart.foundation.runs.run_folder import (
-    FORMAT,
-    RunFolder,
+from headstart.foundation.runs.files import (
     append_json_line,
     read_csv,
     read_json,
@@ -24,6 +22,7 @@ from headstart.foundation.runs.run_folder import (
     write_csv,
     write_json,
 )
+from headstart.foundation.runs.run_folder import FORMAT, RunFolder
 
 NAMES = [
     "a\nb.jpg",

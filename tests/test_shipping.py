@@ -25,7 +25,7 @@ from headstart.export import convert_process as convert
 from headstart.export import converter as conversion
 from headstart.foundation.errors import ExportError
 from headstart.foundation.progress import Silent
-from headstart.foundation.runs.run_folder import read_json
+from headstart.foundation.runs.files import read_json
 from headstart.models import keras_graph, signature
 from headstart.models.model import Model
 from headstart.models.predictor import Predictor

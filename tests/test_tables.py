@@ -11,7 +11,8 @@ import pytest
 from headstart.display import as_csv, entries, show_evaluation, show_leaderboard
 from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.leaderboard import Row, write_leaderboard
-from headstart.foundation.runs.run_folder import RunFolder, read_csv, write_csv
+from headstart.foundation.runs.files import read_csv, write_csv
+from headstart.foundation.runs.run_folder import RunFolder
 
 RNG = np.random.default_rng(4)
 ON = (RNG.random((80, 3)) < 0.4).astype(int)

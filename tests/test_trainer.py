@@ -21,13 +21,13 @@ from headstart.data.tasks import ONE_VS_REST, TASKS, Task
 from headstart.export.tree_arrays import Trees
 from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
-from headstart.foundation.runs.run_folder import read_json_lines
+from headstart.foundation.runs.files import read_json_lines
 from headstart.training.classical.baselines import YARDSTICKS
 from headstart.training.examples import Examples, Trained
+from headstart.training.framework_state import clear_session
 from headstart.training.keras_training import batch_size
 from headstart.training.networks.networks import NETWORKS, build_head
 from headstart.training.recipe import Recipe
-from headstart.training.session import clear_session
 from headstart.training.trainer import train as train_with
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

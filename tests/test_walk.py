@@ -18,7 +18,8 @@ import pytest
 
 import headstart as hs
 from headstart.foundation.errors import ExportError
-from headstart.foundation.runs.run_folder import RunFolder, read_csv
+from headstart.foundation.runs.files import read_csv
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.search.planning.plan_file import Entry
 from headstart.search.planning.plans import TABLE_PLANS
 

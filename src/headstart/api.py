@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Union
 from headstart.data.dataset import Dataset
 from headstart.data.readers.column_names import column_of, columns_of
 from headstart.data.readers.table import read_table
-from headstart.demo import demo_folder
 from headstart.features.part_a import PIXELS
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["fit", "resume"]
+__all__ = ["demo_folder", "fit", "resume"]
 
 OwnNetwork = Union["keras.Model", Callable[..., "keras.KerasTensor"]]
 
@@ -182,3 +181,8 @@ def _beginning(network: OwnNetwork, name: str) -> list[str]:
     inputs = getattr(network, "inputs", None)
     side = inputs[0].shape[1] if inputs else None
     return [PIXELS, f"{side}px"] if side else [PIXELS]
+
+
+def demo_folder() -> Path:
+    """The folder of the demo: ``clothing/{train,validation,test}/<class>/*.jpg``; its NOTICE.md names source and licence."""
+    return Path(__file__).parent / "demo_images" / "clothing"

@@ -9,7 +9,8 @@ from typing import Any
 
 from headstart.foundation.arguments import is_number
 from headstart.foundation.runs.file_reading import reading
-from headstart.foundation.runs.run_folder import RunFolder, write_csv
+from headstart.foundation.runs.files import write_csv
+from headstart.foundation.runs.run_folder import RunFolder
 
 __all__ = ["Row", "columns", "metric_of", "pareto_front", "ranked", "read_leaderboard", "write_leaderboard"]
 

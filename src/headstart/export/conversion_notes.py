@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import RunError
-from headstart.foundation.runs.run_folder import read_json, write_json
+from headstart.foundation.runs.files import read_json, write_json
 
 __all__ = ["converter_versions", "note_failure", "noted_failure"]
 

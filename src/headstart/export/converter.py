@@ -18,7 +18,7 @@ from typing import Any
 from headstart.export.convert_process import STOPPED
 from headstart.export.formats import FORMATS, NO_COUNTERPART, Format
 from headstart.foundation.errors import ExportError
-from headstart.foundation.runs.run_folder import replacing
+from headstart.foundation.runs.files import replacing
 
 __all__ = ["Child", "ask_child", "convert", "settle", "staged", "write_engine_graph"]
 

@@ -21,7 +21,8 @@ from headstart.export.tree_arrays import Trees
 from headstart.foundation.errors import ExportError, RunError
 from headstart.foundation.fingerprint import file_digest
 from headstart.foundation.runs.file_reading import reading
-from headstart.foundation.runs.run_folder import RunFolder, read_json, write_bytes, write_json
+from headstart.foundation.runs.files import read_json, write_bytes, write_json
+from headstart.foundation.runs.run_folder import RunFolder
 
 __all__ = ["Exported", "export_model", "formats_of", "write_preprocessing"]
 

@@ -11,7 +11,8 @@ import numpy as np
 from headstart.data.tables import preprocess as encoding
 from headstart.data.tasks import TASKS
 from headstart.foundation.runs.file_reading import held_to, reading
-from headstart.foundation.runs.run_folder import RunFolder, read_json
+from headstart.foundation.runs.files import read_json
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.runs.schema import SHAPES
 
 __all__ = ["read_signature", "thresholds_of"]

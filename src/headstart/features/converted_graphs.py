@@ -19,7 +19,7 @@ from headstart.features.part_a import POOLINGS, PartA
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import RunError
 from headstart.foundation.fingerprint import bytes_digest, file_digest, settings_digest
-from headstart.foundation.runs.run_folder import read_json, replacing, write_json
+from headstart.foundation.runs.files import read_json, replacing, write_json
 
 __all__ = [
     "conversion_failure",

@@ -21,7 +21,7 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.progress import Progress
 from headstart.models.model import Model
 from headstart.models.predictions import beside_truth
-from headstart.training.session import clear_session
+from headstart.training.framework_state import clear_session
 from headstart.training.trials.trial import Trial
 
 __all__ = ["OUT_OF_FOLD", "FoldScores", "cross_validate"]

@@ -12,9 +12,10 @@ from headstart.evaluation.thresholds import best_thresholds, has_thresholds
 from headstart.features.features import FeatureRows
 from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
-from headstart.foundation.runs.run_folder import replacing
+from headstart.foundation.runs.files import replacing
+from headstart.models.golden_samples import Signed
 from headstart.models.model import Model
-from headstart.models.signature import Signed, sign
+from headstart.models.signature import sign
 from headstart.training.networks.networks import ENSEMBLES
 from headstart.training.networks.outputs import in_units
 

@@ -26,11 +26,13 @@ from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import TableFeatures
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import TrainingError
-from headstart.foundation.runs.run_folder import RunFolder, read_json_lines, replacing, write_csv
+from headstart.foundation.runs.files import read_json_lines, replacing, write_csv
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.fitting import gather, open_store
+from headstart.models.golden_samples import Signed
 from headstart.models.saved_model import copy_saved_model, read_saved_model
 from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, score
-from headstart.models.signature import Signed, sign
+from headstart.models.signature import sign
 from headstart.training.examples import Examples, Trained
 from headstart.training.framework_state import be_deterministic
 from headstart.training.networks.networks import adopt

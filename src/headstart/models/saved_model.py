@@ -19,7 +19,8 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.errors import RunError
 from headstart.foundation.fingerprint import file_digest
 from headstart.foundation.runs.file_reading import held_to, reading, unreadable
-from headstart.foundation.runs.run_folder import RunFolder, write_bytes, write_json
+from headstart.foundation.runs.files import write_bytes, write_json
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.runs.schema import LOADABLE
 from headstart.training.classical.baselines import YARDSTICKS
 from headstart.training.networks.networks import adopt

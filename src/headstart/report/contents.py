@@ -10,7 +10,8 @@ from typing import Any
 
 from headstart.evaluation.evaluation import Evaluation
 from headstart.foundation.errors import RunError, printable
-from headstart.foundation.runs.run_folder import RunFolder, read_csv, read_json, read_json_lines
+from headstart.foundation.runs.files import read_csv, read_json, read_json_lines
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.report.places import Places
 from headstart.report.predictions import read_answers
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from headstart.foundation.runs.run_folder import RunFolder, write_bytes
+from headstart.foundation.runs.files import write_bytes
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.report.contents import Contents
 from headstart.report.page import Markup, page, section
 from headstart.report.sections.environment import commands, environment, skipped, splits

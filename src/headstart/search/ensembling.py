@@ -17,7 +17,7 @@ from headstart.models.model import Model
 from headstart.search.state import Job
 from headstart.search.trial_answers import keep_answers, read_answers
 from headstart.search.trial_runner import recall
-from headstart.training.session import clear_session
+from headstart.training.framework_state import clear_session
 from headstart.training.trials.trial import Trial
 
 __all__ = ["attempt_ensemble", "attempt_fold_ensemble"]

@@ -25,7 +25,8 @@ from headstart.features.tables.table_features import TableFeatures, row_contents
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError, TrainingError
 from headstart.foundation.progress import Progress
-from headstart.foundation.runs.run_folder import RunFolder, read_json, write_csv, write_json
+from headstart.foundation.runs.files import read_json, write_csv, write_json
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.stopwatch import Stopwatch
 from headstart.models.ensemble import Ensemble
 from headstart.models.fitting import open_store

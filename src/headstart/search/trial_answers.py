@@ -6,7 +6,8 @@ import numpy as np
 
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading, unreadable
-from headstart.foundation.runs.run_folder import RunFolder, replacing
+from headstart.foundation.runs.files import replacing
+from headstart.foundation.runs.run_folder import RunFolder
 
 __all__ = ["keep_answers", "read_answers"]
 

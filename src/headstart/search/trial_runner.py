@@ -15,7 +15,7 @@ from headstart.evaluation.leaderboard import Row
 from headstart.export.converter import Child
 from headstart.features.features import FeatureRows, Features
 from headstart.foundation.errors import HeadstartError, OutOfMemoryError
-from headstart.foundation.runs.run_folder import read_json, write_csv, write_json
+from headstart.foundation.runs.files import read_json, write_csv, write_json
 from headstart.models.cross_validation import cross_validate
 from headstart.models.model import Model
 from headstart.search.format_probe import FormatProbe
@@ -24,11 +24,10 @@ from headstart.search.shared_features import features_of, views_of
 from headstart.search.state import Job
 from headstart.search.trial_answers import keep_answers
 from headstart.training.examples import Trained
-from headstart.training.framework_state import be_deterministic
+from headstart.training.framework_state import be_deterministic, clear_session
 from headstart.training.keras_training import LEAST_BATCH
 from headstart.training.networks.networks import is_own
 from headstart.training.part_b import PartB
-from headstart.training.session import clear_session
 from headstart.training.trials.trial import Trial
 
 __all__ = ["attempt", "predict_seconds", "recall", "unfinished"]

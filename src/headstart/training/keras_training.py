@@ -14,7 +14,7 @@ import numpy as np
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
-from headstart.foundation.runs.run_folder import read_json_lines
+from headstart.foundation.runs.files import read_json_lines
 from headstart.training.class_weights import class_weights, corrected, fold_in, has_open_output
 from headstart.training.examples import Examples, Trained
 from headstart.training.recipe import Recipe

@@ -12,7 +12,7 @@ import numpy as np
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 from headstart.training.callbacks.rate_schedules import set_rate
-from headstart.training.random_state import random_state, set_random_state
+from headstart.training.framework_state import random_state, set_random_state
 
 if TYPE_CHECKING:
     import keras

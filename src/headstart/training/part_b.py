@@ -16,12 +16,12 @@ from headstart.features.backbones.network_weights import set_weights
 from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading
-from headstart.foundation.runs.run_folder import replacing
-from headstart.training.calibration import calibrate, cross_calibrated
+from headstart.foundation.runs.files import replacing
 from headstart.training.classical.baselines import YARDSTICKS
 from headstart.training.keras_training import Built
 from headstart.training.networks.networks import NETWORKS, Joined, build_head, join
-from headstart.training.networks.outputs import CALIBRATION, in_units, shared_out
+from headstart.training.networks.one_vs_rest import CALIBRATION, calibrate, cross_calibrated, shared_out
+from headstart.training.networks.outputs import in_units
 from headstart.training.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.foundation.runs.run_folder import append_json_line
+from headstart.foundation.runs.files import append_json_line
 from headstart.training.classical.baselines import YARDSTICKS
 from headstart.training.classical.linear_solver import Step, solve
 from headstart.training.examples import Examples, Trained, is_solved
+from headstart.training.framework_state import gradients_released
 from headstart.training.keras_training import Built, KerasTraining, OnEpoch
 from headstart.training.recipe import Recipe
-from headstart.training.session import gradients_released
 
 __all__ = ["train"]
 

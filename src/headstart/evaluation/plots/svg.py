@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.foundation.errors import printable
-from headstart.foundation.runs.run_folder import write_bytes
+from headstart.foundation.runs.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

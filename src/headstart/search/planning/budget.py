@@ -8,7 +8,7 @@ import time
 
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import RunError, TrainingError, UsageError
-from headstart.foundation.runs.run_folder import read_json, write_json
+from headstart.foundation.runs.files import read_json, write_json
 from headstart.search.planning.cost_model import Speeds
 
 __all__ = ["Budget", "parse_seconds"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from headstart.features.part_a import PartA
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import RunError
-from headstart.foundation.runs.run_folder import read_json, write_json
+from headstart.foundation.runs.files import read_json, write_json
 from headstart.training.keras_training import small_steps
 from headstart.training.trials.trial import Trial
 

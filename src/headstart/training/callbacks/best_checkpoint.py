@@ -11,7 +11,7 @@ import keras
 
 from headstart.features.backbones.network_weights import set_weights
 from headstart.foundation.arrays import Array
-from headstart.foundation.runs.run_folder import replacing
+from headstart.foundation.runs.files import replacing
 
 __all__ = ["BestCheckpoint"]
 

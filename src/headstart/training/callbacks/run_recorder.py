@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from headstart.foundation.runs.run_folder import append_json_line, write_bytes
+from headstart.foundation.runs.files import append_json_line, write_bytes
 
 __all__ = ["RunRecorder"]
 

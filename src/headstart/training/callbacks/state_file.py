@@ -12,7 +12,7 @@ import numpy as np
 
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading
-from headstart.foundation.runs.run_folder import replacing
+from headstart.foundation.runs.files import replacing
 
 __all__ = ["read_tree", "write_tree"]
 

@@ -18,7 +18,7 @@ from headstart.foundation.errors import RunError
 from headstart.foundation.runs.file_reading import held_to
 from headstart.foundation.runs.schema import Maybe
 from headstart.training.callbacks.state_file import read_tree, write_tree
-from headstart.training.random_state import random_state, set_random_state
+from headstart.training.framework_state import random_state, set_random_state
 
 __all__ = ["Resumable", "TrainingState"]
 

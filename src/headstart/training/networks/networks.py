@@ -16,7 +16,8 @@ from headstart.features.part_a import PIXELS, TABLE, PartA
 from headstart.foundation.errors import UsageError
 from headstart.training.classical.baselines import YARDSTICKS
 from headstart.training.networks.blocks import cnn, dense_block, dnn
-from headstart.training.networks.outputs import checked, one_vs_rest, output_layer
+from headstart.training.networks.one_vs_rest import one_vs_rest
+from headstart.training.networks.outputs import checked, output_layer
 
 if TYPE_CHECKING:
     import keras

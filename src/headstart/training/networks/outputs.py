@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart.data.target_scaling import LARGEST_LOG, Scaling
 from headstart.data.tasks import Task
-from headstart.features.backbones.network_weights import set_weights
 from headstart.foundation.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CALIBRATION", "checked", "in_units", "one_vs_rest", "output_layer", "shared_out"]
-
-CALIBRATION = "calibration"  # the layer behind the logits of one-vs-rest networks
+__all__ = ["checked", "in_units", "output_layer"]
 
 
 def output_layer(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
@@ -47,32 +43,6 @@ def checked(output: Any, name: str, task: Task, num_classes: int) -> keras.Keras
     )
 
 
-def one_vs_rest(
-    build: Callable[[keras.KerasTensor], keras.KerasTensor], rows: keras.KerasTensor, num_classes: int
-) -> keras.KerasTensor:
-    """A network for each class, each with a probability of its own, behind a calibration that training leaves alone."""
-    import keras
-    from keras import layers
-
-    logits = []
-    for number in range(num_classes):
-        given = keras.Input(rows.shape[1:])
-        logit = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(build(given))
-        logits.append(_numbered(keras.Model(given, logit, name=f"class_{number}"), number)(rows))
-    side_by_side = layers.Concatenate(name="logits")(logits)
-    calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # the identity, to begin with
-    return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
-
-
-def shared_out(head: keras.Model) -> keras.Model:
-    """One-vs-rest networks on the same layers, but answering with each class's share of the independent probabilities."""
-    import keras
-    from keras import layers
-
-    logs = layers.Activation("log_sigmoid", name="logs")(head.get_layer(CALIBRATION).output)
-    return keras.Model(head.inputs[0], layers.Softmax(name="shares")(logs), name=head.name)
-
-
 def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
     """A model whose answers are in the user's units, from one that answers in the scale that it learned in.
 
@@ -98,15 +68,3 @@ def _shipped(given: keras.KerasTensor, output: keras.KerasTensor) -> keras.Model
     import keras
 
     return keras.Model(given, output, name="headstart")
-
-
-def _numbered(model: keras.Model, number: int) -> keras.Model:
-    """The model with a number behind the name of each layer: weights of one name cannot lie side by side in an .h5 file."""
-    import keras
-
-    def named(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return type(layer).from_config(layer.get_config() | {"name": f"{layer.name}_{number}"})
-
-    copy = keras.models.clone_model(model, clone_function=named)
-    set_weights(copy, model.get_weights())
-    return copy

@@ -1,15 +1,65 @@
-"""Part B: models of one class each, calibrated together, so that their shares of one answer are probabilities."""
+"""One network for each class, calibrated together so that their shares are probabilities."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from headstart.features.backbones.network_weights import set_weights
 from headstart.foundation.arrays import Array
 
-__all__ = ["calibrate", "cross_calibrated"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["CALIBRATION", "calibrate", "cross_calibrated", "one_vs_rest", "shared_out"]
+
+CALIBRATION = "calibration"  # the layer behind the logits of one-vs-rest networks
+
+
+def one_vs_rest(
+    build: Callable[[keras.KerasTensor], keras.KerasTensor], rows: keras.KerasTensor, num_classes: int
+) -> keras.KerasTensor:
+    """A network for each class, each with a probability of its own, behind a calibration that training leaves alone."""
+    import keras
+    from keras import layers
+
+    logits = []
+    for number in range(num_classes):
+        given = keras.Input(rows.shape[1:])
+        logit = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(build(given))
+        logits.append(_numbered(keras.Model(given, logit, name=f"class_{number}"), number)(rows))
+    side_by_side = layers.Concatenate(name="logits")(logits)
+    calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # the identity, to begin with
+    return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
+
+
+def shared_out(head: keras.Model) -> keras.Model:
+    """One-vs-rest networks on the same layers, but answering with each class's share of the independent probabilities."""
+    import keras
+    from keras import layers
+
+    logs = layers.Activation("log_sigmoid", name="logs")(head.get_layer(CALIBRATION).output)
+    return keras.Model(head.inputs[0], layers.Softmax(name="shares")(logs), name=head.name)
+
+
+def _numbered(model: keras.Model, number: int) -> keras.Model:
+    """The model with a number behind the name of each layer: weights of one name cannot lie side by side in an .h5 file."""
+    import keras
+
+    def named(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(layer.get_config() | {"name": f"{layer.name}_{number}"})
+
+    copy = keras.models.clone_model(model, clone_function=named)
+    set_weights(copy, model.get_weights())
+    return copy
+
 
 _LEAST = 1e-7  # of a probability whose logit is taken
+
 _PENALTY = 1e-2  # on what departs from leaving the models as they are
+
 _FOLDS = 5
 
 

@@ -1,0 +1,130 @@
+"""Golden samples: a few inputs of a model with its predictions, by which every export is checked."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from headstart.data.dataset import Dataset
+from headstart.data.images import preprocess as pixels
+from headstart.data.images.decode_pool import DecodePool, decode_array
+from headstart.data.splits import strata
+from headstart.data.tables import preprocess as encoding
+from headstart.features.part_a import PartA
+from headstart.features.tables.table_features import training_cells
+from headstart.foundation.arrays import Array
+from headstart.foundation.errors import TrainingError
+from headstart.foundation.machine import usable_cores
+
+__all__ = ["Signed", "golden_images", "golden_rows"]
+
+_NUM_GOLDEN = 8
+
+
+class Signed(NamedTuple):
+    """What is known of a model that lies in a folder.
+
+    Attributes:
+        dataset: What it was fitted on; a few of its samples become the golden ones.
+        part: Its Part A.
+        part_b: How its Part B is built: the network, its options, and the number of samples that it was sized for.
+        output: Its inputs, pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)``, to its output ``(n, units)``.
+        thresholds: From which probability on a label is answered; of two classes, the second. Empty for other tasks.
+        encoding: Of a table.
+    """
+
+    dataset: Dataset
+    part: PartA
+    part_b: dict[str, object]
+    output: Callable[[Array], Array]
+    thresholds: Sequence[float] = ()
+    encoding: dict[str, Any] | None = None
+
+
+def golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Golden images: pixels, answers, and the files themselves; and how the signature lists them."""
+    dataset = signed.dataset
+    chosen = _chosen(dataset, lambda i: _num_bytes(dataset, i))
+    decoded = _golden_squares(signed, chosen)
+    if not decoded:
+        raise TrainingError(
+            "H311",
+            "the images have changed since the fit began",
+            received=f"{len(chosen)} of {len(chosen)} files that are missing or have other contents",
+            expected="files that stay as they are while a fit goes on",
+            advice="fit again",
+            exit_code=1,
+        )
+    chosen = [i for i in chosen if i in decoded]
+    contents = [_content(dataset, i) for i in chosen]
+    squares = np.stack([decoded[i] for i in chosen])
+    answers = signed.output(squares)
+    listed: list[dict[str, Any]] = [
+        {"file": Path(dataset.paths[i]).name, "digest": dataset.digests[i], "answers": [float(p) for p in row]}
+        for i, row in zip(chosen, answers, strict=True)
+    ]
+    files = np.frombuffer(b"".join(contents), np.uint8)
+    offsets = np.cumsum([0, *map(len, contents)]).astype(np.int64)
+    return {"inputs": squares, "answers": answers, "files": files, "offsets": offsets}, listed
+
+
+def _golden_squares(signed: Signed, chosen: Sequence[int]) -> dict[int, Array]:
+    """The pixels of these samples; a file that has changed or gone since it was trained on is not among them."""
+    dataset, geometry = signed.dataset, signed.part.geometry
+    if dataset.arrays is not None:
+        found = [decode_array(n, dataset.arrays[i], geometry) for n, i in enumerate(chosen)]
+    else:
+        with DecodePool(geometry, min(usable_cores(), len(chosen))) as pool:
+            found = list(pool.decode([dataset.paths[i] for i in chosen], [dataset.digests[i] for i in chosen]))
+    return {chosen[one.index]: one.pixels for one in found if one.pixels is not None}
+
+
+def golden_rows(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Golden rows of a table: encoded, answers, and each column as graphs take it, under ``column_<number>``."""
+    dataset, spec = signed.dataset, signed.encoding
+    if dataset.table is None or spec is None:
+        raise ValueError("golden rows are those of a table")
+    chosen = _chosen(dataset, lambda i: i)
+    table = dataset.table.take(chosen)
+    columns = training_cells(table, spec)
+    rows = encoding.encode_typed(columns, spec)
+    answers = signed.output(rows)
+    listed: list[dict[str, Any]] = [
+        {"row": dataset.paths[i], "digest": dataset.digests[i], "answers": [float(p) for p in row]}
+        for i, row in zip(chosen, answers, strict=True)
+    ]
+    named = {f"column_{number}": columns[each["name"]] for number, each in enumerate(spec["columns"])}
+    return {"inputs": rows, "answers": answers, **named}, listed
+
+
+def _num_bytes(dataset: Dataset, index: int) -> int:
+    return dataset.arrays[index].nbytes if dataset.arrays is not None else dataset.file(index).stat().st_size
+
+
+def _content(dataset: Dataset, index: int) -> bytes:
+    """The bytes of a sample's file; an array is written as PNG, which loses nothing."""
+    if dataset.arrays is None:
+        return dataset.file(index).read_bytes()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.plain_array(dataset.arrays[index])).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _chosen(dataset: Dataset, size_of: Callable[[int], int]) -> list[int]:
+    """A few samples, spread over what there is to be told apart, of the most honest split."""
+    split = next(name for name in ("test", "validation", "train") if name in dataset.split)
+    by_size = sorted((int(i) for i in dataset.indices(split)), key=size_of)
+    layers = strata(dataset)
+    rank: Counter[int] = Counter()  # the smallest of each class first: they travel with every export
+    order = []
+    for i in by_size:
+        layer = int(layers[i])
+        order.append((rank[layer], layer, i))
+        rank[layer] += 1
+    return [i for _, _, i in sorted(order)[:_NUM_GOLDEN]]
