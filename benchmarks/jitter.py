@@ -20,17 +20,17 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 _TRAIN = "train"
-_LEAST_CROP = 0.8  # of either side
-_MOST_DEGREES = 8.0
+_MIN_CROP = 0.8  # of either side
+_MAX_DEGREES = 8.0
 _COLOUR = 0.2  # brightness, contrast and saturation by up to so much
 _QUALITY = (80, 96)
 
 
 def jittered(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A changed copy of an RGB photo, somewhat smaller."""
-    angle = rng.uniform(-_MOST_DEGREES, _MOST_DEGREES)
+    angle = rng.uniform(-_MAX_DEGREES, _MAX_DEGREES)
     photo = photo.rotate(angle, Image.Resampling.BILINEAR, fillcolor=_mean_colour(photo))  # black corners would stand out
-    share = rng.uniform(_LEAST_CROP, 1.0)
+    share = rng.uniform(_MIN_CROP, 1.0)
     width, height = max(1, round(photo.width * share)), max(1, round(photo.height * share))
     left, top = int(rng.integers(photo.width - width + 1)), int(rng.integers(photo.height - height + 1))
     photo = photo.crop((left, top, left + width, top + height))

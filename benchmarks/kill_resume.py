@@ -34,7 +34,7 @@ from processes import family
 _TRIALS = ("linear", "efficientnet_lite0-stage6_block4-avg-128px-2views-mlp")
 _CLI = "from headstart.cli import main; main()"
 _SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample", "on_front")
-_MOST_IN_A_RUN = 4  # kills, after which it may end
+_MAX_IN_A_RUN = 4  # kills, after which it may end
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _killed_run(arguments: argparse.Namespace, scratch: Path, seconds: float, le
     while True:
         is_begun = (out / "run.json").exists()
         command = [sys.executable, "-c", _CLI, "resume", str(out), "--quiet"] if is_begun else _fit(arguments, out)
-        is_last = kills >= min(left, _MOST_IN_A_RUN)
+        is_last = kills >= min(left, _MAX_IN_A_RUN)
         if _command(command, cache, None if is_last else random.uniform(0.5, seconds)):
             return kills, out
         kills += 1

@@ -205,9 +205,11 @@ def _on_test(dataset: Dataset, features: FeatureRows, run: Path) -> dict[str, Ev
     """Every trial of a run on its test split, from the weights that lie in the run."""
     trials = {trial.name: trial for trial in make_trials("quick", [], weights=None, seed=0, is_table=True)}
     validation, test = dataset.indices("validation"), dataset.indices("test")
-    models = {name: Model.of(trial).restore(dataset, features, run / "trials" / name) for name, trial in trials.items()}
+    models = {
+        name: Model.from_trial(trial).restore(dataset, features, run / "trials" / name) for name, trial in trials.items()
+    }
     answers = {name: model.scaled_answers(features, test) for name, model in models.items()}
-    networks = [name for name, trial in trials.items() if not trial.is_yardstick]
+    networks = [name for name, trial in trials.items() if not trial.is_baseline]
     weights = mixing_weights(
         dataset.task, [models[name].scaled_answers(features, validation) for name in networks], dataset.targets[validation]
     )

@@ -194,7 +194,7 @@ def test_export_of_a_table(run: Path, call: Call, tmp_path: Path) -> None:
 
 
 def test_the_leaderboard_of_a_table(run: Path, call: Call) -> None:
-    """Execution time and the task's metric, the yardstick among the rows."""
+    """Execution time and the task's metric, the baseline among the rows."""
     status, out, _ = call("leaderboard", run, "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert (status, [row["trial"] for row in rows]) == (0, ["table-linear", "table-baseline"])

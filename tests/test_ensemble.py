@@ -103,7 +103,7 @@ def test_an_ensemble_is_a_trial_and_ships_as_one_model(
     monkeypatch.setattr(
         "headstart.search.ensembling.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5)
     )
-    monkeypatch.setattr("headstart.search.state.Job.best_network", property(_a_bad_one))
+    monkeypatch.setattr("headstart.search.state.SearchState.best_network", property(_a_bad_one))
     monkeypatch.setattr("headstart.search.state.choose", lambda rows, *_: Choice(rows[-1], rows[-1], {}) if rows else None)
     run = hs.fit(photos, plan="best", out=tmp_path / "run")
     board = run.leaderboard().set_index("trial")

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from headstart.data.augmentation.augmentation import Augmentation
-from headstart.data.generator.batch_order import Passes, Schedule
+from headstart.data.generator.batch_order import BatchOrder, Schedule
 from headstart.data.generator.image_generator import ImageGenerator
 from headstart.data.images import preprocess as pixels
 from headstart.data.images.geometry import Geometry
@@ -435,7 +435,7 @@ def test_another_process_is_sent_away(make: Make, monkeypatch: pytest.MonkeyPatc
 
 def test_passes_follow_keras_through_every_order_of_calls() -> None:
     """A look that is given up, a pass in pieces and a pass by several threads each end where they should."""
-    passes = Passes(3)
+    passes = BatchOrder(3)
     assert passes.asked(2, is_ordered=True) == (0, 2)  # outside a pass a number is what it says
     passes.begin()
     assert passes.asked(2, is_ordered=True) == (0, 0)

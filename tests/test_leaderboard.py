@@ -122,7 +122,7 @@ def test_a_row_of_run_json_comes_back(row: Row, metric: str) -> None:
     """The metric is spelt by its own name, never as ``metric``; numbers of folds are there only where there are some."""
     row = replace(row, metric=metric)
     values = json.loads(json.dumps(row.to_json()))
-    assert Row.of_json(values) == row
+    assert Row.from_json(values) == row
     assert metric_of(values) == metric
     assert f"val_{metric}" in values
     assert not any("metric" in name for name in values)

@@ -194,7 +194,7 @@ def test_what_ships_answers_for_encoded_rows(fitted: Fitted) -> None:
     assert model.encoding is not None
     rows = encode({name: frame[name].to_numpy() for name in ("size", "since", "colour", "town")}, model.encoding)
     assert code_sizes(model.encoding)  # there is a category large enough to be embedded
-    shipped = model.part_b.output if model.part_b.is_yardstick else model.keras().predict_on_batch
+    shipped = model.part_b.output if model.part_b.is_baseline else model.keras().predict_on_batch
     output = TASKS[dataset.task].to_answers(np.asarray(shipped(rows)))
     np.testing.assert_allclose(output, answers(model.predict(frame), dataset.task), rtol=1e-4, atol=2e-6)
 

@@ -13,7 +13,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.target_scaling import Scaling
 from headstart.data.tasks import ONE_VS_REST, TASKS
 from headstart.features.part_a import PartA
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.networks import NETWORKS
 from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 NUM_DENSE, CODES = 5, [7]
 OF_A_TABLE = [name for name, network in NETWORKS.items() if not network.takes_images]
-CASES = [(task, name) for task in TASKS for name in (*OF_A_TABLE, *YARDSTICKS) if task == "multiclass" or name[:4] != "ovr_"]
+CASES = [(task, name) for task in TASKS for name in (*OF_A_TABLE, *BASELINES) if task == "multiclass" or name[:4] != "ovr_"]
 
 
 class Case(NamedTuple):
@@ -52,9 +52,9 @@ def make(task: str, network: str) -> Case:
     rows = random.normal(size=(num_rows, NUM_DENSE + len(CODES))).astype(np.float32)
     rows[:, -1] = random.integers(0, CODES[0], num_rows)
     part_b = PartB(PartA("table"), Recipe(network), dataset, rows.shape[1:], num_rows, CODES)
-    if part_b.is_yardstick:
+    if part_b.is_baseline:
         targets = dataset.targets
-        trees = YARDSTICKS[network](rows, targets, rows, targets, task, len(classes), seed=0, deadline=float("inf"))
+        trees = BASELINES[network](rows, targets, rows, targets, task, len(classes), seed=0, deadline=float("inf"))
         part_b.set_weights(trees.weights())
     else:
         built, _ = part_b.build()
@@ -65,7 +65,7 @@ def make(task: str, network: str) -> Case:
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
 def case(request: pytest.FixtureRequest) -> Case:
-    """Every network of a table and every yardstick for every task; tests only look at it."""
+    """Every network of a table and every baseline for every task; tests only look at it."""
     return make(*request.param)
 
 
@@ -104,7 +104,7 @@ def test_it_comes_back_from_a_trial_s_folder(case: Case, tmp_path: Path) -> None
 def test_it_comes_back_from_what_was_shipped(case: Case, tmp_path: Path) -> None:
     """``load`` takes the weights out of the whole model, with its layers for units and shares."""
     part_b, rows, dataset = case
-    if part_b.is_yardstick:
+    if part_b.is_baseline:
         part_b.save(tmp_path)
     else:
         part_b.shipped().save(tmp_path / "model.keras")
@@ -124,7 +124,7 @@ def test_its_parameters_are_counted(case: Case) -> None:
         assert part_b.num_params() == 1 + units
     else:
         assert part_b.num_params() > units * NUM_DENSE
-    assert part_b.is_yardstick or part_b.num_params() == part_b.network.count_params()
+    assert part_b.is_baseline or part_b.num_params() == part_b.network.count_params()
 
 
 @pytest.mark.parametrize("network", ["ovr_linear", "ovr_mlp"])

@@ -61,11 +61,11 @@ EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_example_on_the_page_for_tables_is_a_plan(write: WriteFile) -> None:
-    """All of its trials are on rows of features, yardsticks and one-vs-rest among them."""
+    """All of its trials are on rows of features, baselines and one-vs-rest among them."""
     _, example = EXAMPLES
     trials = make_trials(str(write(example)), (), weights=None, seed=5, is_table=True)
     assert all(trial.part.is_table for trial in trials)
-    assert [trial.is_yardstick for trial in trials] == [True, True, False, False, False]
+    assert [trial.is_baseline for trial in trials] == [True, True, False, False, False]
     assert [trial.name for trial in trials[2:]] == ["table-linear", "wide", "table-ovr_linear"]
     assert trials[3].recipe.options["units"] == [256, 128]
 

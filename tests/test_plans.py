@@ -149,9 +149,9 @@ def test_every_plan_names_trials_once(kind: str, plan: str) -> None:
 
 @pytest.mark.parametrize("plan", TABLE_PLANS)
 def test_a_plan_for_tables_begins_with_a_model_and_what_others_have_to_beat(plan: str) -> None:
-    """A linear model, so that there is one whatever the budget; the yardsticks; and a network behind them."""
+    """A linear model, so that there is one whatever the budget; the baselines; and a network behind them."""
     trials = make_trials(plan, (), weights=None, seed=0, is_table=True)
-    assert [trial.is_yardstick for trial in trials] == [False, True, True] + [False] * (len(trials) - 3)
+    assert [trial.is_baseline for trial in trials] == [False, True, True] + [False] * (len(trials) - 3)
     assert trials[0].is_solved
     assert {"table-baseline", "table-trees", "table-linear", "table-dnn"} <= {trial.name for trial in trials}
 

@@ -97,7 +97,7 @@ def test_answers_beyond_what_was_learned_stay_numbers() -> None:
 @given(scalings)
 def test_json_gives_it_back(scaling: Scaling) -> None:
     """As ``signature.json`` holds it, every bit."""
-    assert Scaling.of_json(json.loads(json.dumps(scaling.to_json()))) == replace(scaling, smearing=scaling.factors)
+    assert Scaling.from_json(json.loads(json.dumps(scaling.to_json()))) == replace(scaling, smearing=scaling.factors)
 
 
 @given(scaling=scalings, seed=st.integers(0, 100))

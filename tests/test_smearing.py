@@ -63,7 +63,7 @@ def test_each_target_is_judged_for_itself() -> None:
     assert found.predicts[:2] == ("mean", None)
     assert found.factors[1:] == pytest.approx((1.0, 1.0))
     assert smeared(scaling, truth[:1], predicted[:1]).factors == (1.0, 1.0, 1.0)
-    assert Scaling.of_json(json.loads(json.dumps(found.to_json()))) == found
+    assert Scaling.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 @pytest.mark.parametrize("outlier", [1e30, 0.0])

@@ -22,7 +22,7 @@ from headstart.export.tree_arrays import Trees
 from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.files import read_json_lines
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.examples import Examples, Trained
 from headstart.training.framework_state import clear_session
 from headstart.training.keras_training import batch_size
@@ -78,8 +78,8 @@ def train(examples: Examples, recipe: Recipe, folder: Path, **options: Any) -> T
 
 def answers(trained: Trained, examples: Examples) -> Array:
     """Validation answers of the returned weights in a fresh head, or of the returned trees."""
-    if trained.recipe.network in YARDSTICKS:
-        return examples.task.to_answers(Trees.of_weights(trained.weights).predict(examples.val_rows))
+    if trained.recipe.network in BASELINES:
+        return examples.task.to_answers(Trees.from_weights(trained.weights).predict(examples.val_rows))
     head = build_for(examples, trained.recipe)
     head.set_weights(trained.weights)
     return examples.task.to_answers(head.predict(examples.val_rows, verbose=0))
@@ -149,15 +149,15 @@ EVERY_TASK = [*TASKS.values(), ONE_VS_REST]
     [
         (task, way)
         for task in EVERY_TASK
-        for way in ("linear", "mlp", *YARDSTICKS)
-        if task is not ONE_VS_REST or way not in YARDSTICKS  # no trees are made of one class against the rest
+        for way in ("linear", "mlp", *BASELINES)
+        if task is not ONE_VS_REST or way not in BASELINES  # no trees are made of one class against the rest
     ],
     ids=_name,
 )
 def test_every_task_is_trained_in_every_way(tmp_path: Path, task: Task, way: str) -> None:
-    """Solver, Keras and yardsticks end with weights whose score and metric on validation are those that are told."""
+    """Solver, Keras and baselines end with weights whose score and metric on validation are those that are told."""
     examples = make_for(task)
-    recipe = Recipe(f"ovr_{way}" if task is ONE_VS_REST else way, epochs=None if way in ("linear", *YARDSTICKS) else 12)
+    recipe = Recipe(f"ovr_{way}" if task is ONE_VS_REST else way, epochs=None if way in ("linear", *BASELINES) else 12)
     trained = train(examples, recipe, tmp_path)
     told = answers(trained, examples)
     assert trained.val_loss == pytest.approx(task.score(examples.val_labels, told), rel=1e-4)
@@ -176,7 +176,7 @@ def test_every_task_is_trained_in_every_way(tmp_path: Path, task: Task, way: str
 def test_the_baseline_is_the_best_constant(tmp_path: Path, task: Task) -> None:
     """One answer for all rows; no other constant has a lower loss on the training rows."""
     examples = make_for(task)
-    trees = Trees.of_weights(train(examples, Recipe("baseline"), tmp_path).weights)
+    trees = Trees.from_weights(train(examples, Recipe("baseline"), tmp_path).weights)
     told = task.to_answers(trees.predict(examples.rows))
     np.testing.assert_array_equal(told, np.broadcast_to(told[0], told.shape))
     best, random = task.score(examples.labels, told), np.random.default_rng(0)

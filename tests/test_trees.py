@@ -75,7 +75,7 @@ def test_every_task(task: str) -> None:
         np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
     else:
         assert ((answers > 0.5) == val_labels.reshape(answers.shape)).mean() > 0.7
-    again = Trees.of_weights([np.array(array) for array in trees.weights()])
+    again = Trees.from_weights([np.array(array) for array in trees.weights()])
     assert again.link == trees.link
     np.testing.assert_array_equal(again.predict(val_rows), answers)
     assert all(array.dtype != object for array in trees.weights())

@@ -265,7 +265,7 @@ def test_table_run_is_whole(table_walk: tuple[hs.Run, Path]) -> None:
     assert [row["path"] for row in read_csv(run.path / "skipped.csv")] == ["row 201"]
 
 
-def test_table_leaderboard_has_yardsticks_networks_and_folds(table_walk: tuple[hs.Run, Path]) -> None:
+def test_table_leaderboard_has_baselines_networks_and_folds(table_walk: tuple[hs.Run, Path]) -> None:
     """The plan's trials, each cross-validated, and perhaps their ensemble; the baseline is the worst of them."""
     run, _ = table_walk
     board = run.leaderboard().set_index("trial")
@@ -329,7 +329,7 @@ def test_evaluating_a_table_again_is_counted(table_walk: tuple[hs.Run, Path], tm
     assert run.folder.damaged() == []
 
 
-def test_a_table_without_folds_or_yardstick_walks_to_trees(make_table: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_table_without_folds_or_baseline_walks_to_trees(make_table: Callable[..., Path], tmp_path: Path) -> None:
     """Trees that are all there is are shipped, answer from the graph, and say that they have no network to export."""
     table = make_table(tmp_path / "rows.csv", "binary", rows=60)
     run = hs.fit(table, trial="table-trees", out=tmp_path / "run")

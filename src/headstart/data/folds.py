@@ -17,7 +17,7 @@ from headstart.foundation.errors import DatasetError
 
 __all__ = ["make_folds"]
 
-_MOST_DEALS = 10  # of the user's groups into folds, until each class can be learned for each fold
+_MAX_DEALS = 10  # of the user's groups into folds, until each class can be learned for each fold
 
 
 def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
@@ -49,7 +49,7 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     if dataset.together:
         dealt_out = np.array([i for group in members.values() for i in group])
         sides = np.array(groups)[dealt_out]
-        for deal in range(_MOST_DEALS):
+        for deal in range(_MAX_DEALS):
             folds[dealt_out] = _dealt(layers[dealt_out], sides, num_folds, seed + deal)
             if not (few := _unlearned(dataset, folds, groups, num_folds)):
                 return folds

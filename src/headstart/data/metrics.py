@@ -8,7 +8,7 @@ from headstart.foundation.arrays import Array
 
 __all__ = ["accuracy", "binary_cross_entropies", "cross_entropies", "macro_auc", "r2", "squared_errors"]
 
-_LEAST = 1e-7  # of a probability whose logarithm is taken
+_MIN = 1e-7  # of a probability whose logarithm is taken
 
 
 def cross_entropies(labels: Array, probabilities: Array) -> Array:
@@ -18,7 +18,7 @@ def cross_entropies(labels: Array, probabilities: Array) -> Array:
         labels: Label numbers, ``(n,)``.
         probabilities: ``(n, classes)``.
     """
-    clipped = np.clip(np.asarray(probabilities, np.float64), _LEAST, 1.0)
+    clipped = np.clip(np.asarray(probabilities, np.float64), _MIN, 1.0)
     clipped /= clipped.sum(axis=1, keepdims=True)
     losses: Array = -np.log(clipped[np.arange(len(labels)), labels])
     return losses
@@ -27,7 +27,7 @@ def cross_entropies(labels: Array, probabilities: Array) -> Array:
 def binary_cross_entropies(labels: Array, probabilities: Array) -> Array:
     """Binary cross-entropy of each sample in nats, the mean over its labels, ``(n,)``; arguments are ``(n, labels)``."""
     of_truth = np.where(labels == 1, probabilities, 1 - np.asarray(probabilities, np.float64))
-    losses: Array = -np.log(np.clip(of_truth, _LEAST, 1.0)).mean(axis=1)
+    losses: Array = -np.log(np.clip(of_truth, _MIN, 1.0)).mean(axis=1)
     return losses
 
 

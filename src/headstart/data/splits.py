@@ -18,7 +18,7 @@ from headstart.foundation.errors import DatasetError
 
 __all__ = ["carve_validation", "check_share", "make_split", "strata", "training_samples"]
 
-_MOST_BINS, _LEAST_IN_BIN = 10, 5  # of a regression's values, within which samples are dealt out
+_MAX_BINS, _MIN_IN_BIN = 10, 5  # of a regression's values, within which samples are dealt out
 
 
 def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> Dataset:
@@ -116,7 +116,7 @@ def strata(dataset: Dataset) -> Array:
         ordered = labels[:, by_rarity] == 1
         rarest: Array = np.where(ordered.any(axis=1), ordered.argmax(axis=1), labels.shape[1])
         return rarest
-    num_bins = min(_MOST_BINS, max(1, len(labels) // _LEAST_IN_BIN))
+    num_bins = min(_MAX_BINS, max(1, len(labels) // _MIN_IN_BIN))
     edges = np.quantile(labels[:, 0], np.linspace(0, 1, num_bins + 1)[1:-1]) if len(labels) else []
     bins: Array = np.searchsorted(np.unique(edges), labels[:, 0], side="right")
     return bins

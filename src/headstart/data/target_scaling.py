@@ -77,7 +77,7 @@ class Scaling:
         }
 
     @classmethod
-    def of_json(cls, value: dict[str, Sequence[Any]]) -> Scaling:
+    def from_json(cls, value: dict[str, Sequence[Any]]) -> Scaling:
         """What ``to_json`` gave."""
         return cls(*(tuple(value[key]) for key in ("log1p", "mean", "deviation", "smearing")))
 

@@ -9,7 +9,7 @@ from headstart.features.tables.column import Note
 
 __all__ = ["CHECKS", "check_columns"]
 
-_MOST_SHOWN = 8
+_MAX_SHOWN = 8
 
 
 def check_columns(notes: Sequence[Note]) -> list[Finding]:
@@ -23,8 +23,8 @@ def check_columns(notes: Sequence[Note]) -> list[Finding]:
 
 
 def _shown(columns: Sequence[str]) -> str:
-    more = len(columns) - _MOST_SHOWN
-    return "; ".join(columns[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    more = len(columns) - _MAX_SHOWN
+    return "; ".join(columns[:_MAX_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _empty(measured: str) -> Finding:

@@ -13,7 +13,7 @@ __all__ = ["bootstrap_interval", "share_interval", "wilson_interval"]
 
 _Z95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 _SEED = 1979
-_MOST_RESAMPLES, _LEAST_RESAMPLES = 1000, 200
+_MAX_RESAMPLES, _MIN_RESAMPLES = 1000, 200
 _CELLS = 2_000_000  # of the table of weights, at most this many at a time
 
 
@@ -115,7 +115,7 @@ def bootstrap_interval(
     if num_drawn < 2:
         return None
     rng = np.random.default_rng(_SEED)
-    left = max(_LEAST_RESAMPLES, min(_MOST_RESAMPLES, 10 * _CELLS // (n * cost)))
+    left = max(_MIN_RESAMPLES, min(_MAX_RESAMPLES, 10 * _CELLS // (n * cost)))
     values: list[float] = []
     while left > 0:
         rows = min(left, max(1, _CELLS // n))

@@ -76,7 +76,7 @@ class Row:
         return {_spelled(name, self.metric): value for name, value in values.items()}
 
     @classmethod
-    def of_json(cls, values: Mapping[str, Any]) -> Row:
+    def from_json(cls, values: Mapping[str, Any]) -> Row:
         """The row that ``to_json`` gave."""
         metric = metric_of(values)
         given = {_plain(name, metric): value for name, value in values.items()}

@@ -13,7 +13,7 @@ __all__ = ["best_threshold", "best_thresholds", "has_thresholds"]
 _USUAL = 0.5
 # At one standard error, chance moves the threshold of a calibrated model more often than not, and for the worse.
 _STANDARD_ERRORS = 2.0
-_LEAST_F1_GAIN, _LEAST_POSITIVES = 0.01, 10
+_MIN_F1_GAIN, _MIN_POSITIVES = 0.01, 10
 
 Measure = Literal["accuracy", "f1"]
 
@@ -68,7 +68,7 @@ def best_threshold(labels: Array, probabilities: Array, measure: Measure = "accu
     if measure == "f1":
         values = 2 * hits / np.maximum(answered + truth.sum(), 1)
         chosen = _nearest_best(values, candidates)
-        is_clear = truth.sum() >= _LEAST_POSITIVES and values[chosen] - values[0] > _LEAST_F1_GAIN
+        is_clear = truth.sum() >= _MIN_POSITIVES and values[chosen] - values[0] > _MIN_F1_GAIN
     else:
         right = 2 * hits - answered + (~truth).sum()
         chosen = _nearest_best(right, candidates)

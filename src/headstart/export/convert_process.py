@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from headstart.export.formats import FORMATS, NO_COUNTERPART, Trained
+from headstart.export.formats import FORMATS, NO_COUNTERPART, ModelToWrite
 
 __all__ = ["STOPPED", "is_lack_of_room", "main"]
 
@@ -52,7 +52,7 @@ def main() -> int:
 def _write(request: dict[str, Any]) -> int:
     from headstart.export.tensorflow_to_onnx import NoCounterpartError
 
-    trained = Trained(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
+    trained = ModelToWrite(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}
     refused: dict[str, str] = {}
     for name in request["formats"]:

@@ -67,7 +67,7 @@ def convert(
         rows: Rows of ``FORMATS``.
         folder: Where the files go, under the names of the formats.
         names: ``output``, what the model's only output is to be called (empty for its own names), ``labels``, and
-            ``table``: see ``convert.Trained``.
+            ``table``: see ``convert.ModelToWrite``.
         child: A ``Child`` of convert.py that was started before.
         timeout_seconds: The child is ended after so long.
 

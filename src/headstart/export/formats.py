@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMATS", "NO_COUNTERPART", "TENSORRT_NOTE", "Format", "Trained", "tensorrt_command"]
+__all__ = ["FORMATS", "NO_COUNTERPART", "TENSORRT_NOTE", "Format", "ModelToWrite", "tensorrt_command"]
 
 NO_COUNTERPART = "the format lacks what the network needs"  # so a reason begins that is the network's own
 
@@ -25,7 +25,7 @@ TENSORRT_NOTE = (
 
 
 @dataclass(frozen=True)
-class Trained:
+class ModelToWrite:
     """A trained model on disk, loaded and traced once for all the formats that need it.
 
     Attributes:
@@ -126,7 +126,7 @@ class Format:
 
     name: str
     file: str
-    write: Callable[[Trained, Path], None]
+    write: Callable[[ModelToWrite, Path], None]
     runtime: str
     beside: tuple[str, ...] = ()
     takes_columns: bool = False
@@ -137,15 +137,15 @@ class Format:
         return (*self.beside, self.file)
 
 
-def _write_keras(trained: Trained, path: Path) -> None:
+def _write_keras(trained: ModelToWrite, path: Path) -> None:
     shutil.copyfile(trained.keras_file, path)  # not saved anew: the file that was measured is the file that ships
 
 
-def _write_h5(trained: Trained, path: Path) -> None:
+def _write_h5(trained: ModelToWrite, path: Path) -> None:
     trained.model.save(path)
 
 
-def _write_saved_model(trained: Trained, path: Path) -> None:
+def _write_saved_model(trained: ModelToWrite, path: Path) -> None:
     import tensorflow as tf
 
     # Only the variables and the traced function: a third of the time that saving the tree of Keras layers takes.
@@ -155,7 +155,7 @@ def _write_saved_model(trained: Trained, path: Path) -> None:
     tf.saved_model.save(module, str(path), signatures={"serving_default": function})
 
 
-def _write_onnx(trained: Trained, path: Path) -> None:
+def _write_onnx(trained: ModelToWrite, path: Path) -> None:
     import onnx
 
     if trained.trees:
@@ -177,14 +177,14 @@ def _write_onnx(trained: Trained, path: Path) -> None:
     onnx.save(graph, str(path))
 
 
-def _write_openvino(trained: Trained, path: Path) -> None:
+def _write_openvino(trained: ModelToWrite, path: Path) -> None:
     import openvino
 
     graph = openvino.convert_model(trained.function.get_concrete_function())
     openvino.save_model(graph, path, compress_to_fp16=False)
 
 
-def _write_litert(trained: Trained, path: Path) -> None:
+def _write_litert(trained: ModelToWrite, path: Path) -> None:
     import tensorflow as tf
 
     # By way of a SavedModel: only its signature carries the names of input and output into the file.

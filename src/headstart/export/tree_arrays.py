@@ -52,7 +52,7 @@ class Trees:
         return [*arrays, np.array([LINKS.index(self.link)], np.int32)]
 
     @classmethod
-    def of_weights(cls, weights: Sequence[Array]) -> Trees:
+    def from_weights(cls, weights: Sequence[Array]) -> Trees:
         """The trees that gave these arrays.
 
         Raises:
@@ -76,7 +76,7 @@ class Trees:
             RunError: The file cannot be read, or holds no trees for such rows (H502).
         """
         with reading(path), np.load(path, allow_pickle=False) as arrays:
-            trees = cls.of_weights([arrays[name] for name in arrays.files])
+            trees = cls.from_weights([arrays[name] for name in arrays.files])
             if trees.features.max() >= width:
                 raise ValueError(f"a tree asks for column {trees.features.max()} of {width}")
         return trees

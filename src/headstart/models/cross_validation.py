@@ -104,8 +104,8 @@ def cross_validate(
         split = ["test" if number in (fold, -1) else "train" for number in folds]
         others = carve_validation(replace(dataset, split=tuple(split)), share=1 / num_folds, seed=trial.recipe.seed)
         learned = features.learned_on(others)
-        model = Model.of(trial)
-        if not (trial.is_solved or trial.is_yardstick):
+        model = Model.from_trial(trial)
+        if not (trial.is_solved or trial.is_baseline):
             clear_session()
         with tempfile.TemporaryDirectory() as folder:
             rows = learned

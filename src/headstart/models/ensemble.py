@@ -28,7 +28,7 @@ __all__ = ["FOLDS_NAME", "NAME", "Ensemble", "mixing_weights"]
 
 NAME, FOLDS_NAME = ENSEMBLES
 _ROUNDS = 500
-_LEAST_WEIGHT = 0.02  # a member with less says hardly anything, and costs as much as the others
+_MIN_WEIGHT = 0.02  # a member with less says hardly anything, and costs as much as the others
 
 
 def mixing_weights(task: str, answers: Sequence[Array], labels: Array) -> Array:
@@ -51,7 +51,7 @@ def mixing_weights(task: str, answers: Sequence[Array], labels: Array) -> Array:
     """
     mix = _least_squares if task == "regression" else _most_likely
     weights = mix(task, answers, labels)
-    kept = np.flatnonzero(weights >= _LEAST_WEIGHT)
+    kept = np.flatnonzero(weights >= _MIN_WEIGHT)
     weights = np.zeros(len(answers))
     weights[kept] = mix(task, [answers[int(i)] for i in kept], labels)
     return weights

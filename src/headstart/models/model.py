@@ -93,7 +93,7 @@ class Model:
         self._source: Path | None = None  # where a loaded model lies
 
     @classmethod
-    def of(cls, trial: Trial) -> Model:
+    def from_trial(cls, trial: Trial) -> Model:
         """The model of a trial."""
         model = cls()
         model.part, model.recipe = trial.part, trial.recipe
@@ -361,7 +361,7 @@ class Model:
     def _features_of(self, dataset: Dataset) -> FeatureRows:
         if self.encoding is None:
             return extract(dataset, self.part, open_store())
-        return TableFeatures(self.part, self.encoding, [], np.zeros((0, 0), np.float32), 0.0).of(dataset)
+        return TableFeatures(self.part, self.encoding, [], np.zeros((0, 0), np.float32), 0.0).encode(dataset)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write model.keras, signature.json, golden.npz and preprocess.py: all that ``export`` and ``load`` need.
@@ -379,7 +379,7 @@ class Model:
         if self._source is not None:
             copy_saved_model(self._source, part_b.file, out)
             return
-        if part_b.is_yardstick:
+        if part_b.is_baseline:
             part_b.save(out)
         else:
             with replacing(out / "model.keras") as temporary:
@@ -400,7 +400,7 @@ class Model:
                 Part A has other weights than it was made with (H507), or it is an ensemble (H514).
         """
         saved = read_saved_model(Path(folder), weights)
-        model = cls.of(saved.trial)
+        model = cls.from_trial(saved.trial)
         model.dataset, model.encoding, model.thresholds = saved.dataset, saved.encoding, saved.thresholds
         model._part_b, model._source = saved.part_b, Path(folder)
         model.trained = Trained(model.recipe, saved.weights, float("nan"), float("nan"), 0, 0.0)

@@ -22,7 +22,7 @@ from headstart.foundation.runs.file_reading import held_to, reading, unreadable
 from headstart.foundation.runs.files import write_bytes, write_json
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.runs.schema import LOADABLE
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.networks import adopt
 from headstart.training.part_b import PartB
 from headstart.training.trials.settings import check_settings
@@ -92,7 +92,7 @@ def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
             expected="the model of a single trial",
             advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
         )
-    file = folder / ("model.npz" if made["network"] in YARDSTICKS else "model.keras")
+    file = folder / ("model.npz" if made["network"] in BASELINES else "model.keras")
     if not file.is_file():
         raise unreadable(file, "missing")
     RunFolder(folder).check(file.name)
@@ -132,7 +132,7 @@ def _trial(folder: Path, signature: Mapping[str, Any], weights: str | None) -> T
 
 def _dataset(signature: Mapping[str, Any]) -> Dataset:
     """The data set that a model was fitted on, without its samples."""
-    scaling = Scaling.of_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
+    scaling = Scaling.from_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
     dataset = Dataset(
         "saved", signature["task"], "saved", tuple(signature["labels"]), (), np.zeros(0, np.int64), (), (), scaling=scaling
     )

@@ -14,7 +14,7 @@ from headstart.data.splits import carve_validation
 from headstart.evaluation.leaderboard import Row
 from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
 from headstart.models.model import Model
-from headstart.search.state import Job
+from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers, read_answers
 from headstart.search.trial_runner import recall
 from headstart.training.framework_state import clear_session
@@ -23,14 +23,14 @@ from headstart.training.trials.trial import Trial
 __all__ = ["attempt_ensemble", "attempt_fold_ensemble"]
 
 
-def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
+def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
     """Weigh the networks that see the same image as the best one does; their mean is a trial like any other."""
     best = job.best_network
     named = {trial.name: trial for trial in trials}
     if best is None or best.trial not in named:
         return
     geometry = named[best.trial].part.geometry
-    scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_yardstick]
+    scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_baseline]
     rows = [row for row in scored if named[row.trial].part.geometry == geometry]
     rows.sort(key=lambda row: list(named).index(row.trial))  # in a resumed run they come in another order
     models = [recall(job, named[row.trial]) for row in rows]
@@ -53,14 +53,14 @@ def attempt_ensemble(job: Job, trials: list[Trial]) -> None:
     _enter(job, ensemble, NAME, told, members, mean, seconds)
 
 
-def attempt_fold_ensemble(job: Job, trials: list[Trial], num_folds: int) -> None:
+def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int) -> None:
     """The mean of the models of all folds of the best network, as a trial of its own.
 
     Each validation sample is answered by the model of the fold that it lies in, which has not seen it; so its score can be
     compared with that of the other trials. The test split lies in no fold.
     """
     named = {trial.name: trial for trial in trials}
-    rows = [row for row in job.rows if row.trial in named and not named[row.trial].is_yardstick]
+    rows = [row for row in job.rows if row.trial in named and not named[row.trial].is_baseline]
     best = min((row for row in rows if row.val_loss is not None), key=lambda row: row.val_loss or 0.0, default=None)
     if best is None or named[best.trial].part.is_inner or named[best.trial].recipe.views > 1:
         job.progress.say("no ensemble of the folds: they are of heads on one view of each sample")
@@ -78,7 +78,7 @@ def attempt_fold_ensemble(job: Job, trials: list[Trial], num_folds: int) -> None
         split = tuple("test" if number in (fold, -1) else "train" for number in folds)
         others = carve_validation(replace(dataset, split=split), share=1 / num_folds, seed=trial.recipe.seed)
         others = replace(others, scaling=dataset.scaling)  # one scale, in which the mean is taken
-        model = Model.of(trial)
+        model = Model.from_trial(trial)
         if not trial.is_solved:
             clear_session()
         with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def attempt_fold_ensemble(job: Job, trials: list[Trial], num_folds: int) -> None
 
 
 def _enter(
-    job: Job, ensemble: Ensemble, name: str, told: str, members: Sequence[Row], answers: object, seconds: float
+    job: SearchState, ensemble: Ensemble, name: str, told: str, members: Sequence[Row], answers: object, seconds: float
 ) -> None:
     """The row of an ensemble; ``answers`` are those to the validation split, in the scale of the targets."""
     task, labels = job.learning.scored_task, job.learning.targets[job.learning.indices("validation")]

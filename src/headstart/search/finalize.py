@@ -36,16 +36,16 @@ from headstart.models.signature import add_graph
 from headstart.report.document import write_report
 from headstart.search.model_choice import Choice
 
-__all__ = ["Cargo", "ship"]
+__all__ = ["Outcome", "ship"]
 
 # Between golden predictions and those from stored rows: of a probability, or of a target as networks learn it. Rows of an
 # inner cut are stored in half precision.
 _MAX_DIFFERENCE, _MAX_DIFFERENCE_IN_HALF = 1e-3, 2e-2
-_MOST_SECONDS = 1800.0  # for a conversion, where there is no budget
+_MAX_SECONDS = 1800.0  # for a conversion, where there is no budget
 
 
 @dataclass
-class Cargo:
+class Outcome:
     """What a run has when its trials are over.
 
     Attributes:
@@ -72,7 +72,7 @@ class Cargo:
     seconds_left: float
 
 
-def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[..., None]) -> None:
+def ship(cargo: Outcome, progress: Progress, watch: Stopwatch, save: Callable[..., None]) -> None:
     """Write all that a finished run holds.
 
     Args:
@@ -88,7 +88,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
         cargo.model.write(cargo.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
         graph = pool.submit(
-            add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MOST_SECONDS)
+            add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MAX_SECONDS)
         )  # a child process does the work, beside what follows
         try:
             with watch.stage("evaluate"):
@@ -109,7 +109,7 @@ def ship(cargo: Cargo, progress: Progress, watch: Stopwatch, save: Callable[...,
     cargo.folder.seal()
 
 
-def _tell_means(cargo: Cargo, progress: Progress) -> None:
+def _tell_means(cargo: Outcome, progress: Progress) -> None:
     """Say of each target whose logarithm was learned whether its mean or its median is predicted."""
     scaling = None if cargo.model.dataset is None else cargo.model.dataset.scaling
     if scaling is None:
@@ -120,7 +120,7 @@ def _tell_means(cargo: Cargo, progress: Progress) -> None:
             progress.say(f"{name}: learned as logarithms; predictions are {told[predicts].format(factor)}")
 
 
-def _unseal(cargo: Cargo) -> None:
+def _unseal(cargo: Outcome) -> None:
     """Look at the held-out test split, now that nothing is decided any more."""
     if not len(cargo.held_out):
         return
@@ -137,11 +137,11 @@ def _unseal(cargo: Cargo) -> None:
 def _features_of(dataset: Dataset, like: FeatureRows) -> FeatureRows:
     """The features of other samples, made as those of the training samples were."""
     if isinstance(like, TableFeatures):
-        return like.of(dataset)
+        return like.encode(dataset)
     return extract(dataset, like.part, open_store())
 
 
-def _check_golden(cargo: Cargo) -> None:
+def _check_golden(cargo: Outcome) -> None:
     """Compare the golden predictions of the shipped model with those that Part B makes of the stored rows of these samples.
 
     What a run says of its model was measured on stored rows; where they differ, it was measured on another model.
@@ -171,7 +171,7 @@ def _check_golden(cargo: Cargo) -> None:
         )
 
 
-def _evaluate(cargo: Cargo) -> Evaluation:
+def _evaluate(cargo: Outcome) -> Evaluation:
     dataset = cargo.learning
     split = "test" if "test" in dataset.split else "validation"
     indices, model = dataset.indices(split), cargo.model
@@ -187,7 +187,7 @@ def _evaluate(cargo: Cargo) -> Evaluation:
     )
 
 
-def _write_tables(cargo: Cargo, evaluation: Evaluation) -> dict[str, object]:
+def _write_tables(cargo: Outcome, evaluation: Evaluation) -> dict[str, object]:
     """Write evaluation, predictions, splits, skipped files and findings; give what run.json says of them."""
     dataset, path = cargo.learning, cargo.folder.path
     texts = dataset.label_texts()

@@ -10,7 +10,7 @@ import numpy as np
 from headstart.evaluation.comparison import Difference, paired_difference
 from headstart.evaluation.leaderboard import Row
 from headstart.foundation.arrays import Array
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 
 __all__ = ["Choice", "choose", "lowest"]
 
@@ -66,7 +66,7 @@ class Choice:
 def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | None) -> Choice | None:
     """Choose the trial to ship.
 
-    The lowest ``val_loss`` wins, whatever kind of model has it. A yardstick ships in fewer formats than a network, so
+    The lowest ``val_loss`` wins, whatever kind of model has it. A baseline ships in fewer formats than a network, so
     where the best network is within one standard error of it, in a comparison of paired losses, that network is chosen
     instead: the one-standard-error rule of L. Breiman, J. Friedman, R. Olshen and C. Stone (1984), "Classification and
     regression trees".
@@ -86,9 +86,9 @@ def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | 
     reference = losses(best.trial)
     others = [row for row in scored if row is not best]
     differences = {row.trial: paired_difference(losses(row.trial), reference, groups) for row in others}
-    if best.part_b not in YARDSTICKS:
+    if best.part_b not in BASELINES:
         return Choice(best, best, differences)
-    network = lowest(row for row in others if row.part_b not in YARDSTICKS)
+    network = lowest(row for row in others if row.part_b not in BASELINES)
     is_near = network is not None and differences[network.trial].is_noise
     return Choice(network if network is not None and is_near else best, best, differences)
 

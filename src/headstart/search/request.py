@@ -81,7 +81,7 @@ class Request:
         return asked | {"weights": None if self.weights is None else str(self.weights), "folder": os.getcwd()}  # noqa: PTH109 - text
 
     @classmethod
-    def of_run(cls, folder: RunFolder) -> Request:
+    def from_run(cls, folder: RunFolder) -> Request:
         """What was asked of a run.
 
         Raises:

@@ -21,14 +21,14 @@ from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.stopwatch import Stopwatch
 from headstart.models.ensemble import FOLDS_NAME, NAME
 from headstart.search.ensembling import attempt_ensemble, attempt_fold_ensemble
-from headstart.search.finalize import Cargo, ship
+from headstart.search.finalize import Outcome, ship
 from headstart.search.planning.budget import Budget
 from headstart.search.planning.cost_model import Speeds, pick
 from headstart.search.planning.plans import ENSEMBLED, make_trials
 from headstart.search.request import Request
 from headstart.search.run import Run
 from headstart.search.shared_features import features_of
-from headstart.search.state import Job, check_same_data, first_state
+from headstart.search.state import SearchState, check_same_data, first_state
 from headstart.search.trial_answers import read_answers
 from headstart.search.trial_runner import attempt, predict_seconds, recall, unfinished
 from headstart.training.trials.trial import Trial, check_kind, check_task
@@ -72,7 +72,7 @@ def resume(path: Path, progress: Progress | None = None, *, started: float | Non
         folder.check()
         progress.say("the run is complete: there is nothing to resume")
         return Run(path)
-    request = replace(Request.of_run(folder), started=started)
+    request = replace(Request.from_run(folder), started=started)
     request.check()
     return _search(request, folder, progress)
 
@@ -96,7 +96,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         check_kind(trial.part, dataset, trial.name)
         check_task(trial, dataset)
     folder = folder or RunFolder.create(request.out, dataset.name)
-    job = Job(request, folder, progress, budget, speeds, watch, learning, held_out)
+    job = SearchState(request, folder, progress, budget, speeds, watch, learning, held_out)
     if earlier:
         folder.sweep()
         job.take_up(earlier)
@@ -167,7 +167,7 @@ def _trials(asked: Callable[..., list[Trial]], dataset: Dataset, surveyed: Surve
     return [replace(trial, part=replace(trial.part, rendering=surveyed.rendering)) for trial in trials]
 
 
-def _run_trials(job: Job, trials: list[Trial]) -> None:
+def _run_trials(job: SearchState, trials: list[Trial]) -> None:
     ended = {row.trial for row in job.rows}
     left = [trial for trial in trials if trial.name not in ended]
     while left and not job.interrupted:
@@ -184,11 +184,11 @@ def _run_trials(job: Job, trials: list[Trial]) -> None:
         job.save()
 
 
-def _no_ensemble(job: Job, name: str, status: str, reason: str) -> Row:
+def _no_ensemble(job: SearchState, name: str, status: str, reason: str) -> Row:
     return Row(name, status, "", "", metric=TASKS[job.learning.task].metric, reason=reason)
 
 
-def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], *, is_last: bool) -> None:
+def _guarded(job: SearchState, run: Callable[[], None], row: Callable[[str, str], Row], *, is_last: bool) -> None:
     """Run a trial. What goes wrong in it is told in its row, and is raised only where no model is left to end with.
 
     Args:
@@ -222,7 +222,7 @@ def _guarded(job: Job, run: Callable[[], None], row: Callable[[str, str], Row], 
     job.progress.say(f"{ended.trial} {ended.status}: {ended.reason}")
 
 
-def _split_again(job: Job, trials: list[Trial]) -> None:
+def _split_again(job: SearchState, trials: list[Trial]) -> None:
     """Decide the split of a resumed run by the rows that decided it at first, whichever trial is next."""
     for trial in trials:
         if trial.part.name == job.state["split_part"]:
@@ -230,7 +230,7 @@ def _split_again(job: Job, trials: list[Trial]) -> None:
             return
 
 
-def _next(job: Job, left: list[Trial]) -> Trial:
+def _next(job: SearchState, left: list[Trial]) -> Trial:
     """The first of a plan first, then the one with the most expected gain a second; what was chosen once is chosen again."""
     names = {trial.name: trial for trial in left}
     chosen = [name for name in job.state["order"] if name in names]
@@ -243,12 +243,12 @@ def _next(job: Job, left: list[Trial]) -> Trial:
     return trial
 
 
-def _why_too_late(job: Job, trial: Trial) -> str:
+def _why_too_late(job: SearchState, trial: Trial) -> str:
     """Why the budget does not hold this trial; empty where it does, and time for the end of a run with it is then kept."""
     part, held_out = trial.part, len(job.held_out)
     end_seconds = job.speeds.part_a_seconds(part, held_out) if held_out else 0.0
     seconds = predict_seconds(job, trial)
-    is_needed = job.best_network is None and not trial.is_yardstick  # a constant answer is no model to end with
+    is_needed = job.best_network is None and not trial.is_baseline  # a constant answer is no model to end with
     if not is_needed and not job.budget.has_time_for(seconds, part.name, end_seconds):
         spare = max(0.0, job.budget.spare(part.name, end_seconds))
         return f"no time in the budget: it may take {seconds:.0f} s, and {spare:.0f} s are left before the end of the run"
@@ -256,7 +256,7 @@ def _why_too_late(job: Job, trial: Trial) -> str:
     return ""
 
 
-def _finish(job: Job, trials: list[Trial]) -> None:
+def _finish(job: SearchState, trials: list[Trial]) -> None:
     """Turn the best trial into the run's model, and write everything that the run shows."""
     choice = job.choice
     if choice is None:
@@ -280,7 +280,7 @@ def _finish(job: Job, trials: list[Trial]) -> None:
     converter = job.converter = job.converter or Child("convert_process.py")
     features, left = [job.features[part.name] for part in model.parts], job.budget.left()
     validation = read_answers(job.folder, best.trial, len(job.learning.indices("validation")))
-    cargo = Cargo(job.folder, model, choice, validation, job.learning, job.held_out, features, converter, left)
+    cargo = Outcome(job.folder, model, choice, validation, job.learning, job.held_out, features, converter, left)
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: object) -> None:

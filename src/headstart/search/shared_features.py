@@ -18,7 +18,7 @@ from headstart.features.tables.table_features import TableFeatures, encode_table
 from headstart.foundation.errors import OutOfTimeError, TrainingError
 from headstart.models.fitting import open_store, prepare
 from headstart.models.model import Model
-from headstart.search.state import Job
+from headstart.search.state import SearchState
 from headstart.training.framework_state import be_deterministic
 from headstart.training.trials.trial import Trial
 
@@ -30,7 +30,7 @@ _PROBE_MOST_SECONDS = 4.0
 _TELLING_ROWS = 50  # fewer say more of the start than of the speed
 
 
-def features_of(job: Job, part: PartA) -> FeatureRows:
+def features_of(job: SearchState, part: PartA) -> FeatureRows:
     """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
     if part.name in job.features:
         return job.features[part.name]
@@ -71,7 +71,7 @@ def features_of(job: Job, part: PartA) -> FeatureRows:
     return features
 
 
-def _encode(job: Job, part: PartA) -> TableFeatures:
+def _encode(job: SearchState, part: PartA) -> TableFeatures:
     """Decide the split of a table, and learn its encoder from the training rows."""
     with job.watch.stage("Part A"):
         job.progress.begin("Part A: the encoder", len(job.learning))
@@ -90,12 +90,12 @@ def _encode(job: Job, part: PartA) -> TableFeatures:
     return features
 
 
-def views_of(job: Job, trial: Trial) -> Features:
+def views_of(job: SearchState, trial: Trial) -> Features:
     """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on, now or resumed."""
     with job.watch.stage("Part A"):
         job.progress.begin(f"views: {trial.name}", len(job.learning.indices("train")) * (trial.recipe.views - 1))
         watch, deadline = _Watch(job, trial.name, trial.part), job.budget.extraction_deadline
-        views = Model.of(trial).views(job.learning, progress=watch, deadline=deadline)
+        views = Model.from_trial(trial).views(job.learning, progress=watch, deadline=deadline)
     left_out = job.state["views_left_out"]
     if trial.name not in left_out:  # else it was decided by the process before
         left_out[trial.name] = sorted({*views.unreached, *views.failures})
@@ -105,7 +105,7 @@ def views_of(job: Job, trial: Trial) -> Features:
     return replace(views, unreached=tuple(left_out[trial.name]))
 
 
-def _prepare(job: Job, features: Features) -> Features:
+def _prepare(job: SearchState, features: Features) -> Features:
     request = job.request
     if features.unreached:
         job.progress.say(f"the budget leaves out {len(features.unreached)} images that were not reached in time")
@@ -118,13 +118,13 @@ def _prepare(job: Job, features: Features) -> Features:
     return features
 
 
-def _refuse_folds(job: Job) -> None:
+def _refuse_folds(job: SearchState) -> None:
     """Refuse early what cannot be dealt out."""
     if job.request.folds:
         make_folds(job.learning, job.request.folds, seed=job.request.seed)
 
 
-def _tell(job: Job, features: Features) -> None:
+def _tell(job: SearchState, features: Features) -> None:
     if features.num_damaged:
         job.progress.say(f"{features.num_damaged} stored rows failed their checksum and were computed again")
     name, reason = features.engine
@@ -137,7 +137,7 @@ def _tell(job: Job, features: Features) -> None:
 class _Watch:
     """Notes whether rows had to be paid for, shows progress, and refuses a budget that a probe shows to be too small."""
 
-    def __init__(self, job: Job, name: str, part: PartA) -> None:
+    def __init__(self, job: SearchState, name: str, part: PartA) -> None:
         self._job = job
         self._name = name
         self._part = part

@@ -24,9 +24,9 @@ from headstart.search.planning.budget import Budget
 from headstart.search.planning.cost_model import Speeds
 from headstart.search.request import Request
 from headstart.search.trial_answers import read_answers
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 
-__all__ = ["Job", "check_same_data", "first_state"]
+__all__ = ["SearchState", "check_same_data", "first_state"]
 
 
 def check_same_data(state: dict[str, Any], dataset: Dataset) -> None:
@@ -51,7 +51,7 @@ def check_same_data(state: dict[str, Any], dataset: Dataset) -> None:
 
 
 @dataclass
-class Job:
+class SearchState:
     """What is known while trials run.
 
     Attributes:
@@ -98,7 +98,7 @@ class Job:
     @property
     def best_network(self) -> Row | None:
         """The row with the lowest ``val_loss`` among networks and their ensembles."""
-        return lowest(row for row in self.rows if row.part_b not in YARDSTICKS)
+        return lowest(row for row in self.rows if row.part_b not in BASELINES)
 
     def _losses(self, trial: str) -> Array:
         targets = self.learning.targets[self.learning.indices("validation")]
@@ -117,14 +117,14 @@ class Job:
         ended = [row for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
         with reading(self.folder.path / "run.json"):
             # What is made of others is made of them again.
-            self.rows = [Row.of_json(row) for row in ended if row["trial"] not in (NAME, FOLDS_NAME)]
+            self.rows = [Row.from_json(row) for row in ended if row["trial"] not in (NAME, FOLDS_NAME)]
         left_out = dict(state["left_out"])
         positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
         skipped = [Skipped(self.learning.paths[i], left_out[self.learning.paths[i]]) for i in positions]
         self.learning = self.learning.without(skipped, positions)
 
 
-def first_state(job: Job, dataset: Dataset) -> dict[str, object]:
+def first_state(job: SearchState, dataset: Dataset) -> dict[str, object]:
     """What run.json says before anything has run."""
     request = job.request
     return {

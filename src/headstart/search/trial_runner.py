@@ -21,11 +21,11 @@ from headstart.models.model import Model
 from headstart.search.format_probe import FormatProbe
 from headstart.search.planning.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLDS
 from headstart.search.shared_features import features_of, views_of
-from headstart.search.state import Job
+from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers
 from headstart.training.examples import Trained
 from headstart.training.framework_state import be_deterministic, clear_session
-from headstart.training.keras_training import LEAST_BATCH
+from headstart.training.keras_training import MIN_BATCH
 from headstart.training.networks.networks import is_own
 from headstart.training.part_b import PartB
 from headstart.training.trials.trial import Trial
@@ -36,7 +36,7 @@ _PROBE_SECONDS = 60.0  # for the formats of a network that was trained sooner th
 _MEASURED_ROWS = 64  # for the milliseconds a sample; more would only take longer
 
 
-def attempt(job: Job, trial: Trial) -> None:
+def attempt(job: SearchState, trial: Trial) -> None:
     """Run a trial; its row is added to the job, and its model kept if it is the best so far.
 
     Raises:
@@ -76,7 +76,7 @@ def attempt(job: Job, trial: Trial) -> None:
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, {row.measured}, {row.total_seconds:.1f} s")
 
 
-def _probe(job: Job, trial: Trial, features: FeatureRows) -> FormatProbe:
+def _probe(job: SearchState, trial: Trial, features: FeatureRows) -> FormatProbe:
     """Find out while a network of the user's own is trained which formats it cannot be shipped in, and say so."""
     be_deterministic(job.state["threads"])  # before TensorFlow starts its threads for this network
     train = job.learning.indices("train")
@@ -86,7 +86,7 @@ def _probe(job: Job, trial: Trial, features: FeatureRows) -> FormatProbe:
     return FormatProbe(network, lambda told: job.progress.say(f"{trial.name} {told}"), patience_seconds)
 
 
-def _num_folds(job: Job, trial: Trial) -> int:
+def _num_folds(job: SearchState, trial: Trial) -> int:
     """As many as were asked for; unasked, those of the plan for heads, and five where a table is small."""
     if job.request.folds is not None or trial.part.is_inner:
         return job.request.folds or 0
@@ -95,7 +95,7 @@ def _num_folds(job: Job, trial: Trial) -> int:
     return FOLDS.get(job.request.plan, 0)
 
 
-def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
+def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
     """Cross-validate a trial; the rows are there, so that it costs no more than training. Without time, there are none."""
     features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
     seconds, spare = num_folds * (row.part_b_seconds or 0.0), max(0.0, job.budget.spare())
@@ -123,7 +123,7 @@ def _folds(job: Job, trial: Trial, row: Row, num_folds: int) -> Row:
     return row
 
 
-def predict_seconds(job: Job, trial: Trial) -> float:
+def predict_seconds(job: SearchState, trial: Trial) -> float:
     """What a trial will take: rows that are not there yet, views and training; as much again as a margin is not in it."""
     num_train = len(job.learning.indices("train")) or len(job.learning)
     num_views = num_train * (trial.recipe.views - 1)
@@ -132,33 +132,33 @@ def predict_seconds(job: Job, trial: Trial) -> float:
     return part_a + job.speeds.part_b_seconds(trial, num_train * trial.recipe.views)
 
 
-def recall(job: Job, trial: Trial) -> Model:
+def recall(job: SearchState, trial: Trial) -> Model:
     """The model of a trial that has ended, in this process or before it."""
     if job.model is not None and job.model[0] == trial.name:
         return cast("Model", job.model[1])
     features = features_of(job, trial.part)
-    return Model.of(trial).restore(job.learning, features, job.folder.trial(trial.name))
+    return Model.from_trial(trial).restore(job.learning, features, job.folder.trial(trial.name))
 
 
-def unfinished(job: Job, trial: Trial, status: str, reason: str) -> Row:
+def unfinished(job: SearchState, trial: Trial, status: str, reason: str) -> Row:
     """The row of a trial without numbers."""
     metric = TASKS[job.learning.task].metric
     return Row(trial.name, status, trial.part.name, trial.recipe.network, metric=metric, reason=reason)
 
 
-def _train(job: Job, trial: Trial, features: FeatureRows) -> tuple[Model, Trained]:
+def _train(job: SearchState, trial: Trial, features: FeatureRows) -> tuple[Model, Trained]:
     """Train Part B; where the memory does not suffice, again with half the batch."""
     folder = job.folder.trial(trial.name)
     size = job.state["batch_sizes"].get(trial.name) or trial.recipe.batch_size
     while True:
         if not (folder / "state.npz").exists():  # nothing to go on from: what lies there is of an attempt that was killed
             _forget(folder)
-        model = Model.of(trial)
+        model = Model.from_trial(trial)
         model.recipe = replace(trial.recipe, batch_size=size)
         recipe = {"trial": trial.name, "part_a": trial.part.settings(), **model.recipe.to_json()}
         write_json(folder / "recipe.json", recipe)
         job.progress.begin(trial.name, 0)
-        if not (trial.is_solved or trial.is_yardstick):
+        if not (trial.is_solved or trial.is_baseline):
             be_deterministic(job.state["threads"])
             clear_session()
         try:
@@ -171,7 +171,7 @@ def _train(job: Job, trial: Trial, features: FeatureRows) -> tuple[Model, Traine
                     on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
                 )
         except OutOfMemoryError as error:
-            if error.batch_size <= LEAST_BATCH:
+            if error.batch_size <= MIN_BATCH:
                 raise
             size = error.batch_size // 2
             _forget(folder)
@@ -188,7 +188,7 @@ def _forget(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _measure(job: Job, trial: Trial, model: Model, trained: Trained, features: FeatureRows) -> Row:
+def _measure(job: SearchState, trial: Trial, model: Model, trained: Trained, features: FeatureRows) -> Row:
     be_deterministic(job.state["threads"])  # before anything is computed by Keras, or it is too late
     measured = job.learning.indices("validation")[:_MEASURED_ROWS]
     model.scaled_answers(features, measured)  # compiled apart from the measurement

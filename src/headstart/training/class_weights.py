@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IMBALANCE", "class_weights", "corrected", "fold_in", "has_open_output"]
 
-_MOST_WEIGHT = 50.0  # of a single sample: beyond, a step would be about it alone
+_MAX_WEIGHT = 50.0  # of a single sample: beyond, a step would be about it alone
 IMBALANCE = 5.0  # how many times as many samples the most common class has as the rarest one
 
 
@@ -37,7 +37,7 @@ def class_weights(labels: Array, num_classes: int) -> Array | None:
     counts = np.bincount(labels, minlength=num_classes)
     if counts.max() < IMBALANCE * max(1, counts.min()):
         return None
-    weights: Array = np.minimum(len(labels) / (num_classes * np.maximum(counts, 1)), _MOST_WEIGHT)
+    weights: Array = np.minimum(len(labels) / (num_classes * np.maximum(counts, 1)), _MAX_WEIGHT)
     return weights
 
 

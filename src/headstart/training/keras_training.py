@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from headstart.training.row_batches import RowBatches
 
-__all__ = ["LEAST_BATCH", "Built", "KerasTraining", "OnEpoch", "batch_size", "sample_bytes", "small_steps"]
+__all__ = ["MIN_BATCH", "Built", "KerasTraining", "OnEpoch", "batch_size", "sample_bytes", "small_steps"]
 
 Built = tuple["keras.Model", "list[keras.layers.Layer]"]
 OnEpoch = Callable[[int, float], None]
 
-LEAST_BATCH = 2
+MIN_BATCH = 2
 _EPOCHS = 60
 _SMALL_BYTES = 16 << 10  # of a sample in a network whose steps cost more than their arithmetic
 _STEPS_TOGETHER = 16  # of such a network, between two looks of the callbacks
@@ -250,7 +250,7 @@ def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
     least = 16 if 0 < sample_bytes < _SMALL_BYTES else 8
     wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), least, 256))
     fitting = (memory_bytes() or math.inf) / 4 / max(1, sample_bytes)
-    return wanted if wanted <= fitting else max(LEAST_BATCH, 2 ** int(np.log2(max(1.0, fitting))))
+    return wanted if wanted <= fitting else max(MIN_BATCH, 2 ** int(np.log2(max(1.0, fitting))))
 
 
 def sample_bytes(model: keras.Model) -> int:

@@ -17,7 +17,7 @@ from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.files import replacing
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.keras_training import Built
 from headstart.training.networks.networks import NETWORKS, Joined, build_head, join
 from headstart.training.networks.one_vs_rest import CALIBRATION, calibrate, cross_calibrated, shared_out
@@ -60,14 +60,14 @@ class PartB:
         self._head_alone: keras.Model | None = None  # without a backbone's tail
 
     @property
-    def is_yardstick(self) -> bool:
+    def is_baseline(self) -> bool:
         """Whether it is no network of Keras."""
-        return self.recipe.network in YARDSTICKS
+        return self.recipe.network in BASELINES
 
     @property
     def is_one_vs_rest(self) -> bool:
         """Whether it is a network for each class."""
-        return not self.is_yardstick and NETWORKS[self.recipe.network].is_one_vs_rest
+        return not self.is_baseline and NETWORKS[self.recipe.network].is_one_vs_rest
 
     @property
     def task(self) -> Task:
@@ -128,7 +128,7 @@ class PartB:
         """Answers to rows at the cut, ``(n, columns)``, in the scale that ``Dataset.targets`` has."""
         from headstart.training.row_batches import predict_rows
 
-        output = Trees.of_weights(self._weights).predict(rows) if self.is_yardstick else predict_rows(self.network, rows)
+        output = Trees.from_weights(self._weights).predict(rows) if self.is_baseline else predict_rows(self.network, rows)
         return self.task.to_answers(output)
 
     def calibrate(self, labels: Array, rows: Array, groups: Array | None = None) -> Array:
@@ -154,14 +154,14 @@ class PartB:
 
     def output(self, inputs: Array) -> Array:
         """What the whole model as it is shipped gives, ``(n, units)``: of pixels, or of encoded rows."""
-        if not self.is_yardstick:
+        if not self.is_baseline:
             return np.asarray(self.shipped().predict(np.asarray(inputs, np.float32), verbose=0), np.float32)
-        return np.asarray(self.dataset.in_units(Trees.of_weights(self._weights).predict(inputs)), np.float32)
+        return np.asarray(self.dataset.in_units(Trees.from_weights(self._weights).predict(inputs)), np.float32)
 
     def num_params(self) -> int:
         """Parameters of both parts."""
-        if self.is_yardstick:
-            return Trees.of_weights(self._weights).num_params
+        if self.is_baseline:
+            return Trees.from_weights(self._weights).num_params
         if self._joined is not None:
             return int(self._joined.whole.count_params())
         return int(self.network.count_params()) + (0 if self.part.is_table else _num_parameters(self.part))
@@ -169,7 +169,7 @@ class PartB:
     @property
     def file(self) -> str:
         """The name under which its weights lie in a trial's folder."""
-        return "model.npz" if self.is_yardstick else "model.keras"
+        return "model.npz" if self.is_baseline else "model.keras"
 
     def save(self, folder: Path, *, anew: bool = False) -> None:
         """Write its weights, where training has not done so, or ``anew``."""
@@ -177,7 +177,7 @@ class PartB:
         if path.exists() and not anew:
             return
         with replacing(path) as temporary:
-            if self.is_yardstick:
+            if self.is_baseline:
                 np.savez(temporary, *self._weights)
             else:
                 self.network.save(temporary)
@@ -185,7 +185,7 @@ class PartB:
     def restore(self, folder: Path) -> list[Array]:
         """Take the weights that ``save`` or a training left in a folder, and give them."""
         path = folder / self.file
-        if self.is_yardstick:
+        if self.is_baseline:
             self._weights = Trees.read(path, self.shape[0]).weights()
         else:
             network, _ = self.build()
@@ -196,7 +196,7 @@ class PartB:
 
     def load(self, file: Path) -> list[Array]:
         """Take the weights of a whole model that was shipped, and give those of Part B."""
-        if self.is_yardstick:
+        if self.is_baseline:
             return self.restore(file.parent)
         if self.part.is_table:
             network, _ = self.build()

@@ -1,4 +1,4 @@
-"""Part B: train(build, examples, recipe) -> Trained: by the solver, as a yardstick, and all else by Keras's fit."""
+"""Part B: train(build, examples, recipe) -> Trained: by the solver, as a baseline, and all else by Keras's fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.foundation.runs.files import append_json_line
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.classical.linear_solver import Step, solve
 from headstart.training.examples import Examples, Trained, is_solved
 from headstart.training.framework_state import gradients_released
@@ -42,8 +42,8 @@ def train(
     Raises:
         TrainingError: The loss is not a number from the first epoch on (H301), or the memory does not suffice (H306).
     """
-    if recipe.network in YARDSTICKS:
-        return _by_yardstick(examples, recipe, deadline)
+    if recipe.network in BASELINES:
+        return _by_baseline(examples, recipe, deadline)
     if is_solved(recipe, is_inner=examples.rows.ndim > 2):
         return _by_solver(examples, recipe, folder, deadline, on_epoch)
     with gradients_released():
@@ -95,10 +95,10 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
     return Trained(recipe, weights, best.val_loss, best.val_metric, count, seconds, cut_short=cut_short)
 
 
-def _by_yardstick(examples: Examples, recipe: Recipe, deadline: float) -> Trained:
+def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained:
     import sklearn.ensemble  # noqa: F401 - imports count in the wall clock, not in training
 
-    fit, task, start = YARDSTICKS[recipe.network], examples.task, time.perf_counter()
+    fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
     rows = examples.rows, examples.labels, examples.val_rows, examples.val_labels
     trees = fit(*rows, task.name, examples.num_classes, seed=recipe.seed, deadline=deadline)
     seconds = time.perf_counter() - start

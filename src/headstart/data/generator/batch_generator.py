@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from headstart.data.generator.batch_order import Passes, Schedule
+from headstart.data.generator.batch_order import BatchOrder, Schedule
 from headstart.data.generator.batch_sources import Batch, BatchSource
 from headstart.data.skipped import Skipped
 from headstart.foundation.arguments import Rule, check, is_whole
@@ -92,7 +92,7 @@ class BatchGenerator(keras.utils.PyDataset):
         self._lock = threading.RLock()
         self._process_id = os.getpid()
         self._failures: defaultdict[int, set[int]] = defaultdict(set)
-        self._passes = Passes(schedule.num_batches)
+        self._passes = BatchOrder(schedule.num_batches)
         weakref.finalize(self, source.close)
 
     def __enter__(self) -> BatchGenerator:

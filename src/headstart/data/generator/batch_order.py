@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.foundation.arrays import Array
 
-__all__ = ["Passes", "Schedule"]
+__all__ = ["BatchOrder", "Schedule"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Schedule:
         return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
 
 
-class Passes:
+class BatchOrder:
     """Counts epochs, and batches within them.
 
     Keras goes through a generator in passes, and tells where each stretch of one begins and ends: one of Keras's epochs may

@@ -11,7 +11,7 @@ from headstart.data.dataset import Dataset
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 
-__all__ = ["LABELS", "Finish", "make_targets", "to_grey"]
+__all__ = ["LABELS", "BatchOutput", "make_targets", "to_grey"]
 
 _LUMA = np.array([19595, 38470, 7471])  # 0.299, 0.587 and 0.114 of 65536
 
@@ -23,7 +23,7 @@ LABELS: Mapping[str, str] = {
 }
 
 
-class Finish(NamedTuple):
+class BatchOutput(NamedTuple):
     """What happens to the images of a batch at the very end; nothing, but for float32, to begin with.
 
     Attributes:

@@ -18,7 +18,7 @@ from headstart.data.augmentation.presets import find_augmentation
 from headstart.data.dataset import Dataset
 from headstart.data.generator.batch_generator import BatchGenerator, Targets, unfit
 from headstart.data.generator.batch_order import Schedule
-from headstart.data.generator.batch_output import LABELS, Finish, make_targets
+from headstart.data.generator.batch_output import LABELS, BatchOutput, make_targets
 from headstart.data.generator.batch_sources import ArrayBatches, BatchSource, Copies, FileBatches
 from headstart.data.images.decode_pool import DecodePool
 from headstart.data.images.geometry import Geometry
@@ -150,7 +150,7 @@ class ImageGenerator(BatchGenerator):
         if self._mixes:
             check_targets(np.zeros(0, int) if targets.values is None else targets.values)  # type: ignore[arg-type]
         source = self._open(schedule, workers or usable_cores(), num_ahead, cache)
-        finish = Finish(rescale, preprocessing_function, channels)
+        finish = BatchOutput(rescale, preprocessing_function, channels)
         super().__init__(source, schedule, finish.apply, self.dataset.paths, targets)
         self.skipped += whole.skipped
         self._name_samples(channels)

@@ -16,7 +16,7 @@ from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.augmentation.transforms import Ranges
 from headstart.data.augmentation.views import random_for, view_drawer
 from headstart.data.images import preprocess as pixels
-from headstart.data.images.decode_queue import Asked, Decoded, Handout
+from headstart.data.images.decode_queue import Asked, Decoded, DecodeQueue
 from headstart.data.images.decode_worker import DecodeWorker
 from headstart.data.images.decoder import thumbnail
 from headstart.data.images.frame_decoder import Frame
@@ -99,7 +99,7 @@ class DecodePool:
             "squares": squares and str(squares),
         }
         self._workers = [DecodeWorker(settings, timeout_seconds) for _ in range(workers or usable_cores())]
-        self._batch: Handout | None = None
+        self._batch: DecodeQueue | None = None
 
     def __enter__(self) -> DecodePool:
         return self
@@ -136,7 +136,7 @@ class DecodePool:
         """
         self.give_up()
         waiting = max(8, min(256, _WAITING_BYTES // math.prod(self.geometry.shape)))
-        self._batch = Handout(Asked(paths, digests, views, rows, allowed), self.geometry.shape, waiting)
+        self._batch = DecodeQueue(Asked(paths, digests, views, rows, allowed), self.geometry.shape, waiting)
         self._batch.start(self._workers[: len(paths)])
         return self._results(self._batch)
 
@@ -161,7 +161,7 @@ class DecodePool:
                 worker.bury()
         self._batch = None
 
-    def _results(self, batch: Handout) -> Iterator[Decoded]:
+    def _results(self, batch: DecodeQueue) -> Iterator[Decoded]:
         tick_seconds = min(0.25, self.timeout_seconds / 4)
         watched, num_left = time.monotonic(), batch.num_files
         while num_left:

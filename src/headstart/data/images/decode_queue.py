@@ -15,7 +15,7 @@ import numpy as np
 from headstart.data.images.decode_worker import DecodeWorker, Request
 from headstart.data.images.decoder import THUMBNAIL
 
-__all__ = ["Asked", "Decoded", "Handout"]
+__all__ = ["Asked", "DecodeQueue", "Decoded"]
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -70,7 +70,7 @@ class Asked(NamedTuple):
     allowed: int | None
 
 
-class Handout:
+class DecodeQueue:
     """What is left to do of one call, a thread for each worker, and the results that wait.
 
     Args:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Known", "cells_of", "dataset_of_table", "read_table", "row_digests"]
 
-_LEAST_FOR_ID = 20  # rows
+_MIN_FOR_ID = 20  # rows
 
 _OF_DATES = 0.95  # share of different texts that make dates of a column
 
@@ -247,7 +247,7 @@ def _naming_columns(columns: Mapping[str, Array]) -> set[str]:
     naming: set[str] = set()
     whole: dict[str, tuple[Array, Array]] = {}
     for name, cells in columns.items():
-        if cells.dtype.kind == "M" or len(cells) < _LEAST_FOR_ID or len(set(cells.tolist())) < len(cells):
+        if cells.dtype.kind == "M" or len(cells) < _MIN_FOR_ID or len(set(cells.tolist())) < len(cells):
             continue
         values = as_numbers(cells)
         if np.isnan(values).all():

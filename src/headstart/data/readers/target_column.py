@@ -20,13 +20,13 @@ from headstart.foundation.errors import printable
 
 __all__ = ["SEPARATORS", "NumberFormats", "TargetColumn", "is_no_label"]
 
-_MOST_INTEGERS = 20  # different ones that are still taken for classes, whatever they are
+_MAX_INTEGERS = 20  # different ones that are still taken for classes, whatever they are
 
 _MIN_FILLED, _MIN_SHARE = 0.9, 0.05  # of the numbers from the lowest to the highest; rows of each, of the mean of all
 
 _TARGETS, _MIN_FILLED_TARGETS = ("target", "y"), 0.5
 
-_LEAST_ROWS, _LEAST_CALLED = 3, 2  # a class, on average, where classes are integers; where the column is called so
+_MIN_ROWS, _MIN_CALLED = 3, 2  # a class, on average, where classes are integers; where the column is called so
 
 _WHOLE = re.compile(r"([-+]?(?:0|[1-9]\d*))\.0+", re.ASCII)  # 1.0 is 1; but 007, 1e2 and the like are texts of their own
 
@@ -124,11 +124,11 @@ class TargetColumn:
         num_different = len(set(self.texts[np.isfinite(self.values)]))
         is_whole = bool((self.finite == np.rint(self.finite)).all())
         rows_each = len(self.finite) / num_different if num_different else 0.0
-        if is_whole and rows_each >= _LEAST_ROWS and num_different <= _MOST_INTEGERS:
+        if is_whole and rows_each >= _MIN_ROWS and num_different <= _MAX_INTEGERS:
             return "few"
-        if is_whole and rows_each >= _LEAST_CALLED and is_class_name(self.name):
+        if is_whole and rows_each >= _MIN_CALLED and is_class_name(self.name):
             return f"the column is called {self.name}"
-        if not is_whole or rows_each < _LEAST_ROWS:
+        if not is_whole or rows_each < _MIN_ROWS:
             return ""
         return "consecutive numbers that recur" if not is_amount_name(self.name) and self._are_consecutive() else ""
 

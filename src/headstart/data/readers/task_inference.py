@@ -14,7 +14,7 @@ from headstart.foundation.errors import DatasetError, printable
 
 __all__ = ["check_task", "check_variety", "inferred_task", "list_separator", "task_of_model"]
 
-_LEAST_ONE_HOT = 3  # columns: of two labels, one may well apply to each row without their being classes
+_MIN_ONE_HOT = 3  # columns: of two labels, one may well apply to each row without their being classes
 
 
 # Which task
@@ -65,7 +65,7 @@ def _are_one_hot(columns: list[TargetColumn]) -> bool:
     """Whether one of at least three columns of 0 and 1 is 1 in each row without a gap."""
     bits = np.stack([column.bits for column in columns], axis=1)
     bits = bits[(bits >= 0).all(axis=1)]
-    return bool((bits.sum(axis=1) == 1).all() and bits.any(axis=0).sum() >= _LEAST_ONE_HOT)
+    return bool((bits.sum(axis=1) == 1).all() and bits.any(axis=0).sum() >= _MIN_ONE_HOT)
 
 
 def list_separator(column: TargetColumn) -> str:

@@ -17,7 +17,7 @@ from headstart.data.tables.preprocess import is_missing
 
 __all__ = ["CsvTable", "read_csv_table"]
 
-_MOST_DATES = 50  # cells that are tried
+_MAX_DATES = 50  # cells that are tried
 
 
 class CsvTable(NamedTuple):
@@ -138,4 +138,4 @@ def _are_numbers(cells: set[str]) -> bool:
 
 def _are_dates(cells: list[str]) -> bool:
     """Whether most of the cells are dates."""
-    return are_dates(np.array(cells[:_MOST_DATES]), 0.5)
+    return are_dates(np.array(cells[:_MAX_DATES]), 0.5)

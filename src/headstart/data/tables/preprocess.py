@@ -75,7 +75,7 @@ DAY_FIRST: Spec = {"holds": "date", "order": "DMY", "digits": False}  # how date
 
 _BOOLEANS = {"true": "True", "false": "False"}  # files of R, Excel and databases spell them otherwise
 _LONGEST = 128  # characters of a category: arrays of text give each cell the room of the longest
-_MOST_SHOWN, _WIDEST_SHOWN = 3, 40  # examples of odd cells, and characters of one
+_MAX_SHOWN, _WIDEST_SHOWN = 3, 40  # examples of odd cells, and characters of one
 _EPOCH = datetime.datetime(1970, 1, 1)
 
 
@@ -273,8 +273,8 @@ def as_days(cells: Any, reading: Spec = DAY_FIRST) -> Array:
         return np.where(fits, seconds // 86400 + seconds % 86400 / 86400, np.nan)  # to the bit what text gives
     if values.dtype.kind in "fiu":
         numbers = values.astype(np.float64)
-        is_compact = (numbers >= _LEAST_COMPACT) & reading["digits"]
-        numbers[~(np.abs(numbers) < _MOST_DAYS) & ~is_compact] = np.nan
+        is_compact = (numbers >= _MIN_COMPACT) & reading["digits"]
+        numbers[~(np.abs(numbers) < _MAX_DAYS) & ~is_compact] = np.nan
         numbers[is_compact] = _read_moments([_text(number) for number in numbers[is_compact].tolist()], reading)
         return numbers
     given = [_moment_text(cell, reading) for cell in values.tolist()]
@@ -585,7 +585,7 @@ def _judged(name: str, cells: Array, written: Spec, texts: _Texts, decimal: str,
     }
     told = [
         f"{_in_line(name)}: {_num_cells(cells, texts)} of {len(cells)} cells {what} "
-        f"({', '.join(f'{_in_line(text)[:_WIDEST_SHOWN]} as {values[text]:.10g}' for text in texts[:_MOST_SHOWN])})"
+        f"({', '.join(f'{_in_line(text)[:_WIDEST_SHOWN]} as {values[text]:.10g}' for text in texts[:_MAX_SHOWN])})"
         for what, texts in lines.items()
         if texts
     ]
@@ -665,7 +665,7 @@ def _warn(lines: Sequence[str]) -> None:
 
 
 def _examples(cells: Array) -> str:
-    return ", ".join(sorted({_in_line(cell)[:_WIDEST_SHOWN] for cell in cells.tolist()})[:_MOST_SHOWN])
+    return ", ".join(sorted({_in_line(cell)[:_WIDEST_SHOWN] for cell in cells.tolist()})[:_MAX_SHOWN])
 
 
 def _in_line(text: Any) -> str:
@@ -711,7 +711,7 @@ def _text(cell: Any) -> str:
 # Dates and times. A text is read by its shape: digits as 0, letters in lower case. All texts of one shape have their fields
 # at the same places, so that the shape is parsed once, and NumPy takes the fields out of thousands of texts together.
 
-_LEAST_COMPACT, _MOST_DAYS = 190001, 4_000_000  # YYYYMM at the least, and days up to the year 12921 at the most
+_MIN_COMPACT, _MAX_DAYS = 190001, 4_000_000  # YYYYMM at the least, and days up to the year 12921 at the most
 _COMPACT_YEARS, _PIVOT = (1900, 2100), 68  # two-digit years above it are of the 20th century, as POSIX has it
 _LONGEST_MOMENT = 64  # characters
 _LEAP_YEAR = 1972  # of a day without a year

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_residuals", "draw_scatter"]
 
-_MOST_POINTS = 2000
+_MAX_POINTS = 2000
 _SEED = 2000
 _WIDE = 1000.0  # largest by smallest truth, from which on an axis is logarithmic
 _BINS = 30
@@ -80,9 +80,9 @@ def draw_residuals(ax: Axes, truth: Array, answers: Array) -> Axes:
 def _sample(first: Array, second: Array) -> tuple[Array, Array]:
     """The same 2000 pairs every time where there are more."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if len(first) <= _MOST_POINTS:
+    if len(first) <= _MAX_POINTS:
         return first, second
-    kept = np.sort(np.random.default_rng(_SEED).choice(len(first), _MOST_POINTS, replace=False))
+    kept = np.sort(np.random.default_rng(_SEED).choice(len(first), _MAX_POINTS, replace=False))
     return first[kept], second[kept]
 
 

@@ -19,14 +19,14 @@ from headstart.foundation.arrays import Array
 __all__ = ["Column", "Note", "read_column"]
 
 _OF_ONE_KIND = 0.95  # share of a text column's cells that make numbers or dates of it
-_MOST_MARKERS, _LEAST_BESIDE_MARKERS, _LEAST_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words
+_MAX_MARKERS, _MIN_BESIDE_MARKERS, _MIN_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words
 _MIN_COMPACT_DATE = 190_001  # January 1900
-_MOST_ONE_HOT, _MOST_CODES = 32, 10_000
+_MAX_ONE_HOT, _MAX_CODES = 32, 10_000
 _RARE_SHARE, _RARE_ROWS = 0.002, 2  # a level below either is one of the others
 _FLAG_SHARE, _FLAG_ROWS = 0.01, 2  # missing cells from which on a column says which they are
-_MOST_SKEW = 1.0
-_LEAST_SCALE_OF_LOG = 1e-3  # below it all values are so small that the logarithm changes nothing
-_LEAST_FOR_QUANTILES, _MOST_KNOTS, _MOST_SCORE = 10, 32, 2.5
+_MAX_SKEW = 1.0
+_MIN_SCALE_OF_LOG = 1e-3  # below it all values are so small that the logarithm changes nothing
+_MIN_FOR_QUANTILES, _MAX_KNOTS, _MAX_SCORE = 10, 32, 2.5
 
 
 class Note(NamedTuple):
@@ -160,8 +160,8 @@ def _are_of_one_kind(read: Array, counts: Array) -> bool:
     is_read, num_cells = ~np.isnan(read), max(counts.sum(), 1)
     share = counts[is_read].sum() / num_cells
     num_markers = ((counts > 0) & ~is_read).sum()
-    is_marked = num_markers <= _MOST_MARKERS and is_read.sum() > _LEAST_VALUES
-    return bool(share >= _OF_ONE_KIND or (share >= _LEAST_BESIDE_MARKERS and is_marked))
+    is_marked = num_markers <= _MAX_MARKERS and is_read.sum() > _MIN_VALUES
+    return bool(share >= _OF_ONE_KIND or (share >= _MIN_BESIDE_MARKERS and is_marked))
 
 
 def _finite(values: Array) -> Array:
@@ -203,25 +203,25 @@ def _learn_scale(values: Array) -> dict[str, Any]:
 
 def _transform(values: Array) -> dict[str, Any]:
     """The mildest transform that leaves the values without a long tail."""
-    if abs(skewness(values)) <= _MOST_SKEW:
+    if abs(skewness(values)) <= _MAX_SKEW:
         return {"transform": "none"}
     logarithms = transformed(values, {"transform": "log"})
-    if abs(skewness(logarithms)) < _MOST_SKEW and logarithms.std() >= _LEAST_SCALE_OF_LOG:
+    if abs(skewness(logarithms)) < _MAX_SKEW and logarithms.std() >= _MIN_SCALE_OF_LOG:
         return {"transform": "log"}
-    if len(distinct := np.unique(values)) < _LEAST_FOR_QUANTILES:
+    if len(distinct := np.unique(values)) < _MIN_FOR_QUANTILES:
         return {"transform": "none"}
-    knots = np.quantile(distinct, np.linspace(0, 1, min(_MOST_KNOTS, len(distinct))), method="nearest")
+    knots = np.quantile(distinct, np.linspace(0, 1, min(_MAX_KNOTS, len(distinct))), method="nearest")
     ordered = np.sort(values)
     ranks = (np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")) / (2 * len(values))
-    scores = [min(max(NormalDist().inv_cdf(rank), -_MOST_SCORE), _MOST_SCORE) for rank in ranks.tolist()]
+    scores = [min(max(NormalDist().inv_cdf(rank), -_MAX_SCORE), _MAX_SCORE) for rank in ranks.tolist()]
     return {"transform": "quantile", "knots": knots.tolist(), "values": scores}
 
 
 def _learn_category(column: Column) -> dict[str, Any]:
     num_rows, levels = len(column.cells), column.levels
     frequent = [level for level, count in levels.items() if count >= 2]
-    if len(frequent) > _MOST_ONE_HOT:
-        return {"levels": frequent[:_MOST_ONE_HOT], "two_way": False, "codes": frequent[:_MOST_CODES]}
+    if len(frequent) > _MAX_ONE_HOT:
+        return {"levels": frequent[:_MAX_ONE_HOT], "two_way": False, "codes": frequent[:_MAX_CODES]}
     least = max(_RARE_ROWS, _RARE_SHARE * num_rows)
     common = [level for level, count in levels.items() if count >= least]
     is_two_way = len(common) == len(levels) == 2 and "" not in levels

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["learn_encoding"]
 
-_LEAST_FOR_ID, _UNIQUE = 20, 0.95
+_MIN_FOR_ID, _UNIQUE = 20, 0.95
 _ROWS_A_VALUE = 5
 _PEARSON = 0.99999
-_LEAST_AMOUNTS, _MOST_UNITS = 20, 5
+_MIN_AMOUNTS, _MAX_UNITS = 20, 5
 _INEXACT = "~≈<>≤≥=± "
 _ARABIC_SIGNS = str.maketrans("٫٬", ".,")
 _ALL_WHOLE = 2.0**24  # float32 holds all whole numbers up to it
@@ -117,7 +117,7 @@ def _all_rare(column: Column, _: _Rows) -> str:
 def _id(column: Column, _: _Rows) -> str:
     num_rows, num_distinct = len(column.present), len(column.distinct)
     if column.kind == "category":
-        is_unique = num_rows >= _LEAST_FOR_ID and num_distinct >= _UNIQUE * num_rows
+        is_unique = num_rows >= _MIN_FOR_ID and num_distinct >= _UNIQUE * num_rows
         return f"{num_distinct} different texts in {num_rows} rows" if is_unique else ""
     is_unique = num_rows >= _UNIQUE * len(column.cells) and num_distinct >= _UNIQUE * num_rows
     return _counted(column) if _is_whole(column) and is_unique and is_id_name(column.name) else ""
@@ -225,7 +225,7 @@ def _merged(column: Column, _: _Rows) -> str:
 
 def _numbers_as_text(column: Column, _: _Rows) -> str:
     """How many texts are numbers, alone or with one of a few units beside them, in any digits, exact or not."""
-    if column.kind != "category" or len(column.distinct) < _LEAST_AMOUNTS:
+    if column.kind != "category" or len(column.distinct) < _MIN_AMOUNTS:
         return ""
     units = Counter[str]()
     example = ""
@@ -233,7 +233,7 @@ def _numbers_as_text(column: Column, _: _Rows) -> str:
         if readings := readings_of(text) or readings_of(_plainly(text)):
             units[next(iter(readings.values())).unit] += column.levels[text]
             example = example or text
-    if 2 * units.total() < len(column.present) or len(units) > _MOST_UNITS:
+    if 2 * units.total() < len(column.present) or len(units) > _MAX_UNITS:
         return ""
     named = ", ".join(sorted(filter(None, units)))
     beside = f", with {len(units)} units: {named}" if len(units) > 1 else f" with {named} beside them" if named else ""

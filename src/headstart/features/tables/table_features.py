@@ -66,7 +66,7 @@ class TableFeatures:
         """Those of both, these first; made by one encoder."""
         return replace(self, encoded=np.concatenate([self.encoded, other.encoded]), seconds=self.seconds + other.seconds)
 
-    def of(self, dataset: Dataset) -> TableFeatures:
+    def encode(self, dataset: Dataset) -> TableFeatures:
         """Other samples by the same encoder.
 
         Raises:

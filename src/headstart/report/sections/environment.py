@@ -14,7 +14,7 @@ from headstart.report.page import Markup, escape, folded, note, paragraph, table
 __all__ = ["commands", "environment", "skipped", "splits"]
 
 _FOLDED_ROWS = 30
-_MOST_SKIPPED = 200
+_MAX_SKIPPED = 200
 
 
 def splits(contents: Contents) -> Markup:
@@ -69,7 +69,7 @@ def skipped(contents: Contents) -> Markup:
             return note(f"skipped.csv cannot be read: {reason}")
         return note(f"The list of skipped {noun}s is not there." if total or reason else f"No {noun} was skipped.")
     rows = [
-        (contents.places.name(text(row.get("path"))), text(row.get("reason"))) for row in contents.skipped[:_MOST_SKIPPED]
+        (contents.places.name(text(row.get("path"))), text(row.get("reason"))) for row in contents.skipped[:_MAX_SKIPPED]
     ]
     rest = len(contents.skipped) - len(rows)
     more = note(f"{plural(rest, f'more {noun}')} in skipped.csv.") if rest else Markup("")

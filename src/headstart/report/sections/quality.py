@@ -20,7 +20,7 @@ from headstart.report.sections.verdict import in_groups
 __all__ = ["classes", "confusion", "numbers", "roc", "values"]
 
 _FOLDED_ROWS = 30
-_MOST_TARGETS = 6
+_MAX_TARGETS = 6
 _LEGEND_ROOM, _LEGEND_LINE = 4.45, 0.18  # inches of the ROC figure without its legend, and of each of its lines
 
 
@@ -188,7 +188,7 @@ def values(contents: Contents) -> Markup:
     evaluation = contents.predictions
     if not isinstance(evaluation, Regression):
         return _absence(contents, "predictions.csv")
-    names = evaluation.classes[:_MOST_TARGETS]
+    names = evaluation.classes[:_MAX_TARGETS]
     figures = [part for place, name in enumerate(names) for part in _pair(contents, evaluation, name, place)]
     rest = len(evaluation.classes) - len(names)
     more = note(f"{plural(rest, 'more target')} not drawn.") if rest else Markup("")

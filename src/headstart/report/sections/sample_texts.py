@@ -12,10 +12,10 @@ from headstart.evaluation.multilabel import MultiLabel
 from headstart.foundation.arrays import Array
 from headstart.report.formatting import measured, percent
 
-__all__ = ["Said", "said"]
+__all__ = ["SampleText", "said"]
 
 
-class Said(NamedTuple):
+class SampleText(NamedTuple):
     """One sample in words.
 
     Attributes:
@@ -31,7 +31,7 @@ class Said(NamedTuple):
     is_right: bool
 
 
-def said(evaluation: Evaluation, position: int, *, is_unsure: bool = False) -> Said:
+def said(evaluation: Evaluation, position: int, *, is_unsure: bool = False) -> SampleText:
     """What was answered for one sample, in words.
 
     Args:
@@ -42,13 +42,13 @@ def said(evaluation: Evaluation, position: int, *, is_unsure: bool = False) -> S
     if isinstance(evaluation, Classification):
         truth, answer = int(evaluation.labels[position]), int(evaluation.predicted[position])
         chance = percent(float(evaluation.probabilities[position, answer]))
-        return Said(evaluation.classes[truth], evaluation.classes[answer], chance, truth == answer)
+        return SampleText(evaluation.classes[truth], evaluation.classes[answer], chance, truth == answer)
     if isinstance(evaluation, MultiLabel):
         return _said_labels(evaluation, position, is_unsure=is_unsure)
     return _said_values(evaluation, position)
 
 
-def _said_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> Said:
+def _said_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> SampleText:
     truth, answer, chances = (
         table[position] for table in (evaluation.labels, evaluation.predicted, evaluation.probabilities)
     )
@@ -59,7 +59,7 @@ def _said_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> S
     def words(given: Array) -> str:
         return ", ".join(evaluation.classes[k] for k in np.flatnonzero(given)) or "none"
 
-    return Said(
+    return SampleText(
         words(truth),
         words(answer),
         beside + (f", threshold {percent(float(thresholds[label]))}" if is_unsure else ""),
@@ -67,14 +67,14 @@ def _said_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> S
     )
 
 
-def _said_values(evaluation: Evaluation, position: int) -> Said:
+def _said_values(evaluation: Evaluation, position: int) -> SampleText:
     """Of several targets the one that is off the most, measured by the spread of its truth."""
     truth, answer = evaluation.labels[position], evaluation.answers[position]
     spread = evaluation.labels.std(axis=0)
     worst = int(np.argmax(np.abs(answer - truth) / np.where(spread > 0, spread, 1.0)))
     name = "" if len(truth) == 1 else f"{evaluation.classes[worst]} "
     off = _signed(float(answer[worst] - truth[worst]))
-    return Said(name + measured(float(truth[worst])), measured(float(answer[worst])), off, is_right=False)
+    return SampleText(name + measured(float(truth[worst])), measured(float(answer[worst])), off, is_right=False)
 
 
 def _signed(value: float) -> str:

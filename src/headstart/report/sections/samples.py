@@ -16,7 +16,7 @@ from headstart.foundation.errors import DatasetError
 from headstart.foundation.machine import usable_cores
 from headstart.report.contents import MALFORMED, Contents
 from headstart.report.page import Markup, escape, note, paragraph, table
-from headstart.report.sections.sample_texts import Said, said
+from headstart.report.sections.sample_texts import SampleText, said
 
 __all__ = ["most_unsure_samples", "most_wrong_samples"]
 
@@ -71,7 +71,7 @@ def _shown(
     return Markup(f'{paragraph(lead)}<div class="gallery">{tiles}</div>')
 
 
-def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]], *, is_unsure: bool) -> Markup:
+def _rows(evaluation: Evaluation, samples: list[tuple[str, SampleText]], *, is_unsure: bool) -> Markup:
     of_labels = "Nearest to its threshold" if is_unsure else "Answered worst"
     beside = {"multilabel": of_labels, "regression": "Error"}.get(evaluation.task, "Probability")
     words = 1 if evaluation.task == "regression" else 3
@@ -79,7 +79,7 @@ def _rows(evaluation: Evaluation, samples: list[tuple[str, Said]], *, is_unsure:
     return table(("", "Truth", "Answer", beside), rows, words=words)
 
 
-def _tile(contents: Contents, path: str, one: Said, small: bytes | None) -> str:
+def _tile(contents: Contents, path: str, one: SampleText, small: bytes | None) -> str:
     """A sample as a small picture; one that is not there any more, or is not an image, as its name."""
     place = contents.places.name(path)
     name = escape(PurePath(place).name or place)

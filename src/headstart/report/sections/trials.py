@@ -13,7 +13,7 @@ from headstart.report.sections.verdict import METRICS, spread
 
 __all__ = ["curves", "leaderboard"]
 
-_MOST_CURVES = 24
+_MAX_CURVES = 24
 _COLUMNS = (
     "Trial",
     "Validation loss",
@@ -114,7 +114,7 @@ def curves(contents: Contents) -> Markup:
     drawn = [name for name in names if contents.histories[name]]
     if not drawn:
         return note("No trial has an epoch to show yet.")
-    figures = [_curve(contents, place, name) for place, name in enumerate(drawn[:_MOST_CURVES])]
+    figures = [_curve(contents, place, name) for place, name in enumerate(drawn[:_MAX_CURVES])]
     rest = len(drawn) - len(figures)
     more = note(f"{plural(rest, 'more trial')} not drawn.") if rest else Markup("")
     bad = [name for name in contents.notes if name.startswith("trials/")]

@@ -21,8 +21,8 @@ _FINISH_SECONDS = 15.0
 _FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model
 _DOUBT = 1.25  # of what a trial is predicted to take
 _MARGIN = 1.5  # of the finish measured last time: machines are shared
-_LEAST_TRAINING_SECONDS = 3.0
-_LEAST_FINISH_SECONDS = 5.0
+_MIN_TRAINING_SECONDS = 3.0
+_MIN_FINISH_SECONDS = 5.0
 _NOTE = "finish.json"
 _EXIT_SECONDS = 2.0  # TensorFlow takes its time to be taken down
 
@@ -64,7 +64,7 @@ class Budget:
     @property
     def extraction_deadline(self) -> float:
         """``perf_counter`` value at which Part A has to end, so that a head can be trained."""
-        return self.training_deadline - _LEAST_TRAINING_SECONDS
+        return self.training_deadline - _MIN_TRAINING_SECONDS
 
     def has_time_for(self, seconds: float, part: str = "", held_out_seconds: float = 0.0) -> bool:
         """Whether a trial of so many predicted seconds fits, with a margin, if the run may then end with that Part A."""
@@ -90,7 +90,7 @@ class Budget:
         """
         if self.seconds is None:
             return
-        least = self.elapsed() + part_a_seconds + _LEAST_TRAINING_SECONDS + self._finish_seconds()
+        least = self.elapsed() + part_a_seconds + _MIN_TRAINING_SECONDS + self._finish_seconds()
         advised = 5 * math.ceil(least * 1.3 / 5)  # with room for a busy machine
         if least > self.seconds:
             raise TrainingError(
@@ -116,7 +116,7 @@ class Budget:
             seconds = self._speeds.pace * (_FINISH_SECONDS + _FINISH_MORE_SECONDS * part.count("+"))
             if part in known:
                 seconds = known[part] * _MARGIN + _EXIT_SECONDS
-            ends.append(max(_LEAST_FINISH_SECONDS, seconds) + held_out_seconds)
+            ends.append(max(_MIN_FINISH_SECONDS, seconds) + held_out_seconds)
         return max(ends, default=_FINISH_SECONDS)
 
 

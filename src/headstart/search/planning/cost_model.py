@@ -17,7 +17,7 @@ __all__ = ["Speeds", "pick", "work_of"]
 _NOTE = "speeds.json"
 
 # On two cores of a few years ago; another machine has its pace, by which all that was not measured there is multiplied.
-_LEAST_PACE, _MOST_PACE = 0.25, 4.0  # beyond, it is Part A's engine that is so fast or slow, and not the machine
+_MIN_PACE, _MAX_PACE = 0.25, 4.0  # beyond, it is Part A's engine that is so fast or slow, and not the machine
 _SECONDS_A_WORK = 0.012  # of Part A for 10^9 multiplications
 _DECODE_SECONDS = 0.004
 _ENCODE_SECONDS = 1e-4  # a row of a table
@@ -71,7 +71,7 @@ class Speeds:
         """How many times as long as this module's numbers say things take here; 1 until something was measured."""
         known = [seconds / nominal for seconds, nominal in self._part_a.values() if nominal > _DECODE_SECONDS]
         measured = statistics.median(known or [1.0])  # decoding alone says little of the rest
-        return min(max(measured, _LEAST_PACE), _MOST_PACE)
+        return min(max(measured, _MIN_PACE), _MAX_PACE)
 
     def part_a_seconds(self, part: PartA, num_images: int) -> float:
         """What so many images will take, loading the graph included."""

@@ -26,7 +26,7 @@ __all__ = [
     "make_trials",
 ]
 
-_LEAST_OWN_SIDE, _OWN_SIDE = 20, 64  # of images for a network from scratch: larger ones cost more than they tell it
+_MIN_OWN_SIDE, _OWN_SIDE = 20, 64  # of images for a network from scratch: larger ones cost more than they tell it
 
 _ALL_LITES = "efficientnet_lite0+efficientnet_lite1+efficientnet_lite2-grid2"
 
@@ -129,7 +129,7 @@ def _sized(trial: Trial, side: int) -> Trial:
     part = trial.part
     if not side or part.cards or part.side or part.is_table:
         return trial
-    return replace(trial, part=replace(part, side=min(max(side, _LEAST_OWN_SIDE), _OWN_SIDE)))
+    return replace(trial, part=replace(part, side=min(max(side, _MIN_OWN_SIDE), _OWN_SIDE)))
 
 
 def make_trials(

@@ -1,4 +1,4 @@
-"""Part B: the table of yardsticks: what a network has to be better than; shipped where no network comes near."""
+"""Part B: the table of baselines: what a network has to be better than; shipped where no network comes near."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from headstart.export.tree_arrays import Trees
 from headstart.foundation.arrays import Array
 from headstart.training.classical.boosted_trees import fit_trees
 
-__all__ = ["YARDSTICKS"]
+__all__ = ["BASELINES"]
 
-_LEAST_SHARE = 1e-6  # of a class or label that the training rows may lack
+_MIN_SHARE = 1e-6  # of a class or label that the training rows may lack
 
 
 def _fit_constant(
@@ -28,11 +28,11 @@ def _fit_constant(
     """The shares of the classes or labels, or the mean of the targets: the constant with the least loss, as a bare root."""
     if task == "multiclass":
         shares = np.bincount(labels, minlength=num_classes) / len(labels)
-        return _root(np.log(np.clip(shares, _LEAST_SHARE, None)), "softmax")
+        return _root(np.log(np.clip(shares, _MIN_SHARE, None)), "softmax")
     means = np.atleast_1d(np.asarray(labels, np.float64).mean(axis=0))
     if task == "regression":
         return _root(means, "identity")
-    shares = np.clip(means, _LEAST_SHARE, 1 - _LEAST_SHARE)
+    shares = np.clip(means, _MIN_SHARE, 1 - _MIN_SHARE)
     return _root(np.log(shares / (1 - shares)), "sigmoid")
 
 
@@ -43,4 +43,4 @@ def _root(base: Array, link: str) -> Trees:
 
 # From rows, labels, validation rows, validation labels, the name of the task and the number of classes, then ``seed`` and
 # ``deadline``, to trees.
-YARDSTICKS: dict[str, Callable[..., Trees]] = {"baseline": _fit_constant, "trees": fit_trees}
+BASELINES: dict[str, Callable[..., Trees]] = {"baseline": _fit_constant, "trees": fit_trees}

@@ -22,7 +22,7 @@ _RATE, _GENTLE_RATE = 0.1, 0.05
 _SMALL = 2000  # rows below which the gentle rate is tried as well
 _SHRINKAGE = 30.0  # rounds times rate, at most
 _PATIENCE = 3.0  # rounds times rate without a lower validation loss
-_LEAST_STEP, _MOST_STEP = 10, 40  # rounds between two looks at the clock; each bins the rows anew
+_MIN_STEP, _MAX_STEP = 10, 40  # rounds between two looks at the clock; each bins the rows anew
 _ALONE = 200_000  # numbers below which a second thread costs more than it brings
 
 
@@ -105,7 +105,7 @@ def _boost(problem: _Problem, rate: float, deadline: float) -> _Boosted:
     if problem.link != "identity" and len(np.unique(problem.labels)) < 2:
         return _prior(problem)
     model = _model(problem, rate)
-    most, step, rounds = round(_SHRINKAGE / rate), _LEAST_STEP, list[_Round]()
+    most, step, rounds = round(_SHRINKAGE / rate), _MIN_STEP, list[_Round]()
     base, losses = np.zeros(0), list[float]()
     while len(rounds) < most:
         start = time.perf_counter()
@@ -118,7 +118,7 @@ def _boost(problem: _Problem, rate: float, deadline: float) -> _Boosted:
             rounds.append(added)
             sums = sums + _join([added], np.zeros_like(base), problem.link).sums(problem.val_rows)
             losses.append(_LOSSES[problem.link](sums, problem.val_labels))
-        following = min(2 * step, _MOST_STEP)
+        following = min(2 * step, _MAX_STEP)
         expected = (time.perf_counter() - start) * following / step
         step = following
         is_past = len(rounds) - int(np.argmin(losses)) >= _PATIENCE / rate

@@ -23,7 +23,7 @@ __all__ = ["PENALTIES", "Solution", "Step", "solve"]
 PENALTIES = tuple(10.0 ** (-exponent / 2) for exponent in range(3, 12))
 _STOP = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}
 _PATIENCE = 2  # weaker penalties tried after the best one
-_MOST_IN_SPAN = 2048  # rows: the span takes memory by the square of their number
+_MAX_IN_SPAN = 2048  # rows: the span takes memory by the square of their number
 _BLOCK = 4096  # rows multiplied at a time
 _COLUMNS = 1024  # centred at a time
 _JITTER = 1e-5  # of a row's mean squared norm: centring and copies of a picture make K singular; beyond float32's rounding
@@ -101,7 +101,7 @@ def _solve(
     on_step: Callable[[Step], bool],
 ) -> Solution:
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    is_short = len(rows) < rows.shape[1] and len(rows) <= _MOST_IN_SPAN
+    is_short = len(rows) < rows.shape[1] and len(rows) <= _MAX_IN_SPAN
     space: _Space = _Span(rows, mean) if is_short else _Features(rows, mean)
     weights = np.zeros((space.size + 1, problem.truth.shape[1]))
     weights[-1] = problem.family.start(problem.truth.mean(axis=0))

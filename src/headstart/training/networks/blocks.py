@@ -17,7 +17,7 @@ __all__ = ["cnn", "conv_block", "dense_block", "dnn"]
 # and the first epochs are judged by numbers that are not the network's.
 _MOMENTUM = 0.9
 _SMALLEST_MAP = 4  # pixels a side: a smaller one holds no place any more
-_MOST_STAGES = 5
+_MAX_STAGES = 5
 
 
 def dense_block(
@@ -236,7 +236,7 @@ def _filters(side: int, num_samples: int, kernel: int, padding: str) -> tuple[in
     first = 16 if num_samples < 5_000 else 32 if num_samples < 50_000 else 64
     found: list[int] = []
     side = _halved(side, kernel, padding)
-    while not found or (side >= _SMALLEST_MAP and len(found) < _MOST_STAGES):
+    while not found or (side >= _SMALLEST_MAP and len(found) < _MAX_STAGES):
         found.append(min(first * 2 ** len(found), 256))
         side = _halved(side, kernel, padding)
     return tuple(found)

@@ -14,7 +14,7 @@ from headstart.data.tasks import TASKS
 from headstart.features.backbones.network_weights import set_weights
 from headstart.features.part_a import PIXELS, TABLE, PartA
 from headstart.foundation.errors import UsageError
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.blocks import cnn, dense_block, dnn
 from headstart.training.networks.one_vs_rest import one_vs_rest
 from headstart.training.networks.outputs import checked, output_layer
@@ -109,7 +109,7 @@ NETWORKS: dict[str, Network] = {
     "ovr_mlp": Network(_small_mlp, is_one_vs_rest=True),
 }
 ENSEMBLES = ("ensemble", "fold_ensemble")  # trials that are made of others
-_OURS = frozenset((*NETWORKS, *YARDSTICKS, *ENSEMBLES, PIXELS, TABLE))
+_OURS = frozenset((*NETWORKS, *BASELINES, *ENSEMBLES, PIXELS, TABLE))
 
 
 def is_own(name: str) -> bool:

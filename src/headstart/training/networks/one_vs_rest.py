@@ -56,7 +56,7 @@ def _numbered(model: keras.Model, number: int) -> keras.Model:
     return copy
 
 
-_LEAST = 1e-7  # of a probability whose logit is taken
+_MIN = 1e-7  # of a probability whose logit is taken
 
 _PENALTY = 1e-2  # on what departs from leaving the models as they are
 
@@ -125,7 +125,7 @@ def cross_calibrated(labels: Array, probabilities: Array, groups: Array | None =
 
 
 def _logits(probabilities: Array) -> Array:
-    clipped = np.clip(np.asarray(probabilities, np.float64), _LEAST, 1 - _LEAST)
+    clipped = np.clip(np.asarray(probabilities, np.float64), _MIN, 1 - _MIN)
     logits: Array = np.log(clipped) - np.log1p(-clipped)
     return logits
 

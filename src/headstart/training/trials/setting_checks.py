@@ -15,7 +15,7 @@ from headstart.data.tasks import TASKS
 from headstart.features.backbones.backbones import find_backbone
 from headstart.features.part_a import PIXELS, POOLINGS, TABLE
 from headstart.foundation.errors import BackboneError, UsageError
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.layer_options import check_choices, read_regularizer
 from headstart.training.networks.networks import NETWORKS
 
@@ -129,7 +129,7 @@ def trial(value: object) -> Refusal | None:
     if not isinstance(value, str):
         return Refusal("the name of a trial, in quotes")
     head, dash, network = value.rpartition("-")
-    refusal = one_of([*NETWORKS, *(YARDSTICKS if head == TABLE else ())])(network)
+    refusal = one_of([*NETWORKS, *(BASELINES if head == TABLE else ())])(network)
     return refusal and Refusal(
         f"[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, where network is {refusal.expected}",
         f"{head}{dash}{refusal.nearest}" if refusal.nearest else "",

@@ -156,7 +156,7 @@ def check_options(network: str, options: Mapping[str, Any]) -> None:
     Raises:
         UsageError: There is no such option (H031), or its value cannot be used (H032).
     """
-    known = NETWORKS[network].options if network in NETWORKS else ()  # a yardstick has none
+    known = NETWORKS[network].options if network in NETWORKS else ()  # a baseline has none
     for key, value in options.items():
         if key not in known:
             raise unknown_key(

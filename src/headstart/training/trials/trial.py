@@ -13,7 +13,7 @@ from headstart.data.tasks import check_loss
 from headstart.features.backbones.backbones import find_backbone
 from headstart.features.part_a import PIXELS, POOLINGS, TABLE, PartA, unknown_stage
 from headstart.foundation.errors import UsageError
-from headstart.training.classical.baselines import YARDSTICKS
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.examples import is_solved
 from headstart.training.networks.networks import NETWORKS, find_network
 from headstart.training.recipe import Recipe
@@ -55,9 +55,9 @@ class Trial:
         return is_solved(self.recipe, is_inner=self.part.is_inner)
 
     @property
-    def is_yardstick(self) -> bool:
+    def is_baseline(self) -> bool:
         """Whether it is there to be compared with, and no network."""
-        return self.recipe.network in YARDSTICKS
+        return self.recipe.network in BASELINES
 
     @property
     def has_tail(self) -> bool:
@@ -115,7 +115,7 @@ def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_tab
             raise _unreadable(name)
         found[kind] = word
     default = TABLE if is_table else _BACKBONE
-    if network in YARDSTICKS and found.get("backbone", default) == TABLE and len(found) <= 1:
+    if network in BASELINES and found.get("backbone", default) == TABLE and len(found) <= 1:
         return Trial(PartA(TABLE), Recipe(network, seed=seed))
     if network not in NETWORKS:
         raise _unreadable(name)
@@ -150,7 +150,7 @@ def check_trial(trial: Trial, name: str) -> Trial:
         BackboneError: A stage that the backbone does not have (H206).
     """
     part, recipe = trial.part, trial.recipe
-    if trial.is_yardstick:
+    if trial.is_baseline:
         return trial
     network = find_network(recipe.network, recipe.options)
     stages = [stage for card in part.cards for stage in card.stages]
@@ -205,7 +205,7 @@ def check_task(trial: Trial, dataset: Dataset) -> None:
         UsageError: A loss of another task (H040), or one-vs-rest for anything but three classes or more (H043).
     """
     check_loss(trial.recipe.loss, dataset.task, trial.name)
-    is_one_vs_rest = not trial.is_yardstick and NETWORKS[trial.recipe.network].is_one_vs_rest
+    is_one_vs_rest = not trial.is_baseline and NETWORKS[trial.recipe.network].is_one_vs_rest
     if is_one_vs_rest and dataset.task != "multiclass":
         raise UsageError(
             "H043",
@@ -252,7 +252,7 @@ def _unreadable(name: str) -> UsageError:
         "unknown trial",
         received=name,
         expected="[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network: "
-        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}; of a table also {', '.join(YARDSTICKS)}",
+        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}; of a table also {', '.join(BASELINES)}",
         advice="for example --trial efficientnet_lite2-grid2-linear",
     )
 

@@ -57,14 +57,14 @@ def _why_no_tail(trial: Trial) -> str:
     return "" if trial.has_tail else f"with {trial.part.name}, behind which no layer of a backbone is trained"
 
 
-def _why_yardstick(trial: Trial) -> str:
-    return f"for {trial.recipe.network}, a yardstick, which has a training of its own" if trial.is_yardstick else ""
+def _why_baseline(trial: Trial) -> str:
+    return f"for {trial.recipe.network}, a baseline, which has a training of its own" if trial.is_baseline else ""
 
 
 _UNUSED = (
     _Unused(
         ("optimizer", "learning_rate", "schedule", "tail_rate", "epochs", "batch_size", "patience", "loss", "options"),
-        _why_yardstick,
+        _why_baseline,
         "none of these keys",
         "leave them out, or take a network: table-dnn",
     ),
