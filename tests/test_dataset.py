@@ -32,7 +32,7 @@ def make() -> Dataset:
         split=("train", "train", "validation", "test", ""),
         skipped=(Skipped("x", "no image"),),
         arrays=np.arange(5 * 4).reshape(5, 2, 2, 1),
-        groups=(0, 1, 2, 3, 4),
+        duplicate_groups=(0, 1, 2, 3, 4),
     )
 
 
@@ -62,7 +62,7 @@ def test_taken_samples_keep_all_that_is_theirs(indices: list[int]) -> None:
         assert taken.paths[position] == whole.paths[i]
         assert taken.digests[position] == whole.digests[i]
         assert taken.split[position] == whole.split[i]
-        assert taken.groups[position] == whole.groups[i]
+        assert taken.duplicate_groups[position] == whole.duplicate_groups[i]
         assert taken.labels[position] == whole.labels[i]
         assert taken.arrays is not None
         assert whole.arrays is not None
@@ -173,9 +173,9 @@ def test_a_list_names_no_label_that_does_not_apply() -> None:
 def test_joined_samples_keep_what_belongs_together() -> None:
     """Those of which nothing was said belong to no other."""
     dataset = make()
-    named = replace(dataset, together=("p",) * len(dataset))
-    assert dataset.plus(named).together == ("",) * len(dataset) + ("p",) * len(dataset)
-    assert dataset.plus(dataset).together == ()
+    named = replace(dataset, groups=("p",) * len(dataset))
+    assert dataset.plus(named).groups == ("",) * len(dataset) + ("p",) * len(dataset)
+    assert dataset.plus(dataset).groups == ()
     assert named.digest() != dataset.digest()
 
 
@@ -197,7 +197,7 @@ def test_two_parts_make_one_set() -> None:
     assert joined.labels.tolist() == whole.labels.tolist()
     assert joined.split == whole.split
     assert joined.skipped == whole.skipped
-    assert joined.groups == ()
+    assert joined.duplicate_groups == ()
     assert joined.arrays is not None
     np.testing.assert_array_equal(joined.arrays, whole.arrays)
 

@@ -33,7 +33,7 @@ def make(**changes: Any) -> Dataset:
         digests=tuple(str(i) for i in range(n)),
         split=split,
         made_splits=("train", "test", "validation"),
-        groups=tuple(range(n)),
+        duplicate_groups=tuple(range(n)),
     )
     return replace(healthy, **changes)
 
@@ -88,7 +88,7 @@ def test_a_mix_of_formats_is_no_finding() -> None:
 
 def test_copies_on_one_side() -> None:
     """D103 tells exact copies from near ones, where Headstart made the split."""
-    dataset = first(first(first(make(), 2, "0", "digests"), 2, 0, "groups"), 4, 0, "groups")
+    dataset = first(first(first(make(), 2, "0", "digests"), 2, 0, "duplicate_groups"), 4, 0, "duplicate_groups")
     finding = found(dataset)["D103"]
     assert "1 exact and 1 near" in finding.measured
     assert "D104" not in found(dataset)
@@ -96,13 +96,13 @@ def test_copies_on_one_side() -> None:
 
 def test_copies_within_the_user_s_split_are_no_finding() -> None:
     """Nothing was kept together by us there, so nothing is claimed."""
-    dataset = first(first(make(made_splits=()), 2, "0", "digests"), 2, 0, "groups")
+    dataset = first(first(make(made_splits=()), 2, "0", "digests"), 2, 0, "duplicate_groups")
     assert found(dataset) == {}
 
 
 def test_a_picture_on_both_sides() -> None:
     """D104 counts pictures, not files, and names one of them; the position of a test sample joins a training group."""
-    dataset = first(make(made_splits=()), len(make()) - 2, 0, "groups")
+    dataset = first(make(made_splits=()), len(make()) - 2, 0, "duplicate_groups")
     finding = found(dataset)["D104"]
     assert finding.title.startswith("1 ")
     assert "2 images" in finding.measured
@@ -112,9 +112,9 @@ def test_a_picture_on_both_sides() -> None:
 
 def test_a_picture_with_two_labels() -> None:
     """D105 where equal content is in two classes; equal content in one class is no conflict."""
-    dataset = first(first(make(), 1, "0", "digests"), 1, 0, "groups")
+    dataset = first(first(make(), 1, "0", "digests"), 1, 0, "duplicate_groups")
     assert "0.jpg" in found(dataset)["D105"].measured
-    same = first(first(make(), 2, "0", "digests"), 2, 0, "groups")
+    same = first(first(make(), 2, "0", "digests"), 2, 0, "duplicate_groups")
     assert "D105" not in found(same)
 
 
@@ -125,14 +125,14 @@ def as_table(dataset: Dataset) -> Dataset:
 
 def test_rows_that_are_alike_are_not_called_copies() -> None:
     """D110 where they are on one side, D111 where not, D112 where their labels differ; no label is called wrong."""
-    together = found(as_table(first(first(make(), 2, "0", "digests"), 2, 0, "groups")))
+    together = found(as_table(first(first(make(), 2, "0", "digests"), 2, 0, "duplicate_groups")))
     assert set(together) == {"D110"}
     assert together["D110"].measured.startswith("1 of 1300 rows are like another")
     across = found(as_table(first(make(), 1298, "0", "digests")))
     assert set(across) == {"D111"}
     assert (across["D111"].title[:6], across["D111"].severity) == ("2 rows", "warning")
     assert across["D111"].measured.endswith("for example row 0.jpg (cat)")
-    differing = found(as_table(first(first(make(), 1, "0", "digests"), 1, 0, "groups")))
+    differing = found(as_table(first(first(make(), 1, "0", "digests"), 1, 0, "duplicate_groups")))
     assert set(differing) == {"D110", "D112"}
     assert (differing["D112"].title[:6], differing["D112"].severity) == ("2 rows", "info")
 
@@ -171,7 +171,7 @@ def test_classes_of_very_different_size(cats: int, speaks: bool) -> None:
     dataset = make()
     extra = make(split=("train",) * len(dataset)).take(range(0, 2 * (cats - 40), 2))
     joined = dataset.plus(extra)
-    distinct = replace(joined, digests=tuple(map(str, range(len(joined)))), groups=tuple(range(len(joined))))
+    distinct = replace(joined, digests=tuple(map(str, range(len(joined)))), duplicate_groups=tuple(range(len(joined))))
     findings = found(distinct)
     assert ("D107" in findings) == speaks
     if speaks:
@@ -194,9 +194,9 @@ def test_a_group_on_both_sides_of_a_split() -> None:
     dataset = make()
     train, test = dataset.indices("train")[0], dataset.indices("test")[0]
     together = [f"p{i}" if i % 2 else "" for i in range(len(dataset))]
-    assert "D113" not in found(replace(dataset, together=tuple(together)))
+    assert "D113" not in found(replace(dataset, groups=tuple(together)))
     together[train] = together[test] = "Ada"
-    finding = found(replace(dataset, together=tuple(together)))["D113"]
+    finding = found(replace(dataset, groups=tuple(together)))["D113"]
     assert (finding.title, finding.severity) == ("1 group is on both sides of your split", "warning")
     assert "Ada" in finding.measured
 
@@ -204,13 +204,13 @@ def test_a_group_on_both_sides_of_a_split() -> None:
 def test_every_check_of_the_table_speaks_in_full() -> None:
     """The contract of a row: its own code, a known severity, every field filled, plain JSON."""
     sick = make(skipped=(Skipped("x", "damaged"),))
-    sick = first(first(first(sick, 1, "0", "digests"), 1, 0, "groups"), len(sick) - 1, 0, "groups")
+    sick = first(first(first(sick, 1, "0", "digests"), 1, 0, "duplicate_groups"), len(sick) - 1, 0, "duplicate_groups")
     sick = sick.take([0, 1, 2, 4, 6, 8, 10, 12, len(sick) - 1])
     without_test = sick.take(range(8))
     findings = [check(data, facts(data)) for check in CHECKS for data in (sick, without_test)]
     findings += check_data(make(), facts(make(), "GIF"))
     rows = as_table(first(first(make(), 1, "0", "digests"), 1298, "2", "digests"))
-    findings += check_data(replace(rows, together=("a patient",) * len(rows)), {})
+    findings += check_data(replace(rows, groups=("a patient",) * len(rows)), {})
     codes = {finding.code for finding in findings if finding is not None}
     assert codes == {f"D{number}" for number in range(101, 101 + len(CHECKS))}
     for finding in findings:

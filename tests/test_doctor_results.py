@@ -25,7 +25,7 @@ def evaluated(task: str, labels: Array, answers: Array, together: tuple[str, ...
     split = ("train",) * n + ("test",) * n
     names = tuple(map(str, range(2 * n)))
     both = np.concatenate([labels, labels])
-    dataset = Dataset("made", task, "", classes, names, both, names, split, together=together * 2)
+    dataset = Dataset("made", task, "", classes, names, both, names, split, groups=together * 2)
     groups = dataset.group_numbers(dataset.indices("test"))
     return dataset, evaluate_predictions(task, classes, labels, answers, split="test", groups=groups)
 

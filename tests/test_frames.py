@@ -197,11 +197,11 @@ def test_a_column_of_groups_is_no_feature(shop: Path) -> None:
     for group in ("patient", "1"):
         dataset = read_table(path, group=group)
         assert table_of(dataset).names == ("size",)
-        assert dataset.together == ("p0", "p0", "p1", "", "p2", "p2", "p3", "p3")
-        assert dataset.take([2, 3]).together == ("p1", "")
-    assert read_table(path).together == ()
+        assert dataset.groups == ("p0", "p0", "p1", "", "p2", "p2", "p3", "p3")
+        assert dataset.take([2, 3]).groups == ("p1", "")
+    assert read_table(path).groups == ()
     countries = pd.DataFrame({"size": SIZES, "land": ["NA", "NA", None, "DE", "", "-"], "kind": list("xyxyxy")})
-    assert read_table(countries, group=1).together == ("NA", "NA", "", "DE", "", "-")
+    assert read_table(countries, group=1).groups == ("NA", "NA", "", "DE", "", "-")
     for group, told in (("kind", "which is to be predicted"), (1.5, "float 1.5")):
         with pytest.raises(DatasetError, match="H108") as caught:
             read_table(countries, target="kind", group=group)  # type: ignore[arg-type]
@@ -211,7 +211,7 @@ def test_a_column_of_groups_is_no_feature(shop: Path) -> None:
     assert caught.value.advice == "name it: --group COLUMN"
     write(shop / "t.csv", "photo,place,kind", [f"images/{i}.jpg,{i // 2},{'xy'[i % 2]}" for i in range(4)])
     dataset = read_table(shop / "t.csv", group="place")
-    assert (dataset.classes, dataset.together) == (("x", "y"), ("0", "0", "1", "1"))
+    assert (dataset.classes, dataset.groups) == (("x", "y"), ("0", "0", "1", "1"))
 
 
 def test_targets_as_python_names_them() -> None:

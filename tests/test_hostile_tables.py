@@ -258,7 +258,7 @@ def test_rows_of_few_values_are_no_copies_of_one_another() -> None:
         split=("",) * 60,
         table=table.select(["a"]),
     )
-    assert len(set(group_duplicates(dataset).groups)) == 60
+    assert len(set(group_duplicates(dataset).duplicate_groups)) == 60
     counted = make_split(group_duplicates(dataset))
     assert [len(counted.indices(name)) for name in ("train", "validation", "test")] == [40, 10, 10]
 

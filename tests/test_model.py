@@ -426,4 +426,4 @@ def test_the_data_set_is_not_changed_by_fit(data: Path) -> None:
     dataset = read_folder(data / "train")
     Model("efficientnet_lite0", pooling="avg").fit(dataset)
     assert set(dataset.split) == {""}
-    assert dataset.groups == ()
+    assert dataset.duplicate_groups == ()

@@ -44,7 +44,7 @@ def make(
         labels=np.array(labels, np.int64),
         digests=tuple(digests) or names,
         split=tuple(split) or ("",) * len(labels),
-        groups=tuple(groups),
+        duplicate_groups=tuple(groups),
     )
 
 
@@ -203,10 +203,10 @@ def test_a_group_is_never_cut(members: list[tuple[int, int]], validation: float,
         assert error.code == "H104"  # noqa: PT017  so few groups that a class cannot be everywhere
         assume(False)
     splits = defaultdict(set)
-    for group, split in zip(result.groups, result.split, strict=True):
+    for group, split in zip(result.duplicate_groups, result.split, strict=True):
         splits[group].add(split)
     assert all(len(found) == 1 for found in splits.values())
-    assert result.groups == dataset.groups
+    assert result.duplicate_groups == dataset.duplicate_groups
     assert set(result.split) <= set(SPLITS)
 
 
@@ -420,7 +420,7 @@ def test_a_data_set_learns_its_groups(pictures: list[Image.Image]) -> None:
     """``group_duplicates`` writes them into the data set, and the split then keeps copies together."""
     dataset = make([i % 3 for i in range(30)] * 2)
     grouped = group_duplicates(dataset, thumbnails_of([*pictures, *(encoded(p, quality=60) for p in pictures)]))
-    assert grouped.groups == tuple(range(30)) * 2
+    assert grouped.duplicate_groups == tuple(range(30)) * 2
     split = make_split(grouped).split
     assert split[:30] == split[30:]
 
@@ -476,7 +476,7 @@ def test_what_belongs_together_is_never_cut(numbers: int, seed: int, num_folds: 
     random = np.random.default_rng(numbers)
     patients, labels, contents = (random.integers(0, most, 150).tolist() for most in (40, 2, 4000))
     dataset = make(labels, digests=[f"content {content}" for content in contents])
-    found = make_split(replace(dataset, together=tuple(f"patient {p}" if p else "" for p in patients)), seed=seed)
+    found = make_split(replace(dataset, groups=tuple(f"patient {p}" if p else "" for p in patients)), seed=seed)
     folds = make_folds(found, num_folds, seed=seed)
     assert set(found.split) == set(SPLITS)
     assert set(folds) == {-1, *range(num_folds)}
@@ -492,7 +492,7 @@ def test_groups_of_the_user_are_dealt_out_evenly() -> None:
     sizes = random.integers(4, 40, 30)
     patients = np.repeat(np.arange(30), sizes)
     labels = (random.random(len(patients)) < np.repeat(random.uniform(0.2, 0.8, 30), sizes)).astype(int)
-    dataset = replace(make(labels.tolist()), together=tuple(map(str, patients)))
+    dataset = replace(make(labels.tolist()), groups=tuple(map(str, patients)))
     found = make_split(dataset)
     counts = {side: found.counts(side) for side in SPLITS}
     for side, share in (("validation", 0.2), ("test", 0.2)):
@@ -507,7 +507,7 @@ def test_few_groups_of_a_class_suffice(num_classes: int, per_class: int) -> None
     """With three groups a class each side has one, whatever the seed and the share; with two, test goes without."""
     labels = np.repeat(np.arange(num_classes), 8 * per_class)
     patients = np.arange(len(labels)) // 8
-    dataset = replace(make(labels.tolist()), together=tuple(map(str, patients)))
+    dataset = replace(make(labels.tolist()), groups=tuple(map(str, patients)))
     for seed in range(5):
         for validation in (0.1, 0.2, 0.3, 0.4, 0.49):
             found = make_split(dataset, validation=validation, seed=seed)
@@ -527,7 +527,7 @@ def test_each_fold_learns_every_class() -> None:
     """Of each class there is a group to train on and one to validate on outside each fold; else the folds are refused."""
     labels = np.repeat([0, 1, 2], [400, 400, 50])
     patients = np.arange(len(labels)) // 10
-    dataset = replace(make(labels.tolist(), split=["train"] * len(labels)), together=tuple(map(str, patients)))
+    dataset = replace(make(labels.tolist(), split=["train"] * len(labels)), groups=tuple(map(str, patients)))
     for seed in range(12):
         folds = make_folds(dataset, 3, seed=seed)
         for fold in range(3):

@@ -42,9 +42,9 @@ class Dataset:
         arrays: The samples themselves, ``(n, height, width, channels)``, where they are images and not files.
         table: The samples themselves, raw, where they are rows of features.
         made_splits: Names of the splits that Headstart made; the others are the user's own.
-        groups: Group number of each sample, ``(n,)``: samples of one group are copies, and stay on one side of a split.
+        duplicate_groups: Group number of each sample, ``(n,)``: samples of one group are copies and stay on one side.
             Empty until known.
-        together: What each sample belongs to by the user's own word, such as a patient; these stay on one side too. ``""``
+        groups: User-supplied group of each sample, such as a patient; samples of one group stay on one side too. ``""``
             for a sample that belongs to no other; empty if the user said nothing.
         scaling: Regression: the scale that the targets are learned in, once the training split is known.
         target_columns: The columns of a table that labels were read from.
@@ -66,8 +66,8 @@ class Dataset:
     arrays: np.ndarray[Any, Any] | None = field(default=None, repr=False)
     table: Table | None = field(default=None, repr=False)
     made_splits: tuple[str, ...] = ()
-    groups: tuple[int, ...] = ()
-    together: tuple[str, ...] = ()
+    duplicate_groups: tuple[int, ...] = ()
+    groups: tuple[str, ...] = ()
     scaling: Scaling | None = None
     target_columns: tuple[str, ...] = ()
     target_formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
@@ -150,8 +150,8 @@ class Dataset:
             split=tuple(self.split[i] for i in chosen),
             arrays=None if self.arrays is None else self.arrays[chosen],
             table=None if self.table is None else self.table.take(chosen),
+            duplicate_groups=tuple(self.duplicate_groups[i] for i in chosen) if self.duplicate_groups else (),
             groups=tuple(self.groups[i] for i in chosen) if self.groups else (),
-            together=tuple(self.together[i] for i in chosen) if self.together else (),
         )
 
     def without(self, skipped: Sequence[Skipped], positions: Sequence[int]) -> Dataset:
@@ -173,8 +173,8 @@ class Dataset:
             skipped=tuple(dict.fromkeys(self.skipped + other.skipped)),
             arrays=arrays,
             table=table,
-            groups=(),
-            together=_padded(self) + _padded(other) if self.together or other.together else (),
+            duplicate_groups=(),
+            groups=_padded(self) + _padded(other) if self.groups or other.groups else (),
         )
 
     def relabelled(self, classes: Sequence[str], task: str) -> Dataset:
@@ -219,7 +219,7 @@ class Dataset:
         paths = [os.fsencode(path).hex() for path in self.paths]
         samples = [*zip(paths, self.digests, self.split, strict=True)]
         labels = [[*self.classes], [*self.target_columns], array_digest(self.labels)]
-        said: dict[str, object] = {"together": list(self.together)} if self.together else {}
+        said: dict[str, object] = {"together": list(self.groups)} if self.groups else {}
         if self.table is not None:
             said |= {"table": self.table.digest(), "columns": list(self.columns), "set_aside": list(self.set_aside)}
         return settings_digest(task=self.task, samples=samples, labels=labels, **said)
@@ -229,9 +229,9 @@ class Dataset:
 
         None where the user named no groups, so that samples are independent.
         """
-        if not self.together:
+        if not self.groups:
             return None
-        names = np.array(self.together, np.str_)[indices]
+        names = np.array(self.groups, np.str_)[indices]
         _, numbers = np.unique(names, return_inverse=True)
         return np.where(names == "", len(names) + np.arange(len(names)), numbers)
 
@@ -241,7 +241,7 @@ class Dataset:
 
 
 def _padded(dataset: Dataset) -> tuple[str, ...]:
-    return dataset.together or ("",) * len(dataset)
+    return dataset.groups or ("",) * len(dataset)
 
 
 def nothing_to_evaluate(name: str, classes: Sequence[str]) -> DatasetError:

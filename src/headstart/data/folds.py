@@ -46,7 +46,7 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     if num_folds < 2 or few or len(members) <= num_folds:
         raise _too_many_folds(dataset, num_folds, few)
     folds = np.full(len(dataset), -1)
-    if dataset.together:
+    if dataset.groups:
         dealt_out = np.array([i for group in members.values() for i in group])
         sides = np.array(groups)[dealt_out]
         for deal in range(_MAX_DEALS):
@@ -75,13 +75,13 @@ def _unlearned(dataset: Dataset, folds: Array, groups: Sequence[int], num_folds:
 
 
 def _too_many_folds(dataset: Dataset, num_folds: int, few: Sequence[str]) -> DatasetError:
-    what = "groups" if dataset.together else "different samples"
+    what = "groups" if dataset.groups else "different samples"
     return DatasetError(
         "H112",
         "the data cannot be dealt out into so many folds",
         received=f"--folds {num_folds}" + f"; too few {what} of {', '.join(few[:5]) or dataset.name}",
         expected=f"at least 2 folds, and more {what} of each class than folds",
-        advice=f"use fewer folds, or add {'groups' if dataset.together else 'samples'}",
+        advice=f"use fewer folds, or add {'groups' if dataset.groups else 'samples'}",
     )
 
 

@@ -57,19 +57,19 @@ def group_duplicates(dataset: Dataset, thumbnails: Array | None = None) -> Datas
     groups = duplicate_groups(dataset.digests, thumbnails)
     if dataset.table is not None and 2 * len(set(groups)) < len(groups):
         groups = tuple(range(len(groups)))
-    return replace(dataset, groups=groups)
+    return replace(dataset, duplicate_groups=groups)
 
 
 def sides_of(dataset: Dataset) -> tuple[int, ...]:
     """The number of what moves as one, for each sample: copies, and what the user says belongs together."""
-    groups = dataset.groups or duplicate_groups(dataset.digests)
-    if not dataset.together:
+    groups = dataset.duplicate_groups or duplicate_groups(dataset.digests)
+    if not dataset.groups:
         return groups
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    names, places = np.unique(np.array(dataset.together, np.str_), return_inverse=True)
-    alone = np.array(dataset.together, np.str_) == ""
+    names, places = np.unique(np.array(dataset.groups, np.str_), return_inverse=True)
+    alone = np.array(dataset.groups, np.str_) == ""
     places = np.where(alone, len(names) + np.arange(len(places)), places)
     first = max(groups) + 1  # behind the groups of copies stand those of the user
     size = first + len(names) + len(places)

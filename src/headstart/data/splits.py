@@ -34,10 +34,10 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
         DatasetError: ``validation`` is not a share (H105), or a class is left without training or validation samples (H104).
     """
     check_share(validation)
-    groups = dataset.groups or duplicate_groups(dataset.digests)
-    result = _split(replace(dataset, groups=groups), validation, seed)
+    groups = dataset.duplicate_groups or duplicate_groups(dataset.digests)
+    result = _split(replace(dataset, duplicate_groups=groups), validation, seed)
     if dataset.table is not None and (lacking := _lacking(result)):
-        parted = _split(replace(dataset, groups=_parted(dataset, groups, lacking)), validation, seed)
+        parted = _split(replace(dataset, duplicate_groups=_parted(dataset, groups, lacking)), validation, seed)
         result = result if _lacking(parted) else parted
     _require_every_class(result, validation)
     return _scaled(result)
@@ -49,7 +49,7 @@ def training_samples(dataset: Dataset, *, validation: float, seed: int) -> Array
     The user's own split is known. A split that Headstart makes is that of ``make_split`` where no two pictures are near
     copies of one another; all samples where none would be left for training.
     """
-    grouped = replace(dataset, groups=dataset.groups or duplicate_groups(dataset.digests))
+    grouped = replace(dataset, duplicate_groups=dataset.duplicate_groups or duplicate_groups(dataset.digests))
     found = _split(grouped, validation, seed).indices("train")
     return found if len(found) else np.arange(len(dataset))
 
@@ -68,7 +68,7 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
         # The second cut takes the same number of samples as the first, out of what is left.
         share = validation / (1 - validation * step)
         # A test split may lack a class; validation and training may not.
-        choose = partial(_choose_groups, least=len(made) - step) if dataset.together else _choose
+        choose = partial(_choose_groups, least=len(made) - step) if dataset.groups else _choose
         for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])):
             split[i] = name
     return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
@@ -96,7 +96,7 @@ def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
     movable = [i for i, where in enumerate(split) if where == "train"]
     layers = np.zeros(len(dataset), np.int64)
     layers[movable] = strata(dataset.take(movable))  # of these alone: a fold that is held out says nothing here
-    choose = partial(_choose_groups, least=1) if dataset.together else _choose
+    choose = partial(_choose_groups, least=1) if dataset.groups else _choose
     for i in choose(movable, layers, groups, share, np.random.default_rng([seed, 1])):
         split[i] = "validation"
     return _scaled(replace(dataset, split=tuple(split)))
@@ -217,7 +217,7 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
         num_different = len(set(sides_of(dataset)))
-        told = f"in {num_different} groups" if dataset.together else f"{num_different} of them different"
+        told = f"in {num_different} groups" if dataset.groups else f"{num_different} of them different"
         received = f"{len(dataset)} samples, {told}, with a validation share of {validation:g}"
         if dataset.skipped:
             received += f", {len(dataset.skipped)} left out ({dataset.skipped[0].path}: {dataset.skipped[0].reason})"
@@ -227,7 +227,7 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
             fewest_first = sorted(counts.items(), key=lambda count: count[1])
             received += f": {', '.join(f'{c} {number}' for c, number in fewest_first[:8])}"
             lacking = f"{len(empty)} of {dataset.num_classes} classes"
-            what = "groups" if dataset.together else "samples"
+            what = "groups" if dataset.groups else "samples"
             advice = f"add {what} of {', '.join(empty[:5])}, or take that class away"
         raise DatasetError(
             "H104",

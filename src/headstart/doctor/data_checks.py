@@ -68,7 +68,7 @@ def _copies(dataset: Dataset, _: Facts) -> Finding | None:
     if dataset.table is not None:
         return None
     num_exact = len(dataset) - len(set(dataset.digests))
-    num_near = len(set(dataset.digests)) - len(set(dataset.groups))
+    num_near = len(set(dataset.digests)) - len(set(dataset.duplicate_groups))
     number = num_exact + num_near
     if not number or not dataset.made_splits:
         return None
@@ -87,12 +87,12 @@ def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
     if dataset.table is not None:
         return None
     where: dict[int, set[str]] = defaultdict(set)
-    for group, split in zip(dataset.groups, dataset.split, strict=True):
+    for group, split in zip(dataset.duplicate_groups, dataset.split, strict=True):
         where[group].add(split)
     across = {group for group, splits in where.items() if len(splits) > 1}
     if not across:
         return None
-    files = [path for path, group in zip(dataset.paths, dataset.groups, strict=True) if group in across]
+    files = [path for path, group in zip(dataset.paths, dataset.duplicate_groups, strict=True) if group in across]
     return Finding(
         "D104",
         f"{len(across)} {'samples are' if len(across) > 1 else 'sample is'} on both sides of your split",
@@ -245,7 +245,7 @@ def _not_told_apart(dataset: Dataset, _: Facts) -> Finding | None:
 
 def _groups_across(dataset: Dataset, _: Facts) -> Finding | None:
     splits: dict[str, set[str]] = defaultdict(set)
-    for group, split in zip(dataset.together, dataset.split, strict=False):  # there may be no groups
+    for group, split in zip(dataset.groups, dataset.split, strict=False):  # there may be no groups
         if group:
             splits[group].add(split)
     across = sorted(group for group, of_group in splits.items() if len(of_group) > 1)

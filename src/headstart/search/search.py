@@ -105,10 +105,10 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     job.progress.say(f"{len(dataset)} {dataset.sample_noun}s, {dataset.task_reason}")
     for reason in surveyed.reasons if surveyed else ():
         job.progress.say(reason)
-    if dataset.together:
-        num_alone = dataset.together.count("")
+    if dataset.groups:
+        num_alone = dataset.groups.count("")
         alone = f"; {num_alone} {dataset.sample_noun}s belong to none" if num_alone else ""
-        num_groups = len({*dataset.together} - {""})
+        num_groups = len({*dataset.groups} - {""})
         job.progress.say(f"{num_groups} groups, each on one side of every split that is made here{alone}")
     try:
         if earlier:

@@ -140,7 +140,7 @@ def first_state(job: SearchState, dataset: Dataset) -> dict[str, object]:
         "seed": request.seed,
         "targets": list(dataset.target_columns),
         "image": request.image,
-        "grouped": bool(dataset.together),
+        "grouped": bool(dataset.groups),
         "plan": "trials" if request.trials else request.plan,
         "budget_seconds": request.budget_seconds,
         "request": request.to_json(),

@@ -30,14 +30,14 @@ class Labelled(NamedTuple):
         name: The table's.
         target: Labels, and which rows have one.
         split: Of each row that has.
-        together: What each of these belongs to, as ``Dataset.together`` has it.
+        groups: What each of these belongs to, as ``Dataset.groups`` has it.
         skipped: The others, and rows that do not fit.
     """
 
     name: str
     target: Target
     split: tuple[str, ...]
-    together: tuple[str, ...]
+    groups: tuple[str, ...]
     skipped: Sequence[Skipped]
 
 
@@ -80,7 +80,7 @@ class ImageList(NamedTuple):
             labels=found.labels[used],
             digests=tuple(contents[i][0] for i in used),
             split=tuple(labelled.split[i] for i in used),
-            together=tuple(labelled.together[i] for i in used) if labelled.together else (),
+            groups=tuple(labelled.groups[i] for i in used) if labelled.groups else (),
             skipped=tuple(skipped),
             target_columns=found.names,
             target_formats=found.written,

@@ -139,8 +139,8 @@ def dataset_of_table(
     found, splits, others = _with_split(cells, split, found)
     if grouping in found.names:
         raise no_column(f"--group {printable(grouping)}, which is to be predicted", option="--group")
-    together = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
-    labelled = Labelled(name, found, splits, together, [*skipped, *found.skipped, *others])
+    groups = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
+    labelled = Labelled(name, found, splits, groups, [*skipped, *found.skipped, *others])
     dataset = _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
     return replace(dataset, group_column=grouping)
 
@@ -171,7 +171,7 @@ def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Data
         labels=found.labels,
         digests=tuple(row_digests(features)),
         split=labelled.split,
-        together=labelled.together,
+        groups=labelled.groups,
         skipped=tuple(labelled.skipped),
         table=features,
         target_columns=found.names,
