@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from applications import APPLICATIONS, images, local_weights
 from headstart.data.images import preprocess as pixels
 from headstart.features import engines
 from headstart.features.backbones import backbones
@@ -25,7 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 Array = np.ndarray[Any, Any]
 
-APPLICATIONS = sorted(name for name in dir(keras.applications) if name[0].isupper())
 FAMILIES = [  # one each; MobileNetV2 has a test that is not slow
     "ConvNeXtTiny",
     "DenseNet121",
@@ -42,33 +42,6 @@ FAMILIES = [  # one each; MobileNetV2 has a test that is not slow
     "Xception",
 ]
 _GET_FILE = "keras.src.utils.file_utils.get_file"
-
-
-def local_weights(folder: Path, name: str, seen: Array | None = None, **options: object) -> Path:
-    """Random weights of a network, normalised on a few images so that its signal does not fade, as Keras saves them."""
-    batch = (images(BACKBONES[name].size) if seen is None else seen).astype(np.float32)
-    size = batch.shape[1]
-    keras.utils.set_random_seed(3)
-    network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(size, size, 3), **options)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Normalization) and layer.weights:  # EfficientNet's own
-            layer.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]) ** 2, np.array(1)])
-            layer.finalize_state()
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0  # what one pass of training sees is all it keeps
-        elif isinstance(layer, keras.layers.Dropout):
-            layer.rate = 0.0  # so that it sees what predict will see
-    if name.startswith("EfficientNetB"):
-        batch = 2.1 * batch - 126  # about what Keras adds to weights that are pretrained
-    network(batch if _APPLICATIONS[name][1] == "inside" else batch / 127.5 - 1, training=True)
-    path = folder / f"{name}.weights.h5"
-    network.save_weights(path)
-    return path
-
-
-def images(size: int, count: int = 2) -> Array:
-    """Random images of 0..255."""
-    return np.random.default_rng(size).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
 def engine_rows(part: PartA, batch: Array) -> Array:

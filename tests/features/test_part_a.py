@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 LITES = [f"efficientnet_lite{variant}" for variant in range(3)]
 PRECISE = {"INFERENCE_PRECISION_HINT": "f32"}
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 class Golden(NamedTuple):

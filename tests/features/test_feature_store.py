@@ -34,7 +34,7 @@ def record(number: int) -> Record:
 
 def child(code: str, *arguments: object) -> subprocess.Popen[str]:
     """A Python process with the names of this module and a ``store`` in the folder of its first argument."""
-    prelude = "import sys; sys.path.insert(0, {!r}); from test_store import *; store = Store(Path(sys.argv[1]))"
+    prelude = "import sys; sys.path.insert(0, {!r}); from test_feature_store import *; store = Store(Path(sys.argv[1]))"
     program = prelude.format(str(Path(__file__).parent)) + "\n" + textwrap.dedent(code)
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -725,5 +725,5 @@ def test_graph_of_images_that_cannot_be_used_is_told(
 
 def test_the_guide_shows_a_program_of_an_export() -> None:
     """docs/guides/exporting.md has the program for OpenVINO as an export's README.md would, letter by letter."""
-    guide = Path(__file__).parents[1] / "docs" / "guides" / "exporting.md"
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "exporting.md"
     assert program("openvino", {"task": "multiclass"}) in guide.read_text("utf-8")

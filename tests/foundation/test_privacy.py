@@ -14,7 +14,7 @@ import pytest
 import headstart
 
 SOURCE = Path(headstart.__file__).parents[1]
-WATCHED = Path(__file__).with_name("watched")
+WATCHED = Path(__file__).parents[1] / "watched"
 
 # What a test or a developer's machine may have set, and a user has not.
 UNSET = ("KERAS_HOME", "MPLCONFIGDIR", "ORT_DISABLE_TELEMETRY", "CI", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")

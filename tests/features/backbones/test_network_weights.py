@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import headstart
+from applications import APPLICATIONS, local_weights
 from headstart.data.dataset import Dataset
 from headstart.data.readers.arrays import read_arrays
 from headstart.features.backbones.backbones import _APPLICATIONS
@@ -23,7 +24,6 @@ from headstart.training.callbacks import BestCheckpoint, TrainingState
 from headstart.training.networks.networks import adopt, build_head
 from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
-from test_backbones import APPLICATIONS, local_weights
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = [
@@ -89,7 +89,7 @@ def keras_features(name: str, path: Path, batch: Array, monkeypatch: pytest.Monk
     """What Keras itself gives, with its own preprocessing, for the weights in a file that it takes to be the published.
 
     Before EfficientNetB0 to B7 our factors and Keras's stand in another order; random weights amplify that rounding a
-    hundredfold. So these get the batch as it lies behind our factors; ``test_backbones`` holds both orders together.
+    hundredfold. So these get the batch as it lies behind our factors; ``test_backbones.py`` holds both orders together.
     """
     shape = batch.shape[1:]
     build = getattr(keras.applications, name)

@@ -26,7 +26,7 @@ from headstart.training.trials.setting_checks import ACTIVATIONS, LOSSES, OPTIMI
 from headstart.training.trials.settings import KEYS, option_check
 from headstart.training.trials.trial import Trial
 
-PAGE = (Path(__file__).parents[1] / "docs" / "plans.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "plans.md").read_text("utf-8")
 WriteFile = Callable[[str], Path]
 
 
