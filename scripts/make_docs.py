@@ -204,7 +204,7 @@ def _page(lines: list[str]) -> str:
 def _pages() -> dict[Path, str]:
     paths = sorted(SOURCE.rglob("*.py"))
     modules = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text("utf-8")) for path in paths}
-    classes = [node for node in modules["errors.py"].body if isinstance(node, ast.ClassDef)]
+    classes = [node for node in modules["foundation/errors.py"].body if isinstance(node, ast.ClassDef)]
     docs = ROOT / "docs"
     return {
         docs / "cli.md": cli_page(),
