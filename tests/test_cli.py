@@ -97,6 +97,22 @@ def _three_lines(told: str, code: str) -> dict[str, str]:
     return texts
 
 
+def test_version_is_that_of_the_package(call: Call) -> None:
+    """``--version`` goes to stdout and ends with 0."""
+    assert call("--version") == (0, f"headstart {headstart.__version__}\n", "")
+
+
+def test_shell_completion_completes_commands_and_options() -> None:
+    """As a shell asks for it, with the words typed so far in its environment."""
+    program = "import sys; sys.argv[0] = 'headstart'; from headstart.cli import main; main()"
+    for words, expected in (("headstart ex", ["export"]), ("headstart fit --bud", ["--budget"])):
+        asked = {"_HEADSTART_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run(
+            _process(code=program), env=_environment() | asked, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.split() == expected
+
+
 @pytest.mark.parametrize("command", [None, *COMMANDS])
 def test_help_of_every_command(command: str | None, call: Call) -> None:
     """``--help`` goes to stdout, ends with 0, and shows every option and argument."""

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -143,6 +144,14 @@ def test_import_and_help_are_light(command: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_tools_for_development_are_the_same_as_an_extra_and_as_groups() -> None:
+    """``pip install -e '.[dev]'`` and ``--group dev`` install the same; neither can refer to the other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = project["dependency-groups"]
+    assert groups["dev"] == [{"include-group": "test"}, {"include-group": "lint"}]
+    assert sorted(groups["test"] + groups["lint"]) == sorted(project["project"]["optional-dependencies"]["dev"])
 
 
 def test_public_names_are_those_promised() -> None:

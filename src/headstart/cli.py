@@ -14,7 +14,8 @@ from typing import Any
 import typer
 
 from headstart.commands import app
-from headstart.foundation.errors import HeadstartError, UsageError, printable
+from headstart.foundation.errors import HeadstartError, UsageError
+from headstart.foundation.text import printable
 
 __all__ = ["main"]
 

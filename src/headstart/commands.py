@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 if TYPE_CHECKING:
     from headstart.search.run import Run
@@ -21,7 +21,6 @@ __all__ = ["app"]
 app = typer.Typer(
     name="headstart",
     help="Labelled images or a table in; the fastest good model on this machine, an honest report and a file to ship out.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # what stands in brackets in a help text is text
 )
@@ -29,6 +28,23 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as fit printed it.")]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from headstart.foundation.machine import versions
+
+        print(f"headstart {versions()['headstart']}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 __all__ = ["LineProgress", "TerminalProgress", "hush_native_libraries", "make_progress"]
 

@@ -13,14 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from headstart.data.dataset import natural_key
 from headstart.evaluation.leaderboard import Row, metric_of, ranked, read_leaderboard
+from headstart.evaluation.summary import summary_lines
 from headstart.export.export_folder import Exported
 from headstart.foundation.cache.cache_contents import BOUND_VARIABLE, KINDS, bound_bytes, parts
 from headstart.foundation.cache.cache_folder import cache_folder
 from headstart.foundation.csv_output import to_csv
-from headstart.foundation.errors import UsageError, printable
+from headstart.foundation.errors import UsageError
 from headstart.foundation.runs.run_folder import RunFolder
+from headstart.foundation.text import natural_key, printable
 from headstart.search.run import Run
 
 __all__ = [
@@ -153,55 +154,8 @@ def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
         nouns: What the samples are called.
     """
     console = _console()
-    tell = {"multilabel": _told_labels, "regression": _told_values}.get(value["task"], _told_classes)
-    groups = f" in {value['num_groups']} groups" if value.get("num_groups") else ""
-    for line in tell(value, f"on {value['n']} {nouns}{groups}"):
+    for line in summary_lines(value, nouns):
         console.print(_plain(line))
-    if value.get("num_skipped"):
-        console.print(_plain(f"Found and not evaluated: {value['num_skipped']}"))
-    if value.get("num_seen"):
-        told = f"{value['num_seen']} of {value['n']} {nouns} are equal to some that the model was fitted on or chosen by."
-        console.print(_plain(told))
-    if value["optimistic"]:
-        console.print(_plain(f"The model has seen samples of the {value['split']} split before: this number is optimistic."))
-
-
-def _told_classes(value: Mapping[str, Any], samples: str) -> list[str]:
-    low, high = value["accuracy_interval"]
-    interval = f"95% interval {low:.1%} to {high:.1%}; always the most common class: {value['baseline_accuracy']:.1%}"
-    auc = value["roc_auc"]["macro"]
-    area = f", ROC-AUC {auc:.4f} (macro)" if auc is not None else ""
-    return [
-        f"{value['split']}: accuracy {value['accuracy']:.1%} {samples} ({interval})",
-        f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}{area}",
-    ]
-
-
-def _told_labels(value: Mapping[str, Any], samples: str) -> list[str]:
-    auc, bounds = value["roc_auc"]["macro"], value["macro_auc_interval"]
-    interval = f"95% interval {bounds[0]:.4f} to {bounds[1]:.4f}; a constant answer: 0.5" if bounds else "no interval"
-    low, high = value["accuracy_interval"]
-    baseline = f"always the most common set: {value['baseline_accuracy']:.1%}"
-    return [
-        f"{value['split']}: macro AUC {'not defined' if auc is None else f'{auc:.4f}'} {samples} ({interval})",
-        f"all labels right {value['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%}; {baseline})",
-        f"loss {value['loss']:.4f}, labels right {value['hamming_accuracy']:.1%}, macro F1 {value['f1']['macro']:.4f}",
-    ]
-
-
-def _told_values(value: Mapping[str, Any], samples: str) -> list[str]:
-    mae, bounds, r2 = value["mae"], value["mae_interval"], value["r2"]
-    interval = f"95% interval {_units(bounds[0])} to {_units(bounds[1])}" if bounds else "no interval"
-    constant = f"always the median: {_units(value['baseline_mae'])}"
-    return [
-        f"{value['split']}: mean absolute error {_units(mae)} {samples} ({interval}; {constant})",
-        f"R² {'not defined' if r2 is None else f'{r2:.4f}'}, root mean squared error {_units(value['rmse'])}",
-    ]
-
-
-def _units(value: float | None) -> str:
-    """A number of whatever size in the units of the target."""
-    return "not known" if value is None else f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def expand(paths: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import headstart
 from headstart.foundation.csv_output import from_csv, neutralise, restore, to_csv
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 cells = st.text(max_size=12) | st.text(st.sampled_from("=+-@'; \t\r1.,eabc＝＋－＠"), max_size=8)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.foundation import errors
-from headstart.foundation.errors import DatasetError, HeadstartError, UsageError, printable
+from headstart.foundation.errors import DatasetError, HeadstartError, UsageError
+from headstart.foundation.text import printable
 
 KINDS = [getattr(errors, name) for name in errors.__all__ if name != "printable"]
 any_text = st.text(st.characters(exclude_categories=()))  # surrogates too, as os.fsdecode gives them

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +14,14 @@ from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
 from headstart.data.target_scaling import Scaling, smeared
 from headstart.data.tasks import TASKS, Task, infer_task
-from headstart.foundation.errors import DatasetError, printable
+from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, file_digests, settings_digest
+from headstart.foundation.text import natural_key, printable
 
-__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "dataset_of_files", "natural_key", "nothing_to_evaluate"]
+__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "dataset_of_files", "nothing_to_evaluate"]
 
 SPLITS = ("train", "validation", "test")
+
 SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 
@@ -294,9 +295,3 @@ def dataset_of_files(
         split=tuple(split for _, _, split, _ in rows),
         skipped=tuple(skipped),
     )
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which ``img2`` comes before ``img10``, whatever the case."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts if p] or [(0, 0, "")]

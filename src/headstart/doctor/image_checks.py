@@ -8,7 +8,7 @@ from typing import Any
 from headstart.data.dataset import Dataset
 from headstart.data.images.rendering import Rendering, is_long
 from headstart.doctor.findings import Finding
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 __all__ = ["CHECKS", "check_pictures"]
 

@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 __all__ = ["from_csv", "neutralise", "restore", "to_csv"]
 

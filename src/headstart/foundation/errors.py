@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from headstart.foundation.text import printable
+
 __all__ = [
     "BackboneError",
     "DatasetError",
@@ -27,7 +29,6 @@ __all__ = [
     "StackError",
     "TrainingError",
     "UsageError",
-    "printable",
 ]
 
 
@@ -105,19 +106,6 @@ class RunError(HeadstartError):
 
 class StackError(HeadstartError):
     """A package, a device or the disk stands in the way."""
-
-
-def printable(text: object) -> str:
-    r"""Text for a terminal or a CSV cell: control characters and undecodable bytes are shown as escapes.
-
-    Example:
-        >>> printable("a\nb\x1b[31m")
-        'a\\nb\\x1b[31m'
-    """
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for character in str(text)
-    )
 
 
 def _rebuild(kind: type[HeadstartError], code: str, title: str, told: dict[str, Any]) -> HeadstartError:

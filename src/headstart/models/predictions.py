@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from headstart.data.dataset import Dataset, natural_key
+from headstart.data.dataset import Dataset
 from headstart.data.skipped import Skipped
 from headstart.foundation.arrays import Array
+from headstart.foundation.text import natural_key
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headstart.evaluation.evaluation import Evaluation
-from headstart.foundation.errors import RunError, printable
+from headstart.foundation.errors import RunError
 from headstart.foundation.runs.files import read_csv, read_json, read_json_lines
 from headstart.foundation.runs.run_folder import RunFolder
+from headstart.foundation.text import printable
 from headstart.report.places import Places
 from headstart.report.predictions import read_answers
 

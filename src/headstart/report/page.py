@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 
 from headstart.evaluation.plots.svg import save_svg
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 from headstart.report.contents import MALFORMED, Contents, text
 
 __all__ = ["Markup", "escape", "figure", "folded", "guarded", "note", "page", "paragraph", "section", "table"]

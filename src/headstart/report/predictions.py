@@ -10,7 +10,7 @@ import numpy as np
 from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.evaluation import Evaluation
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 __all__ = ["read_answers"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.dataset import SPLITS, Dataset, natural_key
+from headstart.data.dataset import SPLITS, Dataset
 from headstart.data.groups import group_duplicates
 from headstart.data.tasks import TASKS
 from headstart.doctor.column_checks import check_columns
@@ -28,6 +28,7 @@ from headstart.foundation.progress import Progress
 from headstart.foundation.runs.files import read_json, write_csv, write_json
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.stopwatch import Stopwatch
+from headstart.foundation.text import natural_key
 from headstart.models.ensemble import Ensemble
 from headstart.models.fitting import open_store
 from headstart.models.model import Model

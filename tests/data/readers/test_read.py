@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.data import dataset as dataset_module
-from headstart.data.dataset import Dataset, natural_key
+from headstart.data.dataset import Dataset
 from headstart.data.readers.arrays import read_arrays
 from headstart.data.readers.folder import read_folder
 from headstart.data.readers.read import read, unlabelled
@@ -25,6 +25,7 @@ from headstart.data.readers.table import Known, read_table
 from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digest
+from headstart.foundation.text import natural_key
 from headstart.models.model import Model
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names of any bytes, links and pipes")

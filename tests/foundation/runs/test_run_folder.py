@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.foundation.errors import RunError, StackError, printable
+from headstart.foundation.errors import RunError, StackError
 from headstart.foundation.runs.files import (
     append_json_line,
     read_csv,
@@ -23,6 +23,7 @@ from headstart.foundation.runs.files import (
     write_json,
 )
 from headstart.foundation.runs.run_folder import FORMAT, RunFolder
+from headstart.foundation.text import printable
 
 NAMES = [
     "a\nb.jpg",

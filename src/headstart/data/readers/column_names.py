@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from numbers import Integral
 
 from headstart.data.tables.table import Table
-from headstart.foundation.errors import DatasetError, printable
+from headstart.foundation.errors import DatasetError
+from headstart.foundation.text import listed, printable
 
-__all__ = ["column_of", "columns_of", "listed", "no_column", "place_of", "position"]
+__all__ = ["column_of", "columns_of", "no_column", "place_of", "position"]
 
 
 def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: bool = True) -> int:
@@ -48,11 +49,6 @@ def no_column(received: str, *, is_new: bool = True, option: str = "--target") -
         else "the columns of the fit",
         advice=f"name it: {option} COLUMN" if is_new else "name the columns as they were named for fit",
     )
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names for a message, not too many of them."""
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def columns_of(asked: object) -> str | list[str] | None:

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from headstart.data.dataset import SPLIT_NAMES, Dataset, dataset_of_files, natural_key
+from headstart.data.dataset import SPLIT_NAMES, Dataset, dataset_of_files
 from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
+from headstart.foundation.text import natural_key
 
 __all__ = ["read_folder"]
 

@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headstart.data.dataset import natural_key
-from headstart.data.readers.column_names import listed, no_column
+from headstart.data.readers.column_names import no_column
 from headstart.data.readers.target_column import SEPARATORS, TargetColumn, is_no_label
 from headstart.data.tables.preprocess import as_numbers
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import printable
+from headstart.foundation.text import listed, natural_key, printable
 
 __all__ = ["LABELS", "Labels", "list_parts"]
 

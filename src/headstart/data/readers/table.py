@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.data.dataset import SPLIT_NAMES, Dataset
-from headstart.data.readers.column_names import column_of, columns_of, listed, no_column, place_of
+from headstart.data.readers.column_names import column_of, columns_of, no_column, place_of
 from headstart.data.readers.image_list import Labelled, find_images, missing_images
 from headstart.data.readers.target_column import NumberFormats
 from headstart.data.readers.targets import Target, find_target
@@ -24,8 +24,9 @@ from headstart.data.tables.preprocess import as_numbers
 from headstart.data.tables.row_counters import numbering_columns
 from headstart.data.tables.table import Table, read_cells, table_of_array, table_of_frame
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import DatasetError, printable
+from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import bytes_digest
+from headstart.foundation.text import listed, printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from headstart.data.tables.number_formats import format_of_numbers, learn_number
 from headstart.data.tables.preprocess import as_numbers, is_missing, read_numbers
 from headstart.data.tables.table import Table
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 __all__ = ["SEPARATORS", "NumberFormats", "TargetColumn", "is_no_label"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.readers.column_names import listed, no_column, place_of, position
+from headstart.data.readers.column_names import no_column, place_of, position
 from headstart.data.readers.labels import LABELS
 from headstart.data.readers.target_column import NumberFormats, TargetColumn
 from headstart.data.readers.task_inference import check_task, check_variety, inferred_task, list_separator, task_of_model
@@ -16,7 +16,8 @@ from headstart.data.skipped import Skipped
 from headstart.data.tables.name_hints import is_class_name
 from headstart.data.tables.table import Table
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import DatasetError, printable
+from headstart.foundation.errors import DatasetError
+from headstart.foundation.text import listed, printable
 
 __all__ = ["Target", "find_target"]
 

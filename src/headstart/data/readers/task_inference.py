@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from headstart.data.readers.column_names import listed
 from headstart.data.readers.labels import list_parts
 from headstart.data.readers.target_column import SEPARATORS, TargetColumn, is_no_label
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import DatasetError, printable
+from headstart.foundation.errors import DatasetError
+from headstart.foundation.text import listed, printable
 
 __all__ = ["check_task", "check_variety", "inferred_task", "list_separator", "task_of_model"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

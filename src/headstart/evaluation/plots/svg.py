@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.foundation.errors import printable
 from headstart.foundation.runs.files import write_bytes
+from headstart.foundation.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

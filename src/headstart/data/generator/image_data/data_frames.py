@@ -16,7 +16,7 @@ from headstart.data.generator.image_data.sources import CLASS_MODES, Numbers, Sa
 from headstart.data.readers.read import unlabelled
 from headstart.data.skipped import Skipped
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import printable
+from headstart.foundation.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd

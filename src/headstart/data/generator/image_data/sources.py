@@ -17,7 +17,8 @@ from headstart.data.readers.folder import read_folder
 from headstart.data.skipped import Skipped
 from headstart.data.tasks import integer_labels
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import DatasetError, printable
+from headstart.foundation.errors import DatasetError
+from headstart.foundation.text import printable
 
 __all__ = ["CLASS_MODES", "Numbers", "Samples", "Source", "from_arrays", "from_folder", "targets_of", "without_strangers"]
 
