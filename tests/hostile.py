@@ -1,4 +1,4 @@
-"""Tables as they should not be: what the tests and ``benchmarks/hostile_tables.py`` feed to every verb."""
+"""Tables as they should not be: what the tests and ``stress/hostile_tables.py`` feed to every verb."""
 
 from __future__ import annotations
 

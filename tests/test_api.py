@@ -140,7 +140,7 @@ def test_resume_refuses_another_backend(tmp_path: Path) -> None:
     other = next(name for name in ("tensorflow", "torch", "jax") if name != keras.backend.backend())
     (tmp_path / "run.json").write_text(json.dumps({"format": 2, "backend": other, "request": None}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headstart.stack.find_spec", lambda name: object())
+        patch.setattr("headstart.foundation.machine.find_spec", lambda name: object())
         with pytest.raises(UsageError) as caught:
             hs.resume(tmp_path)
     assert caught.value.code == "H005"

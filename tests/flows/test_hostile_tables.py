@@ -20,6 +20,7 @@ from headstart.data.groups import group_duplicates
 from headstart.data.readers.read import read
 from headstart.data.readers.table import Known, row_digests
 from headstart.data.readers.targets import find_target
+from headstart.data.skipped import Skipped
 from headstart.data.splits import make_split
 from headstart.data.tables.table import Table, read_cells
 from headstart.features.part_a import PartA
@@ -273,7 +274,7 @@ def test_values_without_validation_rows_are_told_so() -> None:
     """Of a regression there are no classes to name, and of files that were left out there is the first reason."""
     two = np.array([[1.0], [2.0]])
     dataset = Dataset("t", "regression", "", ("t",), ("1", "2"), two, ("a", "b"), ("", ""))
-    listed = dataset.without([hs.dataset.Skipped("row 3", "no value")], [])
+    listed = dataset.without([Skipped("row 3", "no value")], [])
     with pytest.raises(DatasetError, match="H104: the values have no validation samples") as caught:
         make_split(listed)
     assert caught.value.received.endswith("1 left out (row 3: no value)")

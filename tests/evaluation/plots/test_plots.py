@@ -262,7 +262,8 @@ def test_colours_are_readable_on_light_and_dark_pages() -> None:
 def test_settings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
     """Writing a file changes no setting of matplotlib and does not load pyplot."""
     code = (
-        "import sys, pathlib, matplotlib; from headstart.evaluation.plots import draw_loss, save_svg;"
+        "import sys, pathlib, matplotlib;"
+        "from headstart.evaluation.plots.svg import save_svg; from headstart.evaluation.plots.trials import draw_loss;"
         "before = matplotlib.rcParams.copy(); path = pathlib.Path(sys.argv[1]);"
         "save_svg(lambda ax: draw_loss(ax, []), path, (3, 3));"
         "print('matplotlib.pyplot' in sys.modules, before == matplotlib.rcParams.copy())"

@@ -56,7 +56,7 @@ def private_folder(name: str) -> Path:
         if stat.S_IMODE(folder.stat().st_mode) != _OWNER_ONLY:
             folder.chmod(_OWNER_ONLY)
     except FileExistsError as error:
-        raise disk_refused(folder, _NO_FOLDER) from error
+        raise disk_refused(Path(error.filename), _NO_FOLDER) from error
     except OSError as error:
         raise disk_refused(root / name, error.strerror or str(error)) from error
     return folder

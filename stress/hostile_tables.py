@@ -1,6 +1,6 @@
-"""Benchmarks: 200 tables as they should not be, through a whole fit and predict; and what shuffled labels score.
+"""Stress: 200 tables as they should not be, through a whole fit and predict; and what shuffled labels score.
 
-Usage: python benchmarks/hostile_tables.py [--tables 200] [--first 0] [--seeds 20] [--only NUMBER]
+Usage: python stress/hostile_tables.py [--tables 200] [--first 0] [--seeds 20] [--only NUMBER]
 
 The tables are those of ``tests/hostile.py``. Each is fitted by one quick trial, which ends with an ONNX graph; the graph
 answers for fresh rows with categories that were not there before, and is measured on them; every tenth is exported. Each of

@@ -1,6 +1,6 @@
-"""Benchmarks: a run that is killed again and again ends as the run that never was.
+"""Stress: a run that is killed again and again ends as the run that never was.
 
-Usage: python benchmarks/kill_resume.py DATA [--kills 40] [--seed 0] [--trial NAME ...]
+Usage: python stress/kill_resume.py DATA [--kills 40] [--seed 0] [--trial NAME ...]
 
 First ``headstart fit`` runs undisturbed, with an empty cache. Then, until so many SIGKILLs have struck, runs are started
 with empty caches of their own, killed with all their children at random moments, and taken up by ``headstart resume``

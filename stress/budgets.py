@@ -1,6 +1,6 @@
-"""Benchmarks: whether a fit keeps its budget, and what more time buys.
+"""Stress: whether a fit keeps its budget, and what more time buys.
 
-Usage: python benchmarks/budgets.py DATA [DATA ...] [--budgets 30s 60s 300s] [--plan balanced] [--most-over 0.1]
+Usage: python stress/budgets.py DATA [DATA ...] [--budgets 30s 60s 300s] [--plan balanced] [--most-over 0.1]
 
 Each data set is fitted once with each budget, as a whole process with an empty cache: nothing is known of the machine, no
 row is stored. A budget that is refused is told with the least that would do. Exit 1 if a process takes more than

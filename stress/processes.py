@@ -1,4 +1,4 @@
-"""Benchmarks: a process and its children, from outside. Linux only."""
+"""Stress: a process and its children, from outside. Linux only."""
 
 from __future__ import annotations
 

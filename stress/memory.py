@@ -1,6 +1,6 @@
-"""Benchmarks: peak memory of a fit on few and on many photographs; it should not grow with their number.
+"""Stress: peak memory of a fit on few and on many photographs; it should not grow with their number.
 
-Usage: python benchmarks/memory.py DATA [--sizes 2000 20000] [--trial NAME ...] [--keep FOLDER]
+Usage: python stress/memory.py DATA [--sizes 2000 20000] [--trial NAME ...] [--keep FOLDER]
 
 ``jitter.py`` makes sets of so many photographs from DATA. Each trial is fitted on each as a whole process, and its
 anonymous memory (``RssAnon``: what no file stands behind; mapped pages of the store are the system's to reclaim) is added up

@@ -1,6 +1,6 @@
-"""Benchmarks: resident memory while one fit runs many trials; it should not grow with what has ended.
+"""Stress: resident memory while one fit runs many trials; it should not grow with what has ended.
 
-Usage: python benchmarks/many_trials.py DATA [--trial NAME ...] [--target-growth 1.1]
+Usage: python stress/many_trials.py DATA [--trial NAME ...] [--target-growth 1.1]
 
 A whole process of ``headstart fit`` is watched from outside: whenever ``run.json`` has another ended trial, the resident
 memory of the process and all its children is read and added up (``VmRSS``, mapped pages of the store included). Exit 1 if
