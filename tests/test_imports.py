@@ -154,6 +154,28 @@ def test_tools_for_development_are_the_same_as_an_extra_and_as_groups() -> None:
     assert sorted(groups["test"] + groups["lint"]) == sorted(project["project"]["optional-dependencies"]["dev"])
 
 
+def covered_by(text: str) -> dict[str, str]:
+    """For each module in the list, the test file that it stands under."""
+    found: dict[str, str] = {}
+    file = ""
+    for line in filter(None, text.splitlines()):
+        if line.startswith("  "):
+            found[line.strip()] = file
+        elif not line.startswith("#"):
+            file = line
+    return found
+
+
+def test_every_module_has_a_test_file_of_its_name_or_one_that_is_named() -> None:
+    """``covered_by.txt`` lists the others, and no module that has a file of its own or is not there any more."""
+    tests = ROOT / "tests"
+    listed = covered_by((tests / "covered_by.txt").read_text("utf-8"))
+    own = {name: tests.joinpath(*name.split(".")[:-1], f"test_{name.split('.')[-1]}.py") for name in FILES}
+    without = {name for name, file in own.items() if not file.exists()} - {"__init__", "foundation.arrays"}  # no logic
+    assert set(listed) == without
+    assert [file for file in listed.values() if not (tests / file).is_file()] == []
+
+
 def test_public_names_are_those_promised() -> None:
     """``__all__`` is what ARCHITECTURE.md promises, sorted, and every name in it can be had."""
     promised = re.search(r"^```public\n(.*?)^```$", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
