@@ -58,7 +58,7 @@ def write(path: Path, columns: dict[str, Sequence[object]]) -> Path:
 
 
 @given(hostile_tables())
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_each_table_is_learned_from_or_refused_in_three_lines(
     tmp_path_factory: pytest.TempPathFactory, table: HostileTable
 ) -> None:

@@ -240,14 +240,13 @@ SHORT_PLAN = (
 def table_walk(
     request: pytest.FixtureRequest, make_table: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[hs.Run, Path]:
-    """A finished run on a table by its plan, though with few epochs and folds, and the table."""
+    """A finished run on a table by its plan, though with few epochs, and the table."""
     folder = tmp_path_factory.mktemp("table-walk")
     table = make_table(folder / "rows.csv", request.param)
     with table.open("a", encoding="utf-8") as file:
         file.write("too,short\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TABLE_PLANS, "quick", SHORT_PLAN)
-        patch.setattr("headstart.search.trial_runner.SMALL_TABLE_FOLDS", 2)
         return hs.fit(table, target=OF_TABLES[request.param][0], out=folder / "run"), table
 
 

@@ -553,7 +553,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return make_run(tmp_path_factory.mktemp("small"), ("cat", "dog"), 6, num_trials=1)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(FILES), st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode() + b"\n"))
 def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes) -> None:
     """Whatever one file holds, the page is written and has all its sections."""
@@ -567,7 +567,7 @@ def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes)
     assert sum(tag == "section" for tag, _ in page.tags) == num_sections
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(("run.json", "evaluation.json", "signature.json")), st.data(), json_values)
 def test_a_field_of_another_type_is_a_note(small: RunFolder, name: str, data: st.DataObject, value: Any) -> None:
     """Any field may hold any JSON value."""
@@ -591,7 +591,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
     return {kind: make_run_of(root, kind, is_table=True, n=8) for kind in ("multilabel", "regression", "several")}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(("multilabel", "regression", "several")), st.data(), json_values)
 def test_a_field_of_another_task_may_hold_anything(
     others: dict[str, RunFolder], kind: str, data: st.DataObject, value: Any
