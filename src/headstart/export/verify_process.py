@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from headstart.foundation.arrays import Array
-
 __all__ = ["RUNTIMES", "main", "measure"]
 
+Array = np.ndarray[Any, Any]  # of its own: this process imports nothing of Headstart
 Given = dict[str, Array]  # what a model is fed: arrays by the names of its inputs
 Predict = Callable[[Given], Array]
 
