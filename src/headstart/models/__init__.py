@@ -1,1 +1,1 @@
-"""Models: Part A and Part B to one model that is fitted, evaluated, saved and loaded."""
+"""Models: Part A and Part B as one model that is fitted, evaluated, saved and loaded."""

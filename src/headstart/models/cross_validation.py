@@ -1,4 +1,4 @@
-"""The whole: cross-validation. A trial is trained anew for each fold, on rows that are there, and judged on the fold."""
+"""Cross-validation: train a trial once per fold on stored rows, and score it on the held-out fold."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from headstart.training.trials.trial import Trial
 
 __all__ = ["OUT_OF_FOLD", "FoldScores", "cross_validate"]
 
-OUT_OF_FOLD = "out-of-fold"  # in place of the name of a split
+OUT_OF_FOLD = "out-of-fold"  # used where an evaluation names its split
 
 
 class FoldScores(NamedTuple):
-    """Score and metric on each held-out fold, and every answer that was given there.
+    """Loss, metric and predictions on each held-out fold.
 
     Attributes:
-        metric: The task's metric.
-        losses: Its score on each fold.
-        metrics: Its metric on each.
-        positions: Which samples were answered, in the order of ``answers``.
-        answers: ``(n, columns)``, in the user's units, each by the model that had not seen the sample.
+        metric: Name of the task's metric.
+        losses: Loss on each fold.
+        metrics: Metric on each fold.
+        positions: Positions of the predicted samples, in the order of ``answers``.
+        answers: Predictions of each fold, ``(n, columns)`` in the user's units, by the model that had not seen the samples.
     """
 
     metric: str
@@ -47,7 +47,7 @@ class FoldScores(NamedTuple):
     answers: list[Array]
 
     def summary(self) -> dict[str, float]:
-        """Means and standard deviations, under the names of ``leaderboard.Row``."""
+        """Return means and standard deviations over the folds, named as in ``leaderboard.Row``."""
         return {
             "fold_loss": float(np.mean(self.losses)),
             "fold_loss_deviation": float(np.std(self.losses, ddof=1)),
@@ -56,14 +56,14 @@ class FoldScores(NamedTuple):
         }
 
     def evaluation(self, dataset: Dataset) -> Evaluation:
-        """All answers as one: each sample was judged once."""
+        """Evaluate the out-of-fold predictions of all samples together."""
         labels = dataset.labels[self.positions]
         groups = dataset.group_numbers(np.array(self.positions))
         answers = np.concatenate(self.answers)
         return evaluate_predictions(dataset.task, dataset.classes, labels, answers, split=OUT_OF_FOLD, groups=groups)
 
     def predictions(self, dataset: Dataset) -> tuple[list[str], list[list[object]]]:
-        """The answers beside the truth, in the order of the samples, as ``predictions.csv`` has them."""
+        """Return the predictions with true labels, in the order of the samples and the columns of ``predictions.csv``."""
         order = np.argsort(self.positions)
         return beside_truth(dataset, np.array(self.positions)[order], np.concatenate(self.answers)[order], ())
 
@@ -77,25 +77,25 @@ def cross_validate(
     *,
     deadline: float = float("inf"),
 ) -> FoldScores | None:
-    """Train and judge a trial once for each fold of the training and validation samples; the test split is left out.
+    """Train and score a trial once per fold of the training and validation samples. The test split is left out.
 
-    What a fold is judged on has not been seen in any way: early stopping and the penalty of a linear head look at a
-    validation split that is carved out of the other folds, and a table's encoder and the scale of targets are learned anew.
+    Nothing is learned from the held-out fold: early stopping and the penalty of a linear head use a validation split taken
+    from the other folds, and a table's encoder and the scaling of targets are learned anew.
 
     Args:
-        dataset: Samples whose split is decided.
-        features: A row for each of them.
-        trial: What to train.
-        num_folds: How many folds, at least 2.
-        progress: Told after each fold.
-        deadline: ``time.perf_counter()`` value by which all folds have to be done.
+        dataset: Samples that have a split.
+        features: One row per sample.
+        trial: The trial to train.
+        num_folds: Number of folds, at least 2.
+        progress: Updated after each fold.
+        deadline: ``time.perf_counter()`` value by which all folds must be finished. Defaults to none.
 
     Returns:
-        The scores; None where the deadline passed before the last fold.
+        The scores, or None if the deadline passed before the last fold ended.
 
     Raises:
-        DatasetError: A class is too small for so many folds (H112).
-        KeyboardInterrupt: Ctrl-C, while a fold was trained.
+        DatasetError: A class has too few samples for that many folds (H112).
+        KeyboardInterrupt: Ctrl-C was pressed while a fold was trained.
     """
     folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
     scores = FoldScores(TASKS[dataset.task].metric, [], [], [], [])
@@ -126,15 +126,15 @@ def cross_validate(
 def _judge(
     model: Model, dataset: Dataset, others: Dataset, features: FeatureRows, held_out: Array, scores: FoldScores
 ) -> None:
-    """Add the fold that a model has not seen; values are scored in the data set's scale, whatever that of the model is.
+    """Score a model on the fold it has not seen. Losses of all folds are computed in the scale of the whole data set.
 
     Args:
-        model: Trained on ``others``.
+        model: Model trained on ``others``.
         dataset: All samples.
-        others: The same without this fold, whose scale the model learned in.
+        others: All samples, with this fold as the test split; the model learned in the scale of its targets.
         features: Rows of the samples, as the model takes them.
         held_out: Positions of the fold.
-        scores: Takes what is found.
+        scores: Scores to which the fold is added.
     """
     task, scaled = TASKS[dataset.task], model.scaled_answers(features, held_out)
     answers = model.in_units(scaled)

@@ -1,4 +1,4 @@
-"""The whole: several trained models as one: the mean of their probabilities, weighted by what suits the validation split."""
+"""Ensemble: several trained models as one, whose weighted mean is tuned on the validation split."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ __all__ = ["FOLDS_NAME", "NAME", "Ensemble", "mixing_weights"]
 
 NAME, FOLDS_NAME = ENSEMBLES
 _ROUNDS = 500
-_MIN_WEIGHT = 0.02  # a member with less says hardly anything, and costs as much as the others
+_MIN_WEIGHT = 0.02  # a member below it changes hardly anything, and costs as much time as the others
 
 
 def mixing_weights(task: str, answers: Sequence[Array], labels: Array) -> Array:
-    """The weights, summing to one, under which the mean of several answers has the least score.
+    """Find the weights, summing to one, that minimise the loss of the weighted mean of several models' predictions.
 
-    The problem is convex. For probabilities, expectation-maximisation for mixture weights (Dempster, Laird and Rubin, 1977)
-    goes down in every round; a label that a sample has or has not counts as a sample of its own. For values it is a least
-    squares problem with weights of at least 0 (Lawson and Hanson, 1974). Members whose weight comes out below 0.02 are
-    left out.
+    The problem is convex. Probabilities are weighted by expectation-maximisation for mixture weights (Dempster, Laird and
+    Rubin, 1977), which lowers the loss in every round; each label of a multi-label sample counts as a sample of its own.
+    Values are weighted by non-negative least squares (Lawson and Hanson, 1974). Members with a weight below 0.02 are left
+    out.
 
     Args:
         task: A key of ``TASKS``.
-        answers: Of each member, ``(n, columns)``, in the scale of ``labels``.
+        answers: Predictions of each member, ``(n, columns)``, in the scale of ``labels``.
         labels: ``Dataset.targets`` of the samples.
 
     Example:
@@ -58,7 +58,7 @@ def mixing_weights(task: str, answers: Sequence[Array], labels: Array) -> Array:
 
 
 def _most_likely(task: str, answers: Sequence[Array], labels: Array) -> Array:
-    """By the probability that each member gave to what is true."""
+    """Mixture weights by expectation-maximisation, from the probability that each member gave to the true label."""
     if task == "multilabel":
         true = np.stack([np.where(labels == 1, p, 1 - p).ravel() for p in answers])
     else:
@@ -75,7 +75,7 @@ def _least_squares(_task: str, answers: Sequence[Array], labels: Array) -> Array
     from scipy.optimize import nnls
 
     columns = np.stack([np.asarray(values, np.float64).ravel() for values in answers], axis=1)
-    emphasis = 1e3 * np.abs(columns).max(initial=1.0) * len(columns) ** 0.5  # of the demand that they sum to one
+    emphasis = 1e3 * np.abs(columns).max(initial=1.0) * len(columns) ** 0.5  # weight of the equation "they sum to one"
     left, right = np.vstack([columns, np.full(len(answers), emphasis)]), np.append(labels.ravel(), emphasis)
     weights, _ = nnls(left, right)
     total = weights.sum()
@@ -83,14 +83,14 @@ def _least_squares(_task: str, answers: Sequence[Array], labels: Array) -> Array
 
 
 class Ensemble:
-    """Models that see the same image, or the same row, as one model.
+    """Several models with one input as one model, which predicts the weighted mean of their predictions.
 
     Args:
-        members: Trained models whose Part A takes the image in the same geometry, or the same encoding of rows.
-        weights: Of each, summing to one.
-        dataset: What they were fitted on.
-        held_out: Of members that were trained on validation samples: an answer to each of these, in the scale of the
-            targets, by members that had not seen it.
+        members: Trained models whose Part A takes images of one geometry, or rows of one encoding.
+        weights: Weight of each member, summing to one.
+        dataset: The data set that they were fitted on.
+        held_out: Validation predictions in the scale of the targets, each by members that had not seen the sample. Needed
+            if members were trained on validation samples. Defaults to None.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class Ensemble:
         return [member.part for member in self._members]
 
     def answers(self, features: Sequence[FeatureRows], indices: Array) -> Array:
-        """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
+        """Predict stored rows: ``(n, columns)``, in the user's units. ``features`` has one entry for each of ``parts``."""
         return self.in_units(self._scaled_answers(features, indices))
 
     def in_units(self, scaled: Array) -> Array:
-        """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
+        """Convert predictions from the scale of ``Dataset.targets`` to the user's units, as the saved model does."""
         return self.dataset.in_units(scaled)
 
     def _scaled_answers(self, features: Sequence[FeatureRows], indices: Array) -> Array:
@@ -121,7 +121,7 @@ class Ensemble:
         return mean.astype(np.float32)
 
     def tune(self, features: Sequence[FeatureRows]) -> None:
-        """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
+        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians."""
         validation, scaling = self.dataset.indices("validation"), self.dataset.scaling
         has_logs = scaling is not None and any(scaling.logs)
         if not (has_logs or has_thresholds(self.dataset.task)):
@@ -133,11 +133,11 @@ class Ensemble:
         self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(answers))
 
     def num_params(self) -> int:
-        """Parameters of all members."""
+        """Count the parameters of all members."""
         return sum(member.num_params() for member in self._members)
 
     def keras(self) -> keras.Model:
-        """One Keras model of built-in layers: image of 0..255, or an encoded row, in; the mean of all outputs out."""
+        """Return one Keras model of built-in layers, from images (0 to 255) or encoded rows to the mean of all outputs."""
         import keras
 
         given = self._members[0].part_b.whole().inputs[0]
@@ -151,7 +151,7 @@ class Ensemble:
         return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
 
     def write(self, out: Path) -> None:
-        """Write model.keras, signature.json, golden.npz and preprocess.py; see ``Model.write``."""
+        """Write model.keras, signature.json, golden.npz and preprocess.py, as ``Model.write`` does."""
         whole = self.keras()
         with replacing(out / "model.keras") as temporary:
             whole.save(temporary)

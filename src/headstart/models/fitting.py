@@ -1,4 +1,4 @@
-"""From a data set to what Part B is trained on: split, features and their views."""
+"""Prepare a data set for training Part B: features, and a split."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["gather", "open_store", "prepare"]
 
 
 def open_store() -> Store:
-    """The feature store in the cache folder, which is pruned to its bound before it is first opened."""
+    """Open the feature store in the cache folder, after pruning the cache to its size limit on first use."""
     folder = private_folder("features")
     prune_at_first_use(folder.parent)
     return Store(folder)
 
 
 def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, FeatureRows]:
-    """The data set with its split decided, and a row for every sample of it."""
+    """Extract features and split the data. Returns the split data set and one row per sample."""
     if part.is_table:
         dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
         return dataset, encode_table(dataset, part)
@@ -36,7 +36,7 @@ def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tu
 
 
 def prepare(dataset: Dataset, features: Features, *, validation: float, seed: int) -> tuple[Dataset, Features]:
-    """Leave out what gave no row, group copies, and decide the split."""
+    """Drop samples without a row, group duplicates, and split the data."""
     skipped, positions = features.skipped(dataset)
     if positions:
         gone = set(positions)

@@ -1,4 +1,4 @@
-"""Golden samples: a few inputs of a model with its predictions, by which every export is checked."""
+"""Golden samples: a few inputs of a model with its predictions, used to check every export."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from headstart.data.dataset import Dataset
-from headstart.data.images import preprocess as pixels
 from headstart.data.images.decode_pool import DecodePool, decode_array
+from headstart.data.images.preprocess import plain_array
 from headstart.data.splits import strata
-from headstart.data.tables import preprocess as encoding
+from headstart.data.tables.preprocess import encode_typed
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import training_cells
 from headstart.foundation.arrays import Array
@@ -28,15 +28,15 @@ _NUM_GOLDEN = 8
 
 
 class Signed(NamedTuple):
-    """What is known of a model that lies in a folder.
+    """A model as its signature describes it.
 
     Attributes:
-        dataset: What it was fitted on; a few of its samples become the golden ones.
-        part: Its Part A.
-        part_b: How its Part B is built: the network, its options, and the number of samples that it was sized for.
-        output: Its inputs, pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)``, to its output ``(n, units)``.
-        thresholds: From which probability on a label is answered; of two classes, the second. Empty for other tasks.
-        encoding: Of a table.
+        dataset: The data that it was fitted on, from which the golden samples are taken.
+        part: Part A.
+        part_b: How Part B is built: the network, its options, and the number of samples that it was sized for.
+        output: Function from pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)`` to outputs ``(n, units)``.
+        thresholds: Probability at or above which a label, or the second of two classes, is predicted; else empty.
+        encoding: Encoding of the table; None for images.
     """
 
     dataset: Dataset
@@ -48,7 +48,7 @@ class Signed(NamedTuple):
 
 
 def golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
-    """Golden images: pixels, answers, and the files themselves; and how the signature lists them."""
+    """Make golden images: arrays of pixels, predictions and file contents, and their entries in the signature."""
     dataset = signed.dataset
     chosen = _chosen(dataset, lambda i: _num_bytes(dataset, i))
     decoded = _golden_squares(signed, chosen)
@@ -56,8 +56,8 @@ def golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]
         raise TrainingError(
             "H311",
             "the images have changed since the fit began",
-            received=f"{len(chosen)} of {len(chosen)} files that are missing or have other contents",
-            expected="files that stay as they are while a fit goes on",
+            received=f"{len(chosen)} of {len(chosen)} sampled files are missing or have changed",
+            expected="files that do not change during a fit",
             advice="fit again",
             exit_code=1,
         )
@@ -75,7 +75,7 @@ def golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]
 
 
 def _golden_squares(signed: Signed, chosen: Sequence[int]) -> dict[int, Array]:
-    """The pixels of these samples; a file that has changed or gone since it was trained on is not among them."""
+    """Decode the chosen samples, leaving out files that have changed or disappeared since training."""
     dataset, geometry = signed.dataset, signed.part.geometry
     if dataset.arrays is not None:
         found = [decode_array(n, dataset.arrays[i], geometry) for n, i in enumerate(chosen)]
@@ -86,14 +86,14 @@ def _golden_squares(signed: Signed, chosen: Sequence[int]) -> dict[int, Array]:
 
 
 def golden_rows(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
-    """Golden rows of a table: encoded, answers, and each column as graphs take it, under ``column_<number>``."""
+    """Make golden rows: encoded rows, predictions and, as ``column_<number>``, the columns that graphs take; and entries."""
     dataset, spec = signed.dataset, signed.encoding
     if dataset.table is None or spec is None:
-        raise ValueError("golden rows are those of a table")
+        raise ValueError("golden rows need a table and its encoding")
     chosen = _chosen(dataset, lambda i: i)
     table = dataset.table.take(chosen)
     columns = training_cells(table, spec)
-    rows = encoding.encode_typed(columns, spec)
+    rows = encode_typed(columns, spec)
     answers = signed.output(rows)
     listed: list[dict[str, Any]] = [
         {"row": dataset.paths[i], "digest": dataset.digests[i], "answers": [float(p) for p in row]}
@@ -108,20 +108,20 @@ def _num_bytes(dataset: Dataset, index: int) -> int:
 
 
 def _content(dataset: Dataset, index: int) -> bytes:
-    """The bytes of a sample's file; an array is written as PNG, which loses nothing."""
+    """The bytes of a sample's file; an array is written as PNG, which is lossless."""
     if dataset.arrays is None:
         return dataset.file(index).read_bytes()
     buffer = io.BytesIO()
-    Image.fromarray(pixels.plain_array(dataset.arrays[index])).save(buffer, "PNG")
+    Image.fromarray(plain_array(dataset.arrays[index])).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def _chosen(dataset: Dataset, size_of: Callable[[int], int]) -> list[int]:
-    """A few samples, spread over what there is to be told apart, of the most honest split."""
+    """Choose a few samples, spread over the classes, of the least seen split: test, validation or train."""
     split = next(name for name in ("test", "validation", "train") if name in dataset.split)
     by_size = sorted((int(i) for i in dataset.indices(split)), key=size_of)
     layers = strata(dataset)
-    rank: Counter[int] = Counter()  # the smallest of each class first: they travel with every export
+    rank: Counter[int] = Counter()  # the smallest files of each class first, because they are copied into every export
     order = []
     for i in by_size:
         layer = int(layers[i])

@@ -1,4 +1,4 @@
-"""The whole: a run's model by Keras itself, for predictions where no faster graph could be made of it."""
+"""Predict with Keras, for models that could not be converted to a faster graph."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class KerasGraph:
 
     Raises:
         ExportError: Keras cannot load it here (H409).
-        RunError: It holds layers that are not loaded (H521), or is no ``.keras`` file (H502).
+        RunError: The file contains layers that are not allowed (H521), or is not a ``.keras`` file (H502).
     """
 
     def __init__(self, file: Path) -> None:
@@ -37,25 +37,25 @@ class KerasGraph:
         try:
             model = keras.models.load_model(file, compile=False, safe_mode=True)
         except Exception as error:
-            told = " ".join(str(error).split())[:200]
+            message = " ".join(str(error).split())[:200]
             raise ExportError(
                 "H409",
                 "the model has no graph, and Keras cannot load it here",
-                received=f"{file}: {type(error).__name__}: {told}",
-                expected="a network of built-in layers, or the layers of its own registered before",
-                advice="predict in the program that fitted it: headstart.Model.predict; or build it of built-in layers",
+                received=f"{file}: {type(error).__name__}: {message}",
+                expected="a network of built-in layers, or custom layers that are registered before loading",
+                advice="predict in the program that fitted it, with headstart.Model.predict; or use built-in layers only",
                 exit_code=1,
             ) from error
         self._model = model
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
-        """Numbered images to numbered outputs; see ``engines.Engine``."""
+        """Compute numbered outputs from numbered images, as an ``Engine`` does."""
         while block := list(islice(images, _BATCH)):
             numbers, pixels = zip(*block, strict=True)
             yield from zip(numbers, self._outputs(np.stack(pixels)), strict=True)
 
     def rows_of(self, encoding: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], Array]:
-        """A function from typed columns of a table, at least one row of them, to outputs ``(n, units)``."""
+        """Return a function from the typed columns of a table (at least one row) to outputs ``(n, units)``."""
         return lambda cells: self._outputs(encode_typed(cells, encoding), _BATCH_OF_ROWS)
 
     def _outputs(self, batch: Array, batch_size: int = _BATCH) -> Array:

@@ -1,4 +1,4 @@
-"""The whole: Model = Part A + Part B, with the four verbs compile, fit, evaluate and predict."""
+"""Model: Part A and Part B as one, with compile, fit, evaluate, predict, save, load and export."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ __all__ = ["Model"]
 
 
 class Model:
-    """Part A and Part B.
+    """A model of two parts: a frozen backbone or table encoder (Part A), and the network trained on its output (Part B).
 
     Args:
-        backbone: A key of ``BACKBONES``, several joined by ``+``, ``pixels`` for a network of one's own, or ``table`` for
-            rows of features.
-        head: A key of ``NETWORKS``, a ``keras.Model``, or a function that builds a network; see ``networks.adopt``.
-        pooling: A key of ``POOLINGS``.
-        stage: Where the backbone is cut; behind the pooling if empty. What stands behind an inner cut is trained too.
-        side: Side of the input image in pixels; the backbone's own if 0.
-        weights: Local weights file for a network of keras.applications.
+        backbone: A key of ``BACKBONES``, several keys joined by ``+``, ``pixels`` for a network trained from scratch, or
+            ``table`` for rows of features. Defaults to ``"efficientnet_lite0"``.
+        head: A key of ``NETWORKS``, a ``keras.Model``, or a function that builds a network. Defaults to ``"linear"``.
+        pooling: A key of ``POOLINGS``. Defaults to ``"grid2"``.
+        stage: Stage at which the backbone is cut; later layers are trained too. Defaults to ``""``: cut after the pooling.
+        side: Side of the input image in pixels. Defaults to 0, which uses the backbone's own.
+        weights: Local weights file for a backbone of ``keras.applications``.
 
     Example::
 
@@ -89,12 +89,12 @@ class Model:
         self.thresholds: tuple[float, ...] = ()
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
-        self._held_out: Array | None = None  # answers to the validation split, where a calibration has seen it
-        self._source: Path | None = None  # where a loaded model lies
+        self._held_out: Array | None = None  # out-of-fold validation predictions, if a calibration was fitted on that split
+        self._source: Path | None = None  # folder of a loaded model
 
     @classmethod
     def from_trial(cls, trial: Trial) -> Model:
-        """The model of a trial."""
+        """Create the model that a trial describes."""
         model = cls()
         model.part, model.recipe = trial.part, trial.recipe
         return model
@@ -102,21 +102,21 @@ class Model:
     def compile(
         self, optimizer: str | keras.optimizers.Optimizer | None = None, loss: str | None = None, **settings: Any
     ) -> None:
-        """Decide how to train.
+        """Set how the model is trained.
 
         Args:
-            optimizer: Keras's name of an optimizer, or an optimizer; None: a solver for the linear head, Adam for others.
-            loss: Keras's name of a loss; the task's own if None.
+            optimizer: Keras name of an optimizer, or an optimizer. Defaults to a solver for the linear head, otherwise Adam.
+            loss: Keras name of a loss. Defaults to the task's loss.
             settings: Other fields of ``Recipe``: learning_rate, schedule, tail_rate, epochs, batch_size, patience, views,
-                augmentation, options, seed. Those that are not named stay as they are, but for the learning rate of an
-                earlier optimizer.
+                augmentation, options, seed. Fields that are not given keep their values, except that naming an optimizer
+                resets the learning rate.
 
         Raises:
-            UsageError: There is no such setting (H031), its value cannot be used (H010, H012, H032), it would do nothing
-                (H035), or they do not go together (H008, H023, H028, H041).
+            UsageError: A setting is unknown (H031), its value is invalid (H010, H012, H032), it would have no effect
+                (H035), or the settings do not fit together (H008, H023, H028, H041).
         """
         if optimizer is not None and "learning_rate" not in settings:
-            settings["learning_rate"] = None  # the rate belonged to the optimizer before
+            settings["learning_rate"] = None  # the old rate was meant for the previous optimizer
         settings |= {"loss": loss} | ({} if _is_optimizer(optimizer) else {"optimizer": optimizer})
         check_settings(settings.get("network", self.recipe.network), settings)
         if "augmentation" in settings:
@@ -127,14 +127,15 @@ class Model:
         self.recipe = recipe
 
     def fit(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame, *, validation: float = 0.2) -> list[dict[str, Any]]:
-        """Extract features, train Part B and tune its thresholds; a split that is missing is made.
+        """Extract features, train Part B and tune its thresholds. Data without a split are split first.
+
+        ``validation`` is the share held out if the data have no validation split. Defaults to 0.2.
 
         Returns:
-            The history: a row an epoch with ``loss``, ``val_loss`` and ``val_accuracy`` (or the task's metric).
+            The history: one row per epoch with ``loss``, ``val_loss`` and ``val_accuracy`` (or the task's metric).
 
         Raises:
-            UsageError: The loss that ``compile`` was given is not one for the data's task (H040), or the model is for the
-                other kind of data (H042).
+            UsageError: The loss does not fit the data's task (H040), or an image model got a table or vice versa (H042).
         """
         dataset = data if isinstance(data, Dataset) else read(data)
         name = f"{self.part.name}-{self.recipe.network}"
@@ -152,7 +153,7 @@ class Model:
 
     @property
     def val_loss(self) -> float:
-        """The task's score of the fitted model on the validation split."""
+        """Loss of the fitted model on the validation split."""
         return self._fitted()[0].val_loss
 
     def views(
@@ -162,20 +163,20 @@ class Model:
         progress: Callable[[Extraction], None] = lambda _: None,
         deadline: float = float("inf"),
     ) -> Features:
-        """The augmented copies of the training images that the recipe asks for, one view after the other."""
+        """Extract features of the augmented copies of the training images that the recipe asks for, view by view."""
         recipe, indices = self.recipe, np.tile(dataset.indices("train"), self.recipe.views - 1)
         numbers = np.repeat(np.arange(1, recipe.views), len(dataset.indices("train")))
         views = Views(tuple(int(n) for n in numbers), recipe.views_augmentation, recipe.seed)
         return extract(dataset.take(indices), self.part, open_store(), views=views, progress=progress, deadline=deadline)
 
     def train(self, dataset: Dataset, features: FeatureRows, folder: Path, **options: Any) -> Trained:
-        """Train Part B on features that are there.
+        """Train Part B on extracted features.
 
         Args:
-            dataset: Samples whose split is decided.
-            features: A row for each of them, and behind those the rows of their views.
-            folder: Takes the history and the best weights.
-            options: See ``trainer.train``.
+            dataset: Samples that have a split.
+            features: One row per sample, followed by the rows of their views.
+            folder: Folder for the history and the best weights.
+            options: Passed on to ``trainer.train``.
         """
         train_indices, val_indices = dataset.indices("train"), dataset.indices("validation")
         gone = {*features.failures, *features.unreached}
@@ -201,7 +202,7 @@ class Model:
         return self._fitted()[0]
 
     def _calibrate(self, rows: Array, labels: Array, groups: Array | None) -> None:
-        """Calibrate the models of one class each on validation rows; the score is of answers calibrated on other rows."""
+        """Calibrate one-vs-rest networks on the validation rows, and score them with out-of-fold calibration."""
         trained, _ = self._fitted()
         task, part_b = self.part_b.task, self.part_b
         answers = self._held_out = part_b.calibrate(labels, rows, groups)
@@ -209,23 +210,22 @@ class Model:
         self.trained = replace(trained, weights=part_b.network.get_weights(), val_loss=score, val_metric=metric)
 
     def restore(self, dataset: Dataset, features: FeatureRows, folder: Path) -> Model:
-        """The model that ``train`` made earlier, from the weights of Part B that lie in ``folder``."""
+        """Restore the model that an earlier ``train`` wrote, from the weights of Part B in ``folder``."""
         part_b = self._begin(dataset, features, features.rows(dataset.indices("train")[:1]).shape[1:])
         weights = part_b.restore(folder)
         self.trained = Trained(self.recipe, weights, float("nan"), float("nan"), 0, 0.0)
         return self
 
     def tune(self, features: Sequence[FeatureRows]) -> None:
-        """Decide on the validation split how answers are given: thresholds, and means or medians of log targets."""
+        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians."""
         _, dataset = self._fitted()
+        validation = dataset.indices("validation")
         if dataset.scaling is not None and any(dataset.scaling.logs):
-            validation = dataset.indices("validation")
             answers = self.scaled_answers(features[0], validation)
             self.dataset = dataset.smeared(dataset.labels[validation], answers)
             self.part_b.dataset = self.dataset
-        if not has_thresholds(dataset.task):  # nor is anything predicted for nothing
+        if not has_thresholds(dataset.task):  # saves a prediction of the validation split
             return
-        validation = dataset.indices("validation")
         self.thresholds = best_thresholds(dataset.task, dataset.labels[validation], self.answers(features, validation))
 
     def _begin(self, dataset: Dataset, features: FeatureRows, shape: Sequence[int]) -> PartB:
@@ -237,58 +237,58 @@ class Model:
 
     @property
     def part_b(self) -> PartB:
-        """Part B, fitted.
+        """The fitted Part B.
 
         Raises:
-            TrainingError: It is not (H302).
+            TrainingError: The model is not fitted (H302).
         """
         self._fitted()
         if self._part_b is None:
-            raise RuntimeError("a model that is fitted has a Part B")
+            raise RuntimeError("a fitted model has a Part B")
         return self._part_b
 
     def keras(self) -> keras.Model:
-        """Both parts as one Keras model of built-in layers: image of 0..255 in, or an encoded row of a table."""
+        """Return both parts as one Keras model of built-in layers that takes images (0 to 255) or encoded table rows."""
         return self.part_b.shipped()
 
     def num_params(self) -> int:
-        """Parameters of both parts."""
+        """Count the parameters of both parts."""
         return self.part_b.num_params()
 
     @property
     def parts(self) -> list[PartA]:
-        """Its Part A, alone; an ensemble has several."""
+        """Part A as a list of one; an ensemble has several."""
         return [self.part]
 
     def answers(self, features: Sequence[FeatureRows], indices: Array) -> Array:
-        """Answers ``(n, columns)`` to stored rows, in the user's units; ``features`` are those of ``parts``, in order."""
+        """Predict stored rows: ``(n, columns)``, in the user's units. ``features`` has one entry for each of ``parts``."""
         return self.in_units(self.scaled_answers(features[0], indices))
 
     def in_units(self, scaled: Array) -> Array:
-        """Answers in the user's units, as the shipped model gives them, from those in the scale of ``Dataset.targets``."""
+        """Convert predictions from the scale of ``Dataset.targets`` to the user's units, as the saved model does."""
         return self._fitted()[1].in_units(scaled)
 
     def scaled_answers(self, features: FeatureRows, indices: Array) -> Array:
-        """Answers ``(n, columns)`` to stored rows in the scale of ``Dataset.targets``."""
+        """Predict stored rows: ``(n, columns)``, in the scale of ``Dataset.targets``."""
         return self.part_b.answers(features.rows(indices))
 
     def validation_answers(self, features: FeatureRows) -> Array:
-        """Answers to the validation split that ``val_loss`` is of, in the scale of ``Dataset.targets``.
+        """Return the validation predictions from which ``val_loss`` was computed, in the scale of ``Dataset.targets``.
 
-        Answers of one against the rest are calibrated on other samples of the split than the one that is answered.
+        One-vs-rest predictions are calibrated out of fold: on samples of the split other than the predicted one.
         """
         if self._held_out is not None:
             return self._held_out
         return self.scaled_answers(features, self._fitted()[1].indices("validation"))
 
     def evaluate(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
-        """Measure on a data set, or on the split of the fitted one that is most honest: test, else validation.
+        """Evaluate on ``data``, or without it on the test split of the fitted data, or validation if there is no test split.
 
-        A data set with a test split is measured on that; any other as a whole. Samples that the model was fitted or chosen
-        on are known by their content, and the evaluation then names that split.
+        ``data`` with a test split is evaluated on that split, otherwise as a whole. Samples used to fit or select the
+        model are recognised by content, and the evaluation then names their split.
 
         Raises:
-            DatasetError: No sample of the model's classes can be read, or a loaded model is given no data (H110).
+            DatasetError: No sample of the model's classes can be read, or a loaded model got no data (H110).
         """
         _, fitted = self._fitted()
         if data is not None:
@@ -296,7 +296,7 @@ class Model:
         elif len(fitted):
             chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
         else:
-            raise nothing_to_evaluate("a model that was loaded, which brings no samples", fitted.classes)
+            raise nothing_to_evaluate("a loaded model, which stores no samples, and no data", fitted.classes)
         features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if data is None and chosen.split[0] == "validation" and self._held_out is not None:
@@ -310,14 +310,14 @@ class Model:
             contents = contents_of(chosen, self.encoding)
             return origin_of([contents[i] for i in positions], self._fitted_contents(), are_rows=self.part.is_table)
 
-        found = dict(zip(usable.tolist(), answers, strict=True))
-        return score(chosen, found, features.skipped(chosen)[0], origin, self.thresholds)
+        predictions = dict(zip(usable.tolist(), answers, strict=True))
+        return score(chosen, predictions, features.skipped(chosen)[0], origin, self.thresholds)
 
     def predict(self, samples: str | os.PathLike[str] | Sequence[str] | Array | pd.DataFrame) -> pd.DataFrame:
-        """A table ``path, predicted, p_<class>…`` for image files, or for arrays ``(n, height, width[, channels])``.
+        """Predict image files, or arrays ``(n, height, width[, channels])``: a frame ``path, predicted, p_<class>…``.
 
-        An array ``(height, width, 3)`` is one colour image. A model of rows of features takes the path of a table, a data
-        frame or an array ``(n, columns)``, and the first column is ``row``.
+        An array ``(height, width, 3)`` is one colour image. A table model takes the path of a table, a data frame or an
+        array ``(n, columns)``, and the first column of its result is ``row``.
         """
         from headstart.models.predictions import Prediction, as_frame, verdicts, with_errors
 
@@ -332,17 +332,17 @@ class Model:
         features = self._features_of(dataset)
         usable = [i for i in range(len(dataset)) if i not in features.failures]
         answers = self.answers([features], np.array(usable)) if usable else np.zeros((0, fitted.num_classes))
-        told = verdicts(fitted.task, fitted.classes, answers, self.thresholds)
-        found = {i: (verdict, answer) for i, verdict, answer in zip(usable, told, answers, strict=True)}
+        texts = verdicts(fitted.task, fitted.classes, answers, self.thresholds)
+        by_index = {i: (text, answer) for i, text, answer in zip(usable, texts, answers, strict=True)}
         predictions = [
-            Prediction(path, *found[i], "") if i in found else Prediction(path, None, None, features.failures[i])
+            Prediction(path, *by_index[i], "") if i in by_index else Prediction(path, None, None, features.failures[i])
             for i, path in enumerate(dataset.paths)
         ]
         listed = with_errors(predictions, dataset.skipped) if self.part.is_table else predictions
         return as_frame(listed, fitted.task, fitted.classes, dataset.key)
 
     def _fitted_contents(self) -> list[tuple[str, str]]:
-        """What tells a sample from others, and its split, of all that the model was fitted with."""
+        """The content digest and the split of each sample of the fitted data."""
         _, fitted = self._fitted()
         if self._source is None:
             return list(zip(contents_of(fitted, self.encoding), fitted.split, strict=True))
@@ -364,16 +364,16 @@ class Model:
         return TableFeatures(self.part, self.encoding, [], np.zeros((0, 0), np.float32), 0.0).encode(dataset)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write model.keras, signature.json, golden.npz and preprocess.py: all that ``export`` and ``load`` need.
+        """Write model.keras, signature.json, golden.npz and preprocess.py, which ``export`` and ``load`` need.
 
-        Boosted trees of a table are no network, and lie in model.npz. By contents.csv, which holds no samples but their
-        digests, a loaded model knows what it was fitted on.
+        Boosted trees are written to model.npz. contents.csv holds the digests of the fitted samples, not the samples, so
+        that a loaded model can recognise them in ``evaluate``.
         """
         self.write(Path(folder))
         write_csv(Path(folder) / "contents.csv", ["digest", "split"], self._fitted_contents())
 
     def write(self, out: Path) -> None:
-        """Write all that ``save`` writes but contents.csv; a run has its own, of the samples of all splits."""
+        """Write what ``save`` writes, except contents.csv: a run writes its own, with the samples of all splits."""
         _, dataset = self._fitted()
         part_b = self.part_b
         if self._source is not None:
@@ -389,15 +389,15 @@ class Model:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, weights: str | None = None) -> Model:
-        """Rebuild a saved model from its signature and weights; no code is read from the file.
+        """Rebuild a saved model from its signature and weights, without running code from its files.
 
         Args:
-            folder: Where ``save`` or ``fit`` wrote it.
-            weights: The weights file of Part A, where the model was made with one.
+            folder: The folder that ``save`` or ``fit`` wrote.
+            weights: The weights file of Part A, if the model was created with one.
 
         Raises:
-            RunError: There is no saved model, or none that can be read (H502), it was changed after it was signed (H506),
-                Part A has other weights than it was made with (H507), or it is an ensemble (H514).
+            RunError: The saved model is missing or unreadable (H502), was changed after it was signed (H506), was fitted
+                with other weights of Part A (H507), or is an ensemble (H514).
         """
         saved = read_saved_model(Path(folder), weights)
         model = cls.from_trial(saved.trial)
@@ -407,7 +407,7 @@ class Model:
         return model
 
     def export(self, *formats: str, out: str | os.PathLike[str]) -> list[Exported]:
-        """Write the model in formats of ``FORMATS``, each checked in a fresh process."""
+        """Write the model in ``formats`` (keys of ``FORMATS``, all by default), each verified in a fresh process."""
         wanted = formats or list(FORMATS)
         if self._source is not None:
             return export_model(self._source, wanted, Path(out))
@@ -428,7 +428,7 @@ class Model:
 
 
 def _is_optimizer(optimizer: object) -> bool:
-    """Whether it is an optimizer of Keras, which is not imported to tell that a name is none."""
+    """Whether it is a Keras optimizer object. Keras is imported only if it could be one."""
     if isinstance(optimizer, str | None):
         return False
     import keras

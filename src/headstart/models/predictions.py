@@ -1,4 +1,4 @@
-"""Predictions in words, and as the columns and rows of a table."""
+"""Predictions as text, and as the columns and rows of a table."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _DECIMALS = 6  # of a probability in a table
 
 
 class Prediction(NamedTuple):
-    """The answer for one sample, or an error.
+    """The prediction for one sample, or an error.
 
     Attributes:
-        path: Its path; of a row of a table, its number.
-        predicted: The class, the labels joined by ``;``, or the values, as ``verdicts`` tells them; None for an error.
-        answers: ``(columns,)``: probabilities or values.
-        error: Why there is no answer.
+        path: Path of the sample; for a row of a table, its number.
+        predicted: The prediction as text, as ``verdicts`` writes it; None for an error.
+        answers: Probabilities or values, ``(columns,)``; None for an error.
+        error: Why there is no prediction; empty otherwise.
     """
 
     path: str
@@ -37,13 +37,13 @@ class Prediction(NamedTuple):
 
 
 def verdicts(task: str, classes: Sequence[str], answers: Array, thresholds: Sequence[float]) -> list[str]:
-    """What is answered for each sample in words: the class, the labels joined by ``;``, or the values joined by ``;``.
+    """Write each prediction as text: the class, the labels joined by ``;``, or the values joined by ``;``.
 
     Args:
         task: A key of ``TASKS``.
         classes: Names of the columns.
-        answers: ``(n, columns)``.
-        thresholds: One for two classes, one a label for several labels; 0.5 where there are none.
+        answers: Predictions, ``(n, columns)``.
+        thresholds: One threshold for two classes, one per label for multi-label; 0.5 if empty.
     """
     if task == "regression":
         return [";".join(f"{value:.7g}" for value in row) for row in answers]
@@ -56,7 +56,7 @@ def verdicts(task: str, classes: Sequence[str], answers: Array, thresholds: Sequ
 
 
 def truth_columns(task: str, classes: Sequence[str]) -> list[str]:
-    """The columns of the truth in a table of predictions: one for each of several targets, else one alone."""
+    """Name the columns of true labels: one per target for a regression with several targets, otherwise one."""
     several = task == "regression" and len(classes) > 1
     return [f"label_{name}" for name in classes] if several else ["label"]
 
@@ -64,19 +64,19 @@ def truth_columns(task: str, classes: Sequence[str]) -> list[str]:
 def prediction_table(
     predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str
 ) -> tuple[list[str], list[list[object]]]:
-    """Columns and rows of predictions, in the order given; ``error`` is a column where there is one.
+    """Lay predictions out as columns and rows, in the order given, with a column ``error`` if there is any error.
 
     Args:
-        predictions: The answers.
+        predictions: The predictions.
         task: A key of ``TASKS``.
         classes: Names of classes, labels or targets.
-        key: What names a sample: ``path`` or ``row``.
+        key: Name of the first column, ``path`` or ``row``.
     """
     has_errors = any(prediction.error for prediction in predictions)
     is_values = task == "regression"
     several = is_values and len(classes) > 1
-    told = [f"predicted_{name}" for name in classes] if several else ["predicted"]
-    columns = [key, *told, *([] if is_values else [f"p_{name}" for name in classes]), *(["error"] if has_errors else [])]
+    shown = [f"predicted_{name}" for name in classes] if several else ["predicted"]
+    columns = [key, *shown, *([] if is_values else [f"p_{name}" for name in classes]), *(["error"] if has_errors else [])]
     rows: list[list[object]] = []
     for prediction in predictions:
         given: list[float | None] = [None] * len(classes)
@@ -91,34 +91,34 @@ def prediction_table(
 def beside_truth(
     dataset: Dataset, indices: Sequence[int] | Array, answers: Array, thresholds: Sequence[float]
 ) -> tuple[list[str], list[list[object]]]:
-    """Columns and rows of a table of predictions with the true labels behind what names a sample.
+    """Lay predictions out as columns and rows, with the true labels after the column that names the sample.
 
     Args:
         dataset: Labelled samples.
-        indices: Those that were answered.
-        answers: To each of them, ``(n, columns)``, in the user's units.
+        indices: Positions of the predicted samples.
+        answers: Predictions for them, ``(n, columns)``, in the user's units.
         thresholds: As ``verdicts`` takes them.
     """
-    texts = dataset.label_texts()
-    told = verdicts(dataset.task, dataset.classes, answers, thresholds)
+    label_texts = dataset.label_texts()
+    texts = verdicts(dataset.task, dataset.classes, answers, thresholds)
     predictions = [
-        Prediction(dataset.paths[i], verdict, answer, "") for i, verdict, answer in zip(indices, told, answers, strict=True)
+        Prediction(dataset.paths[i], text, answer, "") for i, text, answer in zip(indices, texts, answers, strict=True)
     ]
     columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key)
     truths = truth_columns(dataset.task, dataset.classes)
-    labels = [texts[i].split(";") if len(truths) > 1 else [texts[i]] for i in indices]
+    labels = [label_texts[i].split(";") if len(truths) > 1 else [label_texts[i]] for i in indices]
     beside = [[row[0], *truth, *row[1:]] for row, truth in zip(rows, labels, strict=True)]
     return [columns[0], *truths, *columns[1:]], beside
 
 
 def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> list[Prediction]:
-    """The answers for the rows of a table, and an error for each row that does not fit, in their order."""
+    """Merge the predictions for a table with an error for each skipped row, in the order of the rows."""
     errors = [Prediction(row.removeprefix("row "), None, None, reason) for row, reason in skipped]
     return sorted([*answers, *errors], key=lambda answer: natural_key(answer.path)) if errors else list(answers)
 
 
 def as_frame(predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str) -> pd.DataFrame:
-    """Predictions as a data frame; see ``prediction_table``."""
+    """Return predictions as a data frame with the columns of ``prediction_table``."""
     import pandas as pd
 
     columns, rows = prediction_table(predictions, task, classes, key)

@@ -1,4 +1,4 @@
-"""The whole: answers from the exported graph, or from Keras where there is none. Files or rows in, bad files named."""
+"""Predictor: a saved model's predictions from its graph, or from Keras if it has no graph."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ __all__ = ["Predictor"]
 
 
 class Predictor:
-    """A run's model, ready to answer.
+    """Predict with the model of a run or of an export.
 
     Args:
-        folder: A run, or a folder of exports that holds model.xml, or model.onnx for a table.
+        folder: A run, or an export folder that contains model.xml, or model.onnx for a table.
 
     Attributes:
-        classes: Names of classes, labels or targets in the order of the answers.
+        classes: Names of classes, labels or targets in the order of a prediction's columns.
         task: A key of ``TASKS``.
         thresholds: As ``verdicts`` takes them.
-        encoding: Of a table; None for images.
+        encoding: Encoding of the table; None for images.
 
     Raises:
-        RunError: The folder holds no signature or no graph that can be used (H502), or one was changed (H506).
-        ExportError: There is no graph, and neither could one be made (H402, H406) nor can Keras load the model (H409).
+        RunError: The signature or the graph is missing or unusable (H502), or was changed (H506).
+        ExportError: There is no graph, none could be created (H402, H406), and Keras cannot load the model (H409).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,15 +80,15 @@ class Predictor:
 
     @property
     def key(self) -> str:
-        """What names a sample: ``path``, or ``row`` for a table."""
+        """Name of the column that identifies samples: ``path``, or ``row`` for a table."""
         return "row" if self.encoding else "path"
 
     def known(self, targets: Sequence[str] = (), image: str | None = None) -> Known:
-        """What the model knows of its data.
+        """Return what the model stores about its data, which a reader needs to read new data in the same way.
 
         Args:
-            targets: Target columns of a table of images; a model of features knows its own.
-            image: The column of its paths.
+            targets: Target columns of a table of image paths; a table model stores its own. Defaults to none.
+            image: The column of image paths. Defaults to None.
         """
         reads = tuple(spec["name"] for spec in self.encoding["columns"]) if self.encoding else ()
         targets = self._targets or tuple(targets)
@@ -96,23 +96,23 @@ class Predictor:
         return Known(*known, self._formats, self._group)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
-        """Answers for the samples of a data set, of the kind that the model knows."""
+        """Predict the samples of a data set: files, arrays or rows of a table."""
         if dataset.table is not None:
             return self.predict_rows(dataset.table)
         return self.predict(dataset.paths) if dataset.arrays is None else self.predict_arrays(dataset.arrays)
 
     def predict(self, paths: Sequence[str]) -> list[Prediction]:
-        """Answers in the order of ``paths``, one each; a file that cannot be read has an error in place of an answer."""
+        """Predict image files, one prediction per path, in order. A file that cannot be read has an error instead."""
         workers = max(1, min(usable_cores(), len(paths)))
         with DecodePool(self.geometry, workers) as pool:
-            return self._answered(paths, pool.decode(paths))
+            return self._predictions(paths, pool.decode(paths))
 
     def predict_arrays(self, images: Sequence[Array] | Array) -> list[Prediction]:
-        """The same for images in memory, as ``pixels.from_array`` takes them; their numbers stand for paths."""
+        """Predict images in memory, in any form that ``read_arrays`` takes. Their positions are used as paths."""
         decoded = (decode_array(i, image, self.geometry) for i, image in enumerate(images))
-        return self._answered([f"[{i}]" for i in range(len(images))], decoded)
+        return self._predictions([f"[{i}]" for i in range(len(images))], decoded)
 
-    def _answered(self, paths: Sequence[str], samples: Iterable[Decoded]) -> list[Prediction]:
+    def _predictions(self, paths: Sequence[str], samples: Iterable[Decoded]) -> list[Prediction]:
         errors: dict[int, str] = {}
 
         def images() -> Iterator[tuple[int, Array]]:
@@ -123,42 +123,42 @@ class Predictor:
                     yield decoded.index, decoded.pixels
 
         outputs = dict(self._engine.run(images()))
-        known = list(outputs)
-        answers = self._told(np.stack([outputs[i] for i in known])) if known else []
-        found = dict(zip(known, answers, strict=True))
+        readable = list(outputs)
+        answers = self._verdicts(np.stack([outputs[i] for i in readable])) if readable else []
+        by_index = dict(zip(readable, answers, strict=True))
         return [
-            Prediction(path, *found[i], "") if i in found else Prediction(path, None, None, errors.get(i, ""))
+            Prediction(path, *by_index[i], "") if i in by_index else Prediction(path, None, None, errors.get(i, ""))
             for i, path in enumerate(paths)
         ]
 
     def predict_rows(self, table: Table) -> list[Prediction]:
-        """Answers for the rows of a table, in their order.
+        """Predict the rows of a table, in order.
 
         Raises:
-            DatasetError: A column that the model reads is not there (H115).
+            DatasetError: A column that the model reads is missing (H115).
         """
         cells = cells_to_read(table, self.encoding or {})
         with reading(self._graph):
             output = self._output(cells) if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
-        told = self._told(output)
-        return [Prediction(str(n), *answer, "") for n, answer in zip(table.row_numbers(), told, strict=True)]
+        answers = self._verdicts(output)
+        return [Prediction(str(n), *answer, "") for n, answer in zip(table.row_numbers(), answers, strict=True)]
 
-    def _told(self, output: Array) -> list[tuple[str, Array]]:
+    def _verdicts(self, output: Array) -> list[tuple[str, Array]]:
         answers = TASKS[self.task].to_answers(output)
         return list(zip(verdicts(self.task, self.classes, answers, self.thresholds), answers, strict=True))
 
 
 def _onnx_output(file: Path, signature: dict[str, Any]) -> Callable[[Mapping[str, Array]], Array]:
-    """From typed columns of a table to outputs, by the graph that holds the encoder too.
+    """Return a function from the typed columns of a table to outputs, by a graph that contains the encoder.
 
-    It takes the columns that the signature lists and gives an output for each label.
+    Inputs and outputs of the graph must be those that the signature lists.
     """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     takes = {given.name: given.type for given in session.get_inputs()}
     if takes != {column["name"]: _ONNX_TYPES.get(column["dtype"]) for column in signature["columns"]}:
-        raise ValueError(f"it takes {', '.join(takes) or 'nothing'}, and the signature lists other columns")
+        raise ValueError(f"its inputs are {', '.join(takes) or 'none'}, but the signature lists other columns")
     _check_outputs([output.shape for output in session.get_outputs()], signature)
 
     def output(cells: Mapping[str, Array]) -> Array:
@@ -175,15 +175,15 @@ _ONNX_TYPES = {"string": "tensor(string)", "float32": "tensor(float)", "float64"
 
 
 def _read_engine(path: Path, signature: dict[str, Any]) -> OpenVINOEngine:
-    """The graph of images, which takes the square that the signature tells of and gives an output for each label."""
+    """Read the graph of an image model, whose input and output must be those of the signature."""
     graph = read_graph(path)
     takes = [list(given.shape) for given in graph.inputs]
     if takes != [[1, *signature["input"]["shape"][1:]]]:
-        raise ValueError(f"it takes {takes}, and the signature says {signature['input']['shape']}")
+        raise ValueError(f"its input has the shape {takes}, but the signature says {signature['input']['shape']}")
     _check_outputs([list(output.shape) for output in graph.outputs], signature)
     return OpenVINOEngine(graph, "predict")
 
 
 def _check_outputs(shapes: list[list[Any]], signature: dict[str, Any]) -> None:
     if [shape[1:] for shape in shapes] != [signature["output"]["shape"][1:]]:
-        raise ValueError(f"it gives {shapes}, and the signature says {signature['output']['shape']}")
+        raise ValueError(f"its output has the shape {shapes}, but the signature says {signature['output']['shape']}")

@@ -1,4 +1,4 @@
-"""A saved model read back: from its signature and its weights, without running code from the folder."""
+"""Read a saved model from its signature and weights, without running code from the folder."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ __all__ = ["SavedModel", "copy_saved_model", "read_saved_model"]
 
 
 class SavedModel(NamedTuple):
-    """What a folder holds of a model.
+    """Contents of a saved model's folder.
 
     Attributes:
-        trial: Part A and the recipe of Part B, as far as a saved model tells.
-        dataset: What it was fitted on, without samples.
+        trial: Part A, and the recipe of Part B with the fields that a saved model stores.
+        dataset: The data set that it was fitted on, without its samples.
         part_b: Part B with its weights.
         weights: The weights of Part B.
-        thresholds: One for two classes, one a label for several labels.
-        encoding: That of a table; None for images.
+        thresholds: One threshold for two classes, one per label for multi-label.
+        encoding: Encoding of the table; None for images.
     """
 
     trial: Trial
@@ -52,12 +52,12 @@ class SavedModel(NamedTuple):
 
 
 def copy_saved_model(source: Path, file: str, out: Path) -> None:
-    """Write a model that was loaded, with its golden samples and its signature, into another folder.
+    """Copy a saved model, with its golden samples and its signature, to another folder.
 
     Args:
-        source: Where it lies.
-        file: The file of its weights: model.keras, or model.npz.
-        out: Where it goes.
+        source: Folder of the saved model.
+        file: Name of its weights file: model.keras or model.npz.
+        out: Folder to write to.
 
     Raises:
         RunError: A file was changed after it was signed (H506).
@@ -75,20 +75,20 @@ def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
     """Read a model that ``Model.save`` or a run wrote.
 
     Args:
-        folder: Where it lies.
-        weights: The weights file of Part A, where the model was made with one.
+        folder: Folder of the saved model.
+        weights: The weights file of Part A, if the model was created with one.
 
     Raises:
-        RunError: There is no saved model, or none that can be read (H502), it was changed after it was signed (H506), Part A
-            has other weights than it was made with (H507), or it is an ensemble (H514).
+        RunError: The saved model is missing or unreadable (H502), was changed after it was signed (H506), was fitted with
+            other weights of Part A (H507), or is an ensemble (H514).
     """
     signature = held_to(folder / "signature.json", read_signature(folder), LOADABLE)
     made = signature["part_b"]
     if "members" in made:
         raise RunError(
             "H514",
-            "an ensemble is not taken apart again",
-            received=f"{folder}: {len(made['members'])} models in one",
+            "an ensemble cannot be loaded as a model",
+            received=f"{folder}: an ensemble of {len(made['members'])} models",
             expected="the model of a single trial",
             advice="use the run: headstart predict, evaluate, export; or load model.keras with Keras",
         )
@@ -110,7 +110,7 @@ def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
 
 
 def _trial(folder: Path, signature: Mapping[str, Any], weights: str | None) -> Trial:
-    """Part A, with the weights that it was made with, and the network of Part B."""
+    """Rebuild the trial: Part A with its original weights, and the network of Part B."""
     made = signature["part_a"]
     cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
     trial = trial_of(made["backbone"], adopt(signature["part_b"]["network"]), weights=weights, **cut)
@@ -122,10 +122,10 @@ def _trial(folder: Path, signature: Mapping[str, Any], weights: str | None) -> T
     if trial.part.weights_digest() != signed and not (is_published and weights is None):
         raise RunError(
             "H507",
-            "Part A has other weights than the model was made with",
+            "Part A has other weights than the model was fitted with",
             received=f"{trial.part.name}: {weights or 'the published weights'}",
-            expected="the weights file that fit was given",
-            advice='name it: hs.Model.load(folder, weights="FILE")',
+            expected="the weights file that was given to fit",
+            advice='name that file: hs.Model.load(folder, weights="FILE")',
         )
     return trial
 

@@ -1,4 +1,4 @@
-"""A model scored on labelled samples, and whether it has seen them before."""
+"""Score a model on labelled samples, and recognise samples that it was fitted on."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = ["Origin", "contents_of", "origin_of", "samples_to_score", "score"]
 
 
 class Origin(NamedTuple):
-    """Where the samples of an evaluation come from.
+    """Origin of the samples of an evaluation.
 
     Attributes:
-        split: The split of the fit, ``test`` for new ones.
-        num_seen: How many are equal to samples that the model was fitted on or chosen by.
-        is_look: Whether they are those of the fit's test split.
+        split: Split of the fitted data that they belong to; ``test`` for new samples.
+        num_seen: Number of samples equal to one that the model was fitted on or selected by.
+        is_look: Whether this evaluation looks at the test split of the fitted data.
     """
 
     split: str
@@ -45,15 +45,16 @@ class Origin(NamedTuple):
 
 
 def origin_of(contents: Sequence[str], fitted: Iterable[tuple[str, str]], *, are_rows: bool) -> Origin:
-    """Tell where samples come from, by what equals them among those of a fit.
+    """Find out which split samples come from, by comparing them with the samples of a fit.
 
-    One image that is known is a copy. Rows of a table may be equal by chance: they come from a split only where most of them
-    lie in a single split, and a tenth at least in this one; and where most rows of the fit recur, that says nothing.
+    A single matching image is a copy. Rows of a table may be equal by chance, so they are assigned to a split only if most
+    of them match rows of exactly one split, and at least a tenth of those matches is in it. If most rows of the fit repeat
+    within the fit, matches are ignored.
 
     Args:
-        contents: The digest of each sample.
-        fitted: The digest and the split of each sample of the fit.
-        are_rows: They are rows of a table.
+        contents: Content digest of each sample.
+        fitted: Content digest and split of each sample of the fit.
+        are_rows: Whether the samples are rows of a table.
 
     Example:
         >>> known = [("a", "train"), ("b", "test"), ("c", "validation")]
@@ -82,19 +83,19 @@ def origin_of(contents: Sequence[str], fitted: Iterable[tuple[str, str]], *, are
 
 
 def samples_to_score(data: Dataset | str | os.PathLike[str] | pd.DataFrame, known: Known, *, are_rows: bool) -> Dataset:
-    """Read labelled samples that a model can be scored on: the test split if there is one, else all of them.
+    """Read labelled samples to score a model on: the test split if there is one, otherwise all samples.
 
     Args:
-        data: A folder of class folders, a table or a data frame, or a Dataset.
-        known: What the model knows of its data.
-        are_rows: Whether it is a model of rows of a table.
+        data: A folder of class folders, a table, a data frame or a Dataset.
+        known: What the model stores about the data it was fitted on.
+        are_rows: Whether the model takes rows of a table.
 
     Raises:
-        DatasetError: The data are of the other kind (H110), or cannot be read.
+        DatasetError: The data are images for a table model or vice versa (H110), or cannot be read.
     """
     dataset = data if isinstance(data, Dataset) else read(data, known=known)
     if (dataset.table is not None) != are_rows:
-        raise nothing_to_evaluate(f"{dataset.name}, which holds {dataset.sample_noun}s", known.classes)
+        raise nothing_to_evaluate(f"{dataset.name}, which contains {dataset.sample_noun}s", known.classes)
     dataset = dataset.relabelled(known.classes, known.task)
     return dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
 
@@ -106,14 +107,14 @@ def score(
     origin: Callable[[Sequence[int]], Origin],
     thresholds: Sequence[float],
 ) -> Evaluation:
-    """Compare predictions with the labels of a data set.
+    """Evaluate predictions against the labels of a data set.
 
     Args:
         dataset: The samples, with the classes of the model.
-        predictions: ``(columns,)`` for each position that has one, in ascending order.
+        predictions: Prediction ``(columns,)`` by position, in ascending order of positions.
         unread: Samples that could not be read, with the reason.
-        origin: Tells where the samples at some positions come from.
-        thresholds: One for two classes, one a label for several labels.
+        origin: Function from positions to the origin of these samples.
+        thresholds: One threshold for two classes, one per label for multi-label.
 
     Raises:
         DatasetError: There are no predictions (H110).
@@ -135,10 +136,10 @@ def score(
 
 
 def contents_of(dataset: Dataset, encoding: Mapping[str, Any] | None) -> Sequence[str]:
-    """A digest of each sample that tells it from others: of an image file, or of what a model reads of a row.
+    """Digest the content of each sample: the image file, or the cells of a table row that the model reads.
 
     Args:
         dataset: The samples.
-        encoding: That of a model of rows of a table; None for images.
+        encoding: Encoding of the table; None for images.
     """
     return dataset.digests if dataset.table is None or encoding is None else row_contents(dataset.table, encoding)

@@ -1,4 +1,4 @@
-"""The whole: what lies beside a model so that anyone can use it and check it: signature, golden samples, preprocessing."""
+"""Write the files that make a model usable and verifiable: signature, golden samples, preprocessing, graph."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["add_graph", "has_graph", "sign"]
 
 
 def sign(out: Path, signed: Signed) -> None:
-    """Write golden.npz, preprocess.py and signature.json beside the model that lies in ``out``.
+    """Write golden.npz, preprocess.py and signature.json next to the model in ``out``.
 
     Raises:
-        TrainingError: No image that could be a golden sample is as it was (H311).
+        TrainingError: All images chosen as golden samples have changed or disappeared (H311).
     """
     dataset, part = signed.dataset, signed.part
     golden, listed = golden_rows(signed) if signed.encoding else golden_images(signed)
@@ -47,10 +47,10 @@ def sign(out: Path, signed: Signed) -> None:
             "name": "values" if dataset.task == "regression" else "probabilities",
             "shape": [None, task.units(dataset.num_classes)],
             "activation": task.activation,
-            "meaning": _MEANINGS.get(dataset.task, "one column a label, in their order").format(*dataset.classes),
+            "meaning": _MEANINGS.get(dataset.task, "one column per label, in order").format(*dataset.classes),
         },
         "target_formats": {name: dict(written) for name, written in dataset.target_formats.items()},
-        **_told_thresholds(dataset, signed.thresholds),
+        **_thresholds_json(dataset, signed.thresholds),
         **({} if dataset.scaling is None else {"scaling_of_targets": dataset.scaling.to_json()}),
         **({"group": dataset.group_column} if dataset.group_column else {}),
         "part_a": part.origins(),
@@ -61,7 +61,7 @@ def sign(out: Path, signed: Signed) -> None:
     write_json(out / "signature.json", signature)
 
 
-_MEANINGS = {"binary": "probability of {1}", "regression": "one column a target, in their order and their units"}
+_MEANINGS = {"binary": "probability of {1}", "regression": "one column per target, in order and in its units"}
 
 
 def _signed_files(out: Path) -> list[str]:
@@ -78,19 +78,19 @@ def _input(signed: Signed) -> dict[str, object]:
         ]
         read = {"table_columns": list(signed.dataset.table_columns), "target": list(signed.dataset.target_columns)}
         read |= {"set_aside": list(signed.dataset.set_aside)}
-        told = "onnx and saved_model take the columns, each (n, 1); other formats rows that preprocess.encode made of them"
-        return {"input": width, "columns": columns, "encoding": signed.encoding, "feeding": told, **read}
+        feeding = "onnx and saved_model take the columns, each (n, 1); other formats take rows from preprocess.encode"
+        return {"input": width, "columns": columns, "encoding": signed.encoding, "feeding": feeding, **read}
     size = signed.part.geometry.size
     image = {"name": "image", "shape": [None, size, size, 3], "dtype": "float32", "layout": "NHWC", "channels": "RGB"}
     return {**signed.part.geometry.as_dict(), "scaling": "inside the model: feed 0..255", "input": image}
 
 
 def _arguments(names: Sequence[str]) -> list[str]:
-    """A SavedModel's names for columns: TensorFlow allows those that Python does."""
+    """Argument names of a SavedModel for columns: TensorFlow allows only Python identifiers."""
     taken: list[str] = []
     for number, name in enumerate(names):
         word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
-        is_taken = keyword.iskeyword(word) or word == "self"  # which TensorFlow's own methods call their first argument
+        is_taken = keyword.iskeyword(word) or word == "self"  # TensorFlow's own methods have an argument of that name
         word = word if re.fullmatch(r"[A-Za-z]\w*", word) and not is_taken else f"column_{number}"
         while word in taken:
             word += f"_{number}"
@@ -106,11 +106,11 @@ def _unit(spec: Mapping[str, Any]) -> dict[str, str]:
 _COLUMNS: dict[str, dict[str, str]] = {
     "number": {"dtype": "float32", "missing": "NaN"},
     "date": {"dtype": "float64", "missing": "NaN", "unit": "days since 1970-01-01"},
-    "category": {"dtype": "string", "missing": "an empty text", "booleans": "True or False"},
+    "category": {"dtype": "string", "missing": "an empty string", "booleans": "True or False"},
 }
 
 
-def _told_thresholds(dataset: Dataset, thresholds: Sequence[float]) -> dict[str, object]:
+def _thresholds_json(dataset: Dataset, thresholds: Sequence[float]) -> dict[str, object]:
     if dataset.task == "binary":
         return {"threshold": float(thresholds[0]) if thresholds else 0.5}
     if dataset.task == "multilabel":
@@ -120,18 +120,18 @@ def _told_thresholds(dataset: Dataset, thresholds: Sequence[float]) -> dict[str,
 
 
 def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float = 1800.0) -> None:
-    """Make a graph beside a signed model that predicts without Keras, checked against it.
+    """Convert a signed model to a graph that predicts without Keras, and verify it against the model.
 
-    For images it is model.xml and model.bin; for a table model.onnx, which holds the encoder too.
+    For images the graph is model.xml and model.bin; for a table it is model.onnx, which contains the encoder.
 
     Args:
-        folder: Where they lie.
-        child: A converter that was started before.
-        timeout_seconds: The converter is ended after so long.
+        folder: Folder of the model, to which the graph is added.
+        child: A converter process that is already running. By default, one is started.
+        timeout_seconds: Seconds after which the converter is stopped. Defaults to 1800.
 
     Raises:
         ExportError: The conversion failed (H403, H408), was stopped (H406), its result disagrees with the model (H402), or
-            the folder cannot be written to (H404).
+            the folder is not writable (H404).
     """
     format = _graph_format(read_signature(folder))
     with staged(folder) as scratch:
@@ -139,10 +139,10 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
         try:
             export_model(folder, [format.name], out, child=child, timeout_seconds=timeout_seconds)
         except ExportError as error:
-            if error.code in ("H403", "H408"):  # not for a stop, and not for a disk that is full
+            if error.code in ("H403", "H408"):  # a stop or a full disk says nothing about the model
                 note_failure(_graph_name(folder), f"{error.title}: {error.received}")
             raise
-        for name in format.files:  # the weights first: whoever sees the graph finds them
+        for name in format.files:  # weights first, so that a reader who sees the graph also finds its weights
             (out / name).replace(folder / name)
     run = RunFolder(folder)
     if run.is_sealed:
@@ -154,21 +154,21 @@ def add_graph(folder: Path, child: Child | None = None, timeout_seconds: float =
 
 
 def has_graph(folder: Path) -> bool:
-    """Whether a graph lies beside a signed model; one that is missing is made, where the model can be converted.
+    """Whether a signed model has a graph. A missing graph is created if the model can be converted.
 
-    A conversion that failed before is not tried again by the same versions of the converter.
+    A conversion that has failed is not tried again with the same versions of the converter.
 
     Raises:
-        ExportError: The result disagrees with the model (H402), or there is none, and Keras cannot read the model either.
+        ExportError: The graph disagrees with the model (H402), or there is no graph and Keras cannot read the model either.
     """
     run = RunFolder(folder)
     if all(map(run.has, _graph_format(read_signature(folder)).files)):
         return True
-    is_readable = (folder / "model.keras").is_file()  # by Keras
+    is_readable = (folder / "model.keras").is_file()  # Keras can predict instead
     if is_readable and noted_failure(_graph_name(folder)):
         return False
     try:
-        add_graph(folder)  # of a run that ended before its graph was made
+        add_graph(folder)  # the run ended before its graph was created
     except ExportError as error:
         if error.code not in ("H403", "H404", "H406", "H408") or not is_readable:
             raise
@@ -177,7 +177,7 @@ def has_graph(folder: Path) -> bool:
 
 
 def _graph_name(folder: Path) -> str:
-    """What names the graph of a model among those whose conversion failed."""
+    """Name of a model's graph in the notes of failed conversions."""
     signature = read_signature(folder)
     model = {name: digest for name, digest in signature["digests"].items() if name.startswith("model.")}
     key = settings_digest(model=model, format=_graph_format(signature).name, versions=converter_versions())
