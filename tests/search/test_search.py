@@ -73,7 +73,7 @@ def test_a_trial_that_does_not_end_well_is_a_row_with_its_reason(photos: Callabl
     assert reasons == {
         "broken": ("failed", "ValueError: no such axis"),
         "wide": ("failed", "the model's output does not fit the task"),
-        "logits": ("failed", "the network's output is no probability"),
+        "logits": ("failed", "the network's output is not a probability"),
         "narrow": ("failed", "the model's input does not fit the cut"),
         "linear": ("skipped", "the budget ended Part A before every image had a row"),
     }

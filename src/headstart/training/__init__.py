@@ -1,1 +1,1 @@
-"""Training, Part B: rows of features to a trained network."""
+"""Training (Part B): from rows of features to a trained network."""

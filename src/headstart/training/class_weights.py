@@ -1,8 +1,8 @@
-"""Part B: class weights where classes are of very different size, and their correction: answers are for data as they are.
+"""Class weights for imbalanced classes, and the correction that makes predictions fit the original class frequencies.
 
-Trained with weights, a network answers as if all classes were equally frequent, and learns more of the rare ones. Divided
-by the weights, its probabilities are those of the data again (Elkan, 2001, "The foundations of cost-sensitive learning").
-The division is an offset of the output layer's logits, so that nothing is left to do where the model is used.
+A network trained with class weights learns more about rare classes, but predicts as if all classes were equally frequent.
+Dividing its probabilities by the weights restores the frequencies of the data (Elkan, 2001, "The foundations of
+cost-sensitive learning"). The division is an offset of the output layer's logits, so the saved model needs no extra step.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["IMBALANCE", "class_weights", "corrected", "fold_in", "has_open_output"]
 
-_MAX_WEIGHT = 50.0  # of a single sample: beyond, a step would be about it alone
-IMBALANCE = 5.0  # how many times as many samples the most common class has as the rarest one
+_MAX_WEIGHT = 50.0  # with a larger weight, a single sample would dominate its training step
+IMBALANCE = 5.0  # ratio of the largest to the smallest class from which weights are used
 
 
 def class_weights(labels: Array, num_classes: int) -> Array | None:
-    """A weight for each class, ``(classes,)``, inverse to its size, and at most 50; None if not needed.
+    """Compute class weights ``(classes,)``, inversely proportional to class size and at most 50; None if not needed.
 
     Args:
         labels: Label numbers of the training samples, ``(n,)``; every class has some.
-        num_classes: Classes.
+        num_classes: Number of classes.
 
     Example:
         >>> class_weights(np.array([0] * 9 + [1]), 2).round(2)
@@ -42,14 +42,14 @@ def class_weights(labels: Array, num_classes: int) -> Array | None:
 
 
 def corrected(probabilities: Array, weights: Array) -> Array:
-    """Probabilities ``(n, classes)`` for the data as they are, of a network that was trained with class weights."""
+    """Correct the probabilities ``(n, classes)`` of a network trained with class weights for the original frequencies."""
     shares = np.asarray(probabilities, np.float64) / weights
     result: Array = shares / np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     return result
 
 
 def has_open_output(model: keras.Model) -> bool:
-    """Whether the model ends in the output layer that Headstart gives a network, into which a correction can go."""
+    """Whether the model ends in Headstart's own output layer, which can take the correction."""
     import keras
 
     last = model.layers[-1]
@@ -57,7 +57,7 @@ def has_open_output(model: keras.Model) -> bool:
 
 
 def fold_in(model: keras.Model, weights: Array) -> None:
-    """Put the correction into the output layer: softmax over classes, or a sigmoid for the second of two."""
+    """Add the correction to the output layer: softmax over classes, or a sigmoid for the second of two classes."""
     kernel, bias = model.layers[-1].get_weights()
     logs = np.log(weights)
     offset = logs[1:] - logs[:1] if len(bias) == 1 else logs

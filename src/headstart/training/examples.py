@@ -1,4 +1,4 @@
-"""Part B: what training may see, and what comes of it."""
+"""Input and result of a training: ``Examples`` and ``Trained``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["Examples", "Trained", "is_solved"]
 
 
 class Examples(NamedTuple):
-    """What training may see.
+    """Rows and labels to train and validate on.
 
     Attributes:
-        rows: ``(n, …)``, in memory or mapped from a file.
-        labels: ``Dataset.targets`` of them.
-        val_rows, val_labels: The same of the validation split.
-        task: What decides targets, score and metric.
-        num_classes: Classes, labels or targets.
+        rows: Training rows, ``(n, …)``, in memory or mapped from a file.
+        labels: ``Dataset.targets`` of the training rows.
+        val_rows: Validation rows.
+        val_labels: ``Dataset.targets`` of the validation rows.
+        task: The task, which defines targets, loss and metric.
+        num_classes: Number of classes, labels or targets.
     """
 
     rows: Array
@@ -31,7 +32,7 @@ class Examples(NamedTuple):
     num_classes: int
 
     def dense(self, num_codes: int, recipe: Recipe) -> Examples:
-        """For the solver: without the codes of large categories, which stand at the end of a table's rows."""
+        """Drop the codes of large categories, the last columns of a table's rows, if the solver trains on the rows."""
         if not num_codes or not is_solved(recipe, is_inner=False):
             return self
         return self._replace(rows=self.rows[:, :-num_codes], val_rows=self.val_rows[:, :-num_codes])
@@ -39,17 +40,18 @@ class Examples(NamedTuple):
 
 @dataclass
 class Trained:
-    """A Part B that was trained.
+    """A trained Part B.
 
     Attributes:
-        weights: As the network that was built takes them.
-        val_loss: The task's score on the validation split.
-        val_metric: The task's metric there.
-        num_epochs: Epochs, or penalties tried by the solver.
-        seconds: Training alone, building and saving apart.
-        interrupted: Whether Ctrl-C ended it early.
-        cut_short: Whether the deadline did.
-        weights_of_classes: With which it was trained; empty where all counted alike.
+        recipe: The recipe it was trained with.
+        weights: Weights of the network, in Keras's order.
+        val_loss: Loss on the validation split.
+        val_metric: The task's metric on the validation split.
+        num_epochs: Number of epochs, or of penalties that the solver tried.
+        seconds: Seconds of training, without building and saving.
+        interrupted: Whether Ctrl-C ended training early.
+        cut_short: Whether the deadline ended training early.
+        weights_of_classes: Class weights used in training; empty if there were none.
     """
 
     recipe: Recipe
@@ -64,5 +66,5 @@ class Trained:
 
 
 def is_solved(recipe: Recipe, *, is_inner: bool) -> bool:
-    """Whether the solver trains it: a linear head on features, with nothing asked that is Keras's alone."""
+    """Whether the solver can train it: a linear head on pooled features or a table, with no optimizer or loss set."""
     return recipe.network in ("linear", "ovr_linear") and not is_inner and recipe.optimizer is None and recipe.loss is None

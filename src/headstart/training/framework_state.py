@@ -1,4 +1,4 @@
-"""State that the framework keeps for the whole process: determinism, random generators, what ended trainings leave."""
+"""Process-wide state of the framework: determinism, random generators, and leftovers of finished trainings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["be_deterministic", "clear_session", "gradients_released", "random_st
 
 @lru_cache
 def be_deterministic(num_threads: int | None = None) -> None:
-    """Ask the backend for operations that give the same bits each time, for the rest of this process.
+    """Make the backend's operations bit-identical on every run, for the rest of this process.
 
-    How a sum is shared out decides how it is rounded, so the number of threads is fixed too, where the backend still lets
-    itself be told. JAX is deterministic on a CPU as it is.
+    The number of threads is fixed too, if the backend still allows it, because the way a sum is divided among threads
+    affects rounding. JAX needs no setting on a CPU.
 
     Args:
-        num_threads: Threads of an operation; one a usable core if None.
+        num_threads: Threads per operation. Defaults to None: one per usable core.
     """
     import keras
 
@@ -29,9 +29,9 @@ def be_deterministic(num_threads: int | None = None) -> None:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        tf.random.set_seed(0)  # without one, whatever draws at random is refused from here on, the program's own too
+        tf.random.set_seed(0)  # deterministic random operations need a global seed, also those of the caller
         tf.config.experimental.enable_op_determinism()
-        with suppress(RuntimeError):  # it has begun to compute already, and keeps the threads that it has
+        with suppress(RuntimeError):  # TensorFlow has already started, and the number of threads is final
             tf.config.threading.set_intra_op_parallelism_threads(threads)
     elif backend == "torch":
         import torch
@@ -41,7 +41,7 @@ def be_deterministic(num_threads: int | None = None) -> None:
 
 
 def clear_session() -> None:
-    """Forget what Keras remembers of earlier networks, the numbers in the names of layers and the data included."""
+    """Clear Keras's global state of earlier networks, including their data and the counters in layer names."""
     import keras
 
     keras.utils.clear_session()
@@ -49,11 +49,11 @@ def clear_session() -> None:
 
 @contextmanager
 def gradients_released() -> Iterator[None]:
-    """Take back what TensorFlow notes for the gradients of whatever is compiled inside.
+    """Release the custom gradients that TensorFlow registers for everything compiled inside this context.
 
-    It keeps a function for each custom gradient for ever, up to 2.21 with the whole graph of the training behind it, the
-    weights, the optimizer's state and the data included (tensorflow/tensorflow#97697); Keras's optimizers add one such
-    gradient to every network. What was compiled goes on working; only gradients of it cannot be derived any more.
+    TensorFlow keeps a function for each custom gradient forever. Up to 2.21, that function keeps the whole graph of the
+    training alive, with weights, optimizer state and data (tensorflow/tensorflow#97697), and Keras's optimizers add one
+    custom gradient to every network. Compiled functions continue to work, but can no longer be differentiated.
     """
     import keras
 
@@ -62,19 +62,19 @@ def gradients_released() -> Iterator[None]:
         return
     from tensorflow.python.framework import ops  # type: ignore[import-not-found, unused-ignore]
 
-    noted = getattr(ops.gradient_registry, "_registry", {})  # which has no public way to take anything back
-    before = set(noted)
+    registered = getattr(ops.gradient_registry, "_registry", {})  # there is no public way to remove an entry
+    before = set(registered)
     try:
         yield
     finally:
-        for name in set(noted) - before:
-            del noted[name]
+        for name in set(registered) - before:
+            del registered[name]
 
 
 def random_state() -> dict[str, Array]:
-    """The state of the generators beside the model's own; nothing on TensorFlow and JAX.
+    """Return the state of the process's random generators that training uses; empty on TensorFlow and JAX.
 
-    On PyTorch, a Dropout layer without a seed draws from the process's generator, and so does every pass over the data.
+    On PyTorch, Dropout layers without a seed use the process's generator, and so does every pass over the data.
     """
     import keras
 
@@ -86,7 +86,7 @@ def random_state() -> dict[str, Array]:
 
 
 def set_random_state(state: dict[str, Array]) -> None:
-    """Put the generators back to where ``random_state`` found them."""
+    """Restore the random generators to a state that ``random_state`` returned."""
     if "torch" in state:
         import torch
 

@@ -1,4 +1,4 @@
-"""Part B: one training by Keras's ``fit``: batches, rate, callbacks, class weights, and what may go wrong."""
+"""Train a network with Keras's ``fit``: batches, learning rate, callbacks, class weights, and errors."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ OnEpoch = Callable[[int, float], None]
 
 MIN_BATCH = 2
 _EPOCHS = 60
-_SMALL_BYTES = 16 << 10  # of a sample in a network whose steps cost more than their arithmetic
-_STEPS_TOGETHER = 16  # of such a network, between two looks of the callbacks
-_SMALL_EPOCHS, _MANY_SAMPLES = 100, 2000  # of such a network; on more samples fewer epochs are as many steps
-_TAIL_EPOCHS = 12  # layers that were trained before need only be adapted
-_PASSES_LEFT = 2  # over as many rows as the validation split has, behind the last batch: for its score, and for a test's
-_TOLERANCE = 1e-2  # of a probability, which half precision may have rounded
-_FORGET_SECONDS = 2.0  # of training that a kill may cost; shorter epochs are not worth a file each
+_SMALL_BYTES = 16 << 10  # bytes a sample: below, a network is small, and a step's overhead exceeds its arithmetic
+_STEPS_TOGETHER = 16  # steps of a small network that are executed at once, between two calls of the callbacks
+_SMALL_EPOCHS, _MANY_SAMPLES = 100, 2000  # epochs of a small network; with more samples, fewer epochs give enough steps
+_TAIL_EPOCHS = 12  # pretrained layers only need to be adapted
+_PASSES_LEFT = 2  # passes over the validation split to reserve time for: its score, and the evaluation on a test split
+_TOLERANCE = 1e-2  # rounding error allowed in a probability, for half precision
+_FORGET_SECONDS = 2.0  # training time that a kill may lose; writing a file for every shorter epoch is not worth it
 
 
 @dataclass
 class KerasTraining:
-    """One training by Keras's ``fit``."""
+    """A training with Keras's ``fit``. The fields are the arguments of ``trainer.train``."""
 
     examples: Examples
     recipe: Recipe
@@ -52,7 +52,7 @@ class KerasTraining:
     on_epoch: OnEpoch
 
     def run(self) -> Trained:
-        """Train until the schedule, a callback or the deadline ends it; the best epoch is kept."""
+        """Train until the schedule, a callback or the deadline ends training, and return the best epoch."""
         import keras
 
         from headstart.training import callbacks
@@ -88,7 +88,7 @@ class KerasTraining:
             interrupted = True
             if checkpoint.best_epoch < 0:
                 raise
-            checkpoint.on_train_end()  # Keras does not get there
+            checkpoint.on_train_end()  # Keras skips it after an exception
         except Exception as error:
             if not _is_out_of_memory(error):
                 raise
@@ -103,12 +103,12 @@ class KerasTraining:
         history = {row["epoch"]: row for row in read_json_lines(self.folder / "history.jsonl")}
         metric = history[checkpoint.best_epoch][f"val_{examples.task.metric}"]
         num_epochs = len(model.history.epoch)
-        told = () if weights is None else tuple(float(weight) for weight in weights)
-        ended: dict[str, Any] = {"interrupted": interrupted, "cut_short": stop.is_reached, "weights_of_classes": told}
+        used = () if weights is None else tuple(float(weight) for weight in weights)
+        ended: dict[str, Any] = {"interrupted": interrupted, "cut_short": stop.is_reached, "weights_of_classes": used}
         return Trained(recipe, model.get_weights(), checkpoint.best, metric, num_epochs, seconds, **ended)
 
     def _class_weights(self, model: keras.Model) -> Array | None:
-        """Weights where classes are of very different size, and the output layer can be corrected for them."""
+        """Class weights, if the classes are imbalanced and the output layer can be corrected for the weights."""
         examples, augmentation = self.examples, self.recipe.augmentation
         if examples.task.name not in ("binary", "multiclass") or not has_open_output(model):
             return None
@@ -117,22 +117,22 @@ class KerasTraining:
         return None if is_mixed or not is_proper else class_weights(examples.labels, examples.num_classes)
 
     def _answers(self, output: Array, weights: Array | None) -> Array:
-        """Answers; refused where they should be probabilities and are none, as those of a user's own network may be."""
+        """Convert output to predictions, rejecting probabilities outside 0..1, which a user's own network may produce."""
         task = self.examples.task
         answers = task.to_answers(output)
         if task.activation == "linear":
             return answers
-        finite = answers[np.isfinite(answers).all(axis=1)]  # a loss that is no number is told elsewhere
+        finite = answers[np.isfinite(answers).all(axis=1)]  # a loss that is not finite is reported elsewhere
         low, high = finite.min(initial=0.0), finite.max(initial=1.0)
         excess = np.abs(finite.sum(axis=1) - 1).max(initial=0.0) if task.has_classes else 0.0
         if low >= -_TOLERANCE and high <= 1 + _TOLERANCE and excess <= _TOLERANCE:
             return answers if weights is None else corrected(answers, weights)
         raise TrainingError(
             "H309",
-            "the network's output is no probability",
+            "the network's output is not a probability",
             received=f"{self.recipe.network}: values from {low:g} to {high:g}, which sum to {finite.sum(axis=1).mean():g}",
             expected=f"{task.activation} as the activation of its last layer",
-            advice="end the model with that activation, or give a function that leaves the output layer to Headstart",
+            advice="end the model with that activation, or pass a function that leaves the output layer to Headstart",
             exit_code=1,
         )
 
@@ -140,7 +140,7 @@ class KerasTraining:
         from headstart.training.row_batches import RowBatches
 
         examples, recipe = self.examples, self.recipe
-        is_fresh = examples.rows.dtype == np.uint8  # pixels are augmented anew, stored features were when they were made
+        is_fresh = examples.rows.dtype == np.uint8  # pixels are augmented here; stored features were augmented earlier
         return RowBatches(
             examples.rows,
             examples.task.to_targets(examples.labels, self._loss(), examples.num_classes),
@@ -159,7 +159,7 @@ class KerasTraining:
     def _loss(self) -> str:
         recipe = self.recipe
         is_mixed = recipe.augmentation is not None and (recipe.augmentation.mixup or recipe.augmentation.cutmix)
-        mixable = {"sparse_categorical_crossentropy": "categorical_crossentropy"}  # which takes shares of classes
+        mixable = {"sparse_categorical_crossentropy": "categorical_crossentropy"}  # mixed labels are shares of classes
         loss = recipe.loss or self.examples.task.loss
         return mixable.get(loss, loss) if is_mixed and self.examples.rows.dtype == np.uint8 else loss
 
@@ -171,13 +171,13 @@ class KerasTraining:
 
         recipe, task = self.recipe, self.examples.task
         optimizer = keras.optimizers.get(recipe.optimizer or "adam")
-        if not isinstance(recipe.optimizer, (str, type(None))):  # it keeps state; the caller's object stays as it was
+        if not isinstance(recipe.optimizer, (str, type(None))):  # optimizers keep state: leave the caller's object untouched
             optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
         if recipe.learning_rate is not None:
             optimizer.learning_rate = recipe.learning_rate
         if tail:
             slow_down(optimizer, tail, recipe.tail_rate)
-        is_small = sample_bytes(model) < _SMALL_BYTES and keras.config.backend() == "tensorflow"  # PyTorch has no such thing
+        is_small = sample_bytes(model) < _SMALL_BYTES and keras.config.backend() == "tensorflow"  # PyTorch cannot do so
         together = min(len(batches), _STEPS_TOGETHER) if is_small else 1
         form: dict[str, Any] = {"jit_compile": False, "steps_per_execution": together}
         model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), **form)
@@ -190,7 +190,7 @@ class KerasTraining:
         from headstart.training import callbacks
         from headstart.training.schedules import SCHEDULES, default_schedule
 
-        is_scheduled = isinstance(model.optimizer.get_config().get("learning_rate"), dict)  # by the user's own optimizer
+        is_scheduled = isinstance(model.optimizer.get_config().get("learning_rate"), dict)  # by the user's optimizer
         schedule = self.recipe.schedule or default_schedule(is_inner=self.examples.rows.ndim > 2)
         rate = float(model.optimizer.learning_rate)
         return [
@@ -223,7 +223,7 @@ class KerasTraining:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """The frameworks have no class in common, and JAX, and PyTorch on a CPU, only a text."""
+    """Whether an error means "out of memory". There is no common class; JAX and PyTorch on a CPU differ by text only."""
     names = {kind.__name__ for kind in type(error).__mro__}
     is_named = bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})
     return is_named or any(text in str(error) for text in ("RESOURCE_EXHAUSTED", "can't allocate memory"))
@@ -234,18 +234,18 @@ def _small_epochs(num_samples: int) -> int:
 
 
 def small_steps(num_samples: int) -> int:
-    """Steps that a small network takes on so many samples, where nothing else is asked for."""
+    """Default number of training steps of a small network on this many samples."""
     return _small_epochs(num_samples) * math.ceil(num_samples / batch_size(num_samples, 1))
 
 
 def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
-    """A power of two that makes about 20 steps an epoch, from 8 to 256, and fits into a quarter of the machine's memory.
+    """Choose a power of two from 8 to 256 that gives about 20 steps per epoch and fits into a quarter of the memory.
 
-    Small networks, whose steps take as long for few samples as for 16, have 16 at least.
+    Small networks, whose steps take as long for 16 samples as for fewer, get at least 16.
 
     Args:
-        num_samples: Training samples.
-        sample_bytes: What one of them takes while it is trained on.
+        num_samples: Number of training samples.
+        sample_bytes: Bytes that training needs per sample. Defaults to 0: unknown.
     """
     least = 16 if 0 < sample_bytes < _SMALL_BYTES else 8
     wanted = int(np.clip(2 ** round(np.log2(max(1, num_samples) / 20)), least, 256))
@@ -254,7 +254,7 @@ def batch_size(num_samples: int, sample_bytes: int = 0) -> int:
 
 
 def sample_bytes(model: keras.Model) -> int:
-    """What the layers put out for one sample, in float32, kept for the gradients and as much again for these."""
+    """Estimate the bytes that training needs per sample: outputs of all layers in float32, and their gradients."""
     import keras
 
     shapes = [keras.tree.flatten(layer.output)[0].shape[1:] for layer in model.layers]

@@ -1,4 +1,4 @@
-"""Part B: the learning rate that suits a network and its data, from a sweep over a few tens of batches."""
+"""Learning-rate finder: choose a learning rate from a sweep over a few dozen batches."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["choose_rate", "find_learning_rate", "sweep"]
 
 _SMOOTHING_STEPS = 2.0  # standard deviation of the window, in steps
-_RISE = 2.0  # a loss that has risen by so many times what it had fallen before has diverged
-_BELOW_LOWEST = 2.0  # the rate of the lowest loss is nearly too high: training is to stay below it by this factor
+_RISE = 2.0  # a loss has diverged if its rise is this many times its previous fall
+_BELOW_LOWEST = 2.0  # the rate of the lowest loss is nearly too high: stay below it by this factor
 
 
 def find_learning_rate(
@@ -33,24 +33,23 @@ def find_learning_rate(
     num_steps: int = 64,
     deadline: float = math.inf,
 ) -> float:
-    """A high rate that is still safe: the peak of a one-cycle or cosine schedule (Smith, 2015).
+    """Find a learning rate that is high but safe, to use as the peak of a one-cycle or cosine schedule (Smith, 2015).
 
-    The rate rises exponentially from batch to batch until the loss diverges; see https://arxiv.org/abs/1506.01186. Weights,
-    seeds and optimizer are put back as they were, so that training begins as if nothing had happened. The same model and
-    batches give the same rate.
+    The rate is increased exponentially from batch to batch until the loss diverges (https://arxiv.org/abs/1506.01186).
+    Weights, seeds and optimizer are then restored, so the sweep does not affect training. A given model and given batches
+    always result in the same rate.
 
     Args:
-        model: A compiled model that is built.
-        batches: What ``fit`` takes batch by batch: a ``PyDataset``, or an iterable of ``(x, y)`` or ``(x, y, weights)``;
-            begun again from its start when it has ended.
-        low: The first rate.
-        high: The last rate.
-        num_steps: Steps of the whole sweep; it ends sooner where the loss diverges.
-        deadline: ``time.perf_counter()`` value after which no further step is made.
+        model: A model that is built and compiled.
+        batches: A ``PyDataset``, or an iterable of ``(x, y)`` or ``(x, y, weights)``. It is started again when it ends.
+        low: First rate. Defaults to 1e-6.
+        high: Last rate. Defaults to 1.0.
+        num_steps: Steps of the whole sweep, which ends sooner if the loss diverges. Defaults to 64.
+        deadline: ``time.perf_counter()`` value after which no further step is made. Defaults to none.
 
     Raises:
-        UsageError: The bounds or the model will not do (H025), the batches end too soon and cannot be begun again (H026),
-            or the optimizer has a schedule of its own (H027).
+        UsageError: The bounds or the model are unsuitable (H025), the batches end too soon and cannot be started again
+            (H026), or the optimizer has a schedule of its own (H027).
     """
     _check(model, low, high, num_steps)
     rates = np.geomspace(low, high, num_steps)
@@ -59,7 +58,7 @@ def find_learning_rate(
 
 
 def sweep(model: keras.Model, batches: Iterable[Any], rates: Array, *, deadline: float = math.inf) -> Array:
-    """Losses of batches at these rates, until they diverge, are no numbers, or time is over; the model is put back."""
+    """Train one batch per rate until the loss diverges, is not finite, or time is up. Returns losses; restores the model."""
     import keras
 
     if not model.optimizer.built:
@@ -86,17 +85,18 @@ def sweep(model: keras.Model, batches: Iterable[Any], rates: Array, *, deadline:
 
 
 def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> float:
-    """The rate to train with, from a sweep: between where half of the fall is done and half of where the loss is lowest.
+    """Choose a learning rate from the losses of a sweep.
 
-    Both are read off the smoothed losses, and the geometric mean of the two is taken. The steepest place, which is often
-    named instead, is moved far by a few odd batches. Where the loss never falls, a tenth of the highest rate that it
-    stood; without any, ``low``.
+    The result is the geometric mean of two rates, read from the smoothed losses: the rate at which half of the fall is
+    reached, and half the rate of the lowest loss. The rate of the steepest fall, a common choice, is very sensitive to a
+    few unusual batches. If the loss never falls, the result is a tenth of the last rate; with fewer than three losses,
+    ``low``.
 
     Args:
-        rates: Rising rates.
-        losses: The loss at each, all finite.
-        low: The least rate that may come out.
-        high: The greatest.
+        rates: Increasing rates.
+        losses: Loss at each rate, all finite.
+        low: Lower bound of the result.
+        high: Upper bound of the result.
 
     Example:
         >>> rates = np.geomspace(1e-5, 1e-1, 9)
@@ -107,7 +107,7 @@ def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> floa
     if len(rates) < 3:
         return low
     worst_start = losses[: max(3, len(losses) // 4)].max()
-    capped = np.minimum(losses, worst_start)  # the last losses, where all breaks out, must not weigh on those before
+    capped = np.minimum(losses, worst_start)  # diverging losses at the end must not affect the smoothing
     smoothed = _smoothed(capped)
     lowest = int(smoothed.argmin())
     start = float(losses[: max(1, lowest // 4)].mean())
@@ -119,7 +119,7 @@ def choose_rate(rates: Array, losses: Array, *, low: float, high: float) -> floa
 
 
 def _smoothed(losses: Array) -> Array:
-    """Means weighted by a bell around each step, so that the curve is not moved towards higher rates."""
+    """Smooth with a Gaussian window centred on each step, so that the curve is not shifted towards higher rates."""
     steps = np.arange(len(losses))
     weights = np.exp(-0.5 * ((steps[:, None] - steps[None, :]) / _SMOOTHING_STEPS) ** 2)
     means: Array = (weights @ losses) / weights.sum(axis=1)
@@ -127,35 +127,35 @@ def _smoothed(losses: Array) -> Array:
 
 
 def _has_diverged(losses: list[float]) -> bool:
-    """Whether the last losses lie far above the first, measured by what was gained in between or half of the first."""
+    """Whether the losses have risen above the first by ``_RISE`` times their fall, or times half the first if larger."""
     if len(losses) < 6:
         return False
-    first, recent = max(losses[:3]), float(np.median(losses[-3:]))  # batches differ: the worst of the first is the measure
+    first, recent = max(losses[:3]), float(np.median(losses[-3:]))  # batches differ, so compare with the worst of the first
     best = min(float(np.median(losses[end - 3 : end])) for end in range(3, len(losses) + 1))
     return recent > first + _RISE * max(first - best, 0.5 * abs(first))
 
 
 def _endless(batches: Iterable[Any], num_steps: int) -> Iterator[Any]:
-    """The batches, again and again."""
+    """Repeat the batches without end."""
     count = 0
     while True:
         seen = count
         for batch in batches:
             count += 1
             yield batch
-        if count == seen:  # nothing came, so nothing will
+        if count == seen:  # an exhausted generator
             raise UsageError(
                 "H026",
                 "the batches ended too soon",
-                received=f"{count} batches that cannot be begun again",
-                expected=f"{num_steps} batches, or data that can be gone through more than once",
+                received=f"{count} batches that cannot be iterated again",
+                expected=f"{num_steps} batches, or data that can be iterated more than once",
                 advice="pass a PyDataset or a list, not a generator, or ask for fewer steps",
             )
 
 
 def _check(model: keras.Model, low: float, high: float, num_steps: int) -> None:
     if not (model.built and model.compiled):
-        received = "a model that is not compiled" if model.built else "a model without weights yet"
+        received = "a model that is not compiled" if model.built else "a model that is not built"
     elif not (0 < low < high < math.inf):
         received = f"rates from {low} to {high}"
     elif num_steps < 8:
@@ -164,7 +164,7 @@ def _check(model: keras.Model, low: float, high: float, num_steps: int) -> None:
         return
     raise UsageError(
         "H025",
-        "the learning rate cannot be looked for",
+        "cannot search for a learning rate",
         received=received,
         expected="a built and compiled model, rates 0 < low < high, and at least 8 steps",
         advice="build the model with keras.Input, compile it, and leave the bounds out",

@@ -1,4 +1,4 @@
-"""The whole: Part B of a model: built for the rows of a data set, given the weights of a training, and asked for answers."""
+"""PartB: the trained part of a model. Builds its network, holds its weights and predicts stored rows."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ __all__ = ["PartB"]
 
 
 class PartB:
-    """What stands behind the cut.
+    """The part of the network after the cut.
 
     Args:
-        part: Part A, which says where the cut lies.
-        recipe: The network and its options.
-        dataset: What it is for: the task, its classes, and the scale of a regression.
-        shape: Of a row at the cut.
-        num_samples: Training samples, which the network is sized by.
-        code_sizes: Of a table's large categories.
+        part: Part A, with its cut.
+        recipe: The recipe, with the network and its options.
+        dataset: The data set, with the task, its classes and the scaling of targets.
+        shape: Shape of a row at the cut.
+        num_samples: Number of training samples, for sizing the network.
+        code_sizes: Number of codes of each large category of a table. Defaults to none.
     """
 
     def __init__(
@@ -57,25 +57,25 @@ class PartB:
         self._joined: Joined | None = None
         self._shared: Joined | None = None
         self._network: keras.Model | None = None
-        self._head_alone: keras.Model | None = None  # without a backbone's tail
+        self._head_alone: keras.Model | None = None  # without layers of the backbone
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is no network of Keras."""
+        """Whether Part B is a baseline, which is not a Keras network."""
         return self.recipe.network in BASELINES
 
     @property
     def is_one_vs_rest(self) -> bool:
-        """Whether it is a network for each class."""
+        """Whether Part B has one network per class."""
         return not self.is_baseline and NETWORKS[self.recipe.network].is_one_vs_rest
 
     @property
     def task(self) -> Task:
-        """How it is trained and scored."""
+        """The task that defines how Part B is trained and scored."""
         return ONE_VS_REST if self.is_one_vs_rest else self.dataset.scored_task
 
     def build(self) -> Built:
-        """A fresh network, and the layers in it that come from the backbone."""
+        """Build a new network. Returns it, and those of its layers that belong to the backbone."""
         self._shared = None
         if not self.part.is_inner:
             self._network = self._head(self.shape)
@@ -85,38 +85,38 @@ class PartB:
         return self._network, self._joined.tail
 
     def set_weights(self, weights: list[Array]) -> None:
-        """Take what a training ended with."""
+        """Set the weights that a training returned."""
         self._weights = weights
         if self._network is not None:
             set_weights(self._network, weights)
 
     @property
     def network(self) -> keras.Model:
-        """The row at the cut in, the task's output out, in the scale that a regression learns in."""
+        """The network from a row at the cut to the task's output; for a regression, in the scale of training."""
         if self._network is None:
             set_weights(self.build()[0], self._weights)
         return cast("keras.Model", self._network)
 
     def whole(self) -> keras.Model:
-        """Both parts, image of 0..255 in; of a table, whose encoder is no network, the encoded row in. Not yet in units."""
+        """Return both parts as a model from images (0 to 255), or encoded rows, to outputs in the scale of training."""
         if self.is_one_vs_rest:
             return self._sharing().whole
         if self.part.is_table:
             import keras
 
-            return keras.Model(self.network.input, self.network.output)  # without the state of an optimizer
+            return keras.Model(self.network.input, self.network.output)  # drops the optimizer's state
         if self._joined is None:
             network = self.network
             self._joined = join(self.part, lambda _: network)
         return self._joined.whole
 
     def shipped(self) -> keras.Model:
-        """The same as it is shipped: answers in the user's units."""
+        """Return both parts as the model that is saved and exported, with outputs in the user's units."""
         whole = self.whole()
         return whole if self.dataset.scaling is None else in_units(whole, self.dataset.scaling)
 
     def _sharing(self, *, load: bool = True) -> Joined:
-        """One-vs-rest networks that answer in shares, on the layers of the head; those of a backbone's tail are copied."""
+        """One-vs-rest networks with normalised outputs. They share the head's layers; the backbone's layers are copied."""
         network = self.network
         if self._shared is None:
             head = shared_out(cast("keras.Model", self._head_alone))
@@ -125,22 +125,22 @@ class PartB:
         return self._shared
 
     def answers(self, rows: Array) -> Array:
-        """Answers to rows at the cut, ``(n, columns)``, in the scale that ``Dataset.targets`` has."""
+        """Predict rows at the cut: ``(n, columns)``, in the scale of ``Dataset.targets``."""
         from headstart.training.row_batches import predict_rows
 
         output = Trees.from_weights(self._weights).predict(rows) if self.is_baseline else predict_rows(self.network, rows)
         return self.task.to_answers(output)
 
     def calibrate(self, labels: Array, rows: Array, groups: Array | None = None) -> Array:
-        """Calibrate the models of one class each on validation rows.
+        """Calibrate one-vs-rest networks on validation rows.
 
         Args:
             labels: Class numbers of the rows, ``(n,)``.
             rows: Rows at the cut.
-            groups: Group number of each row; None where rows are independent.
+            groups: Group number of each row. Defaults to None: rows are independent.
 
         Returns:
-            Answers to the rows, ``(n, classes)``, each by a calibration on other rows than its own.
+            Predictions for the rows, ``(n, classes)``, each by a calibration fitted on other rows.
         """
         from headstart.training.row_batches import predict_rows
 
@@ -153,13 +153,13 @@ class PartB:
         return cross_calibrated(labels, probabilities, groups)
 
     def output(self, inputs: Array) -> Array:
-        """What the whole model as it is shipped gives, ``(n, units)``: of pixels, or of encoded rows."""
+        """Compute the saved model's output, ``(n, units)``, for pixels or encoded rows."""
         if not self.is_baseline:
             return np.asarray(self.shipped().predict(np.asarray(inputs, np.float32), verbose=0), np.float32)
         return np.asarray(self.dataset.in_units(Trees.from_weights(self._weights).predict(inputs)), np.float32)
 
     def num_params(self) -> int:
-        """Parameters of both parts."""
+        """Count the parameters of both parts."""
         if self.is_baseline:
             return Trees.from_weights(self._weights).num_params
         if self._joined is not None:
@@ -168,11 +168,11 @@ class PartB:
 
     @property
     def file(self) -> str:
-        """The name under which its weights lie in a trial's folder."""
+        """Name of the weights file in a trial's folder."""
         return "model.npz" if self.is_baseline else "model.keras"
 
     def save(self, folder: Path, *, anew: bool = False) -> None:
-        """Write its weights, where training has not done so, or ``anew``."""
+        """Write the weights, unless the file exists already and ``anew`` is False."""
         path = folder / self.file
         if path.exists() and not anew:
             return
@@ -183,7 +183,7 @@ class PartB:
                 self.network.save(temporary)
 
     def restore(self, folder: Path) -> list[Array]:
-        """Take the weights that ``save`` or a training left in a folder, and give them."""
+        """Load and return the weights that ``save`` or a training wrote to a folder."""
         path = folder / self.file
         if self.is_baseline:
             self._weights = Trees.read(path, self.shape[0]).weights()
@@ -195,7 +195,7 @@ class PartB:
         return self._weights
 
     def load(self, file: Path) -> list[Array]:
-        """Take the weights of a whole model that was shipped, and give those of Part B."""
+        """Load the weights of a saved model, and return the weights of Part B."""
         if self.is_baseline:
             return self.restore(file.parent)
         if self.part.is_table:

@@ -1,4 +1,4 @@
-"""Part B: the recipe: everything that ``compile`` and ``fit`` need, in plain values."""
+"""Recipe: how Part B is trained, in plain values."""
 
 from __future__ import annotations
 
@@ -17,26 +17,32 @@ __all__ = ["Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How Part B is trained.
+    """Settings for training Part B. ``Model.compile`` sets its fields, and a plan gives one per trial.
 
     Attributes:
         network: A key of ``NETWORKS``.
-        options: Options of that network by name.
-        optimizer: Keras's name of an optimizer, or an optimizer object. None: the solver for the linear head on pooled
-            features, Adam for others.
-        learning_rate: Of the head; None: a finder chooses it where the optimizer is a name.
-        schedule: A key of ``SCHEDULES``: how the rate goes on from there. None: down on a plateau for a head on pooled
-            features; up and down again, along a cosine, where feature maps or pixels are trained on.
-        tail_rate: Rate of the backbone's own layers behind an inner cut, as a share of the head's.
-        loss: Keras's name of a loss; None is the task's own.
-        epochs: At most so many passes over the training split; None: 60 for a head on pooled features, fewer behind an
-            inner cut, 60 from scratch, 10 to 100 for the small networks of tables, by the number of rows.
-        batch_size: Samples a step, a power of two; None fits it to the data.
-        patience: Epochs without a better ``val_loss`` before training stops; half of it before the rate is halved.
-        views: Copies of each training image in the store: the image itself and ``views - 1`` augmented ones.
-        augmentation: What makes them; at the pixels, what is drawn anew in every epoch. None: ``light`` where there are
-            several views, and nothing at the pixels.
-        seed: Seed of initial weights, shuffling, dropout and augmentation.
+        options: Options of that network by name. Defaults to none.
+        optimizer: Keras name of an optimizer, or an optimizer object. Defaults to None: the solver for the linear head on
+            pooled features, Adam for all other networks.
+        learning_rate: Learning rate of the head. Defaults to None: a finder chooses it, unless ``optimizer`` is an object.
+        schedule: A key of ``SCHEDULES``. Defaults to None: reduced on a plateau for a head on pooled features, and a cosine
+            with warm-up for training on feature maps or pixels.
+        tail_rate: Learning rate of the backbone's own layers after an inner cut, as a share of the head's. Defaults to 0.1.
+        loss: Keras name of a loss. Defaults to None: the task's loss.
+        epochs: Maximum number of passes over the training split. Defaults to None: 60 for a head on pooled features, fewer
+            after an inner cut, 60 from scratch, and 10 to 100 for the small networks of tables, by the number of rows.
+        batch_size: Samples per step, a power of two. Defaults to None: chosen for the data.
+        patience: Epochs without a better ``val_loss`` before training stops; the rate is halved after half as many.
+            Defaults to 5.
+        views: Versions of each training image: the image itself and ``views - 1`` augmented copies. Defaults to 1.
+        augmentation: How the copies are augmented; at the pixels, how each image is augmented anew in every epoch.
+            Defaults to None: ``light`` if there are several views, and no augmentation at the pixels.
+        seed: Seed of initial weights, shuffling, dropout and augmentation. Defaults to 0.
+
+    Example:
+        >>> recipe = Recipe("mlp", options={"units": 128}, optimizer="adamw", epochs=20)
+        >>> recipe.learning_rate is None, recipe.patience
+        (True, 5)
     """
 
     network: str
@@ -55,11 +61,11 @@ class Recipe:
 
     @property
     def views_augmentation(self) -> Augmentation | None:
-        """What makes the copies: ``light`` where there are some and nothing else was asked for."""
+        """The augmentation of the copies: ``light`` if there are several views and none was given."""
         return self.augmentation or (AUGMENTATIONS["light"] if self.views > 1 else None)
 
     def to_json(self) -> dict[str, object]:
-        """The recipe as plain values; an optimizer object as Keras serialises it."""
+        """Return the recipe as plain values; an optimizer object is serialised by Keras."""
         settings = {item.name: getattr(self, item.name) for item in fields(self)}
         settings["options"] = dict(self.options)
         augmentation = self.views_augmentation

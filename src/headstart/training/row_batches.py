@@ -1,4 +1,4 @@
-"""Part B: stored rows batch by batch, in an order that is a pure function of seed and epoch; and answers for them."""
+"""Batches of stored rows, in an order that depends only on seed and epoch, and predictions for stored rows."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from headstart.foundation.arrays import Array
 
 __all__ = ["RowBatches", "predict_rows"]
 
-_PREDICT_BYTES = 32 << 20  # of rows in float32 at a time
+_PREDICT_BYTES = 32 << 20  # size of a batch of rows in float32
 
 
 class RowBatches(keras.utils.PyDataset):
-    """Rows and targets for a Keras ``fit`` on any backend.
+    """Batches of rows and targets for a Keras ``fit`` on any backend.
 
-    Every batch is full: the last one is filled up from the beginning of the epoch's order, so that each sample is seen at
-    least once, the shapes never change, and no batch is too small to be normalised by.
+    All batches are full: the last one is filled from the beginning of the epoch's order. Each sample is seen at least once,
+    shapes never change, and no batch is too small for batch normalisation.
 
     Args:
-        rows: ``(n, …)``, in memory or mapped from a file; a batch of them is cast to float32.
-        targets: ``(n,)`` or ``(n, units)``.
-        batch_size: Samples a batch; ``n`` at most.
-        seed: With the epoch, decides the order and what augmentation draws.
-        augmentation: Fresh for each image in each epoch; rows are then pixels, uint8 ``(n, side, side, 3)``.
-        weights: Of each sample in the loss, ``(n,)``; all alike if None. They do not go with images that are mixed.
+        rows: Rows, ``(n, …)``, in memory or mapped from a file; each batch is cast to float32.
+        targets: Targets, ``(n,)`` or ``(n, units)``.
+        batch_size: Samples per batch, at most ``n``.
+        seed: Seed, which decides order and augmentation together with the epoch. Defaults to 0.
+        augmentation: Augmentation drawn anew for each image in each epoch; rows are then pixels, uint8 ``(n, side, side,
+            3)``. Defaults to None.
+        weights: Weight of each sample in the loss, ``(n,)``. Cannot be combined with mixed images. Defaults to None: equal.
 
     Attributes:
-        epoch: The epoch of the next batches; it counts by itself, and is set where training goes on.
+        epoch: Epoch of the next batches. It is advanced at the end of each epoch; set it when training is resumed.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class RowBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Array, ...]:
         order = self._order()
         places = np.arange(index * self.batch_size, (index + 1) * self.batch_size) % len(order)
-        chosen = np.sort(order[places])  # a map is read in its own order
+        chosen = np.sort(order[places])  # a mapped file is read fastest in its own order
         rows, targets = self._rows[chosen], self._targets[chosen]
         weights = () if self._weights is None else (self._weights[chosen],)
         if self._augmentation is None:
@@ -69,7 +70,7 @@ class RowBatches(keras.utils.PyDataset):
         return (*mix(pixels.astype(np.float32), targets, self._augmentation, random), *weights)
 
     def _order(self) -> Array:
-        """That of the epoch, drawn once for all its batches."""
+        """The order of the epoch, drawn once for all its batches."""
         epoch, order = self._drawn
         if epoch != self.epoch:
             epoch, order = self.epoch, np.random.default_rng([self._seed, self.epoch]).permutation(len(self._rows))
@@ -77,12 +78,12 @@ class RowBatches(keras.utils.PyDataset):
         return order
 
     def on_epoch_end(self) -> None:
-        """The next batches are another epoch's."""
+        """Advance to the next epoch."""
         self.epoch += 1
 
 
 def predict_rows(model: keras.Model, rows: Array) -> Array:
-    """The model's output for stored rows, ``(n, units)``; batches of one size, so that it is compiled once."""
+    """Compute a model's output for stored rows, ``(n, units)``, in batches of one size, so that it is compiled only once."""
     size = int(np.clip(_PREDICT_BYTES // (4 * int(np.prod(rows.shape[1:])) or 1), 1, 1024))
     size = min(size, len(rows))
     outputs = []

@@ -1,4 +1,4 @@
-"""Part B: how the learning rate goes: over time by a schedule, and lower for the backbone's own layers than for the head."""
+"""SCHEDULES, the table of learning-rate schedules, and a lower learning rate for the backbone's layers than for the head."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def _one_cycle(_recipe: Recipe, rate: float, _steps: int) -> list[keras.callback
     return [OneCycle(rate)]
 
 
-# A schedule's name to its callbacks, given the recipe, the rate to begin with or to peak at, and the steps of an epoch.
-# Those whose end is fixed are never stopped early: their last epochs, at the lowest rates, are the best ones.
+# Schedules by name: functions that return callbacks, given the recipe, the initial or peak rate, and the steps per epoch.
+# Schedules with a fixed length are never stopped early: their last epochs, at the lowest rates, are the best ones.
 SCHEDULES: dict[str, Callable[[Recipe, float, int], list[keras.callbacks.Callback]]] = {
     "plateau": _plateau,
     "constant": _constant,
@@ -61,34 +61,34 @@ SCHEDULES: dict[str, Callable[[Recipe, float, int], list[keras.callbacks.Callbac
 
 
 def default_schedule(*, is_inner: bool) -> str:
-    """What suits a head, which trains until nothing improves, and what suits feature maps or pixels: a fixed end."""
+    """Return ``cosine`` (fixed length) for feature maps or pixels, ``plateau`` (until nothing improves) for a head."""
     return "cosine" if is_inner else "plateau"
 
 
 def slow_down(optimizer: keras.optimizers.Optimizer, layers: Sequence[keras.layers.Layer], share: float) -> None:
-    """Let an optimizer change the weights of some layers at a share of its learning rate, on every backend.
+    """Make an optimizer update some layers at a share of its learning rate, on every backend.
 
-    The optimizer's class and settings stay as they are, and so does what is saved of it.
+    The optimizer's class, its settings and its saved form do not change.
 
     Args:
-        optimizer: Before its first step.
-        layers: The layers that were trained before, and need only be adapted.
-        share: Of the learning rate.
+        optimizer: An optimizer that has made no step yet.
+        layers: Pretrained layers, which only need to be adapted.
+        share: Share of the learning rate for these layers.
 
     Raises:
-        TrainingError: The optimizer counts its updates in a way that forbids two groups (H307).
+        TrainingError: The optimizer counts its updates in a way that does not allow two groups (H307).
     """
     import keras
 
     if isinstance(optimizer, keras.optimizers.Nadam):
         raise TrainingError(
             "H307",
-            "the optimizer cannot train two parts at two rates",
-            received="nadam behind an inner cut",
-            expected="any other optimizer of Keras",
-            advice="use adam or adamw, or cut behind the pooling",
+            "the optimizer does not support two learning rates",
+            received="nadam after an inner cut",
+            expected="any other Keras optimizer",
+            advice="use adam or adamw, or cut after the pooling",
         )
-    update = optimizer._backend_update_step  # what each backend overrides; every step passes through it once
+    update = optimizer._backend_update_step  # overridden by each backend, and called once per step
     slow = {id(variable) for layer in layers for variable in layer.trainable_variables}
 
     def update_in_groups(gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any) -> None:

@@ -1,4 +1,4 @@
-"""Part B: train(build, examples, recipe) -> Trained: by the solver, as a baseline, and all else by Keras's fit."""
+"""Train Part B on stored rows: with the solver, as a baseline, or with Keras's ``fit``."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ def train(
     Args:
         examples: Training and validation rows.
         recipe: How to train.
-        folder: Takes history.jsonl, a line an epoch, the best weights as they improve, and the state to go on from. Where
-            a state lies already, training goes on from it.
-        build: Makes a fresh network, and names those of its layers that come from the backbone. The solver does not ask.
-        deadline: ``time.perf_counter()`` value at which training ends with the best so far.
-        on_epoch: Told the epoch and its ``val_loss``.
+        folder: Folder for history.jsonl (one line per epoch), the best weights so far, and the state for resuming. Training
+            resumes if the folder already contains a state.
+        build: Function that returns a new network and those of its layers that belong to the backbone. The solver and
+            baselines do not call it.
+        deadline: ``time.perf_counter()`` value at which training ends, with the best weights so far. Defaults to none.
+        on_epoch: Called after each epoch with the epoch and its ``val_loss``.
 
     Raises:
-        TrainingError: The loss is not a number from the first epoch on (H301), or the memory does not suffice (H306).
+        TrainingError: The loss is not finite from the first epoch on (H301), or the memory is too small (H306).
     """
     if recipe.network in BASELINES:
         return _by_baseline(examples, recipe, deadline)
@@ -51,7 +52,7 @@ def train(
 
 
 def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float, on_epoch: OnEpoch) -> Trained:
-    # Imports count in the wall clock, not in training.
+    # Import before the clock starts: importing is not part of the training time.
     import scipy.linalg
     import scipy.optimize
     import scipy.special  # noqa: F401
@@ -59,7 +60,7 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
 
     start = time.perf_counter()
     count = 0
-    (folder / "history.jsonl").unlink(missing_ok=True)  # of an attempt that was broken off
+    (folder / "history.jsonl").unlink(missing_ok=True)  # left by an interrupted attempt
     task = examples.task
 
     def record(step: Step) -> bool:
@@ -82,10 +83,10 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
     rows, num_classes = (examples.rows, examples.labels, examples.val_rows, examples.val_labels), examples.num_classes
     solution = solve(*rows, num_classes, task, on_step=record)
     kernel, bias = solution.kernel, solution.bias
-    if task.name == "binary":  # a softmax over two is a sigmoid of the difference
+    if task.name == "binary":  # a softmax over two classes is a sigmoid of the difference
         kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
     weights = [kernel, bias]
-    if task.name == "one_vs_rest":  # a layer for each class, and a calibration that changes nothing yet
+    if task.name == "one_vs_rest":  # one layer per class, and an identity calibration
         ones, zeros = np.ones(num_classes, np.float32), np.zeros(num_classes, np.float32)
         models = [part for k in range(num_classes) for part in (kernel[:, [k]], bias[[k]])]
         weights = [*models, ones, zeros, zeros, ones]
@@ -96,7 +97,7 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
 
 
 def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained:
-    import sklearn.ensemble  # noqa: F401 - imports count in the wall clock, not in training
+    import sklearn.ensemble  # noqa: F401 - importing is not part of the training time
 
     fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
     rows = examples.rows, examples.labels, examples.val_rows, examples.val_labels

@@ -227,7 +227,7 @@ def test_an_unknown_key_is_told_with_the_nearest(text: str, key: str, meant: str
         ("views", "0", "from 1"),
         ("views", "true", "whole number"),
         ("augmentation", '"lihgt"', "strong"),
-        ("augmentation", "3", "table of amounts"),
+        ("augmentation", "3", "table of augmentation settings"),
         ("optimizer", '"adamm"', "adam"),
         ("optimizer", "1979-05-27", "adam"),
         ("learning_rate", "0", "above 0"),

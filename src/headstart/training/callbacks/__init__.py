@@ -1,7 +1,12 @@
-"""Part B: callbacks with one job each, usable in any Keras ``fit``. EarlyStopping and ReduceLROnPlateau are Keras's own.
+"""Keras callbacks, each with one job, for any Keras ``fit``.
 
-They share their numbers through the epoch's logs, so the order matters: ``ValidationScore`` first, readers after it,
-``TrainingState`` last.
+The callbacks pass numbers on through the epoch's logs, so their order matters: ``ValidationScore`` comes first, callbacks
+that read its numbers follow, and ``TrainingState`` comes last. Early stopping and reducing the rate on a plateau are
+Keras's own callbacks.
+
+Example::
+
+    model.fit(x, y, verbose=0, callbacks=[hs.callbacks.LiveLoss(), hs.callbacks.StopOnNaN()])
 """
 
 from __future__ import annotations

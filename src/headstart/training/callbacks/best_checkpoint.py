@@ -1,4 +1,4 @@
-"""Part B: the best epoch's model, kept in memory and on disk."""
+"""BestCheckpoint: save the model of the best epoch."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ __all__ = ["BestCheckpoint"]
 
 
 class BestCheckpoint(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the least ``val_loss``, in a file that is whole at every moment.
+    """Save the model of the epoch with the lowest ``val_loss``. The file is complete at any moment.
 
-    The end of training writes it once more: the optimizer in it is then that of the end, and nothing in the file depends on
-    how long an epoch took.
+    The file is written once more when training ends, with the optimizer's state of the last epoch, so that its content does
+    not depend on how long epochs take.
 
     Args:
-        path: A ``.keras`` file.
-        every_seconds: At least so long between two writes before the end.
+        path: Path of the ``.keras`` file.
+        every_seconds: Minimum number of seconds between two writes during training. Defaults to 2.0.
 
     Attributes:
-        best: The least ``val_loss`` so far.
-        best_epoch: Its epoch, from 0.
+        best: Lowest ``val_loss`` so far.
+        best_epoch: Epoch with the lowest ``val_loss``, from 0; -1 before there is one.
+
+    Example::
+
+        checkpoint = hs.callbacks.BestCheckpoint("best.keras")
+        model.fit(x, y, validation_data=(val_x, val_y), callbacks=[checkpoint])
+        checkpoint.restore(model)
     """
 
     def __init__(self, path: str | os.PathLike[str], every_seconds: float = 2.0) -> None:
@@ -40,13 +46,13 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._written = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forget the training before."""
+        """Reset."""
         self.best, self.best_epoch = float("inf"), -1
         self._weights = []
         self._written = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save the model if it is better than any before."""
+        """Save the model if it is the best so far."""
         val_loss = (logs or {}).get("val_loss", float("nan"))
         if val_loss < self.best:
             self.best, self.best_epoch = val_loss, epoch
@@ -55,7 +61,7 @@ class BestCheckpoint(keras.callbacks.Callback):
                 self.write(self.model)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Write the best weights; the model keeps the weights that it ended with."""
+        """Write the best weights to the file. The model itself keeps its last weights."""
         if self._weights:
             last = self.model.get_weights()
             self.restore(self.model)
@@ -63,19 +69,19 @@ class BestCheckpoint(keras.callbacks.Callback):
             set_weights(self.model, last)
 
     def get_state(self) -> dict[str, Any]:
-        """The best epoch with its weights."""
+        """Return the best epoch and its weights."""
         return {"best": self.best, "best_epoch": self.best_epoch, "weights": self._weights}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from that epoch."""
+        """Restore the best epoch and its weights."""
         self.best, self.best_epoch, self._weights = state["best"], state["best_epoch"], state["weights"]
 
     def write(self, model: keras.Model) -> None:
-        """Write a model in place of the one before."""
+        """Write a model, replacing the file."""
         with replacing(self._path) as temporary:
             model.save(temporary)
         self._written = time.perf_counter()
 
     def restore(self, model: keras.Model) -> None:
-        """Give ``model`` the best weights."""
+        """Load the best weights into ``model``."""
         set_weights(model, self._weights)

@@ -1,4 +1,4 @@
-"""Part B: the loss while it falls, drawn in the terminal batch by batch."""
+"""LiveLoss: a live line with the loss in the terminal, updated batch by batch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import keras
 __all__ = ["LiveLoss", "LossCurve"]
 
 _BARS = "▁▂▃▄▅▆▇█"
-_PLAIN_BARS = "_.-=+*#@"  # for a stream that cannot encode the others
+_PLAIN_BARS = "_.-=+*#@"  # for streams that cannot encode block characters
 _DRAW_SECONDS = 0.1
 _SMOOTHING = 0.95
 
 
 class LossCurve:
-    """The losses of a whole training in a bounded number of points, with the smoothed loss beside them.
+    """The losses of a whole training as a bounded number of points, and the smoothed loss.
 
-    When the points are full, each two become one that stands for twice as many batches.
+    When all points are used, neighbouring pairs are averaged, and each point then stands for twice as many batches.
 
     Args:
-        width: Points of the curve at most.
+        width: Maximum number of points.
     """
 
     def __init__(self, width: int) -> None:
@@ -36,11 +36,11 @@ class LossCurve:
 
     @property
     def smoothed(self) -> float:
-        """The exponentially weighted mean of the losses that were numbers."""
+        """Exponentially weighted mean of the finite losses."""
         return self._average / self._weight if self._weight else math.nan
 
     def add(self, loss: float) -> None:
-        """Take a batch's loss; one that is no number is the last loss, but no point."""
+        """Add a batch's loss. A loss that is not finite becomes ``last`` but adds no point to the curve."""
         self.last = loss
         if not math.isfinite(loss):
             return
@@ -57,7 +57,7 @@ class LossCurve:
             self._batches_a_point *= 2
 
     def sparkline(self, bars: str = _BARS) -> str:
-        """The curve in one line: its highest point is the last of ``bars``, its lowest the first.
+        """Return the curve as one line of characters: ``bars[0]`` is the lowest point, ``bars[-1]`` the highest.
 
         Example:
             >>> curve = LossCurve(8)
@@ -74,14 +74,18 @@ class LossCurve:
 
 
 class LiveLoss(keras.callbacks.Callback):
-    """Shows the loss as it is: that of the batch, smoothed, the last ``val_loss``, the curve, the rate, the time left.
+    """Show the batch's loss, the smoothed loss, the last ``val_loss``, a curve, the learning rate and the time left.
 
-    On a terminal one line is drawn anew, at most ten times a second; a line stays for each epoch. In a pipe there are only
-    the lines of the epochs. Use it with ``fit(verbose=0)``, since Keras's bar would write over it.
+    On a terminal, one line is updated at most ten times a second, and each epoch leaves a line. If the output is not a
+    terminal, only the lines of the epochs are written. Use it with ``fit(verbose=0)``: Keras's bar would overwrite it.
 
     Args:
-        stream: Where to write; None is standard error.
-        width: Characters of the curve at most.
+        stream: Stream to write to. Defaults to None: standard error.
+        width: Maximum number of characters of the curve. Defaults to 24.
+
+    Example::
+
+        model.fit(x, y, epochs=10, verbose=0, callbacks=[hs.callbacks.LiveLoss()])
     """
 
     def __init__(self, stream: TextIO | None = None, *, width: int = 24) -> None:
@@ -99,7 +103,7 @@ class LiveLoss(keras.callbacks.Callback):
         self._num_drawn_chars = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forget the training before, and look at where the lines go."""
+        """Reset, and find out whether the stream is a terminal and which characters it can encode."""
         self._reset()
         stream = self._given or sys.stderr
         self._stream = None if stream is None or stream.closed else stream
@@ -107,32 +111,32 @@ class LiveLoss(keras.callbacks.Callback):
         self._bars = _BARS if _can_encode(self._stream, _BARS) else _PLAIN_BARS
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Begin a new mean, as Keras does."""
+        """Start a new mean, as Keras does."""
         self._epoch, self._batch, self._mean = epoch, 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take the batch's loss, and draw if the last drawing is old enough."""
+        """Add the batch's loss, and redraw the line if the last drawing is old enough."""
         mean = float((logs or {}).get("loss", math.nan))
-        # Keras gives the mean since the epoch began; the difference is this batch's share of it. A smaller last batch
-        # counts as a whole one here, which draws it a little towards the mean.
+        # Keras reports the mean since the start of the epoch; the loss of this batch follows from two of them. A smaller
+        # last batch is treated like a full one, which moves its loss slightly towards the mean.
         done = batch + 1
         num_new = max(1, done - self._batch)
         self._curve.add(mean + (mean - self._mean) * self._batch / num_new)
         self._batch, self._mean = done, mean
         self._num_done += num_new
         if self._is_terminal and time.perf_counter() - self._drawn >= _DRAW_SECONDS:
-            self._rate = _rate(self.model)  # on JAX the model costs a moment to look at: only when drawing
+            self._rate = _rate(self.model)  # slow on JAX, so read only when drawing
             self._draw(self._line())
             self._drawn = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Leave a line for the epoch."""
+        """Write the line of the epoch."""
         self._val_loss = float((logs or {}).get("val_loss", math.nan))
         self._rate = _rate(self.model)
         self._draw(self._line(), end="\n")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Let go of the stream."""
+        """Release the stream."""
         self._stream = None
 
     def _line(self) -> str:
@@ -156,12 +160,12 @@ class LiveLoss(keras.callbacks.Callback):
         if self._is_terminal:
             line = line[: shutil.get_terminal_size().columns - 1]
             num_chars = len(line)
-            line = "\r" + line.ljust(self._num_drawn_chars)  # covers what the line before had more
+            line = "\r" + line.ljust(self._num_drawn_chars)  # overwrites the rest of a longer previous line
             self._num_drawn_chars = 0 if end else num_chars
         try:
             self._stream.write(line + end)
             self._stream.flush()
-        except (OSError, ValueError):  # the reader has gone, or the stream was closed: training goes on unwatched
+        except (OSError, ValueError):  # broken pipe or closed stream: training continues without output
             self._stream = None
 
 
@@ -178,7 +182,7 @@ def _can_encode(stream: TextIO | None, text: str) -> bool:
 
 
 def _clock(seconds: float) -> str:
-    """Minutes and seconds, or hours, minutes and seconds.
+    """Format seconds as minutes and seconds, or as hours, minutes and seconds.
 
     Example:
         >>> _clock(62.4), _clock(3700)

@@ -1,4 +1,4 @@
-"""Part B: schedules of the learning rate, set batch by batch. Each is a function of the step alone."""
+"""Learning-rate schedules that are set before every batch and depend on the step only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["CosineWithWarmUp", "OneCycle", "RateSchedule", "StepDecay", "set_rat
 
 
 def set_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> None:
-    """Give an optimizer another learning rate.
+    """Set an optimizer's learning rate.
 
     Raises:
-        UsageError: It was compiled with a schedule of its own (H027).
+        UsageError: The optimizer has a schedule of its own (H027).
     """
     try:
         optimizer.learning_rate = rate
@@ -26,7 +26,7 @@ def set_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> None:
             "H027",
             "the optimizer has a schedule of its own",
             received=f"{type(optimizer).__name__} with learning_rate={_schedule_of(optimizer)}",
-            expected="an optimizer with a number for its learning rate",
+            expected="an optimizer whose learning rate is a number",
             advice="compile with a number, as in keras.optimizers.Adam(1e-3), or leave the other schedule out",
         ) from error
 
@@ -37,14 +37,14 @@ def _schedule_of(optimizer: keras.optimizers.Optimizer) -> str:
 
 
 class RateSchedule(keras.callbacks.Callback):
-    """Sets the learning rate before every batch by a function of the step.
+    """Set the learning rate before every batch, as a function of the step.
 
-    The rate depends on the epoch and the batch alone, so a training that is taken up again at an epoch goes on with the
-    right rate, and there is nothing to reset. ReduceLROnPlateau and a schedule overrule one another; choose one.
+    The rate depends only on the epoch and the batch, so a resumed training continues with the right rate. Do not combine a
+    schedule with ReduceLROnPlateau: each would overwrite the rate that the other one sets.
 
     Args:
-        function: The step, from 0, and the number of steps in the whole training, to a rate.
-        steps_per_epoch: Needed only where ``fit`` cannot know it, as with a generator.
+        function: Function from the step (from 0) and the number of steps of the whole training to a learning rate.
+        steps_per_epoch: Steps per epoch, needed only for data of unknown length, such as a generator. Defaults to None.
 
     Example:
         >>> falling = RateSchedule(lambda step, num_steps: 1e-3 * (1 - step / num_steps))
@@ -59,49 +59,49 @@ class RateSchedule(keras.callbacks.Callback):
         self._steps, self._num_steps, self._epoch = 0, 0, 0
 
     def rate(self, step: int, num_steps: int) -> float:
-        """The learning rate of a step, from 0, in a training of ``num_steps``."""
+        """Return the learning rate of a step (from 0) in a training of ``num_steps`` steps."""
         return float(self._function(step, num_steps))
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Learn how many steps there will be.
+        """Find out how many steps there will be.
 
         Raises:
-            UsageError: ``fit`` does not know it and nobody said it (H024).
+            UsageError: The data have no length and ``steps_per_epoch`` was not given (H024).
         """
         params = self.params or {}
         steps = self._steps_per_epoch or params.get("steps")
         if steps is None:
             raise UsageError(
                 "H024",
-                "the number of steps is not known",
+                "unknown number of steps",
                 received="data without a length, and no steps_per_epoch",
-                expected="a number of steps an epoch, from which a schedule knows how far training is",
-                advice=f"{type(self).__name__}(..., steps_per_epoch=100), or the same argument for fit",
+                expected="a number of steps per epoch, which the schedule needs to compute the rate",
+                advice=f"{type(self).__name__}(..., steps_per_epoch=100), or pass steps_per_epoch to fit",
             )
         self._steps, self._num_steps = steps, steps * params["epochs"]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the epoch."""
+        """Remember the epoch."""
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the rate of this batch."""
         step = min(self._epoch * self._steps + batch, self._num_steps - 1)
-        if keras.config.backend() == "jax":  # there the variables are carried beside the model, which has to be told
+        if keras.config.backend() == "jax":  # JAX keeps the variables outside the model during fit
             self.model.jax_state_sync()
         set_rate(self.model.optimizer, self.rate(step, self._num_steps))
 
 
 class CosineWithWarmUp(RateSchedule):
-    """Rises in a straight line to the peak, then falls along half a cosine (Loshchilov and Hutter, 2017).
+    """Increase the rate linearly to a peak, then decrease it along half a cosine (Loshchilov and Hutter, 2017).
 
-    See https://arxiv.org/abs/1608.03983; the warm-up is that of Goyal et al., 2017, https://arxiv.org/abs/1706.02677.
+    See https://arxiv.org/abs/1608.03983, and for the warm-up Goyal et al., 2017, https://arxiv.org/abs/1706.02677.
 
     Args:
-        peak: The highest rate.
-        warm_up: Share of the training that the rise takes.
-        end: The last rate, as a share of the peak.
-        steps_per_epoch: Needed only where ``fit`` cannot know it.
+        peak: Highest learning rate.
+        warm_up: Share of the training spent on the increase. Defaults to 0.1.
+        end: Last rate, as a share of the peak. Defaults to 0.
+        steps_per_epoch: Steps per epoch, needed only for data of unknown length. Defaults to None.
 
     Example:
         >>> schedule = CosineWithWarmUp(1e-3, warm_up=0.1)
@@ -121,13 +121,13 @@ class CosineWithWarmUp(RateSchedule):
 
 
 class StepDecay(RateSchedule):
-    """Multiplies the rate by a factor after every so many epochs.
+    """Multiply the rate by a factor every few epochs.
 
     Args:
-        start: The first rate.
-        factor: What it is multiplied by.
-        every_epochs: How long each rate holds.
-        steps_per_epoch: Needed only where ``fit`` cannot know it.
+        start: First learning rate.
+        factor: Factor by which the rate is multiplied. Defaults to 0.1.
+        every_epochs: Number of epochs with the same rate. Defaults to 10.
+        steps_per_epoch: Steps per epoch, needed only for data of unknown length. Defaults to None.
 
     Example:
         >>> schedule = StepDecay(0.1, factor=0.5, every_epochs=2, steps_per_epoch=10)
@@ -147,16 +147,16 @@ class StepDecay(RateSchedule):
 
 
 class OneCycle(RateSchedule):
-    """Rises to the peak and falls far below the start, both along half a cosine (Smith, 2018).
+    """Increase the rate to a peak and decrease it far below the start, both along half a cosine (Smith, 2018).
 
-    See https://arxiv.org/abs/1803.09820. The momentum stays as it is: Keras's optimizers have it as a constant.
+    See https://arxiv.org/abs/1803.09820. The momentum is not changed, because it is a constant in Keras's optimizers.
 
     Args:
-        peak: The highest rate. ``Model`` finds its own where ``compile`` names an optimizer and no ``learning_rate``.
-        rise: Share of the training that the rise takes.
-        start: The first rate, as a share of the peak.
-        end: The last rate, as a share of the peak.
-        steps_per_epoch: Needed only where ``fit`` cannot know it.
+        peak: Highest learning rate. ``Model`` finds one if ``compile`` names an optimizer and no ``learning_rate``.
+        rise: Share of the training spent on the increase. Defaults to 0.3.
+        start: First rate, as a share of the peak. Defaults to 0.04.
+        end: Last rate, as a share of the peak. Defaults to 1e-4.
+        steps_per_epoch: Steps per epoch, needed only for data of unknown length. Defaults to None.
 
     Example:
         >>> schedule = OneCycle(1e-2, rise=0.25)
@@ -185,5 +185,5 @@ class OneCycle(RateSchedule):
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
-    """From ``start`` to ``end`` along half a cosine; progress is 0..1."""
+    """Interpolate from ``start`` to ``end`` along half a cosine, for a progress of 0 to 1."""
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2

@@ -1,4 +1,4 @@
-"""Part B: the history of a training, a line an epoch."""
+"""RunRecorder: write the history of a training, one JSON line per epoch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ __all__ = ["RunRecorder"]
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """Appends one JSON line an epoch: losses, metrics, the learning rate and the seconds since training began.
+    """Append one JSON line per epoch with losses, metrics, the learning rate and the seconds since training began.
 
     Args:
-        path: The history file.
+        path: Path of the history file.
 
     Attributes:
-        seconds_before: What this training took in the processes before, where it was taken up.
+        seconds_before: Seconds that a resumed training took in earlier processes; 0 otherwise.
+
+    Example::
+
+        model.fit(x, y, callbacks=[hs.callbacks.RunRecorder("history.jsonl")])
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -36,18 +40,18 @@ class RunRecorder(keras.callbacks.Callback):
         self._start, self.seconds_before = time.perf_counter(), 0.0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Append the epoch's numbers; one that is not finite is written as null."""
+        """Append the epoch's numbers. Numbers that are not finite are written as null."""
         numbers = {name: _finite(value) for name, value in (logs or {}).items()}
         numbers["learning_rate"] = _finite(self.model.optimizer.learning_rate)
         append_json_line(self._path, {"epoch": epoch, **numbers, "seconds": time.perf_counter() - self._start})
 
     def get_state(self) -> dict[str, Any]:
-        """The clock, and how long the file is."""
+        """Return the seconds so far and the length of the file."""
         num_bytes = self._path.stat().st_size if self._path.exists() else 0
         return {"seconds": time.perf_counter() - self._start, "num_bytes": num_bytes}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Set the clock to the seconds trained before; take off lines of later epochs, which will be trained again."""
+        """Restore the clock, and remove lines of later epochs, which will be trained again."""
         self.seconds_before = state["seconds"]
         self._start = time.perf_counter() - self.seconds_before
         if self._path.exists() and self._path.stat().st_size > state["num_bytes"]:

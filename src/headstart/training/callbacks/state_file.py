@@ -1,4 +1,4 @@
-"""Part B: a tree of plain values and arrays in one file that is whole or absent, and believed only with its digest."""
+"""A tree of plain values and arrays in one file, written atomically and verified by its digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headstart.foundation.runs.files import replacing
 
 __all__ = ["read_tree", "write_tree"]
 
-_ARRAY = "array:"  # marks the key under which a leaf lies in the archive
+_ARRAY = "array:"  # marks a leaf that is stored as an array of the archive
 _DIGEST_CHARS = 64
 _CHUNK_BYTES = 1 << 20
 
@@ -24,16 +24,16 @@ _CHUNK_BYTES = 1 << 20
 def write_tree(path: Path, tree: object) -> None:
     """Write dictionaries, lists, plain values and arrays as an ``.npz`` archive, atomically and without pickle.
 
-    Numbers come back as they went in, to the bit and to the type; tuples come back as lists. The digest of the archive
-    is its comment, so that NumPy alone can open the file.
+    Numbers are restored with the same type and the same bits; tuples are restored as lists. The digest is stored as the
+    comment of the archive, so that NumPy alone can open the file.
 
     Args:
-        path: The file.
+        path: Path of the file.
         tree: The values. Keys are text that does not start with ``array:``.
 
     Raises:
-        StackError: The disk refuses the write (H601).
-        TypeError: A value is none of these.
+        StackError: The file cannot be written (H601).
+        TypeError: A value has a type that cannot be stored.
     """
     arrays: dict[str, Array] = {}
     text = json.dumps(_pack(tree, arrays), ensure_ascii=True)
@@ -50,24 +50,24 @@ def write_tree(path: Path, tree: object) -> None:
 
 
 def read_tree(path: Path) -> Any:
-    """What ``write_tree`` wrote.
+    """Read a file that ``write_tree`` wrote.
 
     Raises:
-        RunError: The file is missing, damaged, or none of ours (H502).
+        RunError: The file is missing, damaged, or was not written by ``write_tree`` (H502).
     """
     with reading(path):
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _DIGEST_CHARS))
             written = file.read()
         if _digest(path) != written:
-            raise ValueError("its content does not have the digest that it was written with")
+            raise ValueError("its content does not match its digest")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _unpack(json.loads(arrays.pop("tree").tobytes()), arrays)
 
 
 def _digest(path: Path) -> bytes:
-    """SHA-256 of all but the last characters of a file, which hold it."""
+    """SHA-256 of a file without its last characters, which contain the digest."""
     digest, left = hashlib.sha256(), max(0, path.stat().st_size - _DIGEST_CHARS)
     with path.open("rb") as file:
         while chunk := file.read(min(left, _CHUNK_BYTES)):
@@ -77,7 +77,7 @@ def _digest(path: Path) -> bytes:
 
 
 def _pack(value: object, arrays: dict[str, Array]) -> object:
-    """The tree with a key in place of every array; the arrays are gathered under these keys."""
+    """Replace each array of a tree with a key, and collect the arrays by key."""
     if isinstance(value, dict):
         return {name: _pack(child, arrays) for name, child in value.items()}
     if isinstance(value, list | tuple):
@@ -88,7 +88,7 @@ def _pack(value: object, arrays: dict[str, Array]) -> object:
     if array.dtype.hasobject:
         raise TypeError(f"an array of {array.dtype} cannot be written without pickle")
     kind = array.dtype.name
-    if array.dtype.kind == "V":  # NumPy's format does not know bfloat16 and its like: their bytes travel, and their name
+    if array.dtype.kind == "V":  # NumPy's format has no bfloat16 and the like: store bytes and type name
         array = array.view(f"u{array.dtype.itemsize}")
     arrays[key] = array
     return {f"{_ARRAY}{kind}": key, "is_scalar": isinstance(value, np.generic)}

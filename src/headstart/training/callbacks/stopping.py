@@ -1,4 +1,4 @@
-"""Part B: reasons to end a training before its last epoch: no time left, or a loss that is no number."""
+"""Stop a training early: at a deadline, or when the loss is not finite."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ __all__ = ["StopAtDeadline", "StopOnNaN"]
 
 
 class StopAtDeadline(keras.callbacks.Callback):
-    """Ends training after the batch that passes a deadline.
+    """Stop training after the batch during which a deadline passes.
 
     Args:
-        deadline: A value of ``time.perf_counter()``.
-        reserve: Gives the seconds, asked for after each batch, by which the end comes earlier: for what is still to do then.
+        deadline: Deadline as a value of ``time.perf_counter()``.
+        reserve: Function that returns how many seconds before the deadline to stop, to leave time for work after training.
+            It is called after each batch. Defaults to no reserve.
 
     Attributes:
-        is_reached: Whether it ended the training.
+        is_reached: Whether the deadline ended the training.
+
+    Example::
+
+        one_minute = hs.callbacks.StopAtDeadline(time.perf_counter() + 60)
+        model.fit(x, y, epochs=1000, callbacks=[one_minute])
     """
 
     def __init__(self, deadline: float, reserve: Callable[[], float] = lambda: 0.0) -> None:
@@ -30,21 +36,25 @@ class StopAtDeadline(keras.callbacks.Callback):
         self.is_reached = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forget the training before."""
+        """Reset."""
         self.is_reached = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Ask for the end once the deadline has passed."""
+        """Stop once the deadline has passed."""
         if time.perf_counter() + self._reserve() > self._deadline:
             self.is_reached = self.model.stop_training = True
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends training after the batch that makes the loss infinite or no number, and remembers which one that was.
+    """Stop training after the first batch whose loss is infinite or NaN, and remember which batch that was.
 
     Attributes:
-        epoch: Its epoch, from 0; None while all is well.
-        batch: Its number in the epoch, from 0; None while all is well.
+        epoch: Epoch of that batch, from 0; None if there was none.
+        batch: Number of that batch in its epoch, from 0; None if there was none.
+
+    Example::
+
+        model.fit(x, y, callbacks=[hs.callbacks.StopOnNaN()])
     """
 
     def __init__(self) -> None:
@@ -54,15 +64,15 @@ class StopOnNaN(keras.callbacks.Callback):
         self._epoch = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forget the training before."""
+        """Reset."""
         self.epoch = self.batch = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the epoch."""
+        """Remember the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Look at the loss. Keras gives the mean since the epoch began, which one bad batch spoils for good."""
+        """Check the loss. Keras reports the mean since the epoch began, which stays NaN after one bad batch."""
         if self.epoch is None and not math.isfinite((logs or {}).get("loss", 0.0)):
             self.epoch, self.batch = self._epoch, batch
             self.model.stop_training = True

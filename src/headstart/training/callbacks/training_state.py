@@ -1,4 +1,4 @@
-"""Part B: a training that was killed goes on where it stood, to the bit."""
+"""TrainingState: resume a training that was killed, with bit-identical results."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from headstart.training.framework_state import random_state, set_random_state
 __all__ = ["Resumable", "TrainingState"]
 
 FORMAT = 1
-# What Keras's own callbacks learn during a fit and would have forgotten in a new one.
+# Attributes of Keras's own callbacks that change during a fit and must be restored in a new one.
 KERAS_STATE: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch", "best_weights"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best",),
 }
-_BEYOND = 2**31 - 1  # an epoch that no training reaches
+_BEYOND = 2**31 - 1  # an epoch number that no training reaches
 _SHAPE = {
     "epoch": int,
     "is_finished": bool,
@@ -40,41 +40,59 @@ _SHAPE = {
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A callback that can be put back to where it stood at the end of an epoch."""
+    """A callback whose state at the end of an epoch can be saved and restored.
+
+    Implement both methods in a callback of your own that keeps state, so that ``TrainingState`` can resume it.
+
+    Example::
+
+        class CountEpochs(keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                self.count = 0
+
+            def on_epoch_end(self, epoch, logs=None):
+                self.count += 1
+
+            def get_state(self):
+                return {"count": self.count}
+
+            def set_state(self, state):
+                self.count = state["count"]
+    """
 
     def get_state(self) -> dict[str, Any]:
-        """What it has learned: plain values, lists and arrays."""
+        """Return the state as plain values, lists and arrays."""
         ...
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take over what ``get_state`` gave, after ``on_train_begin`` has reset it."""
+        """Restore what ``get_state`` returned. Called after ``on_train_begin``, which resets the callback."""
         ...
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Writes down at the end of epochs all that training needs to go on, and takes it up again where it is found.
+    """Save the whole state of a training at the end of epochs, and resume from it if the file exists.
 
-    That is: every variable of the model (the seeds of its Dropout layers included, which ``weights`` leaves out), those of
-    the optimizer with its learning rate, the epoch, the history, and what the other callbacks know. On a CPU the training
-    then goes on bit for bit, provided that the data come in an order that depends on the epoch alone: ``fit`` shuffles
-    arrays by a state of its own, so give it a ``PyDataset`` and ``shuffle=False``.
+    The state consists of all variables of the model (including the seeds of its Dropout layers, which ``weights`` omits),
+    all variables of the optimizer with its learning rate, the epoch, the history, and the state of the other callbacks. On a
+    CPU, a resumed training is bit-identical to an uninterrupted one if the order of the data depends on the epoch only.
+    ``fit`` shuffles arrays with a state of its own, so pass a ``PyDataset`` and ``shuffle=False``.
 
-    It stands last in the list, behind the callbacks it saves, since they reset themselves when training begins. A training
-    that had come to its end is not trained further: ``initial_epoch`` then lies beyond every last epoch. An epoch that
-    was broken off, or whose loss is no number, is not written; the one before it stands.
+    Put it last in the list of callbacks, after those it saves, because they reset themselves when training begins. A
+    training that had ended is not continued: its ``initial_epoch`` is larger than any number of epochs. An interrupted
+    epoch, or one whose loss is not finite, is not saved; the file then keeps the epoch before it.
 
     Args:
-        path: The file, an ``.npz``. It stays when training ends; remove it to start anew.
-        callbacks: The other callbacks of the fit, in its order. Those of Keras that have a state are known, ours have
-            ``get_state`` and ``set_state``, others are left alone.
-        every_seconds: At least so long between two writes; the last epoch is always written.
+        path: Path of the ``.npz`` file. It is kept when training ends; delete it to start from the beginning.
+        callbacks: The other callbacks of the fit, in the same order. Saved are Keras's callbacks with a state and callbacks
+            with ``get_state`` and ``set_state``; all others are ignored. Defaults to none.
+        every_seconds: Minimum number of seconds between two writes; the last epoch is always written. Defaults to 2.0.
 
     Attributes:
-        initial_epoch: For ``fit``: the first epoch that is still to be trained.
-        is_finished: Whether the training found at ``path`` had been ended by one of its callbacks.
+        initial_epoch: First epoch that is still to be trained; pass it to ``fit``.
+        is_finished: Whether the training saved at ``path`` was ended by one of its callbacks.
 
     Raises:
-        RunError: The file is damaged (H502), or was written by another backend or a newer Headstart (H510).
+        RunError: The file is damaged (H502), or was written with another backend or a newer Headstart (H510).
 
     Example:
         >>> others = [keras.callbacks.EarlyStopping("loss", patience=3)]
@@ -105,7 +123,7 @@ class TrainingState(keras.callbacks.Callback):
             self.initial_epoch = _BEYOND
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forget the training before, or take up the one that was found."""
+        """Reset, or restore the saved training."""
         self._written = -math.inf
         self._rows = []
         saved, self._saved = self._saved, None
@@ -119,11 +137,11 @@ class TrainingState(keras.callbacks.Callback):
         self._give_history()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Count one more."""
+        """Count the batch."""
         self._num_batches = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the state, unless the last one is too young or this epoch is no place to go on from."""
+        """Write the state, unless the last write is too recent or training cannot be resumed from this epoch."""
         numbers, params = dict(logs or {}), self.params or {}
         self._rows.append({"epoch": epoch, "logs": numbers})
         is_stopped = bool(self.model.stop_training)
@@ -136,7 +154,7 @@ class TrainingState(keras.callbacks.Callback):
             self._written = time.perf_counter()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Where no epoch was left to train, the history is still that of the whole training."""
+        """Restore the history even if there was no epoch left to train."""
         self._give_history()
 
     def _state(self, epoch: int) -> dict[str, Any]:
@@ -164,7 +182,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def _restore(self, saved: dict[str, Any]) -> None:
         model = self.model
-        if not model.optimizer.built:  # Keras does so at the first step, which is too late
+        if not model.optimizer.built:  # Keras builds it at the first step, which is too late
             model.optimizer.build(model.trainable_variables)
         states = [(callback, state) for callback, state in self._paired(saved["callbacks"]) if state is not None]
         for name, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
@@ -185,7 +203,7 @@ class TrainingState(keras.callbacks.Callback):
         self._rows = saved["history"]
 
     def _paired(self, saved: list[list[Any]]) -> list[tuple[keras.callbacks.Callback, dict[str, Any] | None]]:
-        """The callbacks with their states; those without one need not be the same as they were."""
+        """Pair callbacks with their saved states. Callbacks without a state may differ from those that were saved."""
         known = [callback for callback in self._callbacks if _is_known(callback)]
         names, states = [type(callback).__name__ for callback in known], [row for row in saved if row[1] is not None]
         if [name for name, _ in states] != names:
@@ -194,7 +212,7 @@ class TrainingState(keras.callbacks.Callback):
         return [(callback, state) for callback, (_, state) in zip(known, states, strict=True)]
 
     def _give_history(self) -> None:
-        """Put the epochs before into Keras's own history, which resets itself after us."""
+        """Add the earlier epochs to Keras's own history, which is reset after ``on_train_begin`` of this callback."""
         history = getattr(self.model, "history", None)
         if self._is_history_owed and history is not None:
             history.epoch[:0] = [row["epoch"] for row in self._rows]
@@ -228,8 +246,8 @@ def _described(shapes: list[tuple[int, ...]]) -> str:
 def _unfit(path: Path, received: str, expected: str) -> RunError:
     return RunError(
         "H510",
-        "the saved training cannot be continued here",
+        "the saved training cannot be resumed",
         received=f"{path}: {received}",
         expected=expected,
-        advice="build, compile and call back as in the training that was saved, or remove the file to start anew",
+        advice="use the model, optimizer and callbacks of the saved training, or delete the file to start anew",
     )

@@ -1,4 +1,4 @@
-"""Part B: the score on the validation split, the same for every network and however it was trained."""
+"""ValidationScore: compute ``val_loss`` and the task's metric in the same way for every network."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ __all__ = ["ValidationScore"]
 
 
 class ValidationScore(keras.callbacks.Callback):
-    """Puts ``val_loss`` and ``val_<metric>`` into the logs: unweighted, without penalties.
+    """Add ``val_loss`` and ``val_<metric>`` to the logs, computed without weights and penalties.
 
-    Keras's own figure, penalties included, goes to ``keras_val_loss``.
+    The loss with penalties, which Keras would report, is added as ``keras_val_loss``.
 
     Args:
         rows: Validation inputs, ``(n, …)``, in memory or mapped from a file.
-        labels: As the task has them.
-        task: What decides the score and the metric.
-        to_answers: The network's output to answers; the task's own if None.
+        labels: Validation labels in the form of the task.
+        task: An entry of ``TASKS``, which defines the loss and the metric.
+        to_answers: Function from the network's output to predictions. Defaults to None: the task's own.
 
     Attributes:
-        seconds: What the last pass over the rows took.
+        seconds: Seconds that the last pass over the rows took.
+
+    Example::
+
+        score = hs.callbacks.ValidationScore(val_x, val_y, hs.TASKS["multiclass"])
+        model.fit(x, y, callbacks=[score, hs.callbacks.BestCheckpoint("best.keras")])
     """
 
     def __init__(self, rows: Array, labels: Array, task: Task, to_answers: Callable[[Array], Array] | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Training: rows of features to models that are fitted without Keras: a linear head, trees, baselines."""
+"""Models that are fitted to rows without Keras: a linear head, boosted trees, baselines."""

@@ -1,4 +1,4 @@
-"""Part B: the table of baselines: what a network has to be better than; shipped where no network comes near."""
+"""BASELINES, the table of models that a network should beat. The best one becomes the model if no network is close."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headstart.training.classical.boosted_trees import fit_trees
 
 __all__ = ["BASELINES"]
 
-_MIN_SHARE = 1e-6  # of a class or label that the training rows may lack
+_MIN_SHARE = 1e-6  # for a class or label without training rows
 
 
 def _fit_constant(
@@ -25,7 +25,7 @@ def _fit_constant(
     num_classes: int,
     **_: Any,
 ) -> Trees:
-    """The shares of the classes or labels, or the mean of the targets: the constant with the least loss, as a bare root."""
+    """Fit the constant prediction with the lowest loss: shares of classes or labels, or means of targets; as a bare root."""
     if task == "multiclass":
         shares = np.bincount(labels, minlength=num_classes) / len(labels)
         return _root(np.log(np.clip(shares, _MIN_SHARE, None)), "softmax")
@@ -41,6 +41,6 @@ def _root(base: Array, link: str) -> Trees:
     return Trees(whole, single, whole, whole, np.zeros(1, bool), np.zeros(1), whole, whole, base, link)
 
 
-# From rows, labels, validation rows, validation labels, the name of the task and the number of classes, then ``seed`` and
-# ``deadline``, to trees.
+# Functions by name. Arguments: rows, labels, validation rows, validation labels, name of the task and number of classes;
+# keyword arguments: ``seed`` and ``deadline``. Each returns ``Trees``.
 BASELINES: dict[str, Callable[..., Trees]] = {"baseline": _fit_constant, "trees": fit_trees}

@@ -1,6 +1,6 @@
-"""Part B: gradient-boosted trees by scikit-learn, kept as plain arrays: no pickle is written or read.
+"""Gradient-boosted trees, fitted by scikit-learn and stored as plain arrays instead of a pickle.
 
-Rounds of boosting are added until the validation loss stops falling, and those behind its minimum are cut off.
+Boosting rounds are added until the validation loss stops falling; rounds after the minimum are dropped.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from headstart.foundation.machine import usable_cores
 __all__ = ["fit_trees"]
 
 _RATE, _GENTLE_RATE = 0.1, 0.05
-_SMALL = 2000  # rows below which the gentle rate is tried as well
-_SHRINKAGE = 30.0  # rounds times rate, at most
+_SMALL = 2000  # with fewer rows, the lower rate is tried too
+_SHRINKAGE = 30.0  # maximum of rounds times rate
 _PATIENCE = 3.0  # rounds times rate without a lower validation loss
-_MIN_STEP, _MAX_STEP = 10, 40  # rounds between two looks at the clock; each bins the rows anew
-_ALONE = 200_000  # numbers below which a second thread costs more than it brings
+_MIN_STEP, _MAX_STEP = 10, 40  # rounds between two checks of the deadline; each step bins the rows anew
+_ALONE = 200_000  # with fewer numbers in the rows, a second thread costs more than it gains
 
 
 class _Round(NamedTuple):
-    """The trees that one round adds, as scikit-learn's arrays of nodes, with the output of each."""
+    """The trees added by one round, as scikit-learn's arrays of nodes, and the output that each tree adds to."""
 
     trees: list[Array]
     outputs: list[int]
 
 
 class _Boosted(NamedTuple):
-    """The rounds up to the least validation loss, and that loss."""
+    """The rounds up to the lowest validation loss, and that loss."""
 
     rounds: list[_Round]
     base: Array
@@ -43,7 +43,7 @@ class _Boosted(NamedTuple):
 
 @dataclass(frozen=True)
 class _Problem:
-    """What one booster is given: labels are label numbers, 0 and 1, or values; one number a row."""
+    """The input of one booster. Labels are one number per row: a label number, 0 or 1, or a value."""
 
     rows: Array
     labels: Array
@@ -54,7 +54,7 @@ class _Problem:
     seed: int
 
 
-def fit_trees(  # noqa: PLR0913  two data sets, and what they are
+def fit_trees(  # noqa: PLR0913  two data sets and their description
     rows: Array,
     labels: Array,
     val_rows: Array,
@@ -65,17 +65,17 @@ def fit_trees(  # noqa: PLR0913  two data sets, and what they are
     seed: int,
     deadline: float = float("inf"),
 ) -> Trees:
-    """Boost trees until the validation loss has not fallen for a while; one booster a label or target.
+    """Fit boosted trees, one booster per label or target, until the validation loss has stopped falling.
 
     Args:
         rows: Training rows, float32 ``(n, width)``, without NaN.
-        labels: Their labels in the shape of the task; for regression standardised values ``(n, targets)``.
+        labels: Training labels in the shape of the task; for regression, standardised values ``(n, targets)``.
         val_rows: Validation rows.
-        val_labels: Their labels.
+        val_labels: Validation labels.
         task: A key of ``TASKS``.
-        num_classes: Classes, labels or targets.
-        seed: Of scikit-learn's random numbers.
-        deadline: ``time.perf_counter()`` value after which no further rounds are begun.
+        num_classes: Number of classes, labels or targets.
+        seed: Seed of scikit-learn's random numbers.
+        deadline: ``time.perf_counter()`` value after which no further rounds are started. Defaults to none.
     """
     from threadpoolctl import threadpool_limits
 
@@ -142,7 +142,7 @@ def _model(problem: _Problem, rate: float) -> Any:
 
 
 def _prior(problem: _Problem) -> _Boosted:
-    """Where all training rows have one class: how frequent it is, as if half a row of each were there besides."""
+    """Class frequencies for training rows of a single class, with half a row added to each class."""
     if problem.link == "softmax":
         shares = np.bincount(problem.labels, minlength=problem.units) + 0.5
         return _Boosted([], np.log(shares / shares.sum()), 0.0)
@@ -151,7 +151,7 @@ def _prior(problem: _Problem) -> _Boosted:
 
 
 def _outputs(model: Any, problem: _Problem) -> list[int]:
-    """The outputs that the trees of a round add to: of two classes only the second has trees."""
+    """The outputs that the trees of a round add to. With two classes, only the second has trees."""
     if problem.link != "softmax":
         return [0]
     outputs: list[int] = model.classes_[-model.n_trees_per_iteration_ :].tolist()
@@ -159,7 +159,7 @@ def _outputs(model: Any, problem: _Problem) -> list[int]:
 
 
 def _base(model: Any, problem: _Problem) -> Array:
-    """What scikit-learn starts from; a class without training rows starts as if half a row of it were there."""
+    """The initial prediction of scikit-learn; a class without training rows is treated as having half a row."""
     base = np.zeros(problem.units)
     base[_outputs(model, problem)] = model._baseline_prediction.ravel()
     if problem.link == "softmax":
@@ -184,7 +184,7 @@ _ROOT_ALONE = np.array(
 
 
 def _of_all(boosted: Sequence[_Boosted], link: str) -> Trees:
-    """The trees of several boosters, each of which has outputs of its own."""
+    """Combine boosters with separate outputs into one set of trees."""
     base = np.concatenate([one.base for one in boosted])
     first = np.cumsum([0] + [len(one.base) for one in boosted])
     rounds = [
@@ -216,7 +216,7 @@ def _join(rounds: Sequence[_Round], base: Array, link: str) -> Trees:
 
 
 def _rounded_down(thresholds: Array) -> Array:
-    """The largest float32 up to each, so that a float32 is compared with it as with the threshold itself."""
+    """Round thresholds down to float32, so that comparing a float32 gives the same result as with the exact threshold."""
     with np.errstate(over="ignore"):
         single = thresholds.astype(np.float32)
     return np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)

@@ -1,4 +1,4 @@
-"""Part B: what the outputs of a linear head are: their link, their loss, and where to start, for each task."""
+"""Link, loss and initial bias of a linear head for each task."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["FAMILIES", "Family"]
 
 
 class Family(NamedTuple):
-    """What the outputs are: how logits become answers, what a wrong answer costs, and where to start.
+    """Functions that define a linear model: from logits to predictions, the loss, and the initial bias.
 
-    For each of these the slope of the loss in the logits is ``answers - truth``.
+    In every family, the gradient of the loss with respect to the logits is ``predictions - truth``.
 
     Attributes:
-        link: Logits ``(n, outputs)`` to answers.
-        loss: Truth and answers, both ``(n, outputs)``, to what each answer costs, ``(n, outputs)``.
-        start: Of the biases, from the mean truth ``(outputs,)``.
+        link: Function from logits ``(n, outputs)`` to predictions.
+        loss: Function from truth and predictions, both ``(n, outputs)``, to the loss of each prediction, ``(n, outputs)``.
+        start: Function from the mean truth ``(outputs,)`` to the initial bias.
     """
 
     link: Callable[[Array], Array]
@@ -41,14 +41,14 @@ def _sigmoid(logits: Array) -> Array:
     return result
 
 
-def _surprise(truth: Array, probabilities: Array) -> Array:
-    """Of the classes that are true."""
+def _cross_entropy(truth: Array, probabilities: Array) -> Array:
+    """Cross-entropy of the true classes only."""
     result: Array = -truth * np.log(np.clip(probabilities, 1e-12, 1))
     return result
 
 
-def _both_surprises(truth: Array, probabilities: Array) -> Array:
-    return _surprise(truth, probabilities) + _surprise(1 - truth, 1 - probabilities)
+def _binary_cross_entropy(truth: Array, probabilities: Array) -> Array:
+    return _cross_entropy(truth, probabilities) + _cross_entropy(1 - truth, 1 - probabilities)
 
 
 def _log_share(share: Array) -> Array:
@@ -72,9 +72,9 @@ def _half_square(truth: Array, values: Array) -> Array:
     return result
 
 
-_SOFTMAX = Family(_softmax, _surprise, _log_share)
+_SOFTMAX = Family(_softmax, _cross_entropy, _log_share)
 
-_SIGMOIDS = Family(_sigmoid, _both_surprises, _log_odds)
+_SIGMOIDS = Family(_sigmoid, _binary_cross_entropy, _log_odds)
 
 FAMILIES = {
     "binary": _SOFTMAX,

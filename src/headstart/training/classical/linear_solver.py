@@ -1,9 +1,9 @@
-"""Part B: the linear head by a solver: softmax, sigmoids or plain values, its L2 penalty chosen on validation.
+"""Solver for the linear head (softmax, sigmoids or plain values), with the L2 penalty chosen on the validation split.
 
-Rows are centred and scaled to a mean squared norm of one, on paper only: they may be mapped from a file, and no copy is
-made. Where they are few and long, the problem is solved in their span: with K = X Xᵀ = L Lᵀ, the weights W = Xᵀ L⁻ᵀ B
-have the squared norm of B, and X W = L B. L-BFGS on B (Liu and Nocedal, 1989) then finds exactly what it would find on W.
-Each penalty starts where the stronger one before it ended.
+Rows are treated as centred and scaled to a mean squared norm of one, without making a copy, because they may be mapped from
+a file. If there are fewer rows than features, the problem is solved in the span of the rows: with K = X Xᵀ = L Lᵀ, the
+weights W = Xᵀ L⁻ᵀ B have the same squared norm as B, and X W = L B, so L-BFGS (Liu and Nocedal, 1989) on B finds the same
+solution as on W. Each penalty starts from the solution of the stronger penalty before it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ __all__ = ["PENALTIES", "Solution", "Step", "solve"]
 PENALTIES = tuple(10.0 ** (-exponent / 2) for exponent in range(3, 12))
 _STOP = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}
 _PATIENCE = 2  # weaker penalties tried after the best one
-_MAX_IN_SPAN = 2048  # rows: the span takes memory by the square of their number
+_MAX_IN_SPAN = 2048  # rows: the memory of the span grows with the square of their number
 _BLOCK = 4096  # rows multiplied at a time
-_COLUMNS = 1024  # centred at a time
-_JITTER = 1e-5  # of a row's mean squared norm: centring and copies of a picture make K singular; beyond float32's rounding
-_ALIKE = 1e-5  # rows that differ by less, relative to their own length, are equal but for rounding
+_COLUMNS = 1024  # columns centred at a time
+_JITTER = 1e-5  # share of a row's mean squared norm, above float32's rounding: centring and duplicates make K singular
+_ALIKE = 1e-5  # rows that differ by less, relative to their own length, differ by rounding only
 
 
 class Step(NamedTuple):
-    """One penalty: how well it fitted."""
+    """Result for one penalty."""
 
     penalty: float
     loss: float
@@ -41,7 +41,7 @@ class Step(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """The best penalty's weights: ``answers = link(rows @ kernel + bias)``."""
+    """Weights for the best penalty: predictions are ``link(rows @ kernel + bias)``."""
 
     kernel: Array
     bias: Array
@@ -59,24 +59,24 @@ def solve(
     *,
     on_step: Callable[[Step], bool] = lambda _: True,
 ) -> Solution:
-    """Fit a linear layer for each penalty, strongest first, and keep the one with the least validation loss.
+    """Fit a linear layer for each penalty, strongest first, and select the one with the lowest validation loss.
 
     Args:
         rows: Training rows, ``(n, features)``.
-        labels: As the task has them.
+        labels: Training labels in the form of the task.
         val_rows: Validation rows, ``(m, features)``.
-        val_labels: As ``labels``.
-        num_classes: Classes, labels or targets.
-        task: What decides the family and the score. Two classes are a softmax of two here.
-        on_step: Told after each penalty; False stops the search there.
+        val_labels: Validation labels in the form of the task.
+        num_classes: Number of classes, labels or targets.
+        task: The task, which defines family and loss. Two classes are fitted as a softmax of two.
+        on_step: Called after each penalty; the search stops if it returns False. Defaults to no callback.
 
     Returns:
-        The weights for the rows as they are: centring and scaling are folded in.
+        Weights for the original rows; centring and scaling are folded into them.
     """
     from threadpoolctl import threadpool_limits
 
     problem = _Problem(FAMILIES[task.name], _truth(labels, num_classes, task))
-    # These products are too small to share: two threads that wait for one another were up to thirty times slower.
+    # These products are too small for several threads: two threads, waiting for each other, were up to 30 times slower.
     with threadpool_limits(1, user_api="blas"):
         return _solve(rows, problem, val_rows, val_labels, task, on_step)
 
@@ -86,7 +86,7 @@ def _truth(labels: Array, num_classes: int, task: Task) -> Array:
 
 
 class _Problem(NamedTuple):
-    """What is to be fitted."""
+    """The fitting problem."""
 
     family: Family
     truth: Array  # (n, outputs)
@@ -112,7 +112,7 @@ def _solve(
         weights, loss = _minimise(space, problem, weights, penalty)
         kernel, bias = space.to_layer(weights)
         output = problem.family.link(val_rows @ kernel + bias)
-        answers = output if task.name == "binary" else task.to_answers(output)  # of two classes it has both columns here
+        answers = output if task.name == "binary" else task.to_answers(output)  # has both columns here
         step = Step(
             penalty=penalty,
             loss=loss,
@@ -129,25 +129,25 @@ def _solve(
 
 
 class _Space(Protocol):
-    """Coordinates in which the problem is solved; weights are ``(size + 1, classes)``, the bias last."""
+    """Coordinates in which the problem is solved. Weights are ``(size + 1, classes)``, with the bias in the last row."""
 
     size: int
 
     def logits(self, weights: Array, block: slice) -> Array:
-        """Logits of some of the rows."""
+        """Compute the logits of a block of rows."""
         ...
 
     def slope(self, error: Array, block: slice) -> Array:
-        """What these rows add to the gradient of the weights, bias apart."""
+        """Compute the gradient of the weights (without the bias) from a block of rows."""
         ...
 
     def to_layer(self, weights: Array) -> tuple[Array, Array]:
-        """Kernel and bias for the rows as they are."""
+        """Convert weights to kernel and bias for the original rows."""
         ...
 
 
 class _Features:
-    """The features themselves. Mean and scale are applied to products, which are small."""
+    """The features themselves. Mean and scale are applied to the products, which are smaller than the rows."""
 
     def __init__(self, rows: Array, mean: Array) -> None:
         self.size = rows.shape[1]
@@ -171,12 +171,12 @@ class _Features:
 
 
 class _Span:
-    """An orthonormal basis of what few, long rows span; their coordinates in it are the Cholesky factor."""
+    """An orthonormal basis of the span of few, long rows, whose coordinates in it are the Cholesky factor."""
 
     def __init__(self, rows: Array, mean: Array) -> None:
         self.size = len(rows)
         self._rows, self._mean = rows, mean
-        # Centred before they are multiplied: the difference of large products would be rounding and little else.
+        # Centre before multiplying: the difference of large products would be mostly rounding error.
         parts = [slice(start, start + _COLUMNS) for start in range(0, rows.shape[1], _COLUMNS)]
         largest = max((float(np.abs(rows[:, part] - mean[part]).max()) for part in parts), default=0.0) or 1.0
         gram = np.zeros((self.size, self.size))
@@ -186,7 +186,7 @@ class _Span:
         length = float(np.sqrt(np.trace(gram) / self.size))
         self._scale = _scale(length * largest, mean)
         self._lower = _cholesky(gram * (largest / self._scale) ** 2)
-        self._coordinates = self._lower.astype(np.float32)  # products are most of the work, and float32 halves them
+        self._coordinates = self._lower.astype(np.float32)  # products dominate the time, and float32 halves it
 
     def logits(self, weights: Array, block: slice) -> Array:
         result: Array = self._coordinates[block] @ weights[:-1].astype(np.float32) + weights[-1]
@@ -205,13 +205,13 @@ class _Span:
 
 
 def _scale(spread: float, mean: Array) -> float:
-    """Root of the mean squared norm of centred rows; where that is rounding alone, something of the size of the rows."""
+    """Root mean squared norm of the centred rows; if that is only rounding error, the norm of the mean, or 1."""
     length = float(np.linalg.norm(mean.astype(np.float64)))
     return float(spread) if spread > _ALIKE * length else length or 1.0
 
 
 def _cholesky(gram: Array) -> Array:
-    """The lower factor of a matrix that may be singular: with a small number on its diagonal, as large as rounding needs."""
+    """Lower Cholesky factor of a matrix that may be singular, after adding just enough to its diagonal."""
     from scipy.linalg import LinAlgError, cholesky
 
     jitter = _JITTER
@@ -224,7 +224,7 @@ def _cholesky(gram: Array) -> Array:
 
 
 def _minimise(space: _Space, problem: _Problem, start: Array, penalty: float) -> tuple[Array, float]:
-    """Weights of the least mean loss plus half the penalty times their square, and that loss."""
+    """Find the weights that minimise mean loss + penalty / 2 * squared norm. Returns them and their mean loss."""
     from scipy.optimize import minimize
 
     family, truth, num_rows = problem.family, problem.truth, len(problem.truth)

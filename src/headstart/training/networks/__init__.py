@@ -1,1 +1,1 @@
-"""Training: the name of a network and its options to Keras layers."""
+"""From the name and options of a network to Keras layers."""

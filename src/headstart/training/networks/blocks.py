@@ -1,4 +1,4 @@
-"""Part B: the blocks that networks are built from, and whole networks sized to the data: dense and convolutional."""
+"""Dense and convolutional blocks, and whole networks that are sized to the data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["cnn", "conv_block", "dense_block", "dnn"]
 
-# A share of 0.1 of the newest batch: with the usual 0.01 the statistics of a short training still remember their start,
-# and the first epochs are judged by numbers that are not the network's.
+# Each batch gets a weight of 0.1. With Keras's default of 0.01, the statistics of a short training would still depend on
+# their initial values, and so would the scores of the first epochs.
 _MOMENTUM = 0.9
-_SMALLEST_MAP = 4  # pixels a side: a smaller one holds no place any more
+_MIN_MAP = 4  # side in pixels: a smaller feature map has lost its spatial information
 _MAX_STAGES = 5
 
 
@@ -30,22 +30,22 @@ def dense_block(
     normalise: bool = True,
     name: str,
 ) -> keras.KerasTensor:
-    """Dense → BatchNormalization → activation → Dropout: rows ``(batch, features)`` to ``(batch, units)``.
+    """Apply Dense → BatchNormalization → activation → Dropout: rows ``(batch, features)`` to ``(batch, units)``.
 
     Args:
         x: Rows.
-        units: Length of a row of the output.
-        activation: Keras's name of an activation; the initialiser follows it.
-        dropout: Share of the units that is left out in training.
-        regularizer: Penalty on the kernel, as ``parse_regularizer`` reads it.
-        normalise: Whether there is a BatchNormalization.
-        name: Name of the Dense layer, and first part of the other layers' names.
+        units: Width of the layer.
+        activation: Keras name of an activation, which also decides the initializer. Defaults to ``"relu"``.
+        dropout: Share of the units dropped in training. Defaults to 0.
+        regularizer: Penalty on the kernel, in the form that ``parse_regularizer`` takes. Defaults to None.
+        normalise: Whether to apply BatchNormalization. Defaults to True.
+        name: Name of the Dense layer, and prefix of the other layers' names.
     """
     from keras import layers
 
     x = layers.Dense(
         units,
-        use_bias=not normalise,  # the normalisation brings its own offset, so that a bias would do nothing
+        use_bias=not normalise,  # the normalisation has its own offset, so a bias would have no effect
         kernel_initializer=initializer_for(activation),
         kernel_regularizer=parse_regularizer(regularizer),
         name=name,
@@ -69,25 +69,25 @@ def conv_block(  # noqa: PLR0913 - every argument is a choice that a plan may ma
     dropout: float = 0.0,
     name: str,
 ) -> keras.KerasTensor:
-    """Conv → BatchNormalization → activation → Dropout: maps ``(batch, height, width, channels)`` to ``(…, filters)``.
+    """Apply Conv → BatchNormalization → activation → Dropout: ``(batch, height, width, channels)`` to ``(…, filters)``.
 
-    Pooling stands before the activation, where it saves three quarters of it. With a shortcut the block is one step of a
-    residual network (He et al., 2016, https://arxiv.org/abs/1512.03385): what goes in is added before the activation.
+    Pooling comes before the activation, which then costs a quarter of the time. With a shortcut, the block is one step of
+    a residual network (He et al., 2016, https://arxiv.org/abs/1512.03385): its input is added before the activation.
 
     Args:
-        x: Maps.
-        filters: Channels of the output.
-        kernel: Pixels a side of the filters.
-        activation: Keras's name of an activation; the initialiser follows it.
-        shrink: Halve both sides by ``"stride"``, ``"max"`` or ``"average"`` pooling; None keeps them.
-        padding: ``"same"``, or ``"valid"``, which takes ``kernel - 1`` pixels off each side's length.
-        residual: Whether to add the input. Where its shape differs it is pooled and projected, as is usual.
-        regularizer: Penalty on the kernels, as ``parse_regularizer`` reads it.
-        dropout: Share of whole channels that is left out in training; neighbouring pixels say nearly the same.
-        name: Name of the Conv layer, and first part of the other layers' names.
+        x: Feature maps.
+        filters: Number of output channels.
+        kernel: Side of the kernel in pixels. Defaults to 3.
+        activation: Keras name of an activation, which also decides the initializer. Defaults to ``"relu"``.
+        shrink: How to halve both sides: ``"stride"``, or ``"max"`` or ``"average"`` pooling. Defaults to None: not halved.
+        padding: ``"same"``, or ``"valid"``, which shortens each side by ``kernel - 1`` pixels. Defaults to ``"same"``.
+        residual: Whether to add the input, pooled and projected to the output's shape if needed. Defaults to False.
+        regularizer: Penalty on the kernels, in the form that ``parse_regularizer`` takes. Defaults to None.
+        dropout: Share of whole channels dropped in training, because neighbouring pixels are nearly equal. Defaults to 0.
+        name: Name of the Conv layer, and prefix of the other layers' names.
 
     Raises:
-        UsageError: ``shrink`` or ``padding`` is none of these (H021), or the maps are smaller than the kernel (H022).
+        UsageError: ``shrink`` or ``padding`` is invalid (H021), or the maps are smaller than the kernel (H022).
     """
     from keras import layers
 
@@ -99,7 +99,7 @@ def conv_block(  # noqa: PLR0913 - every argument is a choice that a plan may ma
         kernel,
         strides=2 if shrink == "stride" else 1,
         padding=padding,
-        use_bias=False,  # the normalisation brings its own offset
+        use_bias=False,  # the normalisation has its own offset
         kernel_initializer=initializer_for(activation),
         kernel_regularizer=penalty,
         name=name,
@@ -117,7 +117,7 @@ def conv_block(  # noqa: PLR0913 - every argument is a choice that a plan may ma
 
 
 def _shortcut(x: keras.KerasTensor, filters: int, border: int, *, is_halved: bool, name: str) -> keras.KerasTensor:
-    """The block's input in the shape of its output: cropped, pooled and projected as far as each is needed."""
+    """Bring a block's input to the shape of its output: crop, pool and project it as far as needed."""
     from keras import layers
 
     if border:
@@ -141,17 +141,17 @@ def dnn(
     regularizer: str | keras.Regularizer | None = None,
     normalise: bool = True,
 ) -> keras.KerasTensor:
-    """A dense network up to its last hidden layer: rows ``(batch, features)`` to ``(batch, units[-1])``.
+    """Build a dense network up to its last hidden layer: rows ``(batch, features)`` to ``(batch, units[-1])``.
 
     Args:
-        rows: Its input.
-        num_samples: Training samples: more of them allow a wider network and need less dropout.
-        units: Width of each hidden layer; None fits them to the data.
-        dropout: Share of the units left out in training; None fits it to the data.
-        activation: Keras's name of an activation.
-        regularizer: Penalty on the kernels, as ``parse_regularizer`` reads it.
-        normalise: Whether rows and hidden layers go through a BatchNormalization. On small tables, whose rows are
-            standardised already and whose batches are small, networks without it were better.
+        rows: Input of the network.
+        num_samples: Number of training samples. More samples allow a wider network and need less dropout.
+        units: Width of each hidden layer. Defaults to None: chosen from ``num_samples``.
+        dropout: Share of the units dropped in training. Defaults to None: chosen from ``num_samples``.
+        activation: Keras name of an activation. Defaults to ``"relu"``.
+        regularizer: Penalty on the kernels, in the form that ``parse_regularizer`` takes. Defaults to None.
+        normalise: Whether to apply BatchNormalization to rows and hidden layers. Defaults to True. On small tables, whose
+            rows are standardised already and whose batches are small, networks without it were better.
     """
     from keras import layers
 
@@ -183,25 +183,25 @@ def cnn(  # noqa: PLR0913 - every argument is a choice that a plan may make
     regularizer: str | keras.Regularizer | None = None,
     end: str = "pool",
 ) -> keras.KerasTensor:
-    """A convolutional network up to its output layer: images of 0..255, ``(batch, height, width, channels)``, to rows.
+    """Build a convolutional network up to its output layer: images (0 to 255) of any size from 20 pixels a side, to rows.
 
-    A stage halves the sides and then looks once more at the same size. Scaling to -1..1 is its first layer.
+    Its first layer scales to -1..1. Each stage has two convolutions: the first halves the sides, the second keeps them.
 
     Args:
-        image: Its input, of any size from 20 pixels a side.
-        num_samples: Training images: more of them allow more filters and need less dropout.
-        filters: Channels of each stage; None fits their number to the side and to the samples.
-        kernel: Pixels a side of the filters.
-        shrink: ``"stride"``, ``"max"`` or ``"average"``: how a stage halves the sides.
-        padding: ``"same"`` or ``"valid"``.
-        residual: Whether the second look of a stage has a shortcut.
-        activation: Keras's name of an activation.
-        dropout: Share of the last row left out in training; None fits it to the data.
-        regularizer: Penalty on the kernels, as ``parse_regularizer`` reads it.
-        end: ``"pool"``: the mean of each channel; ``"flatten"``: every pixel of the last map, and a dense block on them.
+        image: Input of the network, ``(batch, height, width, channels)``.
+        num_samples: Number of training images. More images allow more filters and need less dropout.
+        filters: Channels of each stage. Defaults to None: chosen from the size of the image and ``num_samples``.
+        kernel: Side of the kernels in pixels. Defaults to 3.
+        shrink: How a stage halves the sides: ``"stride"``, ``"max"`` or ``"average"``. Defaults to ``"stride"``.
+        padding: ``"same"`` or ``"valid"``. Defaults to ``"same"``.
+        residual: Whether the second convolution of a stage has a shortcut. Defaults to True.
+        activation: Keras name of an activation. Defaults to ``"relu"``.
+        dropout: Share of the last row dropped in training. Defaults to None: chosen from ``num_samples``.
+        regularizer: Penalty on the kernels, in the form that ``parse_regularizer`` takes. Defaults to None.
+        end: ``"pool"`` (the default) averages each channel; ``"flatten"`` feeds all pixels of the last map to a dense block.
 
     Raises:
-        UsageError: ``shrink``, ``padding`` or ``end`` is none of these (H021), or the image is too small (H022).
+        UsageError: ``shrink``, ``padding`` or ``end`` is invalid (H021), or the image is too small (H022).
     """
     from keras import layers
 
@@ -232,24 +232,24 @@ def cnn(  # noqa: PLR0913 - every argument is a choice that a plan may make
 
 
 def _filters(side: int, num_samples: int, kernel: int, padding: str) -> tuple[int, ...]:
-    """Channels of each stage: as many stages as the side can be halved, twice as wide each time, up to 256."""
+    """Channels of each stage: as many stages as the side can be halved, each twice as wide as the last, up to 256."""
     first = 16 if num_samples < 5_000 else 32 if num_samples < 50_000 else 64
-    found: list[int] = []
+    filters: list[int] = []
     side = _halved(side, kernel, padding)
-    while not found or (side >= _SMALLEST_MAP and len(found) < _MAX_STAGES):
-        found.append(min(first * 2 ** len(found), 256))
+    while not filters or (side >= _MIN_MAP and len(filters) < _MAX_STAGES):
+        filters.append(min(first * 2 ** len(filters), 256))
         side = _halved(side, kernel, padding)
-    return tuple(found)
+    return tuple(filters)
 
 
 def _halved(side: int, kernel: int, padding: str) -> int:
-    """Pixels a side behind a stage."""
+    """Side of a feature map after a stage, in pixels."""
     border = kernel - 1 if padding == "valid" else 0
     return (side - border + 1) // 2 - border
 
 
 def _side(x: keras.KerasTensor) -> int:
-    """The shorter known side of maps, in pixels; where neither is known, a side that every network here can take."""
+    """The shorter known side of feature maps in pixels, or 64, which every network here accepts, if neither is known."""
     return min((side for side in x.shape[1:3] if side is not None), default=64)
 
 

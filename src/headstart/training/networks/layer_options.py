@@ -1,4 +1,4 @@
-"""Part B: what may be chosen by name when a network is built: activations, penalties, ways to shrink, and their checks."""
+"""Options of networks given by name: initializers, regularizers, ways to shrink, and their checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_choices", "check_room", "initializer_for", "parse_regularizer", "read_regularizer"]
 
-# ReLU and its smooth relatives pass about half of the variance on.
+# Activations that roughly halve the variance.
 _RELU_FAMILY = frozenset(
     ("relu", "relu6", "leaky_relu", "elu", "celu", "gelu", "silu", "swish", "hard_silu", "hard_swish", "mish")
 )
@@ -20,7 +20,7 @@ _SHRINKS = ("stride", "max", "average")
 
 
 def initializer_for(activation: str) -> str:
-    """The initialiser that keeps the variance from layer to layer under an activation.
+    """Choose the initializer that keeps the variance constant from layer to layer for an activation.
 
     ``he_normal`` for the ReLU family (He et al., 2015, https://arxiv.org/abs/1502.01852), ``lecun_normal`` for selu
     (Klambauer et al., 2017, https://arxiv.org/abs/1706.02515), ``glorot_uniform`` for all others (Glorot and Bengio, 2010).
@@ -35,13 +35,13 @@ def initializer_for(activation: str) -> str:
 
 
 def parse_regularizer(regularizer: str | keras.Regularizer | None) -> keras.Regularizer | None:
-    """A penalty on weights from its name and rate: ``l1:1e-5``, ``l2:1e-4``, ``l1_l2:1e-5`` or ``l1_l2:1e-5,1e-4``.
+    """Create a Keras regularizer from text: ``l1:1e-5``, ``l2:1e-4``, ``l1_l2:1e-5`` or ``l1_l2:1e-5,1e-4``.
 
     Args:
-        regularizer: Such a text, where one rate of ``l1_l2`` stands for both; a Keras regularizer, or None.
+        regularizer: Text as above, where a single rate of ``l1_l2`` is used for both; a Keras regularizer; or None.
 
     Raises:
-        UsageError: The text cannot be read (H020).
+        UsageError: The text is not a regularizer (H020).
     """
     import keras
 
@@ -54,10 +54,10 @@ def parse_regularizer(regularizer: str | keras.Regularizer | None) -> keras.Regu
 
 
 def read_regularizer(text: str) -> tuple[str, list[float]]:
-    """The kind of penalty and its rates, without Keras.
+    """Parse a regularizer into its kind and rates, without importing Keras.
 
     Raises:
-        UsageError: The text cannot be read (H020).
+        UsageError: The text is not a regularizer (H020).
 
     Example:
         >>> read_regularizer("l1_l2:1e-5,1e-4")
@@ -73,7 +73,7 @@ def read_regularizer(text: str) -> tuple[str, list[float]]:
         return kind, rates
     raise UsageError(
         "H020",
-        "the regularizer cannot be read",
+        "unknown regularizer",
         received=text,
         expected="l1, l2 or l1_l2 with a rate of 0 or more, as in l2:1e-4",
         advice="write l2:1e-4, or leave it out",
@@ -81,10 +81,10 @@ def read_regularizer(text: str) -> tuple[str, list[float]]:
 
 
 def check_choices(shrink: str | None, padding: str, end: str = "pool") -> None:
-    """Refuse names that no block knows.
+    """Reject unknown values of the options ``shrink``, ``padding`` and ``end``.
 
     Raises:
-        UsageError: A choice is none of those allowed (H021).
+        UsageError: A value is not allowed (H021).
     """
     for choice, received, allowed in (
         ("shrink", shrink, (*_SHRINKS, None)),
@@ -94,7 +94,7 @@ def check_choices(shrink: str | None, padding: str, end: str = "pool") -> None:
         if received not in allowed:
             raise UsageError(
                 "H021",
-                "a network cannot be built like that",
+                "invalid network option",
                 received=f"{choice}={received!r}",
                 expected=f"{choice}= one of {', '.join(map(repr, allowed))}",
                 advice="choose one of these, or leave it out",
@@ -102,16 +102,16 @@ def check_choices(shrink: str | None, padding: str, end: str = "pool") -> None:
 
 
 def check_room(side: int, kernel: int, padding: str) -> None:
-    """Refuse a map that an unpadded kernel does not fit into.
+    """Reject a feature map that is smaller than a kernel without padding.
 
     Raises:
-        UsageError: It is smaller than the kernel (H022).
+        UsageError: The feature map is smaller than the kernel (H022).
     """
     if padding == "valid" and side < kernel:
         raise UsageError(
             "H022",
             "the image is too small for the network",
-            received=f"a map of {side} pixels a side before a kernel of {kernel} without padding",
-            expected="maps at least as large as the kernel in every stage",
+            received=f"a feature map with a side of {side} pixels, and a kernel of {kernel} without padding",
+            expected="feature maps at least as large as the kernel in every stage",
             advice="use padding='same', fewer filters, or larger images",
         )

@@ -1,4 +1,4 @@
-"""Part B: the table of networks, the task's output layer on top of each, and the join of Part A and Part B."""
+"""NETWORKS, the table of networks; building a head with the task's output layer; and joining Part A and Part B."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ DROPOUT = 0.5
 
 @dataclass(frozen=True)
 class Network:
-    """A row of the table: what stands between the rows and the task's output layer.
+    """An entry of ``NETWORKS``: the layers between Part A's rows and the task's output layer.
 
     Attributes:
-        build: Rows, or images of 0..255, and ``num_samples`` (training samples, to size the network by) to the tensor that
-            the output layer reads. Its other keyword arguments are the network's options.
-        takes_images: It begins at the pixels: a network of one's own, trained from scratch.
-        is_whole: ``build`` gives the task's output itself, as a user's own model does.
-        embeds: It reads large categories of a table by way of an embedding; otherwise it does without their codes.
-        is_one_vs_rest: It is built once for each class, to tell that class from all others.
+        build: Function from a tensor of rows, or of images (0 to 255), and ``num_samples`` (number of training samples, for
+            sizing the network) to the input of the output layer. Its other keyword arguments are the network's options.
+        takes_images: Whether the network takes images and is trained from scratch. Defaults to False.
+        is_whole: Whether ``build`` returns the task's output itself, as a user's own model does. Defaults to False.
+        embeds: Whether large categories of a table go through an embedding; otherwise they are left out. Defaults to True.
+        is_one_vs_rest: Whether one network is built per class, to tell it from all others. Defaults to False.
     """
 
     build: Callable[..., keras.KerasTensor] = field(repr=False)
@@ -49,18 +49,18 @@ class Network:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The names of the options that it takes."""
+        """Names of the network's options."""
         named = inspect.signature(self.build).parameters.values()
         return tuple(p.name for p in named if p.kind is p.KEYWORD_ONLY and p.name != "num_samples")
 
 
 class Joined(NamedTuple):
-    """Both parts on one set of layers: ``whole(image) == part_b(A(image))``, to rounding.
+    """Two models that share layers, with ``whole(image) == part_b(A(image))`` up to rounding.
 
     Attributes:
-        part_b: The row at the cut to the task's output: the head, behind what is left of the backbone.
-        whole: The image of 0..255, ``(batch, side, side, 3)``, to the task's output.
-        tail: The layers of the backbone that Part B trains.
+        part_b: From the row at the cut to the task's output: the remaining layers of the backbone, and the head.
+        whole: From an image (0 to 255), ``(batch, side, side, 3)``, to the task's output.
+        tail: Layers of the backbone that are trained with Part B.
     """
 
     part_b: keras.Model
@@ -68,14 +68,14 @@ class Joined(NamedTuple):
     tail: list[keras.layers.Layer]
 
 
-def _linear(rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:  # noqa: ARG001 - one width fits all
+def _linear(rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:  # noqa: ARG001 - has no width to choose
     return rows
 
 
 def _mlp(
     rows: keras.KerasTensor,
     *,
-    num_samples: int,  # noqa: ARG001 - its one layer is as wide for all
+    num_samples: int,  # noqa: ARG001 - its width does not depend on the data
     units: int = HIDDEN_UNITS,
     dropout: float = DROPOUT,
     activation: str = "relu",
@@ -91,7 +91,7 @@ def _small_mlp(
     rows: keras.KerasTensor,
     *,
     num_samples: int,
-    units: int = 32,  # one class against the rest is a smaller question
+    units: int = 32,  # telling one class from the rest is an easier problem
     dropout: float = DROPOUT,
     activation: str = "relu",
     regularizer: str | None = None,
@@ -100,6 +100,7 @@ def _small_mlp(
     return _mlp(rows, num_samples=num_samples, **settings)  # type: ignore[arg-type]
 
 
+# Networks by name. ``Model`` adds a user's own model or function under its name.
 NETWORKS: dict[str, Network] = {
     "linear": Network(_linear, embeds=False),
     "mlp": Network(_mlp),
@@ -108,20 +109,20 @@ NETWORKS: dict[str, Network] = {
     "ovr_linear": Network(_linear, embeds=False, is_one_vs_rest=True),
     "ovr_mlp": Network(_small_mlp, is_one_vs_rest=True),
 }
-ENSEMBLES = ("ensemble", "fold_ensemble")  # trials that are made of others
+ENSEMBLES = ("ensemble", "fold_ensemble")  # names of trials that combine other trials
 _OURS = frozenset((*NETWORKS, *BASELINES, *ENSEMBLES, PIXELS, TABLE))
 
 
 def is_own(name: str) -> bool:
-    """Whether a network is the user's own, so that nobody has tried before what it can be converted to."""
+    """Whether a network is the user's own. Which formats it can be exported to is then unknown."""
     return name not in _OURS
 
 
 def find_network(name: str, options: Mapping[str, Any]) -> Network:
-    """The row of a network, its options checked.
+    """Look up a network and check its options.
 
     Raises:
-        UsageError: There is no such network (H023), or it has no such option (H028).
+        UsageError: The network (H023) or one of its options (H028) is unknown.
     """
     network = NETWORKS.get(name)
     if network is None:
@@ -130,15 +131,15 @@ def find_network(name: str, options: Mapping[str, Any]) -> Network:
             "unknown network",
             received=name,
             expected=", ".join(NETWORKS),
-            advice="headstart.NETWORKS holds the names; a function of your own can be added to it",
+            advice="choose a key of headstart.NETWORKS, or add your own function to it",
         )
     if unknown := [key for key in options if key not in network.options]:
         raise UsageError(
             "H028",
-            "the network has no such option",
+            "unknown network option",
             received=f"{', '.join(unknown)} for {name}",
-            expected=", ".join(network.options) or "no option at all",
-            advice="leave it out, or take a network that has it",
+            expected=", ".join(network.options) or "no options",
+            advice="leave it out, or choose a network that has it",
         )
     return network
 
@@ -153,20 +154,20 @@ def build_head(
     options: Mapping[str, Any] | None = None,
     code_sizes: Sequence[int] = (),
 ) -> keras.Model:
-    """A fresh network: rows or images of ``shape`` in, the task's output ``(batch, units)`` out.
+    """Build a network from rows or images of ``shape`` to the task's output ``(batch, units)``.
 
     Args:
         name: A key of ``NETWORKS``.
-        shape: Of a row, or of an image.
+        shape: Shape of a row or of an image.
         task: A key of ``TASKS``.
-        num_classes: Classes.
-        num_samples: Training samples, to size the network by.
-        options: The network's options by name.
-        code_sizes: Of a table's large categories, whose codes stand at the end of a row: how many codes there are.
+        num_classes: Number of classes.
+        num_samples: Number of training samples, for sizing the network. Defaults to 1000.
+        options: The network's options by name. Defaults to none.
+        code_sizes: Number of codes of each large category of a table; the codes are the last columns of a row.
 
     Raises:
-        UsageError: No such network (H023), no such option of it (H028), or a user's model that is for another cut (H038) or
-            for another task (H039).
+        UsageError: The network (H023) or an option (H028) is unknown, or a user's own model does not fit the cut (H038) or
+            the task (H039).
     """
     import keras
 
@@ -182,15 +183,15 @@ def build_head(
 
 
 def adopt(network: str | keras.Model | Callable[..., keras.KerasTensor]) -> str:
-    """The name of a network: a key of ``NETWORKS``, under which a user's own model or function is put where it is none.
+    """Return the name of a network, after adding a user's own model or function to ``NETWORKS``.
 
     Args:
-        network: A name; a ``keras.Model`` from rows or images to the task's output, which is copied and trained from its
-            present weights; or a function from the tensor of rows, or of images, to the tensor that the output layer
-            reads. A function that begins at the pixels is told by an attribute ``takes_images = True``.
+        network: A key of ``NETWORKS``; a ``keras.Model`` from rows or images to the task's output, which is copied and
+            trained from its current weights; or a function from the tensor of rows, or of images, to the input of the output
+            layer. A function that takes images has an attribute ``takes_images = True``.
 
     Raises:
-        UsageError: Its name cannot be part of a trial's name, or means something else there (H029).
+        UsageError: The network's name cannot be used in a trial name, or already has another meaning there (H029).
     """
     if isinstance(network, str):
         return network
@@ -202,8 +203,8 @@ def adopt(network: str | keras.Model | Callable[..., keras.KerasTensor]) -> str:
             "H029",
             "the network needs a name of its own",
             received=name,
-            expected=f"letters, digits and _, and none of {', '.join(sorted(_OURS))}",
-            advice='name the function with def, or the model: keras.Model(..., name="mine")',
+            expected=f"letters, digits and _, but none of {', '.join(sorted(_OURS))}",
+            advice='define the function with def and a name, or name the model: keras.Model(..., name="mine")',
         )
     if isinstance(network, keras.Model):
         NETWORKS[name] = Network(partial(_copied, network), takes_images=len(network.inputs[0].shape) == 4, is_whole=True)
@@ -213,18 +214,18 @@ def adopt(network: str | keras.Model | Callable[..., keras.KerasTensor]) -> str:
 
 
 def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load: bool = True) -> Joined:
-    """Both parts as models over the same layers.
+    """Join Part A and a head into models that share layers.
 
     Args:
-        part: Where the cut lies.
-        make_head: From the shape of what it reads to the head: pooled features, or the image where there is no backbone.
-        load: Load the backbone's weights; a saved model brings its own.
+        part: Part A, with its cut.
+        make_head: Function from an input shape to the head, which takes pooled features, or images if there is no backbone.
+        load: Whether to load the backbone's weights; a saved model has its own. Defaults to True.
     """
     import keras
 
     tensors = part.tensors(load=load)
     head = make_head(tensors.pooled.shape[1:])
-    output = _behind(head, tensors.pooled)
+    output = _apply(head, tensors.pooled)
     whole = keras.Model(tensors.image, output, name="headstart")
     if tensors.row is tensors.pooled:
         return Joined(head, whole, [])
@@ -238,10 +239,7 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
 
 
 def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Network) -> keras.KerasTensor:
-    """A table's rows with an embedding of each code in place of the code; without codes for a network that has no use.
-
-    An embedding is as wide as is usual for so many categories (fastai's rule).
-    """
+    """Replace the codes in a table's rows with embeddings, as wide as by fastai's rule, or drop them if not ``embeds``."""
     from keras import layers
 
     num_dense = rows.shape[-1] - len(code_sizes)
@@ -257,7 +255,7 @@ def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Net
 
 
 def _columns(rows: keras.KerasTensor, first: int, number: int) -> keras.KerasTensor:
-    """Some columns of the rows, by layers that every format knows."""
+    """Select columns of the rows, with layers that every export format supports."""
     from keras import layers
 
     column_by_column = layers.Reshape((rows.shape[-1], 1))(rows)
@@ -274,8 +272,8 @@ def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.K
             "H038",
             "the model's input does not fit the cut",
             received=f"{model.name}: input {tuple(wanted)}",
-            expected=f"{tuple(given)}, or None for a side: what comes out of Part A at this cut",
-            advice="give the model that input, or give a function, which takes whatever comes",
+            expected=f"{tuple(given)}, the output of Part A at this cut; a side may be None",
+            advice="build the model with that input, or pass a function, which works with any shape",
         )
     copy = keras.models.clone_model(model)
     set_weights(copy, model.get_weights())
@@ -286,8 +284,8 @@ def _called(function: Callable[..., keras.KerasTensor], rows: keras.KerasTensor,
     return function(rows)
 
 
-def _behind(head: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
-    """The head's output for another input; a chain's own layers are used, so that the model is flat and easy to read."""
+def _apply(head: keras.Model, x: keras.KerasTensor) -> keras.KerasTensor:
+    """Apply a head to a tensor, layer by layer if it is a chain, so that the joined model is flat and easy to read."""
     is_chain = all(after.input is before.output for before, after in itertools.pairwise(head.layers))
     if not is_chain:
         return head(x)

@@ -1,4 +1,4 @@
-"""One network for each class, calibrated together so that their shares are probabilities."""
+"""One-vs-rest: one network per class, calibrated together so that their normalised outputs are probabilities."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["CALIBRATION", "calibrate", "cross_calibrated", "one_vs_rest", "shared_out"]
 
-CALIBRATION = "calibration"  # the layer behind the logits of one-vs-rest networks
+CALIBRATION = "calibration"  # name of the layer after the logits of one-vs-rest networks
 
 
 def one_vs_rest(
     build: Callable[[keras.KerasTensor], keras.KerasTensor], rows: keras.KerasTensor, num_classes: int
 ) -> keras.KerasTensor:
-    """A network for each class, each with a probability of its own, behind a calibration that training leaves alone."""
+    """Build one network per class, each with an independent probability, and a calibration layer that is not trained."""
     import keras
     from keras import layers
 
@@ -31,12 +31,12 @@ def one_vs_rest(
         logit = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(build(given))
         logits.append(_numbered(keras.Model(given, logit, name=f"class_{number}"), number)(rows))
     side_by_side = layers.Concatenate(name="logits")(logits)
-    calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # the identity, to begin with
+    calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # initially the identity
     return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
 
 
 def shared_out(head: keras.Model) -> keras.Model:
-    """One-vs-rest networks on the same layers, but answering with each class's share of the independent probabilities."""
+    """Return one-vs-rest networks whose output is normalised to sum to one over the classes. Layers are shared."""
     import keras
     from keras import layers
 
@@ -45,7 +45,7 @@ def shared_out(head: keras.Model) -> keras.Model:
 
 
 def _numbered(model: keras.Model, number: int) -> keras.Model:
-    """The model with a number behind the name of each layer: weights of one name cannot lie side by side in an .h5 file."""
+    """Copy a model, adding a number to the name of each layer: names of weights must be unique in an .h5 file."""
     import keras
 
     def named(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -56,21 +56,21 @@ def _numbered(model: keras.Model, number: int) -> keras.Model:
     return copy
 
 
-_MIN = 1e-7  # of a probability whose logit is taken
+_MIN = 1e-7  # smallest probability whose logit is computed
 
-_PENALTY = 1e-2  # on what departs from leaving the models as they are
+_PENALTY = 1e-2  # on parameters that change the models' probabilities
 
 _FOLDS = 5
 
 
 def calibrate(labels: Array, probabilities: Array) -> tuple[float, Array]:
-    """The slope of all logits and the offset of each, under which the shares have the least cross-entropy.
+    """Fit a common slope and one offset per class for the logits, so that normalised probabilities have least cross-entropy.
 
-    It is Platt's scaling (1999) of each class's model, with one slope, fitted to the answer that they give together.
+    This is Platt scaling (1999) of each class's network with a shared slope, fitted to the combined prediction.
 
     Args:
         labels: Label numbers, ``(n,)``.
-        probabilities: Independent ones, ``(n, classes)``.
+        probabilities: Independent probabilities, ``(n, classes)``.
 
     Returns:
         The slope, above 0, and the offsets ``(classes,)``.
@@ -96,21 +96,21 @@ def calibrate(labels: Array, probabilities: Array) -> tuple[float, Array]:
 
 
 def cross_calibrated(labels: Array, probabilities: Array, groups: Array | None = None) -> Array:
-    """Answers to samples by calibrations that have not seen them: each fifth by one that is fitted to the others.
+    """Calibrate out of fold: each fifth of the samples with a calibration fitted on the other four.
 
-    A score on the samples that a calibration was fitted to flatters it; a score of these answers does not.
+    Use it for scoring. Scores on the samples that a calibration was fitted on are too optimistic.
 
     Args:
         labels: Label numbers, ``(n,)``.
-        probabilities: Independent ones, ``(n, classes)``.
-        groups: Group number of each sample, so that a group is never on both sides; None where samples are independent.
+        probabilities: Independent probabilities, ``(n, classes)``.
+        groups: Group number of each sample; a group stays in one fold. Defaults to None: samples are independent.
 
     Returns:
-        Shares of one, float32 ``(n, classes)``.
+        Probabilities that sum to one, float32 ``(n, classes)``.
     """
     numbers = np.arange(len(labels)) if groups is None else groups
     _, first, places = np.unique(numbers, return_index=True, return_inverse=True)
-    by_class = np.argsort(labels[first], kind="stable")  # so that each fold holds its share of each class
+    by_class = np.argsort(labels[first], kind="stable")  # spreads each class evenly over the folds
     fold_of_group = np.empty(len(first), np.int64)
     fold_of_group[by_class] = np.arange(len(first)) % _FOLDS
     folds = fold_of_group[places]
@@ -131,7 +131,7 @@ def _logits(probabilities: Array) -> Array:
 
 
 def _shares(probabilities: Array, slope: float, offsets: Array) -> Array:
-    """What calibrated models answer together: each class's share of the independent probabilities."""
+    """Combined prediction of calibrated networks: the independent probabilities, normalised to sum to one."""
     from scipy.special import log_expit, softmax
 
     shares: Array = softmax(log_expit(slope * _logits(probabilities) + offsets), axis=1)

@@ -1,4 +1,4 @@
-"""Part B: what stands at the end of a network: the task's output layer, and behind it, as it is shipped, units or shares."""
+"""The task's output layer, and the conversion of a regression's output to the user's units."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["checked", "in_units", "output_layer"]
 
 
 def output_layer(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
-    """The task's output layer on top of ``x``."""
+    """Apply the task's output layer to ``x``."""
     from keras import layers
 
     units = task.units(num_classes)
@@ -29,9 +29,9 @@ def _name(task: Task) -> str:
 
 
 def checked(output: Any, name: str, task: Task, num_classes: int) -> keras.KerasTensor:
-    """The output of a user's own model, refused where it is not the task's."""
+    """Return the output of a user's own model, or reject it if its shape does not fit the task (H039)."""
     units = task.units(num_classes)
-    shape = getattr(output, "shape", None)  # several outputs have none
+    shape = getattr(output, "shape", None)  # a list of several outputs has no shape
     if shape is not None and len(shape) == 2 and shape[1] == units:
         return output
     raise UsageError(
@@ -39,14 +39,14 @@ def checked(output: Any, name: str, task: Task, num_classes: int) -> keras.Keras
         "the model's output does not fit the task",
         received=f"{name}: output {'(batch, ' + ', '.join(map(str, shape[1:])) + ')' if shape else 'of several tensors'}",
         expected=f"(batch, {units}), {task.activation}: {task.name} of {num_classes}",
-        advice="give the model that last layer, or give a function that leaves the output layer to Headstart",
+        advice="end the model with that layer, or pass a function that leaves the output layer to Headstart",
     )
 
 
 def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
-    """A model whose answers are in the user's units, from one that answers in the scale that it learned in.
+    """Append layers that convert predictions from the scale of training to the user's units.
 
-    Two branches, one of them 0 or 1 for each target: the plain values, and the exponential of those that were logarithms.
+    There are two branches, plain values and exponentials of log-scaled targets; each is zeroed where the other applies.
     """
     from keras import layers
 
@@ -55,16 +55,16 @@ def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
     (scaled,) = model.outputs
     plain = layers.Rescaling((deviations * (1 - logs)).tolist(), (offsets * (1 - logs)).tolist(), name="units")(scaled)
     if not logs.any():
-        return _shipped(model.inputs[0], plain)
+        return _headstart_model(model.inputs[0], plain)
     logged = layers.Rescaling((deviations * logs).tolist(), (offsets * logs).tolist(), name="log1p")(scaled)
     limited = layers.ReLU(max_value=LARGEST_LOG, name="limit")(logged)
     exponential = layers.Activation("exponential", name="exp")(limited)
     values = layers.Add(name="sum")([plain, layers.Rescaling(1.0, offset=-1.0, name="less_1")(exponential)])
-    return _shipped(model.inputs[0], values)
+    return _headstart_model(model.inputs[0], values)
 
 
-def _shipped(given: keras.KerasTensor, output: keras.KerasTensor) -> keras.Model:
-    """A whole model as it is shipped."""
+def _headstart_model(given: keras.KerasTensor, output: keras.KerasTensor) -> keras.Model:
+    """A whole model under the name that saved models have."""
     import keras
 
     return keras.Model(given, output, name="headstart")

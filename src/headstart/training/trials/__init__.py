@@ -1,1 +1,1 @@
-"""Training: the name of a trial and its settings to a ``Trial`` whose parts fit together."""
+"""From a trial's name and settings to a ``Trial`` whose parts fit together."""

@@ -1,4 +1,4 @@
-"""The whole: what a value of a setting may be, as functions that say what was expected in place of it."""
+"""Checks of setting values: each returns None for a valid value, otherwise what was expected."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = [
     "whole",
 ]
 
-# Keras's names, so that a plan is read without importing Keras; a test holds them against Keras.
+# Keras's names, listed here so that a plan can be read without importing Keras. A test compares them with Keras.
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "muon", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
@@ -51,34 +51,34 @@ ACTIVATIONS = (
     "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "swish", "mish", "hard_silu", "hard_swish",
     "hard_tanh", "hard_sigmoid", "sigmoid", "tanh", "softplus", "softsign", "squareplus", "linear",
 )  # fmt: skip
-LOSSES = tuple(sorted({loss for task in TASKS.values() for loss in task.losses}))  # which task it is, the data will tell
+LOSSES = tuple(sorted({loss for task in TASKS.values() for loss in task.losses}))  # of all tasks: the data decide the task
 MAX_UNITS = 65_536
 
 
 class Refusal(NamedTuple):
-    """What a value should have been, and the allowed one that it is most like, if any is."""
+    """Why a value was rejected: what was expected, and the most similar allowed value, if there is one."""
 
     expected: str
     nearest: str = ""
 
 
-Check = Callable[[object], Refusal | None]  # None: the value will do
+Check = Callable[[object], Refusal | None]  # None: the value is valid
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known name that a word is most like, whatever its case; empty if it is like none.
+    """Return the known name most similar to a word, ignoring case; an empty string if none is similar.
 
     Example:
         >>> nearest("Learning-rate", ["learning_rate", "tail_rate"])
         'learning_rate'
     """
     by_case = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word[:100].casefold(), list(by_case), n=1)
-    return by_case[found[0]] if found else ""
+    matches = difflib.get_close_matches(word[:100].casefold(), list(by_case), n=1)
+    return by_case[matches[0]] if matches else ""
 
 
 def whole(low: int, high: int) -> Check:
-    """A whole number in a range, both ends included."""
+    """Accept whole numbers from ``low`` to ``high``, both included."""
 
     def check(value: object) -> Refusal | None:
         fits = isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
@@ -88,11 +88,11 @@ def whole(low: int, high: int) -> Check:
 
 
 def number(low: float, high: float, *, is_open: bool = False) -> Check:
-    """From ``low`` to ``high``; both apart where the range is open."""
+    """Accept numbers from ``low`` to ``high``, both excluded if ``is_open``."""
 
     def check(value: object) -> Refusal | None:
         number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-        if low < number < high or (number in (low, high) and not is_open):  # NaN is neither
+        if low < number < high or (number in (low, high) and not is_open):  # NaN fails both conditions
             return None
         return Refusal(f"a number above {low:g} and below {high:g}" if is_open else f"a number from {low:g} to {high:g}")
 
@@ -100,7 +100,7 @@ def number(low: float, high: float, *, is_open: bool = False) -> Check:
 
 
 def one_of(names: Iterable[str]) -> Check:
-    """One of some names; whoever gives a table of them may still add to it."""
+    """Accept one of the given names. ``names`` is read at each check, so a table may still grow."""
 
     def check(value: object) -> Refusal | None:
         if isinstance(value, str) and value in names:
@@ -111,12 +111,12 @@ def one_of(names: Iterable[str]) -> Check:
 
 
 def optimizer(value: object) -> Refusal | None:
-    """An optimizer of Keras, in any case."""
+    """Accept the name of a Keras optimizer, in upper or lower case."""
     return one_of(OPTIMIZERS)(value.casefold() if isinstance(value, str) else value)
 
 
 def text(pattern: str, expected: str) -> Check:
-    """Text that a regular expression matches as a whole."""
+    """Accept text that matches a regular expression from beginning to end."""
 
     def check(value: object) -> Refusal | None:
         return None if isinstance(value, str) and re.fullmatch(pattern, value) else Refusal(expected)
@@ -125,7 +125,7 @@ def text(pattern: str, expected: str) -> Check:
 
 
 def trial(value: object) -> Refusal | None:
-    """The name of a trial, by its last word."""
+    """Accept a trial name whose last part is a known network or baseline."""
     if not isinstance(value, str):
         return Refusal("the name of a trial, in quotes")
     head, dash, network = value.rpartition("-")
@@ -137,52 +137,52 @@ def trial(value: object) -> Refusal | None:
 
 
 def backbone(value: object) -> Refusal | None:
-    """A backbone, or several."""
+    """Accept the name of a backbone, or a list of different ones."""
     names = value.split("+") if isinstance(value, str) else value
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return Refusal("the name of a backbone, or a list of such names")
     if names in ([PIXELS], [TABLE]):
         return None
     try:
-        found = [find_backbone(name).name for name in names]
+        known = [find_backbone(name).name for name in names]
     except BackboneError as error:
         return Refusal(error.expected)
-    return None if len(set(found)) == len(found) else Refusal("each backbone once")
+    return None if len(set(known)) == len(known) else Refusal("each backbone only once")
 
 
 def cut(value: object) -> Refusal | None:
-    """The name of a stage, as far as its form tells."""
+    """Accept any word that could be the name of a stage. Whether the backbone has such a stage is checked later."""
     is_word = isinstance(value, str) and re.fullmatch(r"\w+", value) and not re.fullmatch(r"\d+(px|views)", value)
     return None if is_word and value not in POOLINGS else Refusal(f"the name of a stage of the backbone, or {PIXELS}")
 
 
 def batch_size(value: object) -> Refusal | None:
-    """A power of two."""
+    """Accept powers of two from 2 to 65536."""
     fits = isinstance(value, Integral) and whole(2, 65_536)(value) is None and int(value).bit_count() == 1
     return None if fits else Refusal("a power of two from 2 to 65536")
 
 
 def augmentation(value: object) -> Refusal | None:
-    """An augmentation by name, or a table of its settings, which are checked one by one elsewhere."""
+    """Accept the name of an augmentation, or a table of its settings, each of which is checked when it is read."""
     if isinstance(value, Mapping | Augmentation):
-        return None  # its settings are read one by one
+        return None
     refusal = one_of(AUGMENTATIONS)(value)
-    return refusal and refusal._replace(expected=f"{refusal.expected}, or a table of amounts")
+    return refusal and refusal._replace(expected=f"{refusal.expected}, or a table of augmentation settings")
 
 
 def instance_of(kind: type, expected: str) -> Check:
-    """A value of a type."""
+    """Accept instances of a type."""
     return lambda value: None if isinstance(value, kind) else Refusal(expected)
 
 
 def sizes(value: object) -> Refusal | None:
-    """A list of layer widths."""
+    """Accept a list of layer widths."""
     fits = isinstance(value, list | tuple) and value and all(whole(1, MAX_UNITS)(number) is None for number in value)
     return None if fits else Refusal(f"a list of whole numbers from 1 to {MAX_UNITS}")
 
 
 def regularizer(value: object) -> Refusal | None:
-    """A penalty in words, such as ``l2:1e-4``."""
+    """Accept a penalty written as text, such as ``l2:1e-4``."""
     if not isinstance(value, str):
         return Refusal("l1, l2 or l1_l2 with a rate, in quotes, as in l2:1e-4")
     try:
@@ -193,7 +193,7 @@ def regularizer(value: object) -> Refusal | None:
 
 
 def choice(name: str) -> Check:
-    """A choice of a convolutional block."""
+    """Accept the allowed values of ``name``, an option of convolutional networks: ``shrink``, ``padding`` or ``end``."""
 
     def check(value: object) -> Refusal | None:
         wanted = {"shrink": "stride", "padding": "same", "end": "pool"} | {name: str(value)}

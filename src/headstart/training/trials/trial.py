@@ -1,4 +1,4 @@
-"""The whole: a trial, its name in words, and what has to fit together in it."""
+"""Trial: one model to try, its name, and checks that its parts fit together."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from headstart.training.schedules import SCHEDULES, default_schedule
 __all__ = ["Trial", "check_kind", "check_task", "check_trial", "parse_trial", "trial_of"]
 
 _BACKBONE = "efficientnet_lite0"
-_POOLING = "grid2"  # on photographs it beat plain averaging at no cost
-_SMALLEST_SIDE, _LARGEST_SIDE = 8, 2048
-_AT_ONE_RATE = frozenset({"nadam"})  # optimizers that ``rates.slow_down`` cannot divide
+_POOLING = "grid2"  # on photographs it was better than plain averaging, at no cost
+_MIN_SIDE, _MAX_SIDE = 8, 2048
+_ONE_RATE_ONLY = frozenset({"nadam"})  # optimizers that ``schedules.slow_down`` cannot run at two learning rates
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Trial:
     Args:
         part: Part A.
         recipe: How Part B is trained.
-        title: Its name, where the parts do not tell it from another.
-        gain: What it may be expected to gain, beside the other trials of its plan.
+        title: Name to use instead of the one made of its parts. Defaults to ``""``.
+        gain: Expected gain in quality, relative to the other trials of its plan. Defaults to 1.0.
     """
 
     part: PartA
@@ -45,28 +45,28 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """``backbone[-stage]-pooling[-SIDEpx][-Nviews]-network``, also the name of its folder."""
+        """Name ``backbone[-stage]-pooling[-SIDEpx][-Nviews]-network``, which is also the name of the trial's folder."""
         views = f"{self.recipe.views}views" if self.recipe.views > 1 else ""
         return self.title or "-".join(part for part in (self.part.name, views, self.recipe.network) if part)
 
     @property
     def is_solved(self) -> bool:
-        """Whether the solver trains it, without Keras."""
+        """Whether Part B is trained by the solver, without Keras."""
         return is_solved(self.recipe, is_inner=self.part.is_inner)
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is there to be compared with, and no network."""
+        """Whether the trial is a baseline that networks are compared with."""
         return self.recipe.network in BASELINES
 
     @property
     def has_tail(self) -> bool:
-        """Whether layers of a backbone are trained: none stand behind its last feature map."""
+        """Whether layers of the backbone are trained; there are none after its last stage."""
         return bool(self.part.stage) and any(card.stages[-1:] != (self.part.stage,) for card in self.part.cards)
 
     @property
     def schedule(self) -> str:
-        """How its learning rate goes: by the recipe, or as the trainer has it where the recipe leaves that open."""
+        """Name of the learning-rate schedule: the recipe's, or the default if the recipe has none."""
         if _brings_schedule(self.recipe.optimizer):
             return "constant"
         return self.recipe.schedule or default_schedule(is_inner=self.part.is_inner)
@@ -81,11 +81,11 @@ def trial_of(
     side: int = 0,
     weights: str | os.PathLike[str] | None = None,
 ) -> Trial:
-    """The trial whose parts are named one by one; see ``Model`` for the arguments.
+    """Create a trial from its parts. The arguments are those of ``Model``.
 
     Raises:
-        UsageError: A part is not known (H002), or the parts do not fit one another (H008).
-        BackboneError: The backbone is not known (H201), or has no such stage (H206).
+        UsageError: A part is unknown (H002), or the parts do not fit together (H008).
+        BackboneError: The backbone is unknown (H201), or has no such stage (H206).
     """
     pooled = [] if backbone in (PIXELS, TABLE) else [pooling]
     words = [backbone, stage, *pooled, f"{side}px" if side else "", network]
@@ -93,13 +93,13 @@ def trial_of(
 
 
 def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_table: bool = False) -> Trial:
-    """Read ``[backbone[+backbone]][-stage][-pooling][-SIDEpx][-Nviews]-network``; Lite0 and ``grid2`` if left out.
+    """Parse a trial name, ``[backbone[+backbone]][-stage][-pooling][-SIDEpx][-Nviews]-network``.
 
-    ``table-network`` is a trial on rows of features; where ``is_table``, that is what a network alone is.
+    Defaults to Lite0 and ``grid2``. ``table-network`` is a trial on a table, as is a network alone if ``is_table``.
 
     Raises:
-        UsageError: A part of the name is not known (H002), or the parts do not fit one another (H008).
-        BackboneError: The backbone is not known (H201), or has no such stage (H206).
+        UsageError: A part of the name is unknown (H002), or the parts do not fit together (H008).
+        BackboneError: The backbone is unknown (H201), or has no such stage (H206).
 
     Example:
         >>> parse_trial("MobileNetV2-linear").name
@@ -108,29 +108,29 @@ def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_tab
         'efficientnet_lite0-stage6_block3-grid2-4views-linear'
     """
     *words, network = name.split("-")
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for position, word in enumerate(words):
         kind = _kind(word, is_first=position == 0)
-        if kind in found or not word:
+        if kind in parts or not word:
             raise _unreadable(name)
-        found[kind] = word
+        parts[kind] = word
     default = TABLE if is_table else _BACKBONE
-    if network in BASELINES and found.get("backbone", default) == TABLE and len(found) <= 1:
+    if network in BASELINES and parts.get("backbone", default) == TABLE and len(parts) <= 1:
         return Trial(PartA(TABLE), Recipe(network, seed=seed))
     if network not in NETWORKS:
         raise _unreadable(name)
-    backbone = found.get("backbone") or (PIXELS if NETWORKS[network].takes_images else default)
-    if backbone == TABLE and "pooling" in found:
-        raise _unfit(name, "rows of features have nothing to pool")
-    side, views = int(found.get("px", "0px")[:-2]), int(found.get("views", "1views")[:-5])
+    backbone = parts.get("backbone") or (PIXELS if NETWORKS[network].takes_images else default)
+    if backbone == TABLE and "pooling" in parts:
+        raise _unfit(name, "rows of a table cannot be pooled")
+    side, views = int(parts.get("px", "0px")[:-2]), int(parts.get("views", "1views")[:-5])
     if backbone not in (PIXELS, TABLE):
         backbone = "+".join(find_backbone(word).name for word in backbone.split("+"))
-    part = PartA(backbone, found.get("pooling", _POOLING), weights, found.get("stage", ""), side)
+    part = PartA(backbone, parts.get("pooling", _POOLING), weights, parts.get("stage", ""), side)
     return check_trial(Trial(part, Recipe(network, views=views, seed=seed)), name)
 
 
 def _kind(word: str, *, is_first: bool) -> str:
-    """Which part of a trial's name a word is."""
+    """Return which part of a trial's name a word is: pooling, px, views, backbone or stage."""
     if word in POOLINGS:
         return "pooling"
     if number := re.fullmatch(r"\d{1,5}(px|views)", word):
@@ -139,15 +139,15 @@ def _kind(word: str, *, is_first: bool) -> str:
 
 
 def check_trial(trial: Trial, name: str) -> Trial:
-    """Refuse what does not fit together before anything is computed.
+    """Reject a trial whose parts do not fit together, before anything is computed.
 
     Args:
         trial: The trial.
-        name: What the user calls it.
+        name: Name of the trial as the user wrote it, for messages.
 
     Raises:
-        UsageError: Parts that do not fit one another (H008), or an optimizer that does not fit them (H041).
-        BackboneError: A stage that the backbone does not have (H206).
+        UsageError: The parts do not fit together (H008), or the optimizer does not fit the trial (H041).
+        BackboneError: The backbone has no such stage (H206).
     """
     part, recipe = trial.part, trial.recipe
     if trial.is_baseline:
@@ -156,23 +156,23 @@ def check_trial(trial: Trial, name: str) -> Trial:
     stages = [stage for card in part.cards for stage in card.stages]
     wrong = ""
     if part.stage and len(part.cards) != 1:
-        wrong = "a stage belongs to one backbone"
+        wrong = "a cut at a stage needs exactly one backbone"
     elif network.takes_images and part.cards:
-        wrong = f"{recipe.network} begins at the pixels and takes no backbone"
+        wrong = f"{recipe.network} takes pixels and cannot follow a backbone"
     elif part.is_table and (network.takes_images or part.stage or part.side or recipe.views > 1 or recipe.augmentation):
-        wrong = "rows of features have no pixels, stages, sizes or views"
+        wrong = "rows of a table have no pixels, stages, sizes, views or augmentation"
     elif not (part.cards or part.is_table or network.takes_images):
-        wrong = f"{recipe.network} stands behind a backbone"
-    elif part.side and not _SMALLEST_SIDE <= part.side <= _LARGEST_SIDE:
-        wrong = f"the image has a side of {part.side} pixels, and may have {_SMALLEST_SIDE} to {_LARGEST_SIDE}"
+        wrong = f"{recipe.network} needs a backbone"
+    elif part.side and not _MIN_SIDE <= part.side <= _MAX_SIDE:
+        wrong = f"the image has a side of {part.side} pixels; {_MIN_SIDE} to {_MAX_SIDE} are allowed"
     elif recipe.views < 1 or (recipe.views > 1 and part.is_pixels):
-        wrong = "several views are stored copies; at the pixels each epoch draws its own"
+        wrong = "several views are stored copies; at the pixels, images are augmented anew in each epoch instead"
     elif recipe.augmentation is not None and recipe.views == 1 and not part.is_pixels:
-        wrong = "augmentation needs several views, or a cut at the pixels: a stored row does not change"
+        wrong = "augmentation needs several views or a cut at the pixels, because stored rows do not change"
     elif recipe.augmentation is not None and recipe.augmentation.mixes and not part.is_pixels:
         wrong = "mixup and cutmix mix the images of a batch, and need a cut at the pixels"
     elif recipe.schedule not in (None, *SCHEDULES):
-        wrong = f"the schedule {recipe.schedule} is none of {', '.join(SCHEDULES)}"
+        wrong = f"unknown schedule {recipe.schedule}; choose one of {', '.join(SCHEDULES)}"
     if wrong:
         raise _unfit(name, wrong)
     if part.stage and part.stage != PIXELS and stages and part.stage not in stages:
@@ -182,13 +182,13 @@ def check_trial(trial: Trial, name: str) -> Trial:
 
 
 def check_kind(part: PartA, dataset: Dataset, name: str) -> None:
-    """Refuse a trial on images for a table of features, and the other way round.
+    """Reject an image trial for a table, and a table trial for images.
 
     Raises:
-        UsageError: It is one (H042).
+        UsageError: The trial is for the other kind of data (H042).
     """
     if part.is_table != (dataset.table is not None):
-        given, fitting = ("images", "pixels-cnn") if dataset.table is None else ("rows of features", f"{TABLE}-mlp")
+        given, fitting = ("images", "pixels-cnn") if dataset.table is None else ("rows of a table", f"{TABLE}-mlp")
         raise UsageError(
             "H042",
             "the trial is for another kind of data",
@@ -199,10 +199,10 @@ def check_kind(part: PartA, dataset: Dataset, name: str) -> None:
 
 
 def check_task(trial: Trial, dataset: Dataset) -> None:
-    """Refuse a trial that the data's task has no use for.
+    """Reject a trial that does not fit the data's task.
 
     Raises:
-        UsageError: A loss of another task (H040), or one-vs-rest for anything but three classes or more (H043).
+        UsageError: The loss belongs to another task (H040), or one-vs-rest is used for a task other than multiclass (H043).
     """
     check_loss(trial.recipe.loss, dataset.task, trial.name)
     is_one_vs_rest = not trial.is_baseline and NETWORKS[trial.recipe.network].is_one_vs_rest
@@ -210,24 +210,24 @@ def check_task(trial: Trial, dataset: Dataset) -> None:
         raise UsageError(
             "H043",
             "one-vs-rest does not fit the task",
-            received=f"{trial.name}, and the task is {dataset.task}",
-            expected="one of three classes or more for each sample; two are one question, and labels are told apart anyway",
+            received=f"{trial.name} for the task {dataset.task}",
+            expected="multiclass, with three or more classes: other tasks have no use for one network per class",
             advice="--plan quick",
         )
 
 
 def _check_optimizer(trial: Trial, name: str) -> None:
     recipe, optimizer = trial.recipe, trial.recipe.optimizer
-    if trial.has_tail and _class_name(optimizer) in _AT_ONE_RATE:
+    if trial.has_tail and _class_name(optimizer) in _ONE_RATE_ONLY:
         raise _unfit_optimizer(
-            f"{name}: {_class_name(optimizer)} behind an inner cut, where the backbone's layers have a rate of their own",
-            "any other optimizer of Keras",
-            "use adam or adamw, or cut behind the pooling",
+            f"{name}: {_class_name(optimizer)} after an inner cut, where the backbone's layers need their own learning rate",
+            "any other Keras optimizer",
+            "use adam or adamw, or cut after the pooling",
         )
     if _brings_schedule(optimizer) and not (recipe.learning_rate is None and recipe.schedule is None):
         raise _unfit_optimizer(
-            f"{name}: learning_rate or schedule beside an optimizer that brings a schedule of its own",
-            "one of the two",
+            f"{name}: learning_rate or schedule, and an optimizer with its own schedule",
+            "one or the other",
             "set both to None, or give the optimizer a number, as in keras.optimizers.Adam(1e-3)",
         )
 
@@ -237,12 +237,12 @@ def _unfit_optimizer(received: str, expected: str, advice: str) -> UsageError:
 
 
 def _class_name(optimizer: object) -> str:
-    """The name of an optimizer's class as Keras finds it, whatever the case."""
+    """The name of an optimizer's class in lower case, as Keras looks it up."""
     return (optimizer if isinstance(optimizer, str) else type(optimizer).__name__).casefold()
 
 
 def _brings_schedule(optimizer: Any) -> bool:
-    """Whether it is an optimizer object whose rate is no number."""
+    """Whether it is an optimizer object whose learning rate is a schedule."""
     return not isinstance(optimizer, str | None) and isinstance(optimizer.get_config().get("learning_rate"), dict)
 
 
@@ -252,7 +252,7 @@ def _unreadable(name: str) -> UsageError:
         "unknown trial",
         received=name,
         expected="[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network: "
-        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}; of a table also {', '.join(BASELINES)}",
+        f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}; for a table also {', '.join(BASELINES)}",
         advice="for example --trial efficientnet_lite2-grid2-linear",
     )
 
@@ -262,6 +262,6 @@ def _unfit(name: str, wrong: str) -> UsageError:
         "H008",
         "the parts of the trial do not fit together",
         received=f"{name}: {wrong}",
-        expected="a cut, a network and an augmentation that go together",
+        expected="a cut, a network and an augmentation that fit together",
         advice="for example efficientnet_lite0-stage6_block3-4views-linear, or pixels-64px-cnn",
     )

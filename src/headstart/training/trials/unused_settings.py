@@ -1,4 +1,4 @@
-"""The whole: settings that a trial would make no use of; they are refused, so that none does nothing."""
+"""Reject settings that a trial would not use, so that no setting is silently ignored."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from headstart.training.trials.trial import Trial
 
 __all__ = ["check_used"]
 
-_NEVER_STOPPED = frozenset({"cosine", "one_cycle"})  # schedules whose end is fixed
+_NEVER_STOPPED = frozenset({"cosine", "one_cycle"})  # schedules with a fixed number of epochs
 
 
 def check_used(trial: Trial, settings: Mapping[str, Any]) -> None:
-    """Refuse settings that a trial would make no use of.
+    """Reject settings that would have no effect on a trial.
 
     Args:
         trial: The trial with these settings.
-        settings: Those fields of its recipe that the user named.
+        settings: The fields of its recipe that the user set.
 
     Raises:
-        UsageError: There are some (H035).
+        UsageError: A setting would have no effect (H035).
     """
     for row in _UNUSED:
         unused = [key for key in row.keys if settings.get(key) is not None]
@@ -37,16 +37,16 @@ def check_used(trial: Trial, settings: Mapping[str, Any]) -> None:
 
 
 class _Unused(NamedTuple):
-    """Settings that some trials make no use of."""
+    """Settings that some trials do not use."""
 
     keys: tuple[str, ...]
-    reason: Callable[[Trial], str]  # empty where they are used
+    reason: Callable[[Trial], str]  # empty if the trial uses them
     expected: str
     advice: str
 
 
 def _why_solved(trial: Trial) -> str:
-    return "for a linear head on pooled features, which is solved and needs no optimizer" if trial.is_solved else ""
+    return "for a linear head on pooled features, which a solver fits without an optimizer" if trial.is_solved else ""
 
 
 def _why_not_stopped(trial: Trial) -> str:
@@ -54,11 +54,11 @@ def _why_not_stopped(trial: Trial) -> str:
 
 
 def _why_no_tail(trial: Trial) -> str:
-    return "" if trial.has_tail else f"with {trial.part.name}, behind which no layer of a backbone is trained"
+    return "" if trial.has_tail else f"with {trial.part.name}, after which no layer of a backbone is trained"
 
 
 def _why_baseline(trial: Trial) -> str:
-    return f"for {trial.recipe.network}, a baseline, which has a training of its own" if trial.is_baseline else ""
+    return f"for {trial.recipe.network}, a baseline with its own way of training" if trial.is_baseline else ""
 
 
 _UNUSED = (
@@ -66,12 +66,12 @@ _UNUSED = (
         ("optimizer", "learning_rate", "schedule", "tail_rate", "epochs", "batch_size", "patience", "loss", "options"),
         _why_baseline,
         "none of these keys",
-        "leave them out, or take a network: table-dnn",
+        "leave them out, or use a network: table-dnn",
     ),
     _Unused(
         ("learning_rate", "schedule", "tail_rate", "epochs", "batch_size", "patience"),
         _why_solved,
-        "an optimizer beside these keys, or none of them",
+        "an optimizer together with these keys, or none of them",
         'add optimizer = "adam", or leave them out',
     ),
     _Unused(
@@ -83,7 +83,7 @@ _UNUSED = (
     _Unused(
         ("tail_rate",),
         _why_no_tail,
-        "tail_rate with a cut at a stage, or at the pixels, of a backbone",
+        "tail_rate with a backbone that is cut at a stage or at the pixels",
         'leave tail_rate out, or cut the backbone: cut = "stage6_block3"',
     ),
 )
