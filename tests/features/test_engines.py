@@ -174,7 +174,7 @@ def test_a_stored_graph_with_a_flipped_bit_is_converted_again(suffix: str) -> No
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 4
     file.write_bytes(content)
-    with pytest.warns(UserWarning, match="the stored graph of tiny-avg_max was damaged, and is converted again"):
+    with pytest.warns(UserWarning, match="the cached graph of tiny-avg_max is damaged and will be converted again"):
         again = make_engine(TINY)
     np.testing.assert_array_equal(in_order(again.run(enumerate(batch)), 3), rows)
     np.testing.assert_array_equal(in_order(make_engine(TINY).run(enumerate(batch)), 3), rows)

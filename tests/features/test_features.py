@@ -16,7 +16,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.images.decode_pool import decode_array
 from headstart.data.readers.arrays import read_arrays
 from headstart.data.readers.folder import read_folder
-from headstart.features import features as features_module
+from headstart.features import extraction
 from headstart.features.engines import make_engine
 from headstart.features.extraction import extract
 from headstart.features.feature_store import Record, Store
@@ -84,7 +84,7 @@ def test_a_feature_map_that_half_precision_cannot_hold_stays_as_it_is(tmp_path: 
     """Wherever it stands among others that fit."""
     store, space, digests = Store(tmp_path), "ab" * 32, ("01" * 32, "02" * 32)
     maps = [np.array([[1.0, value]], np.float32) for value in largest]
-    packed = [Record(features_module._pack_row(values), 0.0) for values in maps]
+    packed = [Record(extraction._pack_row(values), 0.0) for values in maps]
     store.write(space, zip(digests, packed, strict=True))
     rows = Features(PART, (space, space), digests, store).rows([0, 1])
     np.testing.assert_array_equal(rows, maps)
@@ -116,8 +116,8 @@ def test_a_second_extraction_computes_nothing(
     source: Path, computed: tuple[Path, Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows are read, bit for bit; neither engine nor decoder is started, and the cost of then is told again."""
-    monkeypatch.setattr(features_module, "make_engine", refuse)
-    monkeypatch.setattr(features_module, "DecodePool", refuse)
+    monkeypatch.setattr(extraction, "make_engine", refuse)
+    monkeypatch.setattr(extraction, "DecodePool", refuse)
     first = computed[1]
     second = extract(read_folder(source), PART, Store(computed[0]))
     assert (second.num_computed, second.num_cached, second.engine) == (0, 12, ("", ""))
@@ -176,7 +176,7 @@ def test_an_unreadable_file_is_listed_and_remembered(
     (skipped,), dropped = features.skipped(dataset)
     assert (skipped.path, skipped.reason, dropped) == (dataset.paths[position], features.failures[position], [position])
     assert not features.thumbnails[position].any()
-    monkeypatch.setattr(features_module, "DecodePool", refuse)
+    monkeypatch.setattr(extraction, "DecodePool", refuse)
     again = extract(dataset, PART, store)
     assert again.failures == features.failures
     assert (again.num_computed, again.num_cached) == (0, 12)
@@ -282,7 +282,7 @@ def test_a_file_changed_meanwhile_is_not_stored_under_its_old_content(
 
 def test_what_was_committed_outlives_an_interrupt(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C the next run computes only what had not been committed."""
-    monkeypatch.setattr(features_module, "_COMMIT_BYTES", 8000)
+    monkeypatch.setattr(extraction, "_COMMIT_BYTES", 8000)
     dataset, store = read_folder(source), Store(tmp_path / "empty")
 
     def interrupt(progress: Extraction) -> None:

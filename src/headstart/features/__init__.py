@@ -1,1 +1,1 @@
-"""Features, Part A: samples to rows of features, each computed once and kept."""
+"""Features (Part A): from samples to rows of features, each computed once and stored."""

@@ -1,4 +1,4 @@
-"""Part A: graphs that were converted from Keras and kept, with their digests."""
+"""Graphs of Part A that were converted from Keras, cached with their digests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any
 
 from headstart.export.conversion_notes import converter_versions, note_failure, noted_failure
 from headstart.export.converter import staged, write_engine_graph
-from headstart.features import part_a as extractor
-from headstart.features.backbones import backbones, efficientnet_lite, stages
-from headstart.features.backbones import torch_checkpoint as checkpoint
+from headstart.features import part_a
+from headstart.features.backbones import backbones, efficientnet_lite, stages, torch_checkpoint
 from headstart.features.part_a import POOLINGS, PartA
 from headstart.foundation.cache.cache_folder import private_folder
 from headstart.foundation.errors import RunError
@@ -30,20 +29,19 @@ __all__ = [
 
 
 def converted_graph(part: PartA) -> Path:
-    """The graph of a network that only Keras can build, converted once and kept.
+    """Return the graph of a network that only Keras can build, converting it on first use.
 
-    It is held against the digests that were noted when it was written. One that differs is converted again, with a
-    ``UserWarning``.
+    A cached graph is verified against its digests. If it has changed, it is converted again with a ``UserWarning``.
 
     Raises:
         ExportError: The conversion failed (H403), or was stopped (H406).
-        StackError: The disk refuses a write (H601).
+        StackError: A file cannot be written (H601).
     """
     graph = private_folder("graphs") / f"{_name(part)}.xml"
     note = graph.with_suffix(".json")
     if not note.exists() or not _is_whole(graph, note):
         if note.exists():
-            warnings.warn(f"the stored graph of {part.name} was damaged, and is converted again", stacklevel=2)
+            warnings.warn(f"the cached graph of {part.name} is damaged and will be converted again", stacklevel=2)
         import keras
 
         tensors = part.tensors()
@@ -58,25 +56,26 @@ def converted_graph(part: PartA) -> Path:
 
 
 def conversion_failure(part: PartA) -> str:
-    """Why a network could not be converted here by the versions that are installed; empty if nothing is known of that."""
+    """Return why an earlier conversion of a network by the installed versions failed; empty if none has failed."""
     return "" if all(card.graph is not None for card in part.cards) else noted_failure(_name(part))
 
 
 def note_conversion_failure(part: PartA, reason: str) -> None:
-    """Note that the converter itself failed with this network; see ``conversion_notes``."""
+    """Remember that this network cannot be converted, so that no later run tries it again with the same versions."""
     note_failure(_name(part), reason)
 
 
 def network_code(part: PartA) -> str:
-    """Digest of the code that builds a network, cuts it and pools its features, a user's own code included."""
-    ours = [file_digest(str(module.__file__)) for module in (backbones, checkpoint, efficientnet_lite, extractor, stages)]
+    """Digest the code that builds a network, cuts it and pools its features, including a user's own code."""
+    modules = (backbones, torch_checkpoint, efficientnet_lite, part_a, stages)
+    ours = [file_digest(str(module.__file__)) for module in modules]
     pooling = POOLINGS[part.pooling]
     functions = [*(card.network for card in part.cards), *(card.graph for card in part.cards), pooling.layers, pooling.graph]
     return settings_digest(ours=ours, functions=[_code_of(function) for function in functions if function is not None])
 
 
 def _code_of(function: Callable[..., Any]) -> str:
-    """Digest of the file that a function was written in, or of its compiled code if it was typed into a session."""
+    """Digest the file that defines a function, or its compiled code if it was defined in an interactive session."""
     while isinstance(function, partial):
         function = function.func
     file = getattr(sys.modules.get(function.__module__), "__file__", None)

@@ -1,4 +1,4 @@
-"""Part A: run a frozen graph as fast as this hardware can. OpenVINO on a CPU; Keras on a GPU or where conversion fails."""
+"""Engines that run Part A: OpenVINO on a CPU; Keras on a GPU, or if OpenVINO cannot convert the network."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ __all__ = [
     "read_graph",
 ]
 
-_BATCH = 32  # images a batch on the Keras engine
+_BATCH = 32  # images per batch of the Keras engine
 
 
 class Engine(Protocol):
-    """Runs Part A over images.
+    """Interface for running Part A on images.
 
     Attributes:
-        name: ``openvino`` or the Keras backend.
-        reason: Why this engine, in words.
+        name: ``openvino``, ``pixels`` or the name of the Keras backend.
+        reason: Why this engine was chosen, as text.
     """
 
     name: str
     reason: str
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
-        """Numbered uint8 images ``(size, size, 3)`` to numbered rows of Part A, float32 or uint8, in any order."""
+        """Compute numbered rows, float32 or uint8, from numbered uint8 images ``(size, size, 3)``, in any order."""
         ...
 
 
 class OpenVINOEngine:
-    """One image a request, one stream a core: on a CPU that was faster than any larger batch.
+    """Run Part A with OpenVINO, one image per request and one stream per core, which was faster than any larger batch.
 
     Args:
-        graph: One uint8 image ``(1, size, size, 3)`` in and its row out.
-        reason: Why this engine.
+        graph: Graph from one uint8 image ``(1, size, size, 3)`` to its row.
+        reason: Why this engine was chosen.
     """
 
     name = "openvino"
@@ -65,44 +65,44 @@ class OpenVINOEngine:
         self._compiled = compile_graph(graph, streams=usable_cores())
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
-        """See ``Engine.run``."""
+        """Compute rows with asynchronous requests, and yield them in the order of the images."""
         idle = [self._compiled.create_infer_request() for _ in range(2 * usable_cores())]
-        flying: deque[tuple[int, openvino.InferRequest]] = deque()
+        running: deque[tuple[int, openvino.InferRequest]] = deque()
 
-        def land() -> tuple[int, Array]:
-            i, request = flying.popleft()
+        def finish() -> tuple[int, Array]:
+            i, request = running.popleft()
             request.wait()
             idle.append(request)
             return i, request.get_output_tensor().data[0].copy()
 
-        # Requests are waited for in turn: a callback into Python can deadlock with OpenVINO's threads when they end.
+        # Wait for requests in turn: callbacks into Python can deadlock with OpenVINO's threads when they end.
         for i, pixels in images:
             if not idle:
-                yield land()
+                yield finish()
             request = idle.pop()
             request.start_async({0: pixels[None]})
-            flying.append((i, request))
-        while flying:
-            yield land()
+            running.append((i, request))
+        while running:
+            yield finish()
 
 
 class PixelEngine:
-    """The cut at the pixels: an image is its own row."""
+    """Engine for the cut at the pixels, where the row is the image itself."""
 
     name = "pixels"
     reason = "the network is trained on the images themselves"
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
-        """See ``Engine.run``."""
+        """Return the images unchanged."""
         return images
 
 
 class KerasEngine:
-    """Part A by the Keras backend: a GPU's way, and the way out where OpenVINO cannot read a network.
+    """Run Part A with the Keras backend: on a GPU, or if OpenVINO does not support the network.
 
     Args:
-        part: The Part A to build.
-        reason: Why this engine.
+        part: The Part A to run.
+        reason: Why this engine was chosen.
     """
 
     def __init__(self, part: PartA, reason: str) -> None:
@@ -114,7 +114,7 @@ class KerasEngine:
         self._model = keras.Model(tensors.image, tensors.row)
 
     def run(self, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
-        """See ``Engine.run``; the last batch is padded, so that the graph is compiled once."""
+        """Compute rows batch by batch. The last batch is padded, so that the graph is compiled only once."""
         numbers: list[int] = []
         batch: list[Array] = []
         for i, pixels in images:
@@ -133,7 +133,7 @@ class KerasEngine:
 
 
 def make_engine(part: PartA) -> Engine:
-    """The fastest engine for this Part A on this hardware; its ``reason`` says why."""
+    """Create the fastest engine for this Part A on this hardware; its ``reason`` explains the choice."""
     if part.is_pixels:
         return PixelEngine()
     if has_gpu():
@@ -156,10 +156,10 @@ def make_engine(part: PartA) -> Engine:
 
 
 def engine_key(part: PartA) -> dict[str, object]:
-    """What the engine adds to a cache key; without a GPU it needs no heavy import.
+    """Return the engine's part of a cache key. Without a GPU this imports no large package.
 
-    That is the runtime, its version and that of the converter, the code that builds the network, the instruction set, and
-    the name of the GPU.
+    The key contains the runtime and its version, the version of the converter, the code that builds the network, the
+    instruction set, and the name of the GPU.
     """
     if part.is_pixels:
         return {"engine": PixelEngine.name}
@@ -177,9 +177,9 @@ def engine_key(part: PartA) -> dict[str, object]:
 
 
 def compile_graph(graph: openvino.Model, *, streams: int) -> openvino.CompiledModel:
-    """Compile for the CPU, to compute in float32.
+    """Compile a graph for the CPU in float32.
 
-    The compiled graph is not kept: OpenVINO's files of one carry no checksum, and compiling takes a tenth of a second.
+    Compiled graphs are not cached: OpenVINO's cache files have no checksum, and compiling takes only a tenth of a second.
     """
     import_openvino_silently()
     import openvino
@@ -189,7 +189,7 @@ def compile_graph(graph: openvino.Model, *, streams: int) -> openvino.CompiledMo
 
 
 def read_graph(file: Path) -> openvino.Model:
-    """A graph on disk that takes float images with an open batch, made to take one uint8 image."""
+    """Read a graph that takes batches of float images, and adapt it to take one uint8 image."""
     import_openvino_silently()
     import openvino
     from openvino.preprocess import PrePostProcessor

@@ -1,4 +1,4 @@
-"""Part A over every sample of a data set: decode, compute, store."""
+"""extract(): run Part A on every sample of a data set: decode, compute, store."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.data.augmentation import augmentation as amounts
-from headstart.data.augmentation import resampling as warp
-from headstart.data.augmentation import views as view_making
+from headstart.data.augmentation import augmentation, resampling, views
 from headstart.data.dataset import Dataset
-from headstart.data.images import preprocess as pixels
+from headstart.data.images import preprocess
 from headstart.data.images.decode_pool import DecodePool, decode_array
 from headstart.data.images.decode_queue import Decoded
 from headstart.features.engines import Engine, engine_key, make_engine
@@ -27,7 +25,8 @@ from headstart.foundation.fingerprint import file_digest, settings_digest
 
 __all__ = ["extract"]
 
-_COMMIT_BYTES = 8 << 20  # rows a transaction: a kill costs at most these
+_COMMIT_BYTES = 8 << 20  # bytes of rows per transaction, the most that a kill loses
+_VIEW_CODE = (augmentation, views, resampling)  # modules that decide how an augmented copy looks
 
 
 def extract(
@@ -39,18 +38,29 @@ def extract(
     progress: Callable[[Extraction], None] = lambda _: None,
     deadline: float = float("inf"),
 ) -> Features:
-    """Make a row of every sample, computing only those that the store does not hold.
+    """Compute the row of every sample, except for rows that are already in the store.
+
+    ``Model.fit`` and ``fit`` call it for you. Call it yourself to use the features with other software.
 
     Args:
         dataset: The samples.
-        part: The backbone and its cut.
-        store: Where rows are kept.
-        views: Which view of each sample; the image as it is if None.
-        progress: Told after every row.
-        deadline: ``time.perf_counter()`` value after which no further sample is begun.
+        part: Part A: the backbone and its cut.
+        store: The store that rows are read from and written to.
+        views: View of each sample. Defaults to None: the image itself.
+        progress: Called after every row. Defaults to no progress.
+        deadline: ``time.perf_counter()`` value after which no further sample is started. Defaults to none.
 
     Returns:
-        The features; files that could not be read are among their ``failures``.
+        The features. Files that could not be read are listed in their ``failures``.
+
+    Example::
+
+        from headstart.features.part_a import PartA
+        from headstart.models.fitting import open_store
+
+        dataset = hs.read_folder("flowers/")
+        features = hs.extract(dataset, PartA("efficientnet_lite0"), open_store())
+        x = features.rows(range(len(dataset)))
     """
     key = engine_key(part)
     decoding = {"pixels": _decoder_digest(), "pillow": version("pillow"), "numpy": version("numpy")}
@@ -74,12 +84,12 @@ def extract(
         else:
             identity = features.spaces[i], dataset.digests[i]
             features.num_cached += 1
-            features.seconds += stored_seconds[i] * (identity not in counted)  # a copy cost nothing
+            features.seconds += stored_seconds[i] * (identity not in counted)  # a duplicate costs nothing
             counted.add(identity)
     progress(Extraction(len(dataset) - len(missing), len(dataset), 0, 0.0))
     if missing:
         engine = make_engine(part)
-        if engine_key(part) != key:  # it turned out that OpenVINO cannot run this network: its rows are Keras's
+        if engine_key(part) != key:  # OpenVINO turned out not to support this network: rows come from Keras
             return extract(dataset, part, store, views=views, progress=progress, deadline=deadline)
         features.engine = engine.name, engine.reason
         _compute(_Job(dataset, features, facts_space, views, missing, progress, deadline), engine)
@@ -89,13 +99,13 @@ def extract(
 def _space(part: PartA, key: dict[str, object], views: Views, view: int) -> str:
     settings: dict[str, object] = {}
     if view and views.augmentation is not None:
-        code = [file_digest(str(module.__file__)) for module in (amounts, view_making, warp)]
+        code = [file_digest(str(module.__file__)) for module in _VIEW_CODE]
         settings = {"view": view, "seed": views.seed, "augmentation": views.augmentation.to_json(), "code": code}
     return settings_digest(kind="rows", **part.settings(), **key, **settings)
 
 
 def _stored_seconds(features: Features) -> dict[int, float]:
-    """What each stored row cost, by position; rows that are missing or damaged are not in it."""
+    """Seconds that each stored row took to compute, by position. Missing and damaged rows are left out."""
     seconds: dict[int, float] = {}
     for space, positions in features._by_space(np.arange(len(features))).items():
 
@@ -108,8 +118,8 @@ def _stored_seconds(features: Features) -> dict[int, float]:
 
 @lru_cache
 def _decoder_digest() -> str:
-    """What turns bytes into pixels: a change there makes other rows."""
-    return file_digest(pixels.__file__)
+    """Digest of the code that turns bytes into pixels: if it changes, so do the rows."""
+    return file_digest(preprocess.__file__)
 
 
 class _Job(NamedTuple):
@@ -123,11 +133,11 @@ class _Job(NamedTuple):
 
 
 def _compute(job: _Job, engine: Engine) -> None:
-    """Decode in worker processes, run the engine beside them, commit rows as they come."""
+    """Decode in worker processes, run the engine at the same time, and commit rows as they are finished."""
     features, digests = job.features, job.dataset.digests
-    first_of = {_identity(job, i): i for i in reversed(job.missing)}  # copies of a picture are computed once
+    first_of = {_identity(job, i): i for i in reversed(job.missing)}  # duplicates are computed once
     todo = sorted(first_of.values())
-    # A seeded order, so that what a deadline leaves is a fair sample.
+    # In a seeded random order, so that the rows computed before a deadline are a fair sample.
     todo = [todo[i] for i in np.random.default_rng(len(todo)).permutation(len(todo))]
     start = committed = time.perf_counter()
     facts: dict[int, bytes] = {}
@@ -156,18 +166,18 @@ def _compute(job: _Job, engine: Engine) -> None:
         computed = features.num_computed + len(rows)
         job.progress(Extraction(known_before + computed, len(job.dataset), computed, time.perf_counter() - start))
     commit()
-    _share_with_copies(job, first_of)
+    _copy_to_duplicates(job, first_of)
 
 
 def _pixels(job: _Job, todo: list[int], facts: dict[int, bytes]) -> Iterator[tuple[int, Array]]:
-    """Decoded squares as they come out of the workers; failures and facts are noted on the way."""
+    """Yield decoded squares as the workers finish them, recording failures and facts."""
     features = job.features
     for decoded in _decoded(job, todo):
         i = todo[decoded.index]
         if decoded.pixels is None and not decoded.lasting:
             features.failures[i] = decoded.reason
             continue
-        if job.views.numbers[i]:  # what there is to know about the file was noted when the image itself was seen
+        if job.views.numbers[i]:  # facts about the file were recorded with the image itself
             if decoded.pixels is not None:
                 yield i, decoded.pixels
             continue
@@ -179,7 +189,7 @@ def _pixels(job: _Job, todo: list[int], facts: dict[int, bytes]) -> Iterator[tup
 
 
 def _decoded(job: _Job, todo: list[int]) -> Iterator[Decoded]:
-    """Decode files in killable workers, arrays here; begin no new ones after the deadline."""
+    """Decode files in worker processes, arrays in this process. No decoding starts after the deadline."""
     dataset, geometry, views = job.dataset, job.features.part.geometry, job.views
     making: dict[str, Any] = {"augmentation": views.augmentation, "seed": views.seed}
     if dataset.arrays is not None:
@@ -195,7 +205,7 @@ def _decoded(job: _Job, todo: list[int]) -> Iterator[Decoded]:
 
 
 def _until_deadline(job: _Job, todo: list[int], decoder: Iterator[Decoded]) -> Iterator[Decoded]:
-    """What was decoded until the deadline; the rest is noted as not reached."""
+    """Yield what is decoded before the deadline, and record the rest as unreached."""
     reached = set()
     for decoded in decoder:
         yield decoded
@@ -205,8 +215,8 @@ def _until_deadline(job: _Job, todo: list[int], decoder: Iterator[Decoded]) -> I
     job.features.unreached = tuple(i for i in job.missing if _identity(job, i) not in reached)
 
 
-def _share_with_copies(job: _Job, first_of: dict[tuple[str, str], int]) -> None:
-    """Files with the same content share what was found out about the first of them."""
+def _copy_to_duplicates(job: _Job, first_of: dict[tuple[str, str], int]) -> None:
+    """Copy what was found out about a file to all files with the same content."""
     features = job.features
     for i in job.missing:
         first = first_of[_identity(job, i)]
@@ -218,12 +228,12 @@ def _share_with_copies(job: _Job, first_of: dict[tuple[str, str], int]) -> None:
 
 
 def _identity(job: _Job, i: int) -> tuple[str, str]:
-    """What a row is of: a content, and a view of it."""
+    """Key of a row: its space, which includes the view, and the content of the sample."""
     return job.features.spaces[i], job.dataset.digests[i]
 
 
 def _pack_row(row: Array) -> bytes:
-    """A row with its type and shape before it. Feature maps lose nothing in half precision that training would miss."""
+    """Serialise a row, with its type and shape first. Feature maps are stored in half precision, enough for training."""
     if row.ndim > 1 and row.dtype == np.float32 and np.abs(row).max(initial=0.0) < np.finfo(np.float16).max:
         row = row.astype(np.float16)
     sides = b"".join(SIDE.pack(side) for side in row.shape)
@@ -243,7 +253,7 @@ def _pack(decoded: Decoded) -> bytes:
 
 
 def _is_blank(decoded: Decoded) -> bool:
-    """Whether the square is of one colour; its thumbnail, which is quicker to look at, then is too."""
+    """Whether the square has a single colour. Its thumbnail, which is faster to check, is tested first."""
     if decoded.pixels is None or (decoded.thumbnail is not None and np.ptp(decoded.thumbnail) > 1):
         return False
     return bool((decoded.pixels == decoded.pixels[0, 0]).all())

@@ -1,6 +1,7 @@
-"""Part A: rows on disk. Keyed by fingerprint, checked by checksum, safe against crashes, shared by processes.
+"""Feature store: rows on disk, keyed by fingerprint, verified by checksum, crash-safe and shared by processes.
 
-LMDB is the base: a killed writer leaves the last whole transaction, readers never wait, and many processes may write.
+It is built on LMDB: if a writer is killed, the last complete transaction remains; readers never wait; and many processes
+may write.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from headstart.foundation.cache.row_database import mark_used, shared_database
 
 __all__ = ["Record", "Store", "mapped_array"]
 
-_HEADER = struct.Struct("<If")  # checksum of what follows it, seconds
+_HEADER = struct.Struct("<If")  # checksum of everything after it, seconds
 
 
 class Record(NamedTuple):
-    """A value of the store and the seconds it cost when it was computed."""
+    """A value of the store, and the seconds that computing it took."""
 
     value: bytes
     seconds: float
 
 
 class Store:
-    """Values by (space, digest). A space is the digest of everything that made the values, but for the sample itself.
+    """Values by space and digest. The space is the digest of everything that determines a value except the sample.
 
     Args:
-        folder: Where the database lives. Two objects on one folder in one process share the same handle.
+        folder: Folder of the database. Objects with the same folder share one handle per process.
 
     Attributes:
-        num_damaged: Values that failed their checksum since this object was made; they count as missing.
-        num_read: Values read since this object was made.
-        num_written: Values written since this object was made.
+        num_damaged: Number of values that failed their checksum, which are treated as missing, since creation.
+        num_read: Number of values read since creation of this object.
+        num_written: Number of values written since creation of this object.
 
     Example:
         >>> import tempfile
@@ -62,7 +63,7 @@ class Store:
             raise disk_refused(folder, str(error)) from error
 
     def read(self, space: str, digests: Sequence[str]) -> list[Record | None]:
-        """The records in the order of ``digests``; None where there is none, or where a checksum does not hold."""
+        """Return records in the order of ``digests``; None for a missing record or a wrong checksum."""
         records: list[Record | None] = [None] * len(digests)
 
         def keep(position: int, value: memoryview, seconds: float) -> None:
@@ -72,10 +73,9 @@ class Store:
         return records
 
     def visit(self, space: str, digests: Sequence[str], visitor: Callable[[int, memoryview, float], None]) -> None:
-        """Show each record to ``visitor`` with its position and seconds, where it lies on the mapped disk: no copy is made.
+        """Call ``visitor`` with position, value and seconds of each record, without copying the value.
 
-        The value is gone when the visitor returns. A record that is not there, or whose checksum does not hold, is not
-        shown.
+        The value is valid only until the visitor returns. Missing records and records with a wrong checksum are left out.
         """
         import lmdb
 
@@ -92,10 +92,10 @@ class Store:
             raise disk_refused(self.folder, str(error)) from error
 
     def write(self, space: str, records: Iterable[tuple[str, Record]]) -> None:
-        """Store all the records in one transaction: all of them or none.
+        """Store all records in one transaction, so that either all are stored or none.
 
         Raises:
-            StackError: The disk refuses (H601).
+            StackError: The records cannot be written (H601).
         """
         import lmdb
 
@@ -125,17 +125,17 @@ class Store:
 
 
 def mapped_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """An empty array that lies in a file of the cache folder and not in memory; the file is gone when the array is.
+    """Create an empty array that is mapped from a file in the cache folder. The file is deleted with the array.
 
     Raises:
-        StackError: The disk refuses (H601).
+        StackError: The file cannot be written (H601).
     """
     folder = private_folder("scratch")
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:  # the map keeps it open
+        with tempfile.TemporaryFile(dir=folder) as file:  # the mapping keeps it open
             if 0 in shape:
                 return np.zeros(shape, dtype)
-            if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process when a page is written
+            if hasattr(os, "posix_fallocate"):  # otherwise, a full disk would kill the process when a page is written
                 os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize)
             return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as error:

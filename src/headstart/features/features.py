@@ -1,4 +1,4 @@
-"""The rows of features that Part A made of a data set, read from the store when they are asked for."""
+"""Features: the rows that Part A computed for a data set, read from the store on demand."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from headstart.foundation.errors import StackError
 
 __all__ = ["SHAPE", "SIDE", "Extraction", "FeatureRows", "Features", "Views"]
 
-SHAPE = struct.Struct("<cB")  # numpy's letter of the type, and how many dimensions follow, each as SIDE
+SHAPE = struct.Struct("<cB")  # NumPy's type character and the number of dimensions, each of which follows as SIDE
 
 SIDE = struct.Struct("<I")
 
 
 class Extraction(NamedTuple):
-    """How far an extraction is."""
+    """Progress of an extraction."""
 
     done: int
     total: int
@@ -35,12 +35,12 @@ class Extraction(NamedTuple):
 
 
 class Views(NamedTuple):
-    """Which view of each sample is meant.
+    """View of each sample to extract.
 
     Attributes:
-        numbers: One a sample; 0 is the image as it is, others are augmented copies.
-        augmentation: What makes them.
-        seed: From which, with the image's content and the view's number, its randomness is drawn.
+        numbers: View of each sample: 0 for the image itself, other numbers for augmented copies.
+        augmentation: How copies are augmented. Defaults to None.
+        seed: Seed, which decides a copy together with the image's content and the view's number. Defaults to 0.
     """
 
     numbers: tuple[int, ...]
@@ -49,15 +49,15 @@ class Views(NamedTuple):
 
 
 class FeatureRows(Protocol):
-    """What training, evaluation and reports ask of the features of a data set: of images, or of a table.
+    """Interface of the features of a data set, implemented for images and for tables.
 
     Attributes:
-        part: The Part A that made them.
-        seconds: What all the rows cost when they were computed.
-        failures: Reason by sample position, where a sample gave no row.
-        unreached: Positions that a deadline left out.
-        facts: What was seen of each image while it was decoded; empty for a table.
-        thumbnails: ``(n, 16, 16)`` uint8 grey; None for a table.
+        part: The Part A that computed the rows.
+        seconds: Seconds that computing all rows took, including those read from the store.
+        failures: Reason by position, for samples without a row.
+        unreached: Positions of samples that were not computed before the deadline.
+        facts: Properties of each image found while decoding it, by position; empty for a table.
+        thumbnails: Grey thumbnails, uint8 ``(n, 16, 16)``; None for a table.
     """
 
     part: PartA
@@ -77,49 +77,56 @@ class FeatureRows(Protocol):
 
     @property
     def code_sizes(self) -> list[int]:
-        """How many codes each of the last columns has, which are codes of categories; empty for images."""
+        """Number of codes of each of the last columns, which hold codes of categories; empty for images."""
         ...
 
     def __len__(self) -> int: ...
 
     def rows(self, indices: Sequence[int] | Array) -> Array:
-        """Rows of the samples at ``indices``, in their order."""
+        """Return the rows of the samples at ``indices``, in this order."""
         ...
 
     def take(self, indices: Sequence[int]) -> Self:
-        """The features of these samples alone, in this order."""
+        """Return the features of the samples at ``indices`` only, in this order."""
         ...
 
     def plus(self, other: Self) -> Self:
-        """The features of both, in this order; both were made by one Part A."""
+        """Return these features followed by ``other``, which the same Part A must have computed."""
         ...
 
     def learned_on(self, dataset: Dataset) -> FeatureRows:
-        """The features of the samples after whatever is learned from training rows was learned on their split."""
+        """Return the features after learning anew, on the training split of ``dataset``, what is learned from rows."""
         ...
 
     def skipped(self, dataset: Dataset) -> tuple[list[Skipped], list[int]]:
-        """Samples without a row, as they are listed, and their positions."""
+        """Return the samples without a row, with reasons, and their positions."""
         ...
 
 
 @dataclass
 class Features:
-    """What Part A made of a data set: a row for every sample, read from the store when it is asked for.
+    """Rows that Part A computed for the images of a data set, read from the store on demand. ``extract`` returns them.
 
     Attributes:
-        part: The Part A that made them.
+        part: The Part A that computed the rows.
         spaces: The store's space of each sample's row.
-        digests: The content of each sample.
-        num_cached: Rows that were in the store before.
-        num_computed: Rows computed now.
-        seconds: What all the rows cost when they were computed.
-        failures: Reason by sample position, where a file gave no row.
-        thumbnails: ``(n, 16, 16)`` uint8 grey, zeros where a file gave none.
-        facts: What the decoder saw of each file: width, height, format, mode, animated, profile, blank.
-        unreached: Positions that the deadline left out.
-        engine: Name and reason of the engine that computed rows now; empty where none was needed.
-        num_damaged: Stored rows that failed their checksum and were computed again.
+        digests: Content digest of each sample.
+        store: The store that holds the rows.
+        num_cached: Number of rows that were already in the store.
+        num_computed: Number of rows computed now.
+        seconds: Seconds that computing all rows took, including those that were already in the store.
+        failures: Reason by position, for files without a row.
+        facts: What decoding found out about each file: width, height, format, mode, animated, profile, blank.
+        thumbnails: Grey thumbnails, uint8 ``(n, 16, 16)``; zeros for files without a row.
+        unreached: Positions of samples that were not computed before the deadline.
+        engine: Name of the engine that computed rows, and why it was chosen; empty strings if none was needed.
+        num_damaged: Number of stored rows that failed their checksum and were computed again.
+
+    Example::
+
+        features = hs.extract(dataset, part, store)
+        x = features.rows(dataset.indices("train"))  # (n, features) float32
+        y = dataset.labels[dataset.indices("train")]
     """
 
     part: PartA
@@ -140,15 +147,15 @@ class Features:
         return len(self.digests)
 
     def rows(self, indices: Sequence[int] | Array) -> Array:
-        """Rows of the samples at ``indices``: ``(n, features)`` float32, or feature maps and pixels as they are stored.
+        """Return the rows of the samples at ``indices``: ``(n, features)`` float32, or stored feature maps or pixels.
 
-        The array is a map of a file: rows that are not in use take no memory.
+        The array is mapped from a file, so rows that are not in use take no memory.
 
         Raises:
-            StackError: The store has lost rows (H602), or the disk has no room for the map (H601).
+            StackError: Rows are missing from the store (H602), or the disk has no room for the file (H601).
         """
         chosen = np.asarray(indices, np.int64)
-        place: list[Array] = []  # the array, once the first row tells its shape
+        place: list[Array] = []  # holds the array, which is created when the first row shows the shape
         found = 0
 
         def fill(position: int, value: memoryview, _seconds: float) -> None:
@@ -156,7 +163,7 @@ class Features:
             row = _unpack_row(value)
             if not place:
                 place.append(mapped_array((len(chosen), *row.shape), row.dtype))
-            elif row.dtype.itemsize > place[0].dtype.itemsize:  # its values do not fit into half precision
+            elif row.dtype.itemsize > place[0].dtype.itemsize:  # a row whose values exceed half precision
                 narrow, place[0] = place[0], mapped_array(place[0].shape, row.dtype)
                 place[0][:] = narrow
             place[0][position] = row
@@ -169,9 +176,9 @@ class Features:
             raise StackError(
                 "H602",
                 "rows are missing from the feature store",
-                received=f"{len(chosen) - found} of {len(chosen)} rows, lost or damaged since they were computed",
-                expected="a store that nobody empties while it is in use",
-                advice="run the command again: lost rows are computed anew",
+                received=f"{len(chosen) - found} of {len(chosen)} rows are lost or were damaged after they were computed",
+                expected="a store that is not cleared while it is in use",
+                advice="run the command again: missing rows are computed again",
                 exit_code=1,
             )
         return place[0]
@@ -183,7 +190,7 @@ class Features:
         return positions
 
     def take(self, indices: Sequence[int]) -> Features:
-        """The features of these samples only, in this order."""
+        """Return the features of the samples at ``indices`` only, in this order."""
         position = {int(i): n for n, i in enumerate(indices)}
         return replace(
             self,
@@ -196,7 +203,7 @@ class Features:
         )
 
     def plus(self, other: Features) -> Features:
-        """The features of both, these first; made by the same Part A."""
+        """Return these features followed by ``other``, which the same Part A must have computed."""
         n = len(self.digests)
         return replace(
             self,
@@ -214,16 +221,16 @@ class Features:
         )
 
     def learned_on(self, dataset: Dataset) -> Features:  # noqa: ARG002 - see FeatureRows
-        """These features: nothing in them was learned from a split."""
+        """Return the features unchanged: rows of images do not depend on the split."""
         return self
 
     @property
     def code_sizes(self) -> list[int]:
-        """None: images have no categories."""
+        """Empty: rows of images have no categories."""
         return []
 
     def skipped(self, dataset: Dataset) -> tuple[list[Skipped], list[int]]:
-        """What to list as skipped, and the positions to drop, for files that gave no row."""
+        """Return the files without a row, with reasons, and their positions."""
         reasons = self.failures | dict.fromkeys(self.unreached, "not reached within the budget")
         return [Skipped(dataset.paths[i], reason) for i, reason in sorted(reasons.items())], sorted(reasons)
 

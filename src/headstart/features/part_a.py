@@ -1,4 +1,4 @@
-"""Part A: a backbone, and where it is cut: behind a pooling, at a stage of its own, or at the pixels."""
+"""PartA: one or several backbones and their cut, which is after the pooling, at an inner stage, or at the pixels."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["PIXELS", "POOLINGS", "TABLE", "PartA", "Pooling", "Tensors", "unknown_stage"]
 
-PIXELS = "pixels"  # the stage before the first layer, and the backbone that is none
-TABLE = "table"  # no image and no backbone: an encoder that is learned from the training rows of a table
-_PIXELS_SIDE = 64  # of an image for a network of one's own, where nothing says otherwise
+PIXELS = "pixels"  # the stage before the first layer; as the name of a backbone, it means no backbone
+TABLE = "table"  # in place of a backbone: an encoder that is learned from the training rows of a table
+_PIXELS_SIDE = 64  # default side of an image for a network without a backbone
 
 
 class Pooling(NamedTuple):
-    """How the last feature map becomes a row: in Keras layers, and in OpenVINO operations on channels-first maps."""
+    """From the last feature map to a row, as Keras layers, and as OpenVINO operations on channels-first feature maps."""
 
     layers: Callable[[keras.KerasTensor], keras.KerasTensor]
     graph: Callable[[openvino.Node], openvino.Node]
 
 
 class Tensors(NamedTuple):
-    """A network in Keras: the image ``(batch, side, side, 3)``, the row at the cut, and what the head reads.
+    """Tensors of a Keras network: the image ``(batch, side, side, 3)``, the row at the cut, and the input of the head.
 
-    ``row`` and ``pooled`` are one tensor where the cut lies behind the pooling.
+    If the cut is after the pooling, ``row`` and ``pooled`` are the same tensor.
     """
 
     image: keras.KerasTensor
@@ -82,12 +82,12 @@ def _grid2_graph(x: openvino.Node) -> openvino.Node:
 
     window, step = _halves(x.shape[2:4])
     pooled = ops.avg_pool(x, list(step), [0, 0], [0, 0], list(window), True, "floor")
-    last = ops.transpose(pooled, np.array([0, 2, 3, 1]))  # rows are flattened as Keras does, channels last
+    last = ops.transpose(pooled, np.array([0, 2, 3, 1]))  # channels last, as Keras flattens
     return ops.reshape(last, np.array([0, -1]), True)
 
 
 def _halves(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Window and step that halve a map; the halves of an odd side share its middle line, a side of 1 stays whole."""
+    """Window and step for halving a feature map. Halves of an odd side share its middle line; a side of 1 stays whole."""
     return tuple((n + 1) // 2 for n in shape), tuple(max(1, n // 2) for n in shape)
 
 
@@ -100,17 +100,17 @@ POOLINGS: dict[str, Pooling] = {
 
 @dataclass(frozen=True)
 class PartA:
-    """One or several backbones and where they are cut.
+    """One or several backbones and their cut.
 
     Args:
-        backbone: A key of ``BACKBONES``; several, joined by ``+``, see the same image and their rows lie side by side;
-            ``pixels`` is no network at all: the image itself; ``table``: the encoder of a table of features.
-        pooling: A key of ``POOLINGS``; the last feature map goes through it.
-        weights: Local weights file for a network of keras.applications.
-        stage: Where the cut lies: a stage of the backbone, ``pixels`` for the image itself; empty: behind the pooling.
-            What stands between an inner cut and the head belongs to Part B.
-        side: Side of the input image in pixels; 0 is the size that the backbone was made for.
-        rendering: How pictures are shown, as the training pictures ask for.
+        backbone: A key of ``BACKBONES``; several keys joined by ``+``, which see the same image and whose rows are
+            concatenated; ``pixels`` for the image itself, without a backbone; or ``table`` for the encoder of a table.
+        pooling: A key of ``POOLINGS``, applied to the last feature map. Defaults to ``"grid2"``.
+        weights: Local weights file for a backbone of ``keras.applications``. Defaults to None: the published weights.
+        stage: Stage at which the backbone is cut, or ``pixels``. Later layers belong to Part B. Defaults to ``""``: the cut
+            is after the pooling.
+        side: Side of the input image in pixels. Defaults to 0: the size that the backbone was made for.
+        rendering: How pictures are prepared, as decided from the training pictures.
     """
 
     backbone: str
@@ -122,24 +122,24 @@ class PartA:
 
     @property
     def name(self) -> str:
-        """Backbone and cut, as trials and folders spell it."""
+        """Backbone and cut, as written in names of trials and folders."""
         middle = [self.stage, self.pooling] if self.cards else []
         size = f"{self.side}px" if self.side else ""
         return "-".join(part for part in (self.backbone, *middle, size) if part)
 
     @property
     def cards(self) -> list[Backbone]:
-        """The cards of the backbones; none where the image itself, or a table's encoder, is Part A."""
+        """Cards of the backbones; empty for ``pixels`` and ``table``."""
         return [] if self.backbone in (PIXELS, TABLE) else [find_backbone(name) for name in self.backbone.split("+")]
 
     @property
     def is_inner(self) -> bool:
-        """Whether Part B begins before the pooling, so that rows are feature maps or pixels."""
+        """Whether the cut is before the pooling, so that rows are feature maps or pixels."""
         return bool(self.stage) or self.backbone == PIXELS
 
     @property
     def is_table(self) -> bool:
-        """Whether it encodes rows of a table and sees no image."""
+        """Whether Part A encodes rows of a table."""
         return self.backbone == TABLE
 
     @property
@@ -156,11 +156,11 @@ class PartA:
         return Geometry(self.side or max(card.size for card in cards), cards[0].crop, cards[0].filter, *self.rendering)
 
     def weights_digest(self) -> str:
-        """What the backbones' weights are; empty where there is no backbone."""
+        """Identify the backbones' weights; empty if there is no backbone."""
         return "+".join(card.weights_digest(self.weights) for card in self.cards)
 
     def settings(self) -> dict[str, object]:
-        """Everything that makes the rows but for the engine: weights, cut and geometry."""
+        """Return everything that determines the rows except the engine: weights, cut and geometry."""
         if self.is_table:
             return {"backbone": TABLE}
         if self.is_pixels:
@@ -169,7 +169,7 @@ class PartA:
         return {"backbone": self.backbone, "weights": self.weights_digest(), **cut, **self.geometry.as_dict()}
 
     def origins(self) -> dict[str, object]:
-        """What a shipped model says of its Part A: where it was cut, and whose weights it began with."""
+        """Describe Part A for the signature of a saved model: its cut, and the origin and licence of its weights."""
         if self.is_table:
             return {"backbone": TABLE, "weights": "", "origin": "none: learned from the training rows", "licence": "none"}
         return {
@@ -184,10 +184,10 @@ class PartA:
         }
 
     def tensors(self, *, load: bool = True) -> Tensors:
-        """The network in Keras with its weights if ``load``: the image, the row at the cut, and the pooled features.
+        """Build the network in Keras, with its weights if ``load``, and return its image, row and pooled features.
 
         Raises:
-            BackboneError: The backbone has no such stage (H206), or its weights cannot be had (H202, H204).
+            BackboneError: The backbone has no such stage (H206), or its weights are not available (H202, H204).
         """
         import keras
 
@@ -196,7 +196,7 @@ class PartA:
         if not self.cards:
             return Tensors(image, image, image)
         if len(self.cards) > 1:
-            # Networks of one family give their layers the same names: each becomes a layer of its own.
+            # Networks of one family have the same layer names, so each network is nested as a layer.
             rows = keras.layers.Concatenate(name="side_by_side")([self._nested(card, load)(image) for card in self.cards])
             return Tensors(image, rows, rows)
         (card,) = self.cards
@@ -216,7 +216,7 @@ class PartA:
         return keras.Model(image, POOLINGS[self.pooling].layers(card.network(image, self.weights, load)), name=card.name)
 
     def graph(self) -> openvino.Model | None:
-        """Part A in OpenVINO's operations, one uint8 image in and its row out; None where only Keras can build it."""
+        """Build Part A from OpenVINO operations, from one uint8 image to its row; None if only Keras can build it."""
         cards = self.cards
         if any(card.graph is None for card in cards):
             return None
@@ -229,7 +229,7 @@ class PartA:
         pixels = ops.convert(image, "f32")
         maps = [card.graph(pixels, self.stage or card.stages[-1]) for card in cards if card.graph is not None]
         if self.stage:
-            rows = ops.transpose(maps[0], np.array([0, 2, 3, 1]))  # channels last, as Keras has them
+            rows = ops.transpose(maps[0], np.array([0, 2, 3, 1]))  # channels last, as in Keras
         else:
             pooled = [POOLINGS[self.pooling].graph(x) for x in maps]
             rows = ops.concat(pooled, 1) if len(pooled) > 1 else pooled[0]
@@ -237,7 +237,7 @@ class PartA:
 
 
 def unknown_stage(backbone: str, stage: str, stages: Sequence[str]) -> BackboneError:
-    """The error for a cut that a backbone does not have."""
+    """Return the error for a stage that a backbone does not have (H206)."""
     return BackboneError(
         "H206",
         "the backbone has no such stage",

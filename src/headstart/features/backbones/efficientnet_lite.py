@@ -1,8 +1,8 @@
-"""Part A: EfficientNet-Lite as one list of rows, read twice: as a Keras network and as an OpenVINO graph.
+"""EfficientNet-Lite, built from one list of rows both as a Keras network and as an OpenVINO graph.
 
 The network is EfficientNet (Tan and Le, 2019, https://arxiv.org/abs/1905.11946) in the Lite variant that Google published
-for devices: no squeeze-and-excitation, ReLU6 in place of swish, and a stem and a head that are not scaled. Batch
-normalisation uses epsilon 1e-3 and padding is TensorFlow's SAME.
+for mobile devices: no squeeze-and-excitation, ReLU6 instead of swish, and a stem and a head of fixed width. Batch
+normalisation uses epsilon 1e-3, and padding is TensorFlow's SAME.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _STAGES = (  # expansion, kernel, stride, filters, repeats
 
 @dataclass(frozen=True)
 class Conv:
-    """One row: a convolution with its batch normalisation, then ReLU6 unless it projects.
+    """One row of the network: a convolution with batch normalisation, followed by ReLU6 unless it is a projection.
 
-    ``source`` names the convolution and the normalisation in the checkpoint. A residual block opens at the row that
-    ``opens`` and closes, adding what came in, at the row that ``adds``. What comes out of a row that ``ends`` a stage is
-    crossed by every path through the network, and bears the stage's name.
+    ``source`` names the convolution and the normalisation in the checkpoint. A residual block starts at a row with ``opens``
+    and ends at a row with ``adds``, which adds the block's input. ``ends`` is the name of the stage that ends with the row:
+    every path through the network crosses the row's output.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Conv:
 
 
 def rows(width: float, depth: float) -> Iterator[Conv]:
-    """The network row by row, stem to head, for a width and a depth multiplier."""
+    """Yield the rows of the network from stem to head, for a width and a depth multiplier."""
     yield Conv("stem_conv", ("_conv_stem", "_bn0"), 32, 3, stride=2, ends="stem")
     filters_in, block = 32, 0
     for stage, (expansion, kernel, first_stride, base_filters, base_repeats) in enumerate(_STAGES, start=1):
@@ -81,9 +81,9 @@ def rows(width: float, depth: float) -> Iterator[Conv]:
 
 
 def keras_network(image: keras.KerasTensor, width: float, depth: float, weights: Weights | None) -> keras.KerasTensor:
-    """The network in Keras, on images of 0..255; gives the last feature map, ``(batch, height, width, 1280)``.
+    """Build the network in Keras, from images (0 to 255) to the last feature map, ``(batch, height, width, 1280)``.
 
-    Without ``weights`` it keeps its random ones, to be overwritten by a saved model's.
+    With ``weights=None``, the weights stay random, to be replaced by those of a saved model.
     """
     from keras import layers
 
@@ -114,14 +114,14 @@ def keras_network(image: keras.KerasTensor, width: float, depth: float, weights:
 
 
 def openvino_network(image: openvino.Node, width: float, depth: float, weights: Weights, stage: str) -> openvino.Node:
-    """The same network up to a stage in OpenVINO's own operations, channels first; needs no TensorFlow.
+    """Build the network up to a stage from OpenVINO operations, channels first, without TensorFlow.
 
     Args:
-        image: Float32 node of images of 0..255, ``(batch, height, width, 3)``.
+        image: Float32 node of images (0 to 255), ``(batch, height, width, 3)``.
         width: Width multiplier.
         depth: Depth multiplier.
-        weights: The checkpoint's arrays; normalisation is folded into the kernels.
-        stage: Where to stop; ``head`` is the last feature map, ``(batch, 1280, height, width)``.
+        weights: Arrays of the checkpoint; normalisation is folded into the kernels.
+        stage: Last stage to build; ``head`` is the last feature map, ``(batch, 1280, height, width)``.
     """
     from openvino import opset13 as ops
 
@@ -145,7 +145,7 @@ def openvino_network(image: openvino.Node, width: float, depth: float, weights: 
 
 
 def stages(width: float, depth: float) -> tuple[str, ...]:
-    """Names of the stages in order, ``stem`` to ``head``; a Keras layer of that name gives each of them."""
+    """Return the names of the stages in order, from ``stem`` to ``head``. Keras layers of these names produce them."""
     return tuple(row.ends for row in rows(width, depth) if row.ends)
 
 

@@ -1,4 +1,4 @@
-"""Part A: weights given to a network in memory, together with what its layers compute from them."""
+"""Set the weights of a network in memory, and update the constants that its layers derive from them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["finalize_layers", "set_weights"]
 
 
 def set_weights(network: keras.Layer, weights: Sequence[Array]) -> None:
-    """Give a layer or a model its weights; use it instead of Keras's ``set_weights``, which leaves a copy incomplete.
+    """Set the weights of a layer or a model. Use it instead of Keras's ``set_weights``, which leaves a copy incomplete.
 
-    In Keras 3.15.1 on TensorFlow and JAX, a ``Normalization`` layer computes from the mean and variance it had when it was
-    built, adapted or loaded from a file. After ``set_weights`` it holds the new mean and variance and goes on with the old
-    ones: 0 and 1 in a copy.
+    In Keras 3.15.1 on TensorFlow and JAX, a ``Normalization`` layer computes with the mean and variance from when it was
+    built, adapted or loaded from a file. After Keras's ``set_weights``, the layer stores the new mean and variance but
+    still computes with the old ones, which are 0 and 1 in a copy.
 
     Args:
         network: A layer or a model that is built.
-        weights: What ``get_weights`` of a layer or a model of equal structure returned.
+        weights: Weights returned by ``get_weights`` of a layer or a model of the same structure.
 
     Raises:
         ValueError: The number of weights or their shapes differ.
@@ -31,19 +31,19 @@ def set_weights(network: keras.Layer, weights: Sequence[Array]) -> None:
 
     network.set_weights(list(weights))
     if finalize_layers(network) and isinstance(network, keras.Model):
-        # A compiled function holds the old constants; Keras makes these two anew when they are next needed.
+        # Compiled functions contain the old constants; Keras recreates these two when they are next needed.
         network.predict_function = network.test_function = None
 
 
 def finalize_layers(network: keras.Layer) -> bool:
-    """Let the layers of a network compute their constants from the variables they now have.
+    """Make the layers of a network recompute the constants they derive from variables.
 
-    Call it after variables were assigned one by one, and before anything is computed with the network.
+    Call it after assigning variables one by one, before the network is used.
 
     Returns:
         Whether any layer has such constants.
     """
-    # Keras's own rule, in its reader of .h5 files.
+    # The same rule as in Keras's reader of .h5 files.
     derived = [layer for layer in network._flatten_layers() if layer.weights and hasattr(layer, "finalize_state")]
     for layer in derived:
         layer.finalize_state()

@@ -1,7 +1,7 @@
-"""Part A: the tensors of an old-style PyTorch checkpoint, read without PyTorch and without executing pickled code.
+"""Read the tensors of an old-style PyTorch checkpoint, without PyTorch and without executing pickled code.
 
-An old-style ``.pth`` file is five pickles (magic number, protocol, byte sizes, the tensors by name, the storage keys), then
-each storage as its number of elements and its values. Only the three names that such a file needs are let through.
+An old-style ``.pth`` file consists of five pickles (magic number, protocol, byte sizes, tensors by name, storage keys),
+followed by each storage as its number of elements and its values. Only the names that such a file needs are unpickled.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Read the named tensors of an old-style PyTorch checkpoint as contiguous arrays.
 
     Raises:
-        BackboneError: The file is missing, is no such checkpoint, or asks for code to be run (H203).
+        BackboneError: The file is missing, is not such a checkpoint, or would run code when unpickled (H203).
     """
     try:
         with path.open("rb") as file:
@@ -54,12 +54,12 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             "the weights cannot be read",
             received=f"{path.name}: {type(error).__name__}: {error}",
             expected="an old-style PyTorch file of float tensors",
-            advice="install the package of the weights again: pip install --force-reinstall headstart",
+            advice="install the weights again: pip install --force-reinstall headstart",
         ) from error
 
 
 class _Unpickler(pickle.Unpickler):
-    """Lets through ordered dictionaries and descriptions of tensors, and nothing that runs."""
+    """Unpickle ordered dictionaries and descriptions of tensors only, so that no code can run."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)

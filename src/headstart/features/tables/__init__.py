@@ -1,1 +1,1 @@
-"""Features: columns of raw cells to rows of numbers, by an encoding that is learned from the training rows."""
+"""From columns of raw cells to rows of numbers, with an encoding learned from the training rows."""

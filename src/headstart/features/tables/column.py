@@ -1,4 +1,4 @@
-"""Part A: one column of a table: what it is, and how its cells become numbers."""
+"""Decide what kind of column a table's column is, and learn how its cells become numbers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from headstart.foundation.arrays import Array
 
 __all__ = ["Column", "Note", "read_column"]
 
-_OF_ONE_KIND = 0.95  # share of a text column's cells that make numbers or dates of it
-_MAX_MARKERS, _MIN_BESIDE_MARKERS, _MIN_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words
+_OF_ONE_KIND = 0.95  # share of cells that must be numbers or dates for a text column to be one of these
+_MAX_MARKERS, _MIN_BESIDE_MARKERS, _MIN_VALUES = 3, 0.5, 20  # or this share, if the rest is a few words for "missing"
 _MIN_COMPACT_DATE = 190_001  # January 1900
 _MAX_ONE_HOT, _MAX_CODES = 32, 10_000
-_RARE_SHARE, _RARE_ROWS = 0.002, 2  # a level below either is one of the others
-_FLAG_SHARE, _FLAG_ROWS = 0.01, 2  # missing cells from which on a column says which they are
+_RARE_SHARE, _RARE_ROWS = 0.002, 2  # levels with a lower share or fewer rows are merged into "other"
+_FLAG_SHARE, _FLAG_ROWS = 0.01, 2  # missing cells from which a column gets a flag for missing values
 _MAX_SKEW = 1.0
-_MIN_SCALE_OF_LOG = 1e-3  # below it all values are so small that the logarithm changes nothing
+_MIN_SCALE_OF_LOG = 1e-3  # below it, values are so small that the logarithm has no effect
 _MIN_FOR_QUANTILES, _MAX_KNOTS, _MAX_SCORE = 10, 32, 2.5
 
 
 class Note(NamedTuple):
-    """What is odd about a column: the code of a finding, whose meaning ``doctor.table`` tells, and what was counted."""
+    """An observation about a column: the code of a finding (see ``doctor.column_checks``), and what was counted."""
 
     code: str
     measured: str
@@ -38,15 +38,15 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of training rows.
+    """One column of the training rows.
 
     Attributes:
-        name: Its name.
+        name: Name of the column.
         kind: ``number``, ``date`` or ``category``.
-        cells: Text, "" for missing; numbers and days in float64, NaN for missing: graphs take numbers in float32.
-        reading: Of a date, how its cells are read (``encoding.as_days``).
-        doubt: Of a date, why its cells may also be read in another way.
-        numbers: Of numbers that were text, how they were written.
+        cells: Text, with "" for missing; or numbers or days in float64, with NaN for missing. Graphs take float32.
+        reading: For dates, how cells are read (see ``preprocess.as_days``). Defaults to ``{}``.
+        doubt: For dates, why the cells could also be read in another way. Defaults to ``""``.
+        numbers: For numbers given as text, how they were written. Defaults to None.
     """
 
     name: str
@@ -58,61 +58,62 @@ class Column:
 
     @cached_property
     def missing(self) -> Array:
-        """Where there is no value."""
+        """Mask of missing cells."""
         missing: Array = self.cells == "" if self.kind == "category" else np.isnan(self.cells)
         return missing
 
     @cached_property
     def present(self) -> Array:
-        """The values that are there."""
+        """Values of the cells that are not missing."""
         return self.cells[~self.missing]
 
     @cached_property
     def rounded(self) -> Array:
-        """The values that are there as graphs read them: numbers rounded to float32."""
+        """Values that are not missing, as graphs read them: numbers rounded to float32."""
         return to_single(self.present).astype(np.float64) if self.kind == "number" else self.present
 
     @cached_property
     def distinct(self) -> Array:
-        """Different values that are there."""
+        """Distinct values, without missing."""
         return np.unique(self.present)
 
     @cached_property
     def groups(self) -> Array:
-        """For each row the number of its value, in the order in which they appear; missing is a value too."""
+        """Number of each row's value, in order of first appearance; missing counts as a value."""
         _, first, inverse = np.unique(self.cells, return_index=True, return_inverse=True)
         places: Array = np.argsort(np.argsort(first))[inverse]
         return places
 
     @property
     def num_groups(self) -> int:
-        """Different values, missing among them."""
+        """Number of distinct values, counting missing as one."""
         return len(self.distinct) + bool(self.missing.any())
 
     @cached_property
     def levels(self) -> dict[str, int]:
-        """Text that occurs, with its rows: the most frequent first, then in the order of the alphabet."""
+        """Number of rows of each text, most frequent first, then alphabetically."""
         texts, counts = np.unique(self.cells, return_counts=True)
         order = sorted(zip(texts.tolist(), counts.tolist(), strict=True), key=lambda level: (-level[1], level[0]))
         return dict(order)
 
     @cached_property
     def spec(self) -> dict[str, Any]:
-        """How its cells become numbers."""
+        """Specification of how the cells become numbers, as part of the encoding."""
         return {"name": self.name, "kind": self.kind} | _LEARN[self.kind](self)
 
 
 def read_column(name: str, cells: Array, decimal: str = "", separator: str = "") -> Column:
-    """The column as what it is.
+    """Decide whether a column contains numbers, dates or categories, and read its cells.
+
+    Text is read as numbers, or as dates, if at least 95% of the cells that are not missing can be read that way; or at least
+    half of them, if these have more than 20 distinct values and the others at most three, which are then words for a missing
+    value. Whole numbers that are dates without separators are read as dates.
 
     Args:
-        name: Its name.
-        cells: Training rows in the order of the file, as ``cells.Table`` holds them: float64, datetime64 or text. Text is
-            taken for numbers, or for dates, where 95 of 100 cells that are there can be read so; or half of them, if these
-            have more than 20 different values, and the others are no more than three different words, which say that there
-            is none. Whole numbers that are dates without separators are dates.
-        decimal: Decimal sign of the table. Defaults to "": not known.
-        separator: What separates the cells of its file. Defaults to "": not known.
+        name: Name of the column.
+        cells: Training rows in the order of the file, as ``Table`` stores them: float64, datetime64 or text.
+        decimal: Decimal sign of the table. Defaults to ``""``: unknown.
+        separator: Character that separates the cells of its file. Defaults to ``""``: unknown.
     """
     if cells.dtype.kind == "M":
         return Column(name, "date", as_days(cells, PLAIN), PLAIN)
@@ -126,36 +127,36 @@ def read_column(name: str, cells: Array, decimal: str = "", separator: str = "")
         dates = _compact_dates(name, texts, numbers.values)
         return dates or Column(name, "number", _finite(numbers.values), numbers=numbers)
     distinct, places, counts = _counted(texts)
-    found = learn_dates(distinct, counts, places)  # dates are slow to read, and so come after plain numbers
-    if found is None or not _are_of_one_kind(found.days, counts):
+    dates_read = learn_dates(distinct, counts, places)  # dates are slow to read, so plain numbers are tried first
+    if dates_read is None or not _are_of_one_kind(dates_read.days, counts):
         if are_numbers:
             return Column(name, "number", _finite(numbers.values), numbers=numbers)
         return Column(name, "category", texts)
-    return Column(name, "date", found.days[places], found.reading, found.doubt)
+    return Column(name, "date", dates_read.days[places], dates_read.reading, dates_read.doubt)
 
 
 def _compact_dates(name: str, texts: Array, numbers: Array) -> Column | None:
-    """The column as dates, if its whole numbers are some, such as 20210301."""
+    """Return the column as dates if its whole numbers are dates such as 20210301, otherwise None."""
     present = numbers[~np.isnan(numbers)]
     if not len(present) or present.min() < _MIN_COMPACT_DATE or np.isinf(present).any() or (present % 1 != 0).any():
         return None
     distinct, places, counts = _counted(texts)
-    found = learn_compact_dates(distinct, counts, places)
-    return None if found is None else Column(name, "date", found.days[places], found.reading, found.doubt)
+    dates = learn_compact_dates(distinct, counts, places)
+    return None if dates is None else Column(name, "date", dates.days[places], dates.reading, dates.doubt)
 
 
 def _counted(texts: Array) -> tuple[Array, Array, Array]:
-    """The different texts, the place of each row's among them, and the cells of each; none of a blank."""
+    """Return the distinct texts, the position of each row's text among them, and the number of cells of each (0 for "")."""
     distinct, places, counts = np.unique(texts, return_inverse=True, return_counts=True)
     return distinct, places, np.where(distinct == "", 0, counts)
 
 
 def _are_of_one_kind(read: Array, counts: Array) -> bool:
-    """Whether different texts are numbers, or dates, but for a few errors or words for a missing value.
+    """Whether texts are numbers, or dates, except for a few errors or words for a missing value.
 
     Args:
-        read: What each text is read as, NaN where it is no such thing.
-        counts: The cells of each; none of a blank.
+        read: Value of each distinct text, NaN if it cannot be read.
+        counts: Number of cells of each distinct text; 0 for a blank.
     """
     is_read, num_cells = ~np.isnan(read), max(counts.sum(), 1)
     share = counts[is_read].sum() / num_cells
@@ -165,7 +166,7 @@ def _are_of_one_kind(read: Array, counts: Array) -> bool:
 
 
 def _finite(values: Array) -> Array:
-    """Numbers in float64, NaN for those that float32 cannot hold."""
+    """Numbers in float64, with NaN for numbers that are not finite in float32."""
     return np.where(np.isnan(to_single(values)), np.nan, values)
 
 
@@ -196,13 +197,13 @@ def _learn_missing(column: Column) -> dict[str, Any]:
 def _learn_scale(values: Array) -> dict[str, Any]:
     if not len(values):
         return {"offset": 0.0, "scale": 1.0}
-    if values.min() == values.max():  # the mean of equal numbers may be a hair beside them
+    if values.min() == values.max():  # the mean of equal numbers may differ from them by rounding
         return {"offset": float(values[0]), "scale": 1.0}
     return {"offset": float(values.mean()), "scale": float(values.std()) or 1.0}
 
 
 def _transform(values: Array) -> dict[str, Any]:
-    """The mildest transform that leaves the values without a long tail."""
+    """Choose the mildest transform that removes a long tail: none, log or quantile."""
     if abs(skewness(values)) <= _MAX_SKEW:
         return {"transform": "none"}
     logarithms = transformed(values, {"transform": "log"})

@@ -1,4 +1,4 @@
-"""Part A: learns from the training rows of a table how its cells become numbers, and which columns say nothing."""
+"""Learn the encoding of a table from its training rows, and find columns that are useless or suspicious."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _PEARSON = 0.99999
 _MIN_AMOUNTS, _MAX_UNITS = 20, 5
 _INEXACT = "~≈<>≤≥=± "
 _ARABIC_SIGNS = str.maketrans("٫٬", ".,")
-_ALL_WHOLE = 2.0**24  # float32 holds all whole numbers up to it
+_ALL_WHOLE = 2.0**24  # float32 represents all whole numbers up to it exactly
 
 
 @dataclass
 class _Rows:
-    """What a column is judged by: the targets, the numbers of the rows in the file, and the columns before it."""
+    """Context in which a column is checked: labels, row numbers in the file, and the columns before it."""
 
     labels: Array
     numbers: Array
@@ -46,20 +46,20 @@ class _Rows:
 
 
 def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, Any], list[Note]]:
-    """Decide what each column is, leave out those that say nothing or too much, and learn how to encode the others.
+    """Decide the kind of each column, drop columns that are useless or reveal the target, and learn to encode the others.
 
-    Nothing but these rows is looked at, so they are to be the training rows.
+    The encoding depends on the given rows only. Pass only training rows, so that nothing is learned from other splits.
 
     Args:
         table: Feature columns of the training rows, in the order of the file.
-        labels: Their labels, in the shape of the task.
+        labels: Labels of the training rows, in the shape of the task.
         task: A key of ``TASKS``.
 
     Returns:
-        The encoding (``encoding`` says what it holds), and a note for each column that was left out or is odd.
+        The encoding (described in ``data.tables.preprocess``), and notes on columns that were dropped or are suspicious.
 
     Raises:
-        DatasetError: H114: no column is left.
+        DatasetError: No column is left (H114).
     """
     rows = _Rows(np.asarray(labels), table.row_numbers(), task, len(table.names) == 1)
     notes: list[Note] = []
@@ -72,11 +72,11 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
         name = column.name
         unit = column.numbers.written["unit"] if column.numbers else ""
         odd = zip(("D206", "D207"), odd_cells(name, cells, column.cells, column.kind, unit), strict=True)
-        notes += [Note(code, told) for code, told in odd if told]
-        reason = next((Note(code, f"{name}: {told}") for code, check in _CHECKS if (told := check(column, rows))), None)
+        notes += [Note(code, text) for code, text in odd if text]
+        reason = next((Note(code, f"{name}: {text}") for code, check in _CHECKS if (text := check(column, rows))), None)
         if reason is None:
             specs.append(column.spec)
-            notes += [Note(code, f"{name}: {told}") for code, check in _REMARKS if (told := check(column, rows))]
+            notes += [Note(code, f"{name}: {text}") for code, check in _REMARKS if (text := check(column, rows))]
         else:
             notes.append(reason)
     if not specs:
@@ -90,19 +90,19 @@ def _nothing_left(notes: Sequence[Note]) -> DatasetError:
     return DatasetError(
         "H114",
         "no column is left to learn from",
-        received="; ".join(f"{note.code} {note.measured}" for note in notes) or "no columns beside the target",
-        expected="a column that differs from row to row, and says more than which row it is",
-        advice="add columns that describe the samples; one that decides the target needs no model, and can be looked up",
+        received="; ".join(f"{note.code} {note.measured}" for note in notes) or "no columns besides the target",
+        expected="a column whose values differ between rows and do more than identify a row",
+        advice="add columns that describe the samples; a column that determines the target needs no model, only a lookup",
     )
 
 
 def _all_missing(column: Column, _: _Rows) -> str:
-    return "" if len(column.present) else f"none of {len(column.cells)} cells has a value"
+    return "" if len(column.present) else f"all {len(column.cells)} cells are missing"
 
 
 def _constant(column: Column, _: _Rows) -> str:
-    says_missing = "" in column.spec["levels"] if column.kind == "category" else column.spec["flag"]
-    if says_missing or (column.rounded != column.rounded[0]).any():
+    marks_missing = "" in column.spec["levels"] if column.kind == "category" else column.spec["flag"]
+    if marks_missing or (column.rounded != column.rounded[0]).any():
         return ""
     same = "the same value" if len(column.distinct) == 1 else "the same value in float32"
     return f"{same}, {_shown(column.rounded[0])}, in {len(column.present)} of {len(column.cells)} rows"
@@ -111,7 +111,7 @@ def _constant(column: Column, _: _Rows) -> str:
 def _all_rare(column: Column, _: _Rows) -> str:
     if column.kind != "category" or column.spec["levels"]:
         return ""
-    return f"{len(column.distinct)} different texts in {len(column.present)} rows, none of them often"
+    return f"{len(column.distinct)} different texts in {len(column.present)} rows, none of them frequent"
 
 
 def _id(column: Column, _: _Rows) -> str:
@@ -133,14 +133,14 @@ def _counted(column: Column) -> str:
 
 
 def _row_counter(column: Column, rows: _Rows) -> str:
-    """Of whole numbers under any name: that they number the rows, or rise with them while each class is in one place."""
+    """Report whole numbers, whatever their name, that number the rows, or rise with rows that are sorted by class."""
     if not _is_whole(column) or rows.is_alone or is_measurement_name(column.name):
         return ""
     return _counted(column) if column.name in rows.counters else _in_order_of_classes(column, rows)
 
 
 def _measured_counter(column: Column, rows: _Rows) -> str:
-    """Of a column that is kept because it is called like a measurement."""
+    """Report a column that numbers the rows but is kept, because its name is that of a measurement."""
     is_kept = _is_whole(column) and not rows.is_alone and is_measurement_name(column.name)
     if is_kept and numbers_rows(column.present, rows.numbers[~column.missing]):
         return _counted(column)
@@ -156,14 +156,14 @@ def _in_order_of_classes(column: Column, rows: _Rows) -> str:
 
 
 def _unread_dates(column: Column, _: _Rows) -> str:
-    """Of text that looks like dates and was not read as such."""
+    """Report text that looks like dates but was not read as dates."""
     example = look_like_dates(column.name, column.distinct) if column.kind == "category" else ""
     return f"{len(column.distinct)} different texts in {len(column.present)} rows, such as {example}" if example else ""
 
 
 def _useless_dates(column: Column, rows: _Rows) -> str:
-    """Of text that looks like dates, was not read, and says nothing as text."""
-    return _unread_dates(column, rows) if _says_only_which(column, rows) else ""
+    """Report text that looks like dates, was not read as dates, and is useless as text."""
+    return _unread_dates(column, rows) if _only_identifies(column, rows) else ""
 
 
 def _target_in_disguise(column: Column, rows: _Rows) -> str:
@@ -186,7 +186,7 @@ def _decides_class(column: Column, labels: Array) -> str:
 
 
 def _decides_value(column: Column, target: Array) -> str:
-    """Of a category: that all rows of a level have one value, and not all levels the same."""
+    """Report a category that determines the target: one value in all rows of a level, but not the same in all levels."""
     if column.kind != "category" or len(target) < _ROWS_A_VALUE * column.num_groups:
         return ""
     pairs = np.unique(np.column_stack([column.groups, target]), axis=0)
@@ -204,7 +204,7 @@ def _follows_target(column: Column, target: Array) -> str:
 
 
 def _duplicate(column: Column, rows: _Rows) -> str:
-    """Of an earlier column: the same cells, or few enough values that go with its values one to one."""
+    """Report a column with the cells of an earlier one, or with few values that correspond to its values one to one."""
     keys = [column.kind.encode() + (column.cells if column.kind == "category" else column.cells + 0.0).tobytes()]
     if 3 * column.num_groups <= len(column.cells):
         keys.append(column.groups.tobytes())
@@ -212,11 +212,11 @@ def _duplicate(column: Column, rows: _Rows) -> str:
     earlier = next((rows.seen[key] for key in keys if key in rows.seen), "")
     for key in keys:
         rows.seen.setdefault(key, column.name)
-    return f"says the same as {earlier} in all {len(column.cells)} rows" if earlier else ""
+    return f"duplicates {earlier} in all {len(column.cells)} rows" if earlier else ""
 
 
 def _merged(column: Column, _: _Rows) -> str:
-    """How many different whole numbers become how many, where some are the same in float32."""
+    """Report different whole numbers that become equal in float32."""
     if column.kind != "number" or np.abs(column.present).max(initial=0.0) <= _ALL_WHOLE or (column.present % 1 != 0).any():
         return ""
     num_exact, num_rounded = len(column.distinct), len(np.unique(column.rounded))
@@ -224,7 +224,7 @@ def _merged(column: Column, _: _Rows) -> str:
 
 
 def _numbers_as_text(column: Column, _: _Rows) -> str:
-    """How many texts are numbers, alone or with one of a few units beside them, in any digits, exact or not."""
+    """Report text that mostly consists of numbers, with or without one of a few units, in any digits, exact or not."""
     if column.kind != "category" or len(column.distinct) < _MIN_AMOUNTS:
         return ""
     units = Counter[str]()
@@ -236,23 +236,23 @@ def _numbers_as_text(column: Column, _: _Rows) -> str:
     if 2 * units.total() < len(column.present) or len(units) > _MAX_UNITS:
         return ""
     named = ", ".join(sorted(filter(None, units)))
-    beside = f", with {len(units)} units: {named}" if len(units) > 1 else f" with {named} beside them" if named else ""
-    return f"{units.total()} of {len(column.present)} cells are numbers{beside} ({example})"
+    with_unit = f", with {len(units)} units: {named}" if len(units) > 1 else f" with the unit {named}" if named else ""
+    return f"{units.total()} of {len(column.present)} cells are numbers{with_unit} ({example})"
 
 
 def _plainly(text: str) -> str:
-    """A number in the digits 0 to 9 and without what says how exact it is: "٢٤" as 24, "~3.5 ± 0.2" as 3.5."""
+    """Convert a number to the digits 0 to 9, without signs of its precision: "٢٤" to 24, "~3.5 ± 0.2" to 3.5."""
     exact = text.strip(_INEXACT).split("±")[0].strip()
     digits = (str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in unicodedata.normalize("NFKC", exact))
     return "".join(digits).translate(_ARABIC_SIGNS)
 
 
 def _useless_numbers(column: Column, rows: _Rows) -> str:
-    """Of numbers that were read as text, and say nothing as text."""
-    return _numbers_as_text(column, rows) if _says_only_which(column, rows) else ""
+    """Report numbers that were read as text and are useless as text."""
+    return _numbers_as_text(column, rows) if _only_identifies(column, rows) else ""
 
 
-def _says_only_which(column: Column, rows: _Rows) -> bool:
+def _only_identifies(column: Column, rows: _Rows) -> bool:
     return bool(_all_rare(column, rows) or _id(column, rows))
 
 
@@ -260,7 +260,7 @@ def _doubtful(column: Column, _: _Rows) -> str:
     return column.doubt
 
 
-# Why a column is left out: the code of the finding, and what was counted, empty where nothing is wrong.
+# Checks that drop a column: the code of the finding, and a function that returns what was counted, or "" if all is well.
 _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D201", _all_missing),
     ("D202", _constant),
@@ -272,7 +272,7 @@ _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D216", _row_counter),
     ("D204", _duplicate),
 )
-# What is told of a column that is used, likewise.
+# Checks that report something about a column that is used, in the same form.
 _REMARKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D208", _merged),
     ("D209", _doubtful),

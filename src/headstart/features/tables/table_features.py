@@ -1,4 +1,4 @@
-"""Part A: the encoder of a table, learned from the training rows, and every row as it encodes it."""
+"""TableFeatures: all rows of a table, encoded by an encoding that is learned from the training rows."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["TableFeatures", "cells_to_read", "encode_table", "row_contents", "tr
 
 @dataclass
 class TableFeatures:
-    """Rows of features that the encoder made of a table, in memory; see ``FeatureRows``. Every row can be encoded.
+    """Encoded rows of a table, in memory: the ``FeatureRows`` of tables. Every row can be encoded.
 
     Attributes:
-        part: The Part A of tables.
-        encoding: What was learned, as ``encoding.encode`` reads it.
-        notes: What was left out or looks suspicious.
-        encoded: The rows, ``(n, width)`` float32.
-        seconds: What learning and encoding took.
+        part: Part A of a table.
+        encoding: The learned encoding, as ``preprocess.encode`` takes it.
+        notes: Notes on columns that were dropped or are suspicious.
+        encoded: The rows, float32 ``(n, width)``.
+        seconds: Seconds that learning and encoding took.
     """
 
     part: PartA
@@ -50,46 +50,46 @@ class TableFeatures:
 
     @property
     def code_sizes(self) -> list[int]:
-        """How many codes each of the last columns has."""
+        """Number of codes of each of the last columns, which hold codes of categories."""
         return code_sizes(self.encoding)
 
     def rows(self, indices: Sequence[int] | Array) -> Array:
-        """Encoded rows, ``(n, width)`` float32."""
+        """Return the encoded rows at ``indices``, float32 ``(n, width)``."""
         rows: Array = self.encoded[np.asarray(indices, np.int64)]
         return rows
 
     def take(self, indices: Sequence[int]) -> TableFeatures:
-        """Those of these samples only, in this order."""
+        """Return the features of the samples at ``indices`` only, in this order."""
         return replace(self, encoded=self.rows(indices))
 
     def plus(self, other: TableFeatures) -> TableFeatures:
-        """Those of both, these first; made by one encoder."""
+        """Return these features followed by ``other``, which must have the same encoding."""
         return replace(self, encoded=np.concatenate([self.encoded, other.encoded]), seconds=self.seconds + other.seconds)
 
     def encode(self, dataset: Dataset) -> TableFeatures:
-        """Other samples by the same encoder.
+        """Encode other samples with the same encoding.
 
         Raises:
-            DatasetError: A column that it reads is not there (H115).
+            DatasetError: A column of the encoding is missing (H115).
         """
         start = time.perf_counter()
         encoded = encode_typed(cells_to_read(_table(dataset), self.encoding), self.encoding)
         return replace(self, encoded=encoded, seconds=time.perf_counter() - start)
 
     def learned_on(self, dataset: Dataset) -> TableFeatures:
-        """The samples by an encoder that is learned anew, on the training split that they have now."""
+        """Learn the encoding anew on the training split of ``dataset``, and encode its samples."""
         return encode_table(dataset, self.part)
 
     def skipped(self, dataset: Dataset) -> tuple[list[Skipped], list[int]]:  # noqa: ARG002 - see FeatureRows
-        """Nothing: every row can be encoded."""
+        """Return empty lists, because every row can be encoded."""
         return [], []
 
 
 def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
-    """Learn the encoder from the training split, and encode every row.
+    """Learn the encoding from the training split, and encode every row.
 
     Raises:
-        DatasetError: No column tells anything (H114).
+        DatasetError: No column is left to learn from (H114).
     """
     start = time.perf_counter()
     table, training = _table(dataset), dataset.indices("train")
@@ -97,18 +97,18 @@ def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
     encoded = np.empty((len(table), encoding["width"]), np.float32)
     encoded[training] = encode_typed(training_cells(table.take(training), encoding), encoding)
     others = np.setdiff1d(np.arange(len(table)), training)
-    cells, told = _read(table.take(others), encoding)
+    cells, odd = _read(table.take(others), encoding)
     encoded[others] = encode_typed(cells, encoding)
-    return TableFeatures(part, encoding, notes + [Note("D214", line) for line in told], encoded, time.perf_counter() - start)
+    return TableFeatures(part, encoding, notes + [Note("D214", line) for line in odd], encoded, time.perf_counter() - start)
 
 
 def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
-    """The columns that a model reads, as its graph takes them (``encoding.typed``).
+    """Return the columns that a model reads, in the types that its graph takes (see ``preprocess.typed``).
 
-    A ``UserWarning`` tells of cells that hold something and count as missing all the same.
+    A ``UserWarning`` reports cells that are not empty but are treated as missing.
 
     Raises:
-        DatasetError: A column is not there (H115).
+        DatasetError: A column is missing (H115).
     """
     wanted = [spec["name"] for spec in encoding["columns"]]
     if missing := [name for name in wanted if name not in table.names]:
@@ -123,12 +123,12 @@ def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]
 
 
 def training_cells(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
-    """The columns that a model reads, of rows that it was fitted on: findings tell of their cells, and no warning does."""
+    """Return the columns that a model reads, for rows it was fitted on, without warnings: findings report their cells."""
     return _read(table, encoding)[0]
 
 
 def row_contents(table: Table, encoding: Mapping[str, Any]) -> list[str]:
-    """SHA-256 of what a model reads of each row, as its graph takes it, however the table was written."""
+    """Digest the cells of each row that a model reads (SHA-256), in the graph's types, whatever the format of the file."""
     cells = [column.tolist() for column in training_cells(table, encoding).values()]
     return [bytes_digest(repr(row).encode("utf-8", "backslashreplace")) for row in zip(*cells, strict=True)]
 
@@ -139,7 +139,7 @@ def _read(table: Table, encoding: Mapping[str, Any]) -> tuple[dict[str, Array], 
 
 def _table(dataset: Dataset) -> Table:
     if dataset.table is None:
-        raise ValueError("a table is encoded, and these samples are images")
+        raise ValueError("the samples are images, not rows of a table")
     return dataset.table
 
 
