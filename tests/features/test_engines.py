@@ -78,8 +78,8 @@ def in_order(results: Iterator[tuple[int, Array]], count: int) -> Array:
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_openvino_gives_every_image_its_row_once(lite: OpenVINOEngine, count: int) -> None:
-    """As many rows as images, none mixed up: each equals the row that the image gives alone."""
+def test_openvino_engine_returns_each_row_once(lite: OpenVINOEngine, count: int) -> None:
+    """There are as many rows as images, and each equals the row that its image gives alone."""
     batch = images(5, 224)[:count]
     pairs = dict(lite.run(enumerate(batch)))
     assert sorted(pairs) == list(range(count))
@@ -99,8 +99,8 @@ def test_both_engines_give_the_same_rows(lite: OpenVINOEngine) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 32, 33])
-def test_keras_pads_its_last_batch_and_gives_no_row_of_it(count: int) -> None:
-    """Batches of 32: one image, a whole batch and one more come out as they are, with their own numbers."""
+def test_keras_engine_drops_the_padding_of_its_last_batch(count: int) -> None:
+    """With batches of 32: one image, a full batch, and one more return their own rows and numbers."""
     batch = images(33, SIZE)[:count]
     engine = KerasEngine(TINY, "a test")
     found = dict(engine.run((i + 100, picture) for i, picture in enumerate(batch)))
@@ -110,8 +110,8 @@ def test_keras_pads_its_last_batch_and_gives_no_row_of_it(count: int) -> None:
         np.testing.assert_allclose(np.stack([found[i + 100] for i in range(count)]), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_an_error_of_the_reader_is_not_swallowed(lite: OpenVINOEngine) -> None:
-    """What goes wrong where images come from is raised where rows are taken, and the engine works after it."""
+def test_engine_passes_on_errors_of_the_reader(lite: OpenVINOEngine) -> None:
+    """An error in the source of images is raised to the caller, and the engine works afterwards."""
 
     def broken() -> Iterator[tuple[int, Array]]:
         yield 0, images(1, 224)[0]
@@ -122,24 +122,24 @@ def test_an_error_of_the_reader_is_not_swallowed(lite: OpenVINOEngine) -> None:
     assert len(list(lite.run(enumerate(images(2, 224))))) == 2
 
 
-def test_rows_may_be_left_untaken(lite: OpenVINOEngine) -> None:
-    """A caller that stops after one row ends the requests under way, and the engine works after it."""
+def test_engine_can_be_stopped_early(lite: OpenVINOEngine) -> None:
+    """A caller that stops after one row ends the running requests, and the engine works afterwards."""
     rows = lite.run(enumerate(images(12, 224)))
     next(rows)
     rows.close()  # type: ignore[attr-defined]
     assert len(list(lite.run(enumerate(images(2, 224))))) == 2
 
 
-def test_a_network_with_a_graph_of_ours_takes_openvino() -> None:
-    """On a CPU Lite0 runs on OpenVINO and says why."""
+def test_make_engine_uses_openvino_for_lite_networks() -> None:
+    """On a CPU Lite0 runs on OpenVINO, and the reason says why."""
     engine = make_engine(LITE)
     assert engine.name == "openvino"
     assert "no GPU" in engine.reason
     assert engine_key(LITE)["engine"] == "openvino"
 
 
-def test_a_gpu_takes_keras(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is a GPU the Keras backend computes, and the cache key says so."""
+def test_make_engine_uses_keras_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a GPU the Keras backend computes, and the cache key contains it."""
     monkeypatch.setattr(engines, "has_gpu", lambda: True)
     engine = make_engine(TINY)
     assert engine.name == keras.backend.backend()
@@ -148,8 +148,8 @@ def test_a_gpu_takes_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_key(TINY)["backend"] == keras.backend.backend()
 
 
-def test_another_network_is_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backbone that a user added goes through a child process to OpenVINO; the second time the graph is on disk."""
+def test_user_backbone_is_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's backbone is converted to OpenVINO by a child process; the second time, the graph is on disk."""
     batch = images(3, SIZE)
     engine = make_engine(TINY)
     assert engine.name == "openvino", engine.reason
@@ -166,7 +166,7 @@ def test_another_network_is_converted_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".bin", ".json"])
-def test_a_stored_graph_with_a_flipped_bit_is_converted_again(suffix: str) -> None:
+def test_damaged_cached_graph_is_converted_again(suffix: str) -> None:
     """The rows are the same as before, and the damage is reported; the third time all is well again."""
     batch = images(3, SIZE)
     rows = in_order(make_engine(TINY).run(enumerate(batch)), 3)
@@ -180,8 +180,8 @@ def test_a_stored_graph_with_a_flipped_bit_is_converted_again(suffix: str) -> No
     np.testing.assert_array_equal(in_order(make_engine(TINY).run(enumerate(batch)), 3), rows)
 
 
-def test_no_compiled_graph_is_kept() -> None:
-    """OpenVINO's files of compiled graphs carry no checksum, so none is written: a flipped bit in one gave wrong rows."""
+def test_compiled_graphs_are_not_cached() -> None:
+    """OpenVINO's files of compiled graphs have no checksum: a flipped bit in one gave wrong rows."""
     make_engine(LITE)
     make_engine(TINY)
     assert {path.suffix for path in cache_folder().rglob("*") if path.is_file()} == {".xml", ".bin", ".json"}
@@ -209,8 +209,8 @@ attempts: list[Exception] = []
     ],
     ids=["converter", "OpenVINO"],
 )
-def test_a_failed_conversion_is_noted_and_keras_computes(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next process does not try again, names the reason and keys its rows as Keras's; the note has versions and date."""
+def test_failed_conversion_is_remembered_and_keras_computes(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next process does not try again, and uses the key of Keras's rows; the note has reason, versions and date."""
     monkeypatch.setattr(engines, "converted_graph", fail_with(error))
     assert engine_key(TINY)["engine"] == "openvino"
     for _ in range(2):
@@ -236,8 +236,8 @@ def test_a_failed_conversion_is_noted_and_keras_computes(error: Exception, monke
     ],
     ids=["killed", "disk", "memory of OpenVINO", "memory"],
 )
-def test_a_conversion_that_was_stopped_is_not_noted(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kill, a time limit, a full disk and a lack of memory say nothing of the network: the next process tries again."""
+def test_stopped_conversion_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill, a time limit, a full disk and a lack of memory say nothing about the network."""
     monkeypatch.setattr(engines, "converted_graph", fail_with(error))
     for _ in range(2):
         with pytest.raises(type(error)):
@@ -258,14 +258,14 @@ def test_a_conversion_that_was_stopped_is_not_noted(error: Exception, monkeypatc
         (ValueError(), False),
     ],
 )
-def test_lack_of_memory_or_disk_is_told_from_a_network_that_cannot_be_converted(error: Exception, is_lack: bool) -> None:
-    """By the error's kind, or by the words of libraries that have none of their own."""
+def test_lack_of_memory_or_disk_is_recognised(error: Exception, is_lack: bool) -> None:
+    """By the type of the error, or by the text of libraries without an error type of their own."""
     assert is_lack_of_room(error) == is_lack
 
 
 @pytest.mark.parametrize("what", ["versions", "code", "damage"])
-def test_a_failed_conversion_is_tried_again_when_something_changed(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another version of a converter, other code of the network, or a note that cannot be read."""
+def test_failed_conversion_is_tried_again_after_a_change(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another version of a converter, other code of the network, or an unreadable note."""
     note_conversion_failure(TINY, "not known")
     assert engine_key(TINY)["engine"] == "keras"
     if what == "versions":
@@ -278,7 +278,7 @@ def test_a_failed_conversion_is_tried_again_when_something_changed(what: str, mo
     assert engine_key(TINY)["engine"] == "openvino"
 
 
-def test_the_key_holds_runtime_version_and_instructions() -> None:
+def test_engine_key_contains_runtime_version_and_instructions() -> None:
     """The key is JSON, the same each time, and changes with the instruction set."""
     key = engine_key(LITE)
     assert set(key) == {"engine", "version", "instructions", "network_code"}
@@ -289,10 +289,8 @@ def test_the_key_holds_runtime_version_and_instructions() -> None:
 
 
 @pytest.mark.parametrize("module", [backbones, checkpoint, efficientnet_lite, extractor, stages])
-def test_the_key_holds_the_code_of_networks_and_poolings(
-    module: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A changed line in any module that builds Part A makes other keys: rows of the code before are not taken."""
+def test_engine_key_depends_on_the_code_of_part_a(module: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A changed line in any module that builds Part A changes the key, so that older rows are not used."""
     before = [engine_key(part)["network_code"] for part in (LITE, TINY)]
     changed = tmp_path / "changed.py"
     changed.write_bytes(Path(module.__file__).read_bytes() + b"# changed")
@@ -301,8 +299,8 @@ def test_the_key_holds_the_code_of_networks_and_poolings(
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
-def test_the_key_holds_the_code_of_a_users_own_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A network that a user added has the code of its file in the key; one that was typed has its own."""
+def test_engine_key_depends_on_the_code_of_a_user_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The key contains the file of a user's network, or the code of one defined interactively."""
 
     def typed(text: str) -> object:
         names: dict[str, Any] = {"__name__": "__main__"}
@@ -315,8 +313,8 @@ def test_the_key_holds_the_code_of_a_users_own_network(monkeypatch: pytest.Monke
     assert first != second == typed("def network(image): return image * 2")
 
 
-def test_the_key_holds_the_name_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two GPUs of one backend may round differently: their rows are apart."""
+def test_engine_key_contains_the_name_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs of one backend may round differently, so their rows are stored separately."""
     monkeypatch.setattr(engines, "has_gpu", lambda: True)
     keys = []
     for name in ("NVIDIA H100 80GB HBM3", "Tesla T4"):
@@ -326,8 +324,8 @@ def test_the_key_holds_the_name_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings_digest(**keys[0]) != settings_digest(**keys[1])
 
 
-def test_the_key_needs_no_heavy_import() -> None:
-    """A process that finds all its rows in the store imports neither Keras nor OpenVINO to look for them."""
+def test_engine_key_needs_no_heavy_import() -> None:
+    """A process that finds all rows in the store imports neither Keras nor OpenVINO."""
     code = (
         "import sys; from headstart.features.engines import engine_key; from headstart.features.part_a import PartA;"
         "engine_key(PartA('efficientnet_lite0'));"

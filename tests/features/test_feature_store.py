@@ -60,18 +60,18 @@ def raw(store: Store, number: int) -> bytes:
 
 @given(values=st.dictionaries(st.integers(0, 50), st.binary(max_size=5000), max_size=8), asked=st.lists(st.integers(0, 50)))
 @settings(max_examples=40, deadline=None)
-def test_records_come_back_in_the_order_asked(
+def test_store_reads_records_in_the_requested_order(
     tmp_path_factory: pytest.TempPathFactory, values: dict[int, bytes], asked: list[int]
 ) -> None:
-    """What was written is read byte for byte, empty values too, with None in the place of what is not there."""
+    """Values are read byte for byte, including empty ones, with None for missing records."""
     store = Store(tmp_path_factory.mktemp("store"))
     store.write(SPACE, [(digest(number), Record(value, 0.25)) for number, value in values.items()])
     expected = [Record(values[number], 0.25) if number in values else None for number in asked]
     assert store.read(SPACE, [digest(number) for number in asked]) == expected
 
 
-def test_spaces_do_not_meet(tmp_path: Path) -> None:
-    """A sample has a record of its own in each space, and a second write replaces the first."""
+def test_store_keeps_spaces_apart(tmp_path: Path) -> None:
+    """A sample has a separate record in each space, and a second write replaces the first."""
     store, other = Store(tmp_path), hashlib.sha256(b"other").hexdigest()
     store.write(SPACE, [(digest(1), record(1))])
     store.write(other, [(digest(1), record(2))])
@@ -80,8 +80,8 @@ def test_spaces_do_not_meet(tmp_path: Path) -> None:
     assert store.read(other, [digest(1)]) == [record(2)]
 
 
-def test_counters_count_since_the_object_was_made(tmp_path: Path) -> None:
-    """Read, written and damaged values are counted each by its own object, though they share one database."""
+def test_store_counters_belong_to_the_object(tmp_path: Path) -> None:
+    """Each object counts its own reads, writes and damaged values, although objects share a database."""
     first, second = Store(tmp_path), Store(tmp_path)
     first.write(SPACE, [(digest(i), record(i)) for i in range(5)])
     overwrite(first, 4, b"damaged all through")
@@ -90,8 +90,8 @@ def test_counters_count_since_the_object_was_made(tmp_path: Path) -> None:
     assert (second.num_written, second.num_read, second.num_damaged) == (0, 4, 1)
 
 
-def test_a_flipped_byte_anywhere_is_found(tmp_path: Path) -> None:
-    """Checksum, seconds or value: a record with any one byte changed counts as missing and as damaged."""
+def test_store_detects_a_flipped_byte(tmp_path: Path) -> None:
+    """Checksum, seconds or value: a record with any byte changed is missing and counted as damaged."""
     store = Store(tmp_path)
     store.write(SPACE, [(digest(1), Record(b"a row of numbers", 1.5))])
     whole = raw(store, 1)
@@ -103,8 +103,8 @@ def test_a_flipped_byte_anywhere_is_found(tmp_path: Path) -> None:
     assert store.read(SPACE, [digest(1)]) == [record(1)]
 
 
-def test_a_record_cut_short_is_found(tmp_path: Path) -> None:
-    """A record that ends early, be it inside its header, counts as damaged."""
+def test_store_detects_a_truncated_record(tmp_path: Path) -> None:
+    """A record that ends early, even inside its header, is counted as damaged."""
     store = Store(tmp_path)
     store.write(SPACE, [(digest(1), Record(b"a row", 1.5))])
     whole = raw(store, 1)
@@ -114,8 +114,8 @@ def test_a_record_cut_short_is_found(tmp_path: Path) -> None:
     assert store.num_damaged == len(whole)
 
 
-def test_an_error_in_the_middle_writes_nothing(tmp_path: Path) -> None:
-    """A transaction is all of its records or none, also where making them fails."""
+def test_store_writes_nothing_after_an_error(tmp_path: Path) -> None:
+    """A transaction stores all of its records or none, also if creating them fails."""
     store = Store(tmp_path)
 
     def some() -> Iterator[tuple[str, Record]]:
@@ -128,8 +128,8 @@ def test_an_error_in_the_middle_writes_nothing(tmp_path: Path) -> None:
     assert store.num_written == 0
 
 
-def test_a_killed_writer_leaves_whole_records_only(tmp_path: Path) -> None:
-    """Killed in the middle of its third transaction, a writer leaves two, and the next writer is not kept waiting."""
+def test_killed_writer_leaves_complete_transactions(tmp_path: Path) -> None:
+    """A writer killed in its third transaction leaves two, and the next writer does not have to wait."""
     writer = child(
         """
         def records(start):
@@ -154,8 +154,8 @@ def test_a_killed_writer_leaves_whole_records_only(tmp_path: Path) -> None:
     assert store.num_damaged == 0
 
 
-def test_a_writer_killed_at_any_moment_leaves_whole_transactions(tmp_path: Path) -> None:
-    """A writer that is killed while it commits without a pause leaves each transaction whole or absent."""
+def test_writer_killed_at_any_moment_leaves_complete_transactions(tmp_path: Path) -> None:
+    """Killed while it commits without a pause, a writer leaves each transaction complete or absent."""
     writer = child(
         """
         for start in range(0, 4000, 10):
@@ -176,7 +176,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_transactions(tmp_path: Path)
 
 
 def test_eight_processes_share_a_store(tmp_path: Path) -> None:
-    """All write and read at the same time: nobody sees half a record, and in the end everything is there."""
+    """All write and read at the same time: no process sees a partial record, and in the end all records exist."""
     code = """
         print("ready", flush=True)
         sys.stdin.readline()
@@ -206,8 +206,8 @@ def test_eight_processes_share_a_store(tmp_path: Path) -> None:
     [b"text", b"text" * 5000, bytes(40_000), b"\xff" * 9000],
     ids=["short", "text", "zeros", "ones"],
 )
-def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, garbage: bytes) -> None:
-    """It keeps its bytes under another name, and the store begins anew."""
+def test_store_sets_aside_a_file_that_is_not_a_database(tmp_path: Path, garbage: bytes) -> None:
+    """The file keeps its bytes under another name, and the store starts empty."""
     (tmp_path / "data.mdb").write_bytes(garbage)
     store = Store(tmp_path)
     assert store.read(SPACE, [digest(1)]) == [None]
@@ -217,8 +217,8 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, garbage: bytes)
 
 
 @pytest.mark.parametrize("position", [16, 20, 40], ids=["magic", "version", "page size"])
-def test_a_database_with_a_damaged_head_is_set_aside(tmp_path: Path, position: int) -> None:
-    """So is a database whose first page is damaged or was written by another format of LMDB."""
+def test_store_sets_aside_a_database_with_a_damaged_header(tmp_path: Path, position: int) -> None:
+    """Also if the first page was written by another format of LMDB."""
     with_child(tmp_path)
     whole = (tmp_path / "data.mdb").read_bytes()
     damaged = whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]
@@ -227,8 +227,8 @@ def test_a_database_with_a_damaged_head_is_set_aside(tmp_path: Path, position: i
     assert [path.read_bytes() for path in tmp_path.glob("data.damaged-*.mdb")] == [damaged]
 
 
-def test_lost_pages_are_told_in_three_lines(tmp_path: Path) -> None:
-    """Where the disk lost the pages behind the head, reading and writing give H601 and not LMDB's own error."""
+def test_store_reports_lost_pages(tmp_path: Path) -> None:
+    """If pages after the header are lost, reading and writing give H601 instead of LMDB's own error."""
     with_child(tmp_path)
     data = tmp_path / "data.mdb"
     store = Store(tmp_path)
@@ -249,8 +249,8 @@ def with_child(folder: Path) -> None:
     assert writer.returncode == 0
 
 
-def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that finds no room gives H601 with the folder, writes nothing, and leaves the records before it."""
+def test_store_survives_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write without room gives H601 with the folder, writes nothing, and keeps earlier records."""
     monkeypatch.setattr(row_database, "_MAP_BYTES", 1 << 17)
     store = Store(tmp_path)
     store.write(SPACE, [(digest(1), record(1))])
@@ -262,15 +262,15 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Mo
     assert store.num_written == 1
 
 
-def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
-    """A file where the folder should be gives H601."""
+def test_store_reports_an_impossible_folder(tmp_path: Path) -> None:
+    """A file in place of the folder gives H601."""
     (tmp_path / "file").write_text("here already")
     with pytest.raises(StackError, match="H601"):
         Store(tmp_path / "file" / "features")
 
 
-def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HEADSTART_CACHE wins, ``~`` is the home folder; without it the cache lies where the system keeps caches."""
+def test_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HEADSTART_CACHE wins, with ``~`` for the home folder; otherwise the cache is where the system has caches."""
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.setenv("HEADSTART_CACHE", "~/somewhere")

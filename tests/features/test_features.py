@@ -80,8 +80,8 @@ def all_rows(features: Features) -> Array:
 
 
 @pytest.mark.parametrize("largest", [(1.0, 70_000.0), (70_000.0, 1.0)])
-def test_a_feature_map_that_half_precision_cannot_hold_stays_as_it_is(tmp_path: Path, largest: tuple[float, float]) -> None:
-    """Wherever it stands among others that fit."""
+def test_feature_map_beyond_half_precision_stays_in_float32(tmp_path: Path, largest: tuple[float, float]) -> None:
+    """Wherever it is among others that fit."""
     store, space, digests = Store(tmp_path), "ab" * 32, ("01" * 32, "02" * 32)
     maps = [np.array([[1.0, value]], np.float32) for value in largest]
     packed = [Record(extraction._pack_row(values), 0.0) for values in maps]
@@ -90,8 +90,8 @@ def test_a_feature_map_that_half_precision_cannot_hold_stays_as_it_is(tmp_path: 
     np.testing.assert_array_equal(rows, maps)
 
 
-def test_every_sample_gets_its_own_row(source: Path, computed: tuple[Path, Features]) -> None:
-    """Rows are the engine's answer to the prepared picture of that very sample, in the order of the data set."""
+def test_extract_returns_the_row_of_each_sample(source: Path, computed: tuple[Path, Features]) -> None:
+    """Rows are the engine's output for the prepared picture of each sample, in the order of the data set."""
     dataset, features = read_folder(source), computed[1]
     assert (features.num_computed, features.num_cached, features.unreached) == (12, 0, ())
     assert features.engine[0]
@@ -112,10 +112,10 @@ def test_every_sample_gets_its_own_row(source: Path, computed: tuple[Path, Featu
         assert features.thumbnails[i].any()
 
 
-def test_a_second_extraction_computes_nothing(
+def test_second_extraction_computes_nothing(
     source: Path, computed: tuple[Path, Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All rows are read, bit for bit; neither engine nor decoder is started, and the cost of then is told again."""
+    """All rows are read, bit for bit, without engine or decoder, and the original seconds are reported again."""
     monkeypatch.setattr(extraction, "make_engine", refuse)
     monkeypatch.setattr(extraction, "DecodePool", refuse)
     first = computed[1]
@@ -127,8 +127,8 @@ def test_a_second_extraction_computes_nothing(
     assert second.seconds == pytest.approx(first.seconds, rel=1e-3)
 
 
-def test_ten_images_added_are_ten_computed(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
-    """Exactly the new images are computed; the old ones are read."""
+def test_extract_computes_only_new_images(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
+    """After adding ten images, exactly ten rows are computed."""
     make_photos(photos_folder.parent / "more", classes=["circle", "square"], per_class=5, seed=9)
     for path in sorted((photos_folder.parent / "more").rglob("*.jpg")):
         path.rename(photos_folder / path.parent.name / f"new-{path.name}")
@@ -137,16 +137,16 @@ def test_ten_images_added_are_ten_computed(photos_folder: Path, store: Store, ma
     assert all_rows(features).shape == (22, 1280)
 
 
-def test_a_renamed_file_costs_nothing(photos_folder: Path, store: Store) -> None:
-    """A sample is its content: another name, another class and a new time of change compute nothing."""
+def test_renamed_file_is_not_computed_again(photos_folder: Path, store: Store) -> None:
+    """A sample is identified by content: another name, class or modification time computes nothing."""
     (photos_folder / "circle" / "000.jpg").rename(photos_folder / "square" / "Ünï code.JPG")
     (photos_folder / "circle" / "001.jpg").touch()
     features = extract(read_folder(photos_folder), PART, store)
     assert (features.num_computed, features.num_cached) == (0, 12)
 
 
-def test_a_changed_file_is_computed_anew(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
-    """Another content under the same name, and even of the same size, is another sample."""
+def test_changed_file_is_computed_again(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
+    """Other content under the same name, even of the same size, is another sample."""
     path = photos_folder / "circle" / "000.jpg"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -155,17 +155,17 @@ def test_a_changed_file_is_computed_anew(photos_folder: Path, store: Store, make
     assert (features.num_computed, features.num_cached) == (1, 11)
 
 
-def test_another_cut_has_rows_of_its_own(source: Path, store: Store) -> None:
-    """Rows of one pooling never stand in for another's."""
+def test_each_cut_has_rows_of_its_own(source: Path, store: Store) -> None:
+    """Rows of one pooling are never used for another."""
     features = extract(read_folder(source), PartA("efficientnet_lite0", "avg_max"), store)
     assert (features.num_computed, features.num_cached) == (12, 0)
     assert all_rows(features).shape == (12, 2560)
 
 
-def test_an_unreadable_file_is_listed_and_remembered(
+def test_unreadable_file_is_listed_and_remembered(
     photos_folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has a reason and no row, the others have theirs, and the next time it is not even decoded."""
+    """It has a reason and no row, other files have their rows, and the next time it is not even decoded."""
     (photos_folder / "circle" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no picture")
     dataset = read_folder(photos_folder)
     features = extract(dataset, PART, store)
@@ -182,8 +182,8 @@ def test_an_unreadable_file_is_listed_and_remembered(
     assert (again.num_computed, again.num_cached) == (0, 12)
 
 
-def test_copies_are_computed_once(photos_folder: Path, tmp_path: Path) -> None:
-    """Files of equal content, readable or not, share what was found out about one of them."""
+def test_duplicates_are_computed_once(photos_folder: Path, tmp_path: Path) -> None:
+    """Files of equal content, readable or not, share the results of one of them."""
     for name in ("a", "b"):
         shutil.copy(photos_folder / "circle" / "000.jpg", photos_folder / "square" / f"{name}.jpg")
         (photos_folder / "square" / f"broken-{name}.png").write_bytes(b"no picture")
@@ -201,8 +201,8 @@ def test_copies_are_computed_once(photos_folder: Path, tmp_path: Path) -> None:
     assert len(set(features.failures.values())) == 1
 
 
-def test_a_deadline_leaves_the_rest_unreached(source: Path, tmp_path: Path) -> None:
-    """Past the deadline no further file is begun; what was left out is listed, and the next run computes just that."""
+def test_extract_lists_files_after_the_deadline_as_unreached(source: Path, tmp_path: Path) -> None:
+    """No file is started after the deadline, and the next run computes only the unreached ones."""
     dataset, store = read_folder(source), Store(tmp_path / "empty")
     features = extract(dataset, PART, store, deadline=0.0)
     assert 1 <= features.num_computed < 12
@@ -217,8 +217,8 @@ def test_a_deadline_leaves_the_rest_unreached(source: Path, tmp_path: Path) -> N
     assert later.unreached == ()
 
 
-def test_arrays_are_samples_too(tmp_path: Path) -> None:
-    """Rows of arrays are those of the prepared array; the second time they are read."""
+def test_extract_computes_rows_of_arrays(tmp_path: Path) -> None:
+    """Rows are those of the prepared arrays; the second time they are read from the store."""
     images = np.random.default_rng(0).integers(0, 256, (5, 40, 30, 3), dtype=np.uint8)
     dataset, store = read_arrays(images, [0, 1, 0, 1, 0]), Store(tmp_path)
     features = extract(dataset, PART, store)
@@ -230,8 +230,8 @@ def test_arrays_are_samples_too(tmp_path: Path) -> None:
     assert extract(dataset, PART, store).num_computed == 0
 
 
-def test_an_array_that_is_no_image_is_a_failure(tmp_path: Path) -> None:
-    """One sample with values out of range is left out with its reason; the others have their rows."""
+def test_invalid_array_is_a_failure(tmp_path: Path) -> None:
+    """A sample with values out of range is left out with its reason; the others have rows."""
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
     dataset = read_arrays(images, [0, 1, 0, 1])
     images[2, 0, 0, 0] = np.nan
@@ -240,16 +240,16 @@ def test_an_array_that_is_no_image_is_a_failure(tmp_path: Path) -> None:
     assert features.num_computed == 3
 
 
-def test_a_deadline_holds_for_arrays(tmp_path: Path) -> None:
-    """Arrays past the deadline are left unreached as files are."""
+def test_extract_lists_arrays_after_the_deadline_as_unreached(tmp_path: Path) -> None:
+    """The deadline applies to arrays as to files."""
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
     features = extract(read_arrays(images, [0, 1] * 20), PART, Store(tmp_path), deadline=0.0)
     assert features.num_computed < 40
     assert len(features.unreached) == 40 - features.num_computed
 
 
-def test_a_damaged_row_is_computed_again(source: Path, computed: tuple[Path, Features], store: Store) -> None:
-    """A flipped bit in the store is found, counted and repaired with the row that was there."""
+def test_damaged_row_is_computed_again(source: Path, computed: tuple[Path, Features], store: Store) -> None:
+    """A flipped bit in the store is detected and counted, and the same row is stored again."""
     break_row(store, computed[1], 7)
     features = extract(read_folder(source), PART, store)
     assert (features.num_computed, features.num_cached, store.num_damaged) == (1, 11, 1)
@@ -257,8 +257,8 @@ def test_a_damaged_row_is_computed_again(source: Path, computed: tuple[Path, Fea
     assert extract(read_folder(source), PART, store).num_computed == 0
 
 
-def test_a_row_damaged_after_extraction_is_never_skipped(source: Path, store: Store) -> None:
-    """Fewer rows than were asked for would give every later sample another's label: it is an error instead."""
+def test_row_damaged_after_extraction_is_an_error(source: Path, store: Store) -> None:
+    """With fewer rows than requested, every later sample would get the label of another one."""
     features = extract(read_folder(source), PART, store)
     break_row(store, features, 3)
     with pytest.raises(StackError):
@@ -266,10 +266,8 @@ def test_a_row_damaged_after_extraction_is_never_skipped(source: Path, store: St
     assert len(features.rows([2, 4])) == 2
 
 
-def test_a_file_changed_meanwhile_is_not_stored_under_its_old_content(
-    photos_folder: Path, tmp_path: Path, make_photos: PhotoMaker
-) -> None:
-    """A file that is written over between reading its digest and decoding it fails now and is not remembered."""
+def test_file_changed_during_extraction_is_not_stored(photos_folder: Path, tmp_path: Path, make_photos: PhotoMaker) -> None:
+    """A file overwritten between digest and decoding fails now and is not remembered."""
     dataset, store = read_folder(photos_folder), Store(tmp_path / "empty")
     path, content = dataset.file(0), dataset.file(0).read_bytes()
     path.write_bytes(dataset.file(1).read_bytes())
@@ -280,8 +278,8 @@ def test_a_file_changed_meanwhile_is_not_stored_under_its_old_content(
     assert (again.failures, again.num_computed) == ({}, 1)
 
 
-def test_what_was_committed_outlives_an_interrupt(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After Ctrl-C the next run computes only what had not been committed."""
+def test_committed_rows_survive_an_interrupt(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C the next run computes only rows that had not been committed."""
     monkeypatch.setattr(extraction, "_COMMIT_BYTES", 8000)
     dataset, store = read_folder(source), Store(tmp_path / "empty")
 
@@ -294,16 +292,16 @@ def test_what_was_committed_outlives_an_interrupt(source: Path, tmp_path: Path, 
     assert extract(dataset, PART, store).num_computed == 12 - 6
 
 
-def test_progress_counts_up_to_all(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
-    """It begins with what is cached, advances by one a row, and ends with every sample."""
+def test_extract_reports_progress(photos_folder: Path, store: Store, make_photos: PhotoMaker) -> None:
+    """Progress starts at the number of cached rows, advances by one per row, and ends at all samples."""
     make_photos(photos_folder, classes=["new"], per_class=3, seed=5)
     told: list[Extraction] = []
     extract(read_folder(photos_folder), PART, store, progress=told.append)
     assert [(step.done, step.total, step.num_computed) for step in told] == [(12 + i, 15, i) for i in range(4)]
 
 
-def test_features_are_taken_and_joined_like_data_sets(source: Path, computed: tuple[Path, Features]) -> None:
-    """``take`` and ``plus`` move rows, facts, thumbnails and failures together."""
+def test_take_and_plus_move_everything_together(source: Path, computed: tuple[Path, Features]) -> None:
+    """Rows, facts, thumbnails and failures stay together."""
     dataset: Dataset = read_folder(source)
     features = extract(dataset, PART, Store(computed[0]))
     features.failures[4] = "a reason"

@@ -69,23 +69,23 @@ def graph_rows(graph: openvino.Model, pictures: Array) -> Array:
     return np.concatenate([compiled(picture[None])[0].copy() for picture in pictures])
 
 
-def test_keras_answers_as_the_original(golden: Golden) -> None:
-    """Averages and single places of the last feature map, corners included, are those of the PyTorch network."""
+def test_keras_network_matches_the_original(golden: Golden) -> None:
+    """Averages and single positions of the last feature map, including corners, equal those of the PyTorch network."""
     assert_agrees(golden.maps.mean(axis=(1, 2)), golden.avg)
     places = np.stack([golden.maps[:, row, column] for row, column in golden.places], axis=1)
     assert_agrees(places, golden.values)
 
 
-def test_openvino_answers_as_the_original(golden: Golden) -> None:
-    """So are those of the network in OpenVINO's own operations."""
+def test_openvino_network_matches_the_original(golden: Golden) -> None:
+    """The network from OpenVINO operations gives the numbers of the PyTorch network."""
     graph = PartA(golden.name, "avg").graph()
     assert graph is not None
     assert_agrees(graph_rows(graph, golden.pictures), golden.avg)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_cut_is_the_same_row_in_both(golden: Golden, pooling: str) -> None:
-    """For every row of POOLINGS the Keras layers and OpenVINO operations give the same numbers in the same order."""
+def test_poolings_give_the_same_row_in_keras_and_openvino(golden: Golden, pooling: str) -> None:
+    """Each entry of POOLINGS gives the same numbers in the same order."""
     graph = PartA(golden.name, pooling).graph()
     assert graph is not None
     maps = keras.Input(golden.maps.shape[1:])
@@ -93,8 +93,8 @@ def test_a_cut_is_the_same_row_in_both(golden: Golden, pooling: str) -> None:
     assert_agrees(graph_rows(graph, golden.pictures), ours)
 
 
-def test_a_batch_of_one_is_no_special_case() -> None:
-    """An image alone gives the row it gives among others."""
+def test_part_a_of_a_single_image_equals_that_in_a_batch() -> None:
+    """An image alone has the row that it has among others."""
     model = keras.Model(*PartA("efficientnet_lite0", "avg").tensors()[:2])
     batch = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3)).astype(np.float32)
     together = model.predict(batch, verbose=0)
@@ -115,8 +115,8 @@ def test_poolings_agree_on_maps_of_any_shape(pooling: str, shape: tuple[int, int
     assert_agrees(compiled(np.ascontiguousarray(maps.transpose(0, 3, 1, 2)))[0], ours)
 
 
-def test_poolings_by_hand() -> None:
-    """A map of 3 by 3 whose values are known: average, average with maximum, and the four overlapping corners."""
+def test_poolings_match_values_by_hand() -> None:
+    """On a known map of 3 by 3: average, average with maximum, and the four overlapping corners."""
     maps = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
     given_maps = keras.Input((3, 3, 1))
     expected = {"avg": [4.0], "avg_max": [4.0, 8.0], "grid2": [2.0, 3.0, 5.0, 6.0]}
@@ -128,7 +128,7 @@ def test_poolings_by_hand() -> None:
 
 @given(side=st.integers(1, 64))
 def test_halves_cover_a_side_exactly(side: int) -> None:
-    """Two windows, one from the first line and one to the last, with no line left out; a single line is one window."""
+    """Two windows, from the first line and to the last, leave no line out; a single line is one window."""
     (window,), (step,) = _halves((side,))
     starts = range(0, side - window + 1, step)
     assert len(starts) == min(2, side)
@@ -137,8 +137,8 @@ def test_halves_cover_a_side_exactly(side: int) -> None:
 
 
 @given(width=st.floats(0.5, 2.0), depth=st.floats(0.5, 2.0))
-def test_every_residual_block_closes_on_the_shape_it_opened_with(width: float, depth: float) -> None:
-    """Whatever the multipliers, an addition joins equal shapes, names are unique and filters are whole eighths."""
+def test_residual_blocks_add_equal_shapes(width: float, depth: float) -> None:
+    """For any multipliers, additions join equal shapes, names are unique and filters are multiples of eight."""
     channels, opened, names = 3, 0, []
     for row in rows(width, depth):
         opened = channels if row.opens else opened
@@ -150,8 +150,8 @@ def test_every_residual_block_closes_on_the_shape_it_opened_with(width: float, d
     assert len(set(names)) == len(names)
 
 
-def test_settings_tell_parts_apart() -> None:
-    """Backbone and pooling each change what the cache is keyed by; equal parts have equal keys."""
+def test_settings_differ_between_parts() -> None:
+    """Backbone and pooling both change the cache key; equal parts have equal keys."""
     parts = [PartA(name, pooling) for name in LITES for pooling in POOLINGS]
     digests = [settings_digest(**part.settings()) for part in parts]
     assert len(set(digests)) == len(parts)
@@ -160,7 +160,7 @@ def test_settings_tell_parts_apart() -> None:
 
 
 def test_geometry_comes_from_the_card() -> None:
-    """Size, crop and filter are the card's, and the network takes images of that size."""
+    """Size, crop and filter are those of the card, and the network takes images of that size."""
     part = PartA("efficientnet_lite2", "avg")
     (card,) = part.cards
     assert part.geometry.as_dict() == {"size": 260, "crop": card.crop, "filter": card.filter} | part.rendering._asdict()
@@ -169,8 +169,8 @@ def test_geometry_comes_from_the_card() -> None:
     assert row.shape == (None, 1280)
 
 
-def test_without_loading_the_weights_are_random() -> None:
-    """A network that a saved model will fill does not read the checkpoint."""
+def test_tensors_without_load_have_random_weights() -> None:
+    """A network for a saved model's weights does not read the checkpoint."""
     keras.utils.set_random_seed(0)
     loaded = keras.Model(*PartA("efficientnet_lite0", "avg").tensors()[:2])
     empty = keras.Model(*PartA("efficientnet_lite0", "avg").tensors(load=False)[:2])
@@ -178,8 +178,8 @@ def test_without_loading_the_weights_are_random() -> None:
     assert not np.allclose(loaded.get_layer("stem_conv").get_weights()[0], empty.get_layer("stem_conv").get_weights()[0])
 
 
-def test_only_keras_builds_the_others() -> None:
-    """A network of keras.applications has no graph of our own; an unknown one is told when it is looked up."""
+def test_graph_is_none_for_networks_that_only_keras_builds() -> None:
+    """A network of keras.applications has no graph; an unknown one is reported when it is looked up."""
     assert PartA("MobileNetV2").graph() is None
     with pytest.raises(BackboneError, match="H201"):
         _ = PartA("mobilenet_v9").cards

@@ -69,8 +69,8 @@ class Spy:
 
 @pytest.mark.parametrize("task", TARGETS)
 @pytest.mark.parametrize("network", ["linear", "trees"])
-def test_every_sample_is_judged_once(tables: dict[str, Dataset], task: str, network: str) -> None:
-    """All that is not the test split, in the user's units; scores and their spread are those of the folds."""
+def test_cross_validate_scores_every_sample_once(tables: dict[str, Dataset], task: str, network: str) -> None:
+    """Each sample outside the test split is predicted once, in the user's units; scores and their spread are over folds."""
     dataset, trial = tables[task], parse_trial(f"table-{network}")
     scores = cross_validate(dataset, rows_of(dataset, trial), trial, NUM_FOLDS, Silent())
     assert scores is not None
@@ -102,10 +102,10 @@ def test_every_sample_is_judged_once(tables: dict[str, Dataset], task: str, netw
 
 @pytest.mark.parametrize("task", TARGETS)
 @pytest.mark.parametrize("network", ["linear", "trees"])
-def test_what_is_held_out_leaves_no_trace(
+def test_cross_validate_learns_nothing_from_the_held_out_fold(
     tables: dict[str, Dataset], task: str, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Garbage in all cells and labels of a fold changes not a bit of what is fitted for it: encoding, scale, weights."""
+    """Garbage in all cells and labels of a fold does not change its encoding, scaling or weights by a bit."""
     dataset, trial = tables[task], parse_trial(f"table-{network}")
     features = rows_of(dataset, trial)
     dealt = make_folds(dataset, NUM_FOLDS)
@@ -142,8 +142,8 @@ def poisoned(dataset: Dataset, where: Array) -> Dataset:
     return replace(dataset, table=replace(dataset.table, columns=tuple(columns)), labels=labels)
 
 
-def test_networks_are_judged_too(tables: dict[str, Dataset]) -> None:
-    """By Keras, one vs rest and calibrated on what is carved out of the other folds."""
+def test_cross_validate_trains_networks(tables: dict[str, Dataset]) -> None:
+    """One-vs-rest networks are trained by Keras and calibrated on a validation split taken from the other folds."""
     dataset = tables["multiclass"]
     for name in ("table-mlp", "table-ovr_linear"):
         trial = parse_trial(name)
@@ -155,14 +155,14 @@ def test_networks_are_judged_too(tables: dict[str, Dataset]) -> None:
         np.testing.assert_allclose(np.concatenate(scores.answers).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_without_time_there_are_no_scores(tables: dict[str, Dataset]) -> None:
-    """Some folds alone would be another measurement."""
+def test_cross_validate_returns_none_after_the_deadline(tables: dict[str, Dataset]) -> None:
+    """Scores of only some of the folds would not be comparable."""
     dataset, trial = tables["binary"], parse_trial("table-linear")
     assert cross_validate(dataset, rows_of(dataset, trial), trial, NUM_FOLDS, Silent(), deadline=0.0) is None
 
 
-def test_a_summary_by_hand() -> None:
-    """Means, and deviations of a sample."""
+def test_fold_scores_summary_matches_values_by_hand() -> None:
+    """Means, and sample standard deviations."""
     summary = FoldScores("r2", [1.0, 3.0], [0.5, 0.7], [], []).summary()
     assert summary == pytest.approx(
         {"fold_loss": 2.0, "fold_loss_deviation": 2**0.5, "fold_metric": 0.6, "fold_metric_deviation": 0.02**0.5}

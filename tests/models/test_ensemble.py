@@ -50,8 +50,8 @@ def example(task: Task, members: int, columns: int, seed: int) -> tuple[Array, l
     columns=st.integers(2, 4),
     seed=st.integers(0, 10_000),
 )
-def test_no_member_alone_is_better(task: Task, members: int, columns: int, seed: int) -> None:
-    """Weights sum to one, none is negative, and the mixture scores at least as well as its best member does."""
+def test_mixing_weights_are_at_least_as_good_as_the_best_member(task: Task, members: int, columns: int, seed: int) -> None:
+    """Weights are non-negative and sum to one, and the mixture scores at least as well as its best member."""
     labels, answers = example(task, members, 2 if task.name == "binary" else columns, seed)
     weights = mixing_weights(task.name, answers, labels)
     assert weights.sum() == pytest.approx(1)
@@ -62,8 +62,8 @@ def test_no_member_alone_is_better(task: Task, members: int, columns: int, seed:
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
-def test_no_other_mixture_of_two_is_better(task: Task) -> None:
-    """The problem is convex, so that a fine grid over the one free weight finds the same minimum."""
+def test_mixing_weights_of_two_members_are_optimal(task: Task) -> None:
+    """The problem is convex, so a fine grid over the one free weight finds the same minimum."""
     labels, answers = example(task, 2, 2 if task.name == "binary" else 3, seed=5)
     first, _ = mixing_weights(task.name, answers, labels)
     grid = np.linspace(0, 1, 201)
@@ -72,8 +72,8 @@ def test_no_other_mixture_of_two_is_better(task: Task) -> None:
     assert abs(first - grid[int(np.argmin(scores))]) <= 0.01
 
 
-def test_a_member_that_says_nothing_is_left_out() -> None:
-    """One that is always wrong beside one that is always right gets no weight at all, whatever the task."""
+def test_mixing_weights_leave_out_a_useless_member() -> None:
+    """A member that is always wrong gets no weight next to one that is always right, for every task."""
     labels = np.array([0, 1, 0, 1])
     right = np.eye(2)[labels] * 0.8 + 0.1
     assert mixing_weights("binary", [right, 1 - right], labels).tolist() == [1.0, 0.0]
@@ -82,8 +82,8 @@ def test_a_member_that_says_nothing_is_left_out() -> None:
     assert mixing_weights("regression", [-values, values], values).tolist() == pytest.approx([0.0, 1.0], abs=1e-6)
 
 
-def test_members_that_answer_nothing_but_nought_are_weighed_alike() -> None:
-    """Standardised targets have a constant answer of 0, and a sum of weights all the same."""
+def test_mixing_weights_of_all_zero_predictions_are_equal() -> None:
+    """Predictions of 0 for standardised targets still have weights that sum to one."""
     weights = mixing_weights("regression", [np.zeros((4, 1)), np.zeros((4, 1))], np.array([[1.0], [-1.0], [2.0], [0.0]]))
     assert weights.sum() == pytest.approx(1)
     assert (weights >= 0).all()
@@ -93,10 +93,10 @@ def _a_bad_one(job: Any) -> Any:
     return replace(job.rows[0], val_loss=np.inf) if job.rows else None
 
 
-def test_an_ensemble_is_a_trial_and_ships_as_one_model(
+def test_ensemble_is_a_trial_and_is_saved_as_one_model(
     make_photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stands in the leaderboard, is kept where it is best, and its graph answers as its members' mean does."""
+    """It has a row in the leaderboard, is selected if it is best, and its graph predicts the mean of its members."""
     photos = make_photos(tmp_path / "photos", per_class=12)
     monkeypatch.setitem(PLANS, "best", (Entry("avg-linear"), Entry("avg-mlp")))
     # On photographs as plain as these one member would do: an even mean is what is to be shipped and compared.
@@ -122,8 +122,8 @@ def test_an_ensemble_is_a_trial_and_ships_as_one_model(
     assert caught.value.code == "H514"
 
 
-def test_one_model_of_several() -> None:
-    """Built-in layers alone, the members' weights, and for an image the weighted mean of their answers."""
+def test_ensemble_is_one_keras_model() -> None:
+    """It has built-in layers only and the members' weights, and predicts the weighted mean for an image."""
     dataset = hs.read_arrays(np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), dtype=np.uint8), np.arange(24) % 2)
     members = [Model("pixels", "cnn", side=20) for _ in range(2)]
     for number, member in enumerate(members):
@@ -145,10 +145,10 @@ def test_one_model_of_several() -> None:
         ("regression", "price,heat", ("linear", "mlp")),
     ],
 )
-def test_one_model_of_several_on_a_table(
+def test_ensemble_on_a_table_is_scored_as_it_is_saved(
     task: str, target: str, heads: tuple[str, ...], make_table: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Every task, and one-vs-rest among the members: what it is judged by is what it ships, in the user's units."""
+    """For every task, with one-vs-rest among the members, the saved predictions are the scored ones, in user units."""
     dataset = hs.read_table(make_table(tmp_path / "rows.csv", task), target=target)
     members = [Model("table", head) for head in heads]
     dataset, features = gather(dataset, members[0].part, validation=0.2, seed=0)
@@ -173,8 +173,8 @@ def test_one_model_of_several_on_a_table(
         np.testing.assert_allclose(again.predict(golden["inputs"], verbose=0), golden["answers"], rtol=1e-5, atol=1e-6)
 
 
-def test_thresholds_of_models_that_saw_the_validation_split_come_from_others() -> None:
-    """Where members were trained on it, the held-out answers choose, and no member is asked."""
+def test_ensemble_tunes_thresholds_on_held_out_predictions() -> None:
+    """If members were trained on the validation split, held-out predictions are used and no member predicts it."""
     dataset = Dataset(
         "t", "binary", "", ("no", "yes"), tuple("abcdef"), np.array([0, 0, 0, 1, 1, 1]), tuple("abcdef"), ("validation",) * 6
     )

@@ -66,16 +66,16 @@ def saved(fitted: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_learns_the_shapes(data: Path, fitted: Model) -> None:
-    """Fitted on shapes of one colour a class, it names all that it has not seen, and says what it was measured on."""
+def test_model_learns_shapes(data: Path, fitted: Model) -> None:
+    """Fitted on shapes with one colour per class, it predicts all unseen files, and the evaluation names its split."""
     evaluation = fitted.evaluate(data)
     assert (len(evaluation.labels), evaluation.split, evaluation.accuracy) == (9, "test", 1.0)
     assert fitted.evaluate().to_json() == evaluation.to_json()
     assert fitted.history[-1].keys() >= {"loss", "val_loss", "val_accuracy"}
 
 
-def test_predictions_are_in_the_order_asked(data: Path, fitted: Model, tmp_path: Path) -> None:
-    """A row for each file, with its class; an unreadable one has a reason in place of numbers."""
+def test_predictions_are_in_the_order_of_the_files(data: Path, fitted: Model, tmp_path: Path) -> None:
+    """There is one row per file, with its class; an unreadable file has an error instead of numbers."""
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
     asked = [files(data)[5], str(broken), files(data)[0]]
@@ -87,8 +87,8 @@ def test_predictions_are_in_the_order_asked(data: Path, fitted: Model, tmp_path:
     assert frame["error"][1]
 
 
-def test_all_parts_answer_alike(data: Path, fitted: Model) -> None:
-    """Both parts as one Keras model, on prepared pixels, answer as ``predict`` does on files."""
+def test_joined_keras_model_predicts_as_predict_does(data: Path, fitted: Model) -> None:
+    """Both parts as one Keras model, applied to prepared pixels, give the predictions of ``predict`` on files."""
     from headstart.data.images import preprocess as pixels
 
     asked = files(data)
@@ -97,8 +97,8 @@ def test_all_parts_answer_alike(data: Path, fitted: Model) -> None:
     np.testing.assert_allclose(columns(fitted.predict(asked)), joined, atol=1e-4)
 
 
-def test_loaded_it_gives_the_same_predictions(data: Path, fitted: Model, saved: Path) -> None:
-    """Saved and loaded, it answers with the same probabilities, for files and for arrays, and evaluates the same."""
+def test_loaded_model_gives_the_same_predictions(data: Path, fitted: Model, saved: Path) -> None:
+    """Probabilities for files and arrays, and the evaluation, are the same after saving and loading."""
     loaded = Model.load(saved)
     np.testing.assert_allclose(columns(loaded.predict(files(data))), columns(fitted.predict(files(data))), atol=1e-6)
     images = np.random.default_rng(0).integers(0, 256, (3, 50, 60, 3), dtype=np.uint8)
@@ -112,8 +112,8 @@ def test_loaded_it_gives_the_same_predictions(data: Path, fitted: Model, saved: 
     assert ours.to_json()["confusion_matrix"] == theirs.to_json()["confusion_matrix"]
 
 
-def test_images_that_all_change_before_the_model_is_saved_are_told(data: Path, tmp_path: Path) -> None:
-    """H311: a model that nothing can be checked by any more is not saved."""
+def test_save_fails_if_all_sampled_images_have_changed(data: Path, tmp_path: Path) -> None:
+    """H311: a model without golden samples could not be checked and is not saved."""
     copy = Path(shutil.copytree(data, tmp_path / "photos"))
     model = Model("efficientnet_lite0", pooling="avg")
     model.fit(copy)
@@ -124,8 +124,8 @@ def test_images_that_all_change_before_the_model_is_saved_are_told(data: Path, t
     assert caught.value.code == "H311"
 
 
-def test_loaded_it_can_be_saved_again(data: Path, fitted: Model, saved: Path, tmp_path: Path) -> None:
-    """A loaded model has no samples any more; saved anew it still has its golden ones and gives the same answers."""
+def test_loaded_model_can_be_saved_again(data: Path, fitted: Model, saved: Path, tmp_path: Path) -> None:
+    """A loaded model has no samples, but saved again it has its golden samples and gives the same predictions."""
     Model.load(saved).save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in saved.iterdir()}
     np.testing.assert_array_equal(*(np.load(folder / "golden.npz")["inputs"] for folder in (saved, tmp_path)))
@@ -133,8 +133,8 @@ def test_loaded_it_can_be_saved_again(data: Path, fitted: Model, saved: Path, tm
     np.testing.assert_allclose(columns(again.predict(files(data))), columns(fitted.predict(files(data))), atol=1e-6)
 
 
-def test_plain_keras_loads_it(data: Path, fitted: Model, saved: Path) -> None:
-    """The saved file is a Keras model of built-in layers that needs nothing of ours and repeats the golden answers."""
+def test_plain_keras_loads_a_saved_model(data: Path, fitted: Model, saved: Path) -> None:
+    """The file is a Keras model of built-in layers that needs no code of Headstart and reproduces the golden predictions."""
     model = keras.models.load_model(saved / "model.keras", compile=False, safe_mode=True)
     golden = np.load(saved / "golden.npz")
     answered = model.predict(golden["inputs"].astype(np.float32), verbose=0)
@@ -143,8 +143,8 @@ def test_plain_keras_loads_it(data: Path, fitted: Model, saved: Path) -> None:
     assert json.loads((saved / "signature.json").read_text())["labels"] == list(CLASSES)
 
 
-def test_a_changed_file_is_refused(fitted: Model, tmp_path: Path) -> None:
-    """One byte more in model.keras and it is not the model that was signed: H506."""
+def test_load_rejects_a_changed_file(fitted: Model, tmp_path: Path) -> None:
+    """H506: with one more byte, model.keras is not the model that was signed."""
     fitted.save(tmp_path)
     with (tmp_path / "model.keras").open("ab") as file:
         file.write(b"\0")
@@ -153,8 +153,8 @@ def test_a_changed_file_is_refused(fitted: Model, tmp_path: Path) -> None:
     assert caught.value.code == "H506"
 
 
-def test_a_missing_file_is_told(fitted: Model, tmp_path: Path) -> None:
-    """Nothing there, or a signature without its model, is an error of three lines."""
+def test_load_reports_a_missing_file(fitted: Model, tmp_path: Path) -> None:
+    """An empty folder, or a signature without its model, is a three-line error."""
     with pytest.raises(RunError, match="H502"):
         Model.load(tmp_path / "nowhere")
     fitted.save(tmp_path)
@@ -163,8 +163,8 @@ def test_a_missing_file_is_told(fitted: Model, tmp_path: Path) -> None:
         Model.load(tmp_path)
 
 
-def test_loading_runs_no_code_from_the_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network is rebuilt from its name: Keras is never asked to make a model out of the file."""
+def test_load_runs_no_code_from_the_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is rebuilt from its name; Keras never loads a model from the file."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a model was deserialised")
@@ -174,8 +174,8 @@ def test_loading_runs_no_code_from_the_file(saved: Path, monkeypatch: pytest.Mon
     assert Model.load(saved).dataset is not None
 
 
-def test_before_fit_there_is_nothing_to_ask(data: Path, tmp_path: Path) -> None:
-    """Every verb but compile and fit gives H302 that says to call fit."""
+def test_methods_before_fit_raise_an_error(data: Path, tmp_path: Path) -> None:
+    """H302 with the advice to call fit, for every method except compile and fit."""
     model = Model("efficientnet_lite0")
     verbs: list[Callable[[], object]] = [
         model.evaluate,
@@ -192,8 +192,8 @@ def test_before_fit_there_is_nothing_to_ask(data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "export").exists()
 
 
-def test_compile_decides_how_to_train(data: Path) -> None:
-    """Optimizer, loss and epochs reach the training; fitted again, the model is a new one."""
+def test_compile_settings_reach_the_training(data: Path) -> None:
+    """Optimizer, loss and epochs are used; fitting again trains a new model."""
     model = Model("efficientnet_lite0", head="mlp", pooling="avg")
     model.compile(optimizer=keras.optimizers.RMSprop(learning_rate=1e-3), epochs=2, batch_size=8, seed=5)
     history = model.fit(data)
@@ -234,8 +234,8 @@ def test_compile_decides_how_to_train(data: Path) -> None:
         ({"augmentation": "light"}, "H008", "augmentation"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_told(settings: dict[str, Any], code: str, said: str) -> None:
-    """By the rules of a plan file, in three lines that name it; the recipe stays as it was."""
+def test_compile_rejects_an_invalid_setting(settings: dict[str, Any], code: str, said: str) -> None:
+    """The rules of a plan file apply, the error names the setting, and the recipe does not change."""
     model = Model("efficientnet_lite0", "mlp")
     before = model.recipe
     with pytest.raises(UsageError) as caught:
@@ -258,13 +258,13 @@ def test_a_setting_that_cannot_be_used_is_told(settings: dict[str, Any], code: s
         {"views": 3, "augmentation": {"rotation": 10}},
     ],
 )
-def test_what_python_can_say_and_a_plan_cannot_is_taken(settings: dict[str, Any]) -> None:
-    """None for what is left open, numbers of NumPy, tuples, and objects of Keras and of Headstart."""
+def test_compile_accepts_values_that_a_plan_file_cannot_hold(settings: dict[str, Any]) -> None:
+    """None for an optional setting, NumPy numbers, tuples, and objects of Keras and of Headstart."""
     Model("efficientnet_lite0", "dnn").compile(**settings)
 
 
-def test_a_linear_head_has_no_use_for_a_training_s_settings() -> None:
-    """H035 rather than epochs that nobody counts; beside an optimizer they are used."""
+def test_compile_rejects_settings_that_the_solver_ignores() -> None:
+    """H035 for epochs of a solved linear head; with an optimizer they are used."""
     model = Model("efficientnet_lite0")
     with pytest.raises(UsageError, match=r"H035[^\0]*epochs, batch_size for a linear head"):
         model.compile(batch_size=8, epochs=3)
@@ -273,8 +273,8 @@ def test_a_linear_head_has_no_use_for_a_training_s_settings() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"learning_rate": 1e-3}, {"schedule": "cosine"}])
-def test_one_schedule_is_enough(settings: dict[str, Any]) -> None:
-    """H041 where a rate or a schedule is asked for beside an optimizer's own."""
+def test_compile_rejects_a_second_schedule(settings: dict[str, Any]) -> None:
+    """H041 for a rate or a schedule together with an optimizer that has its own schedule."""
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
     model = Model("efficientnet_lite0", "mlp")
     model.compile(optimizer, patience=2)  # its own schedule leaves it to patience when to stop
@@ -283,8 +283,8 @@ def test_one_schedule_is_enough(settings: dict[str, Any]) -> None:
     model.compile(optimizer)
 
 
-def test_a_rate_belongs_to_its_optimizer_and_a_schedule_stays() -> None:
-    """Another optimizer begins with its own rate, or a search for one; a schedule from before is still asked for."""
+def test_compile_resets_the_rate_with_the_optimizer_but_keeps_the_schedule() -> None:
+    """A new optimizer starts with its own rate, or a search for one; an earlier schedule stays in force."""
     model = Model("efficientnet_lite0", "mlp")
     model.compile("sgd", learning_rate=0.5, schedule="cosine")
     model.compile("adam")
@@ -296,15 +296,15 @@ def test_a_rate_belongs_to_its_optimizer_and_a_schedule_stays() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["nadam", "Nadam", keras.optimizers.Nadam()], ids=["name", "class", "object"])
-def test_an_optimizer_that_cannot_divide_its_step_is_told(optimizer: Any) -> None:
-    """H041 where layers of the backbone are trained, by name and as an object."""
+def test_compile_rejects_an_optimizer_without_support_for_two_rates(optimizer: Any) -> None:
+    """H041 if layers of the backbone are trained, for the optimizer's name and for an object."""
     Model("efficientnet_lite0", "mlp").compile(optimizer)
     with pytest.raises(UsageError, match="H041"):
         Model("efficientnet_lite0", "mlp", stage="stage6_block3").compile(optimizer)
 
 
-def test_a_loss_that_does_not_fit_the_task_is_told_before_part_a(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """H040: the data tell the task, and no image is decoded for a training that cannot be."""
+def test_fit_rejects_a_loss_of_another_task_before_part_a(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H040: the data decide the task, and no image is decoded for a training that cannot succeed."""
     monkeypatch.setattr("headstart.models.model.extract", None)
     model = Model("efficientnet_lite0", "mlp")
     model.compile(loss="binary_crossentropy")
@@ -313,8 +313,8 @@ def test_a_loss_that_does_not_fit_the_task_is_told_before_part_a(data: Path, mon
 
 
 @pytest.mark.parametrize("settings", [{}, {"augmentation": None}])
-def test_several_views_are_never_copies(data: Path, settings: dict[str, Any]) -> None:
-    """Where no augmentation is named, or None, the second view of each image has another row than the first."""
+def test_views_are_augmented_without_a_named_augmentation(data: Path, settings: dict[str, Any]) -> None:
+    """If augmentation is left out or None, the second view of each image has another row than the first."""
     model, dataset = Model("efficientnet_lite0", pooling="avg"), read_folder(data)
     model.compile(views=2, **settings)
     plain = extract(dataset, model.part, open_store())
@@ -326,10 +326,10 @@ def test_several_views_are_never_copies(data: Path, settings: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(("head", "settings"), [("mlp", {"pooling": "avg"}), ("cnn", {"backbone": "pixels", "side": 20})])
-def test_a_trial_knows_the_schedule_that_the_trainer_takes(
+def test_trial_schedule_is_the_one_used_in_training(
     head: str, settings: dict[str, Any], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it says before anything is computed is what trains where the recipe leaves it open."""
+    """The schedule that a trial reports before training is used if the recipe names none."""
     used = []
 
     def spied(name: str, callbacks: Callable[..., Any]) -> Callable[..., Any]:
@@ -344,7 +344,7 @@ def test_a_trial_knows_the_schedule_that_the_trainer_takes(
 
 
 def test_two_classes_are_binary(data: Path, tmp_path: Path) -> None:
-    """With arrays of two classes one sigmoid answers, both classes have a column, and a saved model keeps it."""
+    """Fitted on arrays of two classes, the model has one sigmoid, predicts a column per class, and keeps this when saved."""
     random = np.random.default_rng(0)
     labels = np.array(["dark", "light"] * 15)
     levels = np.where(labels == "light", 170, 70)[:, None, None, None]
@@ -361,8 +361,8 @@ def test_two_classes_are_binary(data: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(columns(Model.load(tmp_path).predict(images[:4])), columns(frame), atol=1e-6)
 
 
-def test_an_unreadable_file_is_left_out_and_listed(data: Path, tmp_path: Path, make_photos: Callable[..., Path]) -> None:
-    """Fit goes on without it, and the data set of the model says why."""
+def test_fit_leaves_out_and_lists_an_unreadable_file(data: Path, tmp_path: Path, make_photos: Callable[..., Path]) -> None:
+    """Fit continues without the file, and the model's data set contains the reason."""
     folder = make_photos(tmp_path / "photos", per_class=8)
     (folder / "circle" / "broken.jpg").write_bytes(b"no picture")
     model = Model("efficientnet_lite0", pooling="avg")
@@ -374,15 +374,15 @@ def test_an_unreadable_file_is_left_out_and_listed(data: Path, tmp_path: Path, m
     assert reason
 
 
-def test_names_are_checked_when_it_is_made() -> None:
-    """An unknown backbone or head is told before anything is read."""
+def test_model_checks_names_when_it_is_created() -> None:
+    """An unknown backbone or head is reported before any data are read."""
     with pytest.raises(BackboneError, match="H201"):
         Model("efficientnet_lite9")
     with pytest.raises(UsageError, match="H002"):
         Model("efficientnet_lite0", head="transformer")
 
 
-def test_parameters_are_counted(fitted: Model) -> None:
+def test_num_params_matches_the_published_number(fitted: Model) -> None:
     """Lite0 without its top has 3.4 million parameters, as its authors count them."""
     assert fitted.num_params() == pytest.approx(3.4e6, rel=0.02)
 
@@ -397,8 +397,8 @@ def tiny_network(image: Any, weights: Path | None, load: bool) -> Any:
     return x
 
 
-def test_a_model_on_local_weights_needs_them_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loaded with its file it answers as before; without it, or with another, it is refused and not silently wrong."""
+def test_load_needs_the_local_weights_of_part_a(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its weights file it predicts as before; without it, or with another one, loading is an error."""
 
     def digest(weights: Path | None) -> str:
         return weights.read_text() if weights else "0"
@@ -421,8 +421,8 @@ def test_a_model_on_local_weights_needs_them_again(data: Path, tmp_path: Path, m
         assert caught.value.code == "H507"
 
 
-def test_the_data_set_is_not_changed_by_fit(data: Path) -> None:
-    """A data set may be fitted on again: fit gives the model a copy with its own split."""
+def test_fit_does_not_change_the_data_set(data: Path) -> None:
+    """A data set can be fitted on again: fit gives the model a copy with a split."""
     dataset = read_folder(data / "train")
     Model("efficientnet_lite0", pooling="avg").fit(dataset)
     assert set(dataset.split) == {""}

@@ -71,8 +71,8 @@ def answers(frame: pd.DataFrame, task: str) -> Array:
     return frame[[name for name in frame if name.startswith("predicted_" if task == "regression" else "p_")]].to_numpy(float)
 
 
-def test_it_is_measured_as_scikit_learn_would(fitted: Fitted) -> None:
-    """On the test rows alone, from what ``predict`` says of them, in the user's units; and it has learned something."""
+def test_evaluate_matches_scikit_learn(fitted: Fitted) -> None:
+    """Evaluated on test rows only, from predictions in user units; and the model has learned something."""
     model, path, dataset, frame = fitted
     evaluation = model.evaluate()
     test = dataset.indices("test")
@@ -99,8 +99,8 @@ def test_it_is_measured_as_scikit_learn_would(fitted: Fitted) -> None:
     assert (again.split, again.to_json()) == ("test", evaluation.to_json())
 
 
-def test_the_history_and_val_loss_are_of_the_task(fitted: Fitted) -> None:
-    """``val_loss`` is the score on validation, in the scale that is learned in; the history has the task's own metric."""
+def test_history_and_val_loss_use_the_loss_and_metric_of_the_task(fitted: Fitted) -> None:
+    """``val_loss`` is the validation loss in the scale of training; the history has the task's metric."""
     model, _, _, _ = fitted
     assert model.dataset is not None
     data, task = model.dataset, TASKS[fitted.dataset.task]
@@ -117,8 +117,8 @@ def test_the_history_and_val_loss_are_of_the_task(fitted: Fitted) -> None:
     assert bool(model.history) == (model.recipe.network != "trees")
 
 
-def test_what_it_says_follows_from_its_thresholds(fitted: Fitted) -> None:
-    """A label is answered from its own threshold on; classes and values have no need of any."""
+def test_predicted_labels_follow_the_thresholds(fitted: Fitted) -> None:
+    """A label is predicted at or above its own threshold; classes and values need no thresholds."""
     model, _, dataset, frame = fitted
     told = model.predict(frame)
     numbers = answers(told, dataset.task)
@@ -136,8 +136,8 @@ def test_what_it_says_follows_from_its_thresholds(fitted: Fitted) -> None:
     assert list(told["row"]) == list(range(1, len(frame) + 1))
 
 
-def test_it_comes_back(fitted: Fitted, tmp_path: Path) -> None:
-    """Saved and loaded, and saved and loaded again: the same answers to files, frames and arrays, and the same numbers."""
+def test_saved_model_predicts_and_evaluates_as_before(fitted: Fitted, tmp_path: Path) -> None:
+    """Saved and loaded, twice: the same predictions for files, frames and arrays, and the same metrics."""
     model, path, dataset, frame = fitted
     assert model.dataset is not None
     model.save(tmp_path / "first")
@@ -164,8 +164,8 @@ def test_it_comes_back(fitted: Fitted, tmp_path: Path) -> None:
     assert loaded.evaluate(test).loss == pytest.approx(model.evaluate(test).loss, rel=1e-4)
 
 
-def test_rows_may_be_in_any_order_and_hold_anything(fitted: Fitted) -> None:
-    """Columns are found by name; unseen words, missing cells and faulty numbers give an answer; a missing column is H115."""
+def test_predict_accepts_reordered_columns_and_any_cells(fitted: Fitted) -> None:
+    """Columns are found by name; unseen words, missing cells and bad numbers are accepted; a missing column is H115."""
     model, _, dataset, frame = fitted
     assert model.encoding is not None
     turned = frame[list(frame)[::-1]].assign(extra=3).iloc[::-1]
@@ -188,8 +188,8 @@ def test_rows_may_be_in_any_order_and_hold_anything(fitted: Fitted) -> None:
     assert len(model.predict(frame.iloc[:0])) == 0
 
 
-def test_what_ships_answers_for_encoded_rows(fitted: Fitted) -> None:
-    """The whole model, on the rows that the encoder makes, answers in the user's units as ``predict`` does."""
+def test_keras_model_of_a_table_takes_encoded_rows(fitted: Fitted) -> None:
+    """On rows from the encoder, the whole model predicts in user units, as ``predict`` does."""
     model, _, dataset, frame = fitted
     assert model.encoding is not None
     rows = encode({name: frame[name].to_numpy() for name in ("size", "since", "colour", "town")}, model.encoding)
@@ -199,18 +199,18 @@ def test_what_ships_answers_for_encoded_rows(fitted: Fitted) -> None:
     np.testing.assert_allclose(output, answers(model.predict(frame), dataset.task), rtol=1e-4, atol=2e-6)
 
 
-def test_a_data_set_of_other_targets_is_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
-    """H110: there is nothing to evaluate in a table without the model's labels."""
+def test_evaluate_rejects_a_table_without_the_labels_of_the_model(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """H110: there is nothing to evaluate."""
     model = Model("table", head="linear")
     model.fit(read_table(make_table(tmp_path / "labels.csv", "multilabel"), target="wet,cold"))
     with pytest.raises(DatasetError, match="H110"):
         model.evaluate(read_table(make_table(tmp_path / "values.csv", "regression"), target="price,heat"))
 
 
-def test_data_of_another_kind_are_nothing_to_evaluate(
+def test_evaluate_rejects_images_for_a_table_model_and_vice_versa(
     make_table: Callable[..., Path], pictures: Path, tmp_path: Path
 ) -> None:
-    """H110 for images where rows were learned from, also where the classes have the same names."""
+    """H110, also if the classes have the same names."""
     model = Model("table", head="baseline")
     model.fit(read_table(make_table(tmp_path / "rows.csv", "multiclass")))
     images = replace(read_folder(pictures), classes=("ash", "elm", "oak"))
@@ -219,8 +219,8 @@ def test_data_of_another_kind_are_nothing_to_evaluate(
     assert caught.value.code == "H110"
 
 
-def test_an_own_function_stands_on_rows_too(make_table: Callable[..., Path], tmp_path: Path, networks: None) -> None:
-    """It gets the encoded rows, with categories embedded, and the task's output layer behind it."""
+def test_user_function_takes_rows_of_a_table(make_table: Callable[..., Path], tmp_path: Path, networks: None) -> None:
+    """The function gets encoded rows with embedded categories, and the task's output layer is added."""
     import keras
 
     def two_layers(rows: Any) -> Any:
@@ -252,8 +252,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, make_photos: Callable[...
 
 
 @pytest.mark.parametrize(("name", "task"), [("labels", "multilabel"), ("values", "regression")])
-def test_images_have_labels_and_values(pictures: Path, name: str, task: str, tmp_path: Path) -> None:
-    """Fitted on a table of paths, evaluated on it, loaded again, and asked about files: all in the user's units."""
+def test_model_of_images_with_labels_or_values(pictures: Path, name: str, task: str, tmp_path: Path) -> None:
+    """Fitted on a table of paths, evaluated, loaded again, and used on files: all in the user's units."""
     table = pictures / f"{name}.csv"
     dataset = read(table, target=None if name == "labels" else "value", task=task)
     model = Model("efficientnet_lite0", pooling="avg")
@@ -278,8 +278,8 @@ def test_images_have_labels_and_values(pictures: Path, name: str, task: str, tmp
     assert loaded.evaluate(dataset).loss == pytest.approx(model.evaluate(dataset).loss, rel=1e-2, abs=1e-4)
 
 
-def test_one_vs_rest_of_images_is_one_model(pictures: Path, tmp_path: Path) -> None:
-    """Three sigmoids behind one backbone, calibrated; the file that ships gives the shares that ``predict`` gives."""
+def test_one_vs_rest_of_images_is_saved_as_one_model(pictures: Path, tmp_path: Path) -> None:
+    """Three calibrated sigmoids share a backbone, and the saved file gives the probabilities of ``predict``."""
     model = Model("efficientnet_lite0", head="ovr_linear", pooling="avg")
     model.fit(read_folder(pictures))
     evaluation = model.evaluate()
@@ -296,8 +296,8 @@ def test_one_vs_rest_of_images_is_one_model(pictures: Path, tmp_path: Path) -> N
 # Refusals
 
 
-def test_a_model_is_for_one_kind_of_data(pictures: Path, make_table: Callable[..., Path], tmp_path: Path) -> None:
-    """Features for a model of images, and images for one of features: H042, before anything is computed."""
+def test_fit_rejects_data_of_the_other_kind(pictures: Path, make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """H042 for a table with an image model and for images with a table model, before anything is computed."""
     table = read_table(make_table(tmp_path / "rows.csv", "binary"))
     for model, data in ((Model("efficientnet_lite0"), table), (Model("table"), read_folder(pictures))):
         with pytest.raises(UsageError) as caught:
@@ -307,16 +307,16 @@ def test_a_model_is_for_one_kind_of_data(pictures: Path, make_table: Callable[..
 
 
 @pytest.mark.parametrize("task", ["binary", "multilabel", "regression"])
-def test_one_vs_rest_is_for_three_classes_or_more(task: str, make_table: Callable[..., Path], tmp_path: Path) -> None:
-    """H043 for everything else."""
+def test_fit_rejects_one_vs_rest_for_other_tasks(task: str, make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """H043 for every task except multiclass."""
     data = read_table(make_table(tmp_path / "rows.csv", task), target=TARGETS[task])
     with pytest.raises(UsageError) as caught:
         Model("table", head="ovr_mlp").fit(data)
     assert caught.value.code == "H043"
 
 
-def test_a_loss_of_another_task_is_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
-    """H040 where the data say what the task is."""
+def test_fit_rejects_a_loss_of_another_task(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """H040, once the data show the task."""
     model = Model("table", head="mlp")
     model.compile(loss="huber", epochs=1)
     with pytest.raises(UsageError, match="H040"):
@@ -324,14 +324,14 @@ def test_a_loss_of_another_task_is_refused(make_table: Callable[..., Path], tmp_
 
 
 @pytest.mark.parametrize("settings", [{"side": 32}, {"stage": "stage3"}])
-def test_a_table_has_no_pixels(settings: dict[str, Any]) -> None:
-    """H008, told when the model is made."""
+def test_model_of_a_table_rejects_image_settings(settings: dict[str, Any]) -> None:
+    """H008, raised when the model is created."""
     with pytest.raises(UsageError, match="H008"):
         Model("table", head="mlp", **settings)
 
 
-def test_a_calibration_comes_back_with_the_weights(make_table: Callable[..., Path], tmp_path: Path) -> None:
-    """What lies in a trial's folder, from which an ensemble or a resumed run takes the model, answers as it was judged."""
+def test_restored_one_vs_rest_model_is_calibrated(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """Weights in a trial's folder, which ensembles and resumed runs use, give the predictions that were scored."""
     model = Model("table", "ovr_mlp")
     model.compile("adam", epochs=3, learning_rate=0.01)
     dataset, features = gather(read_table(make_table(tmp_path / "t.csv", "multiclass")), model.part, validation=0.2, seed=0)
@@ -346,8 +346,8 @@ def test_a_calibration_comes_back_with_the_weights(make_table: Callable[..., Pat
     assert told == pytest.approx(trained.val_loss, rel=1e-6)
 
 
-def test_columns_without_names_are_those_that_were_learned() -> None:
-    """The target first, a constant last: an array without the target, and one of what the model reads, mean the same."""
+def test_array_columns_are_matched_by_position() -> None:
+    """Arrays without the target, and arrays of only the columns that the model reads, give the same predictions."""
     random = np.random.default_rng(0)
     features = random.normal(size=(200, 3))
     rows = np.column_stack([features[:, 0] > 0, features, np.ones(200)]).astype(float)

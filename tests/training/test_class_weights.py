@@ -25,8 +25,8 @@ Array = np.ndarray[Any, Any]
 
 
 @given(st.lists(st.integers(1, 200), min_size=2, max_size=5))
-def test_weights_make_classes_count_alike(counts: list[int]) -> None:
-    """Each class weighs the same in all, but for a cap; where sizes are near one another there are none."""
+def test_class_weights_balance_the_classes(counts: list[int]) -> None:
+    """Each class has the same total weight, up to a cap; classes of similar size have no weights."""
     labels = np.repeat(np.arange(len(counts)), counts)
     weights = class_weights(labels, len(counts))
     assert (weights is None) == (max(counts) < IMBALANCE * min(counts))
@@ -35,8 +35,8 @@ def test_weights_make_classes_count_alike(counts: list[int]) -> None:
         np.testing.assert_allclose(weights, np.minimum(even, 50))
 
 
-def test_a_correction_undoes_weights() -> None:
-    """Probabilities of evenly frequent classes become those of the frequencies that there are, by Bayes' rule."""
+def test_corrected_restores_class_frequencies() -> None:
+    """Probabilities for equally frequent classes become those for the actual frequencies, by Bayes' rule."""
     counts = np.array([90, 9, 1])
     weights = class_weights(np.repeat(np.arange(3), counts), 3)
     assert weights is not None
@@ -46,8 +46,8 @@ def test_a_correction_undoes_weights() -> None:
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
-def test_the_correction_goes_into_the_output_layer(num_classes: int) -> None:
-    """Softmax and sigmoid: the network then answers what ``corrected`` makes of its answers."""
+def test_fold_in_corrects_the_output_layer(num_classes: int) -> None:
+    """For softmax and sigmoid, the network then predicts what ``corrected`` computes from its predictions."""
     task = TASKS["binary" if num_classes == 2 else "multiclass"]
     keras.utils.set_random_seed(0)
     network = build_head("mlp", (4,), task.name, num_classes)
@@ -60,16 +60,16 @@ def test_the_correction_goes_into_the_output_layer(num_classes: int) -> None:
     assert np.abs(after - before).max() > 0.05
 
 
-def test_only_our_own_output_layer_is_corrected() -> None:
-    """What a user's model ends in is not ours to change."""
+def test_output_layer_of_a_user_model_is_not_corrected() -> None:
+    """The last layer of a user's model is not changed."""
     rows = keras.Input((4,))
     assert has_open_output(build_head("linear", (4,), "multiclass", 3))
     assert not has_open_output(keras.Model(rows, keras.layers.Softmax()(keras.layers.Dense(3)(rows))))
     assert not has_open_output(build_head("ovr_linear", (4,), "multiclass", 3))
 
 
-def test_a_network_on_rare_classes_is_told_as_it_answers(tmp_path: Path) -> None:
-    """``val_loss`` and the returned weights are those of corrected answers, which are as frequent as the classes are."""
+def test_training_on_rare_classes_reports_corrected_predictions(tmp_path: Path) -> None:
+    """``val_loss`` and weights are those of corrected predictions, which follow the class frequencies."""
     random = np.random.default_rng(0)
     labels = (np.arange(400) % 10 == 0).astype(np.int64)
     rows = (random.normal(size=(400, 3)) + labels[:, None]).astype(np.float32)

@@ -51,15 +51,15 @@ def trained_loss(rate: float) -> float:
     return float(model.evaluate(ROWS, LABELS, verbose=0)[0])
 
 
-def test_the_rate_is_one_to_train_with() -> None:
+def test_find_learning_rate_returns_a_useful_rate() -> None:
     """With plain gradient descent, two epochs at the rate found end lower than at a hundredth of it."""
     rate = find_learning_rate(network(keras.optimizers.SGD(0.01)), BATCHES, high=100.0)
     assert trained_loss(rate) < trained_loss(rate / 100) - 0.05
 
 
 @pytest.mark.parametrize("is_trained", [False, True], ids=["fresh", "trained"])
-def test_the_model_is_as_it_was(is_trained: bool) -> None:
-    """Weights, statistics, seeds, moments, step and rate: a training afterwards is the one without the finder."""
+def test_find_learning_rate_restores_the_model(is_trained: bool) -> None:
+    """Weights, statistics, seeds, moments, step and rate: later training is the same as without the finder."""
 
     def trained(is_found: bool) -> tuple[list[Array], dict[str, list[float]]]:
         model = network(keras.optimizers.Adam(0.01))
@@ -79,16 +79,16 @@ def test_the_model_is_as_it_was(is_trained: bool) -> None:
     assert first == second
 
 
-def test_the_rate_is_the_same_every_time() -> None:
-    """Twice on one model, and on another with the same weights: one number."""
+def test_find_learning_rate_is_deterministic() -> None:
+    """Twice on one model, and on another with the same weights, it returns one number."""
     model = network(keras.optimizers.Adam(0.01))
     rates = [find_learning_rate(m, BATCHES) for m in (model, model, network(keras.optimizers.Adam(0.5)))]
     assert rates[0] == rates[1] == rates[2]
 
 
 @pytest.mark.parametrize("optimizer", [lambda: keras.optimizers.SGD(0.1), lambda: keras.optimizers.AdamW(0.1)])
-def test_early_divergence_gives_a_safe_rate(optimizer: Callable[[], keras.optimizers.Optimizer]) -> None:
-    """A sweep into absurd rates stops where the loss breaks out, and the rate lies far below that."""
+def test_find_learning_rate_stops_at_divergence(optimizer: Callable[[], keras.optimizers.Optimizer]) -> None:
+    """A sweep into absurd rates stops where the loss diverges, and the result is far below that rate."""
     model = network(optimizer())
     before = values(model)
     rates = np.geomspace(1e-3, 1e12, 64)
@@ -101,15 +101,15 @@ def test_early_divergence_gives_a_safe_rate(optimizer: Callable[[], keras.optimi
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_loss_that_is_no_number_from_the_start() -> None:
-    """Rows of NaN end the sweep before it began: the lowest rate, and a model that is as it was."""
+def test_find_learning_rate_of_nan_returns_the_lowest_rate() -> None:
+    """Rows of NaN end the sweep at once, and the model is restored."""
     model = network(keras.optimizers.SGD(0.1))
     assert find_learning_rate(model, [(ROWS * np.nan, LABELS)], low=1e-5) == 1e-5
     assert all(np.isfinite(array).all() for array in values(model))
 
 
-def test_an_error_in_the_data_leaves_the_model_as_it_was() -> None:
-    """Data that break off with an error have not trained the model."""
+def test_find_learning_rate_restores_the_model_after_an_error() -> None:
+    """Data that raise an error have not trained the model."""
     model = network(keras.optimizers.SGD(0.1))
     model.optimizer.build(model.trainable_variables)
     before = values(model)
@@ -134,8 +134,8 @@ class Dataset(keras.utils.PyDataset):
         return BATCHES[index]
 
 
-def test_it_ends_at_its_deadline() -> None:
-    """Past it, one step is made and no more, and the model is as it was."""
+def test_find_learning_rate_stops_at_the_deadline() -> None:
+    """After the deadline only one step is made, and the model is restored."""
     model = network(keras.optimizers.Adam())
     model.optimizer.build(model.trainable_variables)
     before = values(model)
@@ -145,8 +145,8 @@ def test_it_ends_at_its_deadline() -> None:
         np.testing.assert_array_equal(value, was)
 
 
-def test_every_kind_of_batches_will_do() -> None:
-    """A PyDataset, a list and a long enough generator give the same rate; weights of samples are heeded."""
+def test_find_learning_rate_accepts_any_batches() -> None:
+    """A PyDataset, a list and a long enough generator give the same rate; sample weights are used."""
     model = network(keras.optimizers.Adam(0.01))
     expected = find_learning_rate(model, BATCHES, num_steps=16)
     assert find_learning_rate(model, Dataset(), num_steps=16) == expected
@@ -156,21 +156,21 @@ def test_every_kind_of_batches_will_do() -> None:
     assert losses[1][0] == pytest.approx(2 * losses[0][0], rel=1e-5)
 
 
-def test_a_generator_that_ends_too_soon() -> None:
-    """It is refused in words, and the model is as it was."""
+def test_find_learning_rate_rejects_a_short_generator() -> None:
+    """There is an error, and the model is restored."""
     with pytest.raises(UsageError, match=r"H026(.|\n)*4 batches"):
         find_learning_rate(network(keras.optimizers.SGD(0.1)), iter(BATCHES))
 
 
 @pytest.mark.parametrize("bounds", [{"low": 0.0}, {"low": 1.0, "high": 0.1}, {"high": math.nan}, {"num_steps": 3}])
-def test_bounds_that_will_not_do(bounds: dict[str, Any]) -> None:
-    """Rates that do not rise, or too few steps, are refused in words."""
+def test_find_learning_rate_rejects_invalid_bounds(bounds: dict[str, Any]) -> None:
+    """Rates that do not increase, or too few steps."""
     with pytest.raises(UsageError, match="H025"):
         find_learning_rate(network(keras.optimizers.SGD(0.1)), BATCHES, **bounds)
 
 
-def test_models_that_will_not_do() -> None:
-    """A model without weights, without compile, or with a schedule in its optimizer is refused in words."""
+def test_find_learning_rate_rejects_unsuitable_models() -> None:
+    """A model that is not built, not compiled, or has a schedule in its optimizer."""
     with pytest.raises(UsageError, match="H025"):
         find_learning_rate(keras.Sequential([keras.layers.Dense(1)]), BATCHES)
     x = keras.Input((4,))
@@ -187,8 +187,8 @@ def valley(rates: Array, centre: float) -> Array:
 
 
 @given(st.floats(1e-5, 1e-2), st.integers(0, 1000))
-def test_the_rate_follows_the_curve(centre: float, seed: int) -> None:
-    """Wherever the fall is, and through the noise of batches, the rate lies in it and well before the rise."""
+def test_choose_rate_follows_the_curve(centre: float, seed: int) -> None:
+    """Wherever the fall is, and despite noise, the rate is within it and well before the rise."""
     rates = np.geomspace(1e-6, 1.0, 64)
     losses = valley(rates, centre) + np.random.default_rng(seed).normal(0, 0.03, 64)
     kept = losses < 6
@@ -197,7 +197,7 @@ def test_the_rate_follows_the_curve(centre: float, seed: int) -> None:
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=40))
-def test_the_rate_is_always_a_number_within_bounds(losses: list[float]) -> None:
-    """Whatever the losses are, what comes out is a rate."""
+def test_choose_rate_is_always_within_bounds(losses: list[float]) -> None:
+    """Whatever the losses are, the result is a valid rate."""
     rates = np.geomspace(1e-6, 1.0, max(1, len(losses)))[: len(losses)]
     assert 1e-6 <= choose_rate(rates, np.array(losses), low=1e-6, high=1.0) <= 1.0

@@ -69,8 +69,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     return make(*request.param)
 
 
-def test_it_answers_and_ships_alike(case: Case) -> None:
-    """``answers`` are in the scale that is learned in; what is shipped gives the same in units and in shares."""
+def test_part_b_and_the_saved_model_predict_alike(case: Case) -> None:
+    """``answers`` are in the scale of training; the saved model gives the same in units, normalised over classes."""
     part_b, rows, dataset = case
     answers = part_b.answers(rows)
     output = part_b.output(rows)
@@ -87,8 +87,8 @@ def test_it_answers_and_ships_alike(case: Case) -> None:
         assert np.ptp(answers, axis=0).min() > 0
 
 
-def test_it_comes_back_from_a_trial_s_folder(case: Case, tmp_path: Path) -> None:
-    """Every bit of the answers; and what lies there already is left as it is."""
+def test_part_b_restores_from_a_trial_folder(case: Case, tmp_path: Path) -> None:
+    """Predictions are equal to the bit, and existing files are left as they are."""
     part_b, rows, dataset = case
     part_b.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [part_b.file]
@@ -101,8 +101,8 @@ def test_it_comes_back_from_a_trial_s_folder(case: Case, tmp_path: Path) -> None
     assert (tmp_path / part_b.file).read_bytes() == b"of the training"
 
 
-def test_it_comes_back_from_what_was_shipped(case: Case, tmp_path: Path) -> None:
-    """``load`` takes the weights out of the whole model, with its layers for units and shares."""
+def test_part_b_loads_from_a_saved_model(case: Case, tmp_path: Path) -> None:
+    """``load`` takes its weights out of the whole model, which has extra layers for units and normalisation."""
     part_b, rows, dataset = case
     if part_b.is_baseline:
         part_b.save(tmp_path)
@@ -114,8 +114,8 @@ def test_it_comes_back_from_what_was_shipped(case: Case, tmp_path: Path) -> None
     np.testing.assert_array_equal(other.output(rows), part_b.output(rows))
 
 
-def test_its_parameters_are_counted(case: Case) -> None:
-    """Those of the network; of trees the numbers that were learned; a linear head by hand."""
+def test_part_b_counts_its_parameters(case: Case) -> None:
+    """Parameters of the network; for trees the learned numbers; for a linear head by hand."""
     part_b, _, dataset = case
     units = TASKS[dataset.task].units(dataset.num_classes)
     if part_b.recipe.network == "linear":
@@ -128,8 +128,8 @@ def test_its_parameters_are_counted(case: Case) -> None:
 
 
 @pytest.mark.parametrize("network", ["ovr_linear", "ovr_mlp"])
-def test_one_vs_rest_is_calibrated_and_ships_as_one_model(network: str, tmp_path: Path) -> None:
-    """The shares score better than before, the models themselves are not touched, and the one file gives the shares."""
+def test_calibrated_one_vs_rest_is_saved_as_one_model(network: str, tmp_path: Path) -> None:
+    """Probabilities score better than before, the networks are unchanged, and the file gives these probabilities."""
     part_b, rows, dataset = make("multiclass", network)
     assert part_b.task is ONE_VS_REST
     before = ONE_VS_REST.score(dataset.labels, part_b.answers(rows))
@@ -145,8 +145,8 @@ def test_one_vs_rest_is_calibrated_and_ships_as_one_model(network: str, tmp_path
     np.testing.assert_allclose(shipped.predict(rows, verbose=0), answers, atol=1e-6)
 
 
-def test_calibrating_twice_changes_nothing_more() -> None:
-    """The second time there is hardly anything left to do: slope and offsets add up in one layer."""
+def test_calibrating_twice_has_little_effect() -> None:
+    """The second calibration has hardly anything to correct: slopes and offsets accumulate in one layer."""
     part_b, rows, dataset = make("multiclass", "ovr_linear")
     part_b.calibrate(dataset.labels, rows)
     once = ONE_VS_REST.score(dataset.labels, part_b.answers(rows))
@@ -154,8 +154,8 @@ def test_calibrating_twice_changes_nothing_more() -> None:
     assert ONE_VS_REST.score(dataset.labels, part_b.answers(rows)) <= once + 1e-6
 
 
-def test_one_vs_rest_stands_behind_an_inner_cut_too(tmp_path: Path) -> None:
-    """The last blocks of a backbone are trained with it, it is calibrated, and ships from the image to the shares."""
+def test_one_vs_rest_works_after_an_inner_cut(tmp_path: Path) -> None:
+    """The last blocks of a backbone are trained with it, and it is calibrated and saved from image to probabilities."""
     part = PartA("efficientnet_lite0", "avg", stage="stage6_block4", side=64)
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (6, 64, 64, 3)).astype(np.float32)

@@ -26,8 +26,8 @@ def numbered(n: int) -> tuple[Array, Array]:
 
 
 @given(n=st.integers(1, 60), size=st.integers(1, 20), epoch=st.integers(0, 5))
-def test_every_sample_is_in_every_epoch(n: int, size: int, epoch: int) -> None:
-    """Batches are all of one size, rows and targets belong together, and none is left out."""
+def test_row_batches_contain_every_sample_in_every_epoch(n: int, size: int, epoch: int) -> None:
+    """Batches have one size, rows and targets belong together, and no sample is left out."""
     batches = RowBatches(*numbered(n), size)
     batches.epoch = epoch
     seen = [batches[i] for i in range(len(batches))]
@@ -37,8 +37,8 @@ def test_every_sample_is_in_every_epoch(n: int, size: int, epoch: int) -> None:
     assert set(np.concatenate([targets for _, targets in seen])) == set(range(n))
 
 
-def test_the_order_follows_seed_and_epoch() -> None:
-    """The same seed and epoch give the same batches in any order of asking; another of either gives another order."""
+def test_row_batches_order_depends_on_seed_and_epoch() -> None:
+    """The same seed and epoch give the same batches in any order of access; others give another order."""
     first, second = (RowBatches(*numbered(50), 8, seed=3) for _ in range(2))
     backwards = [second[i][1] for i in reversed(range(len(second)))][::-1]
     assert all(np.array_equal(first[i][1], backwards[i]) for i in range(len(first)))
@@ -48,8 +48,8 @@ def test_the_order_follows_seed_and_epoch() -> None:
     assert not np.array_equal(RowBatches(*numbered(50), 8, seed=4)[0][1], second[0][1])
 
 
-def test_pixels_are_augmented_anew_in_each_epoch() -> None:
-    """What is drawn follows from seed, sample and epoch; the stored pixels stay as they are."""
+def test_row_batches_augment_pixels_anew_in_each_epoch() -> None:
+    """Augmentation follows from seed, sample and epoch, and the stored pixels do not change."""
     pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     before = pixels.copy()
     batches, again = (RowBatches(pixels, np.arange(6), 6, augmentation=AUGMENTATIONS["strong"]) for _ in range(2))
@@ -61,8 +61,8 @@ def test_pixels_are_augmented_anew_in_each_epoch() -> None:
     np.testing.assert_array_equal(pixels, before)
 
 
-def test_mixing_needs_and_gives_shares_of_classes() -> None:
-    """With mixup, one-hot targets come out as shares that still sum to one."""
+def test_row_batches_mix_one_hot_targets() -> None:
+    """With mixup, one-hot targets become shares that still sum to one."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
     batches = RowBatches(pixels, np.eye(4, dtype=np.float32)[np.arange(8) % 4], 8, augmentation=Augmentation(mixup=0.4))
     _, targets = batches[0]
@@ -71,8 +71,8 @@ def test_mixing_needs_and_gives_shares_of_classes() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 5, 1024, 1500])
-def test_answers_are_those_of_each_row(n: int) -> None:
-    """However rows are divided into batches, each has the answer it has alone; half precision is widened."""
+def test_predict_rows_does_not_depend_on_batches(n: int) -> None:
+    """However rows are divided into batches, each has the prediction it has alone; half precision is widened."""
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
     rows = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float16)

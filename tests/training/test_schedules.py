@@ -29,14 +29,14 @@ def moved(optimizer: keras.optimizers.Optimizer, share: float) -> tuple[float, f
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop"])
-def test_a_tail_moves_at_its_share_of_the_rate(name: str) -> None:
-    """A tenth of the rate is a tenth of the way, for every kind of optimizer."""
+def test_slow_down_scales_the_updates_of_a_tail(name: str) -> None:
+    """A tenth of the rate is a tenth of the step, for every kind of optimizer."""
     tail, head = moved(keras.optimizers.get(name), 0.1)
     assert head > 0
     assert tail == pytest.approx(0.1 * head, rel=1e-3)
 
 
-def test_what_is_saved_of_the_optimizer_is_plain() -> None:
+def test_slow_down_does_not_change_the_saved_optimizer() -> None:
     """Its settings are those of the class, so that any Keras can read them."""
     optimizer = keras.optimizers.Adam(0.01)
     before = keras.optimizers.serialize(optimizer)
@@ -44,7 +44,7 @@ def test_what_is_saved_of_the_optimizer_is_plain() -> None:
     assert keras.optimizers.serialize(optimizer) == before
 
 
-def test_an_optimizer_that_counts_its_updates_is_refused() -> None:
+def test_slow_down_rejects_nadam() -> None:
     """H307: Nadam would count each step twice."""
     with pytest.raises(TrainingError) as caught:
         slow_down(keras.optimizers.Nadam(), [], 0.1)
@@ -53,7 +53,7 @@ def test_an_optimizer_that_counts_its_updates_is_refused() -> None:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_trains(name: str) -> None:
-    """The contract of a row: callbacks that a Keras fit takes, with a rate that stays above zero and below the peak."""
+    """Each entry returns callbacks for a Keras fit, with a rate above zero and at most the peak."""
     inputs = keras.Input((2,))
     model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
     model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse", jit_compile=False)

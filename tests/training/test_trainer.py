@@ -96,8 +96,8 @@ def same(first: Trained, second: Trained) -> bool:
     return all(np.array_equal(ours, theirs) for ours, theirs in zip(first.weights, second.weights, strict=True))
 
 
-def test_a_training_that_has_ended_lets_go_of_its_data_and_its_network(tmp_path: Path) -> None:
-    """Twenty trials in one process need no more memory than one, whatever the backend notes for itself."""
+def test_finished_training_releases_its_memory(tmp_path: Path) -> None:
+    """Twenty trials in one process need no more memory than one, whatever the backend registers."""
     kept: list[weakref.ref[Any]] = []
 
     def run() -> None:
@@ -119,8 +119,8 @@ def test_a_training_that_has_ended_lets_go_of_its_data_and_its_network(tmp_path:
 
 @recipes
 @pytest.mark.parametrize("num_classes", [2, 4])
-def test_the_weights_are_those_of_the_best_row_of_the_history(tmp_path: Path, recipe: Recipe, num_classes: int) -> None:
-    """``val_loss`` is the least of the history, and the returned weights have just that loss and that accuracy."""
+def test_train_returns_the_weights_of_the_best_epoch(tmp_path: Path, recipe: Recipe, num_classes: int) -> None:
+    """``val_loss`` is the lowest of the history, and the returned weights have exactly that loss and accuracy."""
     examples = make(num_classes)
     told: list[tuple[int, float]] = []
     trained = train(examples, recipe, tmp_path, on_epoch=lambda epoch, val_loss: told.append((epoch, val_loss)))
@@ -154,8 +154,8 @@ EVERY_TASK = [*TASKS.values(), ONE_VS_REST]
     ],
     ids=_name,
 )
-def test_every_task_is_trained_in_every_way(tmp_path: Path, task: Task, way: str) -> None:
-    """Solver, Keras and baselines end with weights whose score and metric on validation are those that are told."""
+def test_train_supports_every_task_in_every_way(tmp_path: Path, task: Task, way: str) -> None:
+    """Solver, Keras and baselines return weights with the reported loss and metric on validation."""
     examples = make_for(task)
     recipe = Recipe(f"ovr_{way}" if task is ONE_VS_REST else way, epochs=None if way in ("linear", *BASELINES) else 12)
     trained = train(examples, recipe, tmp_path)
@@ -173,8 +173,8 @@ def test_every_task_is_trained_in_every_way(tmp_path: Path, task: Task, way: str
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
-def test_the_baseline_is_the_best_constant(tmp_path: Path, task: Task) -> None:
-    """One answer for all rows; no other constant has a lower loss on the training rows."""
+def test_baseline_is_the_best_constant(tmp_path: Path, task: Task) -> None:
+    """One prediction for all rows; no other constant has a lower loss on the training rows."""
     examples = make_for(task)
     trees = Trees.from_weights(train(examples, Recipe("baseline"), tmp_path).weights)
     told = task.to_answers(trees.predict(examples.rows))
@@ -190,8 +190,8 @@ def test_the_baseline_is_the_best_constant(tmp_path: Path, task: Task) -> None:
         assert best <= task.score(examples.labels, np.tile(other, (len(told), 1))) + 1e-6
 
 
-def test_a_class_without_training_rows_costs_the_baseline_no_infinity(tmp_path: Path) -> None:
-    """Nor a label that is never there: a validation sample of it has a finite price."""
+def test_baseline_loss_is_finite_for_classes_without_training_rows(tmp_path: Path) -> None:
+    """A validation sample of such a class or label has a finite loss."""
     examples = make(3)
     few = examples._replace(rows=examples.rows[:2], labels=np.array([0, 1]))
     assert np.isfinite(train(few, Recipe("baseline"), folder(tmp_path / "classes")).val_loss)
@@ -201,8 +201,8 @@ def test_a_class_without_training_rows_costs_the_baseline_no_infinity(tmp_path: 
 
 
 @pytest.mark.parametrize(("network", "width"), [("linear", 4), ("mlp", 6), ("trees", 6), ("ovr_linear", 4)])
-def test_the_solver_alone_does_without_codes(network: str, width: int) -> None:
-    """The codes of large categories stand last: numbers that say nothing by their size."""
+def test_solver_drops_codes_of_categories(network: str, width: int) -> None:
+    """The codes of large categories are the last columns, and their size has no meaning."""
     dense = make().dense(2, Recipe(network))
     assert (dense.rows.shape[1], dense.val_rows.shape[1]) == (width, width)
     assert make().dense(0, Recipe(network)).rows.shape[1] == 6
@@ -212,16 +212,16 @@ def test_the_solver_alone_does_without_codes(network: str, width: int) -> None:
 @pytest.mark.parametrize(
     ("task", "loss"), [(task, loss) for task in TASKS.values() for loss in task.losses if loss != task.loss], ids=_name
 )
-def test_other_losses_of_a_task_are_trained_and_judged_by_its_score(tmp_path: Path, task: Task, loss: str) -> None:
-    """``val_loss`` stays the task's own, so that all rows of a leaderboard can be compared."""
+def test_other_losses_are_scored_by_the_loss_of_the_task(tmp_path: Path, task: Task, loss: str) -> None:
+    """``val_loss`` stays the task's own, so that all rows of a leaderboard are comparable."""
     examples = make_for(task)
     trained = train(examples, Recipe("linear", loss=loss, epochs=4), tmp_path)
     told = answers(trained, examples)
     assert trained.val_loss == pytest.approx(task.score(examples.val_labels, told), rel=1e-4)
 
 
-def test_a_row_of_the_history_has_every_number(tmp_path: Path) -> None:
-    """Losses with and without penalties, the task's metrics, the learning rate, and seconds that do not run back."""
+def test_history_row_is_complete(tmp_path: Path) -> None:
+    """Losses with and without penalties, the task's metrics, the learning rate, and increasing seconds."""
     train(make(2), Recipe("mlp", epochs=3), tmp_path)
     history = read_json_lines(tmp_path / "history.jsonl")
     assert len(history) == 3
@@ -232,7 +232,7 @@ def test_a_row_of_the_history_has_every_number(tmp_path: Path) -> None:
     assert [row["seconds"] for row in history] == sorted(row["seconds"] for row in history)
 
 
-def test_a_row_of_the_solver_has_its_penalty(tmp_path: Path) -> None:
+def test_history_of_the_solver_has_penalties(tmp_path: Path) -> None:
     """The solver's history is the path of penalties, strongest first."""
     train(make(), Recipe("linear"), tmp_path)
     history = read_json_lines(tmp_path / "history.jsonl")
@@ -240,7 +240,7 @@ def test_a_row_of_the_solver_has_its_penalty(tmp_path: Path) -> None:
     assert [row["l2"] for row in history] == sorted((row["l2"] for row in history), reverse=True)
 
 
-def test_the_best_weights_lie_in_the_folder(tmp_path: Path) -> None:
+def test_train_writes_the_best_weights(tmp_path: Path) -> None:
     """``model.keras`` is the trained head."""
     trained = train(make(), Recipe("mlp", epochs=4), tmp_path)
     for ours, theirs in zip(keras.models.load_model(tmp_path / "model.keras").get_weights(), trained.weights, strict=True):
@@ -248,7 +248,7 @@ def test_the_best_weights_lie_in_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", [RECIPES[0], RECIPES[2]], ids=["solver", "mlp"])
-def test_the_same_seed_gives_the_same_bits(tmp_path: Path, recipe: Recipe) -> None:
+def test_train_with_the_same_seed_is_bit_identical(tmp_path: Path, recipe: Recipe) -> None:
     """Initial weights, shuffling and dropout all follow the seed, whatever ran before."""
     first = train(make(), recipe, folder(tmp_path / "1"))
     np.random.default_rng().normal()
@@ -256,22 +256,22 @@ def test_the_same_seed_gives_the_same_bits(tmp_path: Path, recipe: Recipe) -> No
     assert same(first, train(make(), recipe, folder(tmp_path / "2")))
 
 
-def test_deterministic_operations_leave_the_program_its_random_ones() -> None:
-    """TensorFlow refuses to draw without a seed once it is to be deterministic: a notebook's next cell must not notice."""
+def test_be_deterministic_does_not_break_random_operations() -> None:
+    """Deterministic TensorFlow needs a global seed for random operations; a notebook's next cell must not fail."""
     program = "from headstart.training.framework_state import be_deterministic; be_deterministic();"
     program += "import keras, tensorflow as tf;"
     program += "tf.random.normal((1,)); next(iter(tf.data.Dataset.range(3).shuffle(3)))"
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
 
-def test_another_seed_gives_another_head(tmp_path: Path) -> None:
+def test_train_with_another_seed_gives_another_head(tmp_path: Path) -> None:
     """The seed is used."""
     first, second = (train(make(), Recipe("mlp", epochs=2, seed=seed), folder(tmp_path / str(seed))) for seed in (1, 2))
     assert not same(first, second)
 
 
-def test_an_optimizer_by_name_or_as_an_object(tmp_path: Path) -> None:
-    """Both ways train the same; the object is not changed by it and can be used again."""
+def test_train_with_an_optimizer_by_name_or_as_an_object(tmp_path: Path) -> None:
+    """Both train the same; the object is not changed and can be used again."""
     rmsprop = keras.optimizers.RMSprop()
     by_name = train(make(), Recipe("linear", optimizer="RMSprop", learning_rate=1e-3, epochs=3), folder(tmp_path / "name"))
     recipe = Recipe("linear", optimizer=rmsprop, epochs=3)
@@ -283,8 +283,8 @@ def test_an_optimizer_by_name_or_as_an_object(tmp_path: Path) -> None:
     assert float(rmsprop.learning_rate) == pytest.approx(1e-3)
 
 
-def test_the_learning_rate_of_an_object_is_used(tmp_path: Path) -> None:
-    """It is the first row's learning rate, and halves when ``val_loss`` stands still, in the copy alone."""
+def test_train_uses_the_learning_rate_of_an_optimizer_object(tmp_path: Path) -> None:
+    """It is in the first row, and is halved when ``val_loss`` stops improving, in the copy only."""
     optimizer = keras.optimizers.SGD(learning_rate=1e-6)
     train(make(), Recipe("linear", optimizer=optimizer, epochs=12, patience=10), tmp_path)
     rates = [row["learning_rate"] for row in read_json_lines(tmp_path / "history.jsonl")]
@@ -293,15 +293,15 @@ def test_the_learning_rate_of_an_object_is_used(tmp_path: Path) -> None:
     assert float(optimizer.learning_rate) == pytest.approx(1e-6)
 
 
-def test_a_learning_rate_schedule_is_left_to_itself(tmp_path: Path) -> None:
-    """An optimizer that brings its own schedule trains to the end, also where ``val_loss`` stands still."""
+def test_train_keeps_the_schedule_of_an_optimizer(tmp_path: Path) -> None:
+    """Training runs to the end, also if ``val_loss`` stops improving."""
     schedule = keras.optimizers.schedules.ExponentialDecay(1e-6, decay_steps=4, decay_rate=0.5)
     trained = train(make(), Recipe("linear", optimizer=keras.optimizers.SGD(schedule), epochs=6, patience=4), tmp_path)
     assert trained.num_epochs >= 5
 
 
-def test_training_stops_when_nothing_improves(tmp_path: Path) -> None:
-    """On labels that rows say nothing about, patience ends training long before the last epoch."""
+def test_train_stops_when_nothing_improves(tmp_path: Path) -> None:
+    """If rows say nothing about the labels, patience ends training long before the last epoch."""
     random = np.random.default_rng(0)
     noise = make()._replace(labels=random.integers(0, 3, 60), val_labels=random.integers(0, 3, 60))
     recipe = Recipe("mlp", optimizer=keras.optimizers.Adam(0.05), epochs=100, patience=2)
@@ -312,8 +312,8 @@ def test_training_stops_when_nothing_improves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("network", HEADS)
-def test_a_loss_that_is_not_a_number_is_told(tmp_path: Path, network: str) -> None:
-    """An absurd learning rate ends in H301 with the network and the optimizer, and the history says null."""
+def test_train_reports_a_loss_that_is_not_a_number(tmp_path: Path, network: str) -> None:
+    """An absurd learning rate gives H301 with network and optimizer, and null in the history."""
     recipe = Recipe(network, optimizer=keras.optimizers.SGD(learning_rate=float("inf")), epochs=3)
     with pytest.raises(TrainingError) as caught:
         train(make(), recipe, tmp_path)
@@ -324,8 +324,8 @@ def test_a_loss_that_is_not_a_number_is_told(tmp_path: Path, network: str) -> No
     assert {row["val_loss"] for row in read_json_lines(tmp_path / "history.jsonl")} == {None}
 
 
-def test_categorical_crossentropy_takes_label_numbers_too(tmp_path: Path) -> None:
-    """The one-hot form of the loss gives the weights that the sparse one gives."""
+def test_categorical_crossentropy_accepts_label_numbers(tmp_path: Path) -> None:
+    """The one-hot form of the loss gives the weights of the sparse one."""
     sparse, one_hot = (
         train(make(4), Recipe("linear", loss=loss, epochs=2), folder(tmp_path / loss))
         for loss in ("sparse_categorical_crossentropy", "categorical_crossentropy")
@@ -334,16 +334,16 @@ def test_categorical_crossentropy_takes_label_numbers_too(tmp_path: Path) -> Non
 
 
 @recipes
-def test_a_deadline_keeps_the_best_so_far(tmp_path: Path, recipe: Recipe) -> None:
-    """Where the deadline has passed, one epoch or penalty is all there is, and it is a model."""
+def test_train_after_the_deadline_returns_one_epoch(tmp_path: Path, recipe: Recipe) -> None:
+    """One epoch or penalty is trained, and the result is a model."""
     trained = train(make(), recipe, tmp_path, deadline=0.0)
     assert trained.num_epochs == 1
     assert trained.cut_short
     assert answers(trained, make()).shape == (60, 3)
 
 
-def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
-    """Interrupted in its third epoch, training returns the best of them, says so, and leaves it in the folder."""
+def test_train_returns_the_best_epoch_after_ctrl_c(tmp_path: Path) -> None:
+    """Interrupted in its third epoch, training returns and saves the best so far, and ``interrupted`` is True."""
 
     def interrupt(epoch: int, val_loss: float) -> None:
         if epoch == 2:
@@ -358,8 +358,8 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
     assert all(np.array_equal(ours, theirs) for ours, theirs in zip(loaded, trained.weights, strict=True))
 
 
-def test_ctrl_c_before_any_epoch_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is nothing to keep, the interrupt goes to the caller."""
+def test_train_passes_on_ctrl_c_before_the_first_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a finished epoch, the interrupt goes to the caller."""
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -370,8 +370,8 @@ def test_ctrl_c_before_any_epoch_is_passed_on(tmp_path: Path, monkeypatch: pytes
 
 
 @given(num_samples=st.integers(1, 2_000_000))
-def test_the_batch_size_suits_the_data(num_samples: int) -> None:
-    """A power of two from 8 to 256 that makes some twenty steps where those bounds allow it."""
+def test_batch_size_suits_the_data(num_samples: int) -> None:
+    """A power of two from 8 to 256 that gives about twenty steps if these bounds allow it."""
     size = batch_size(num_samples)
     assert size & (size - 1) == 0
     assert 8 <= size <= 256
@@ -380,8 +380,8 @@ def test_the_batch_size_suits_the_data(num_samples: int) -> None:
 
 
 @pytest.mark.parametrize("sample_bytes", [1, 10**8, 10**9, 10**15])
-def test_the_batch_size_suits_the_memory(sample_bytes: int) -> None:
-    """Batches whose activations would not fit are smaller, and never less than two samples."""
+def test_batch_size_suits_the_memory(sample_bytes: int) -> None:
+    """Batches whose activations would not fit are smaller, but at least two samples."""
     size, usual = batch_size(10_000, sample_bytes), batch_size(10_000)
     assert 2 <= size <= usual
     assert size == 2 or size * sample_bytes <= memory_bytes() / 4
@@ -397,8 +397,10 @@ def test_the_batch_size_suits_the_memory(sample_bytes: int) -> None:
         (RuntimeError("shapes do not match"), False),
     ],
 )
-def test_what_is_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, is_memory: bool) -> None:
-    """Each framework says it in its own words; whatever it is told as, the batch size is with it."""
+def test_train_recognises_out_of_memory_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, is_memory: bool
+) -> None:
+    """Each framework has its own error; the error raised contains the batch size."""
 
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -409,8 +411,8 @@ def test_what_is_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert getattr(caught.value, "batch_size", 0) == (16 if is_memory else 0)
 
 
-def test_a_training_that_was_taken_up_tells_all_its_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of the process before, too: the leaderboard compares execution times."""
+def test_resumed_training_reports_all_its_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds of earlier processes are included, because the leaderboard compares execution times."""
     first = train(make(), Recipe("mlp", epochs=8), tmp_path)
     again = train(make(), Recipe("mlp", epochs=8), tmp_path)  # nothing is left to train
     assert again.num_epochs == first.num_epochs
@@ -419,8 +421,8 @@ def test_a_training_that_was_taken_up_tells_all_its_seconds(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
-def test_an_output_that_is_no_probability_is_refused(tmp_path: Path, activation: str | None) -> None:
-    """H309: a score of such numbers would mean nothing beside the others."""
+def test_train_rejects_an_output_that_is_not_a_probability(tmp_path: Path, activation: str | None) -> None:
+    """H309: the score of such numbers would not be comparable."""
 
     def build() -> tuple[keras.Model, list[keras.layers.Layer]]:
         return keras.Sequential([keras.Input((NUM_FEATURES,)), keras.layers.Dense(3, activation=activation)]), []
@@ -431,10 +433,10 @@ def test_an_output_that_is_no_probability_is_refused(tmp_path: Path, activation:
 
 
 @pytest.mark.parametrize(("asked", "used"), [(30, 30), (None, 16)])
-def test_the_batch_size_of_the_recipe_wins(
+def test_train_uses_the_batch_size_of_the_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, used: int
 ) -> None:
-    """What the recipe asks for is what Keras gets; without it, what suits the data."""
+    """Keras gets the recipe's batch size, or one that suits the data."""
     sizes: list[int] = []
     fit = keras.Model.fit
 
@@ -448,8 +450,8 @@ def test_the_batch_size_of_the_recipe_wins(
 
 
 @pytest.mark.parametrize("optimizer", [None, "adam", keras.optimizers.Adam(0.01)], ids=["none", "name", "object"])
-def test_a_recipe_is_json(optimizer: Any) -> None:
-    """Whatever its optimizer, a recipe can be written down whole."""
+def test_recipe_to_json_is_json(optimizer: Any) -> None:
+    """Whatever its optimizer, a recipe can be written completely."""
     recipe = Recipe("mlp", optimizer=optimizer, epochs=7)
     written = json.loads(json.dumps(recipe.to_json(), allow_nan=False))
     assert set(written) == {field.name for field in fields(Recipe)}

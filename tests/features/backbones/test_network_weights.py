@@ -104,8 +104,8 @@ def keras_features(name: str, path: Path, batch: Array, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_part_a_gives_the_features_that_keras_gives(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the same weights, to rounding: the network, its weights and its scaling are copied whole."""
+def test_part_a_gives_the_features_of_keras(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same weights, up to rounding: network, weights and scaling are copied completely."""
     side = LEAST_SIDES.get(name, 32)
     path = local_weights(tmp_path, name, pixels(side, 12))
     batch = pixels(side)
@@ -115,16 +115,16 @@ def test_part_a_gives_the_features_that_keras_gives(name: str, tmp_path: Path, m
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3 * float(expected.std()))
 
 
-def test_every_network_of_keras_is_held_to_it() -> None:
-    """The contract runs over each row that comes from keras.applications."""
+def test_contract_covers_every_network_of_keras_applications() -> None:
+    """The test of features runs for each card that comes from keras.applications."""
     assert set(APPLICATIONS) == set(_APPLICATIONS)
 
 
 @pytest.mark.parametrize("stage", ["pixels", *(pytest.param(s, marks=pytest.mark.slow) for s in ("", "block4a_activation"))])
-def test_a_cut_network_and_its_copies_answer_as_keras_does(
+def test_cut_network_and_its_copies_predict_as_keras_does(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Joined, saved in a trial's folder, shipped and read again: the head on the features that Keras gives."""
+    """Joined, saved in a trial's folder, exported and read again: the head sees the features that Keras computes."""
     path = local_weights(tmp_path, "EfficientNetB0", pixels(32, 12))
     batch = pixels(32)
     part = PartA("EfficientNetB0", "avg", path, stage, 32)
@@ -152,8 +152,8 @@ def test_a_cut_network_and_its_copies_answer_as_keras_does(
     np.testing.assert_allclose(np.asarray(plain.predict(batch, verbose=0)), expected, **close)
 
 
-def test_set_weights_reaches_normalisations_wherever_they_are() -> None:
-    """Nested, wrapped, and after the copy has already answered: Keras's own set_weights reaches none of them."""
+def test_set_weights_updates_every_normalization_layer() -> None:
+    """Nested, wrapped, and after the copy has already predicted; Keras's own set_weights updates none of them."""
     mine = adapted((4, 4, 1))
     batch = np.random.default_rng(0).normal(120, 40, (5, 4, 4, 1)).astype(np.float32)
     expected = mine.predict(batch, verbose=0)
@@ -165,8 +165,8 @@ def test_set_weights_reaches_normalisations_wherever_they_are() -> None:
 
 
 @pytest.mark.usefixtures("networks")
-def test_a_user_s_own_network_is_copied_whole() -> None:
-    """A model with an adapted Normalization starts with the answers of the original, and so do its later copies."""
+def test_user_network_is_copied_with_its_normalization() -> None:
+    """A model with an adapted Normalization starts with the predictions of the original, and so do later copies."""
     mine = adapted((6,))
     rows = np.random.default_rng(0).normal(120, 40, (9, 6)).astype(np.float32)
     expected = mine.predict(rows, verbose=0)
@@ -180,8 +180,8 @@ def test_a_user_s_own_network_is_copied_whole() -> None:
 
 
 @pytest.mark.usefixtures("networks")
-def test_an_own_network_is_trained_saved_and_exported(tmp_path: Path) -> None:
-    """From arrays of images to a file: what was trained, what is loaded and what is exported agree."""
+def test_user_network_is_trained_saved_and_exported(tmp_path: Path) -> None:
+    """On arrays of images, the trained, the loaded and the exported model agree."""
     random = np.random.default_rng(4)
     labels = np.arange(36) % 3
     images = np.clip(random.normal(60 + 60 * labels[:, None, None, None], 10, (36, 16, 16, 3)), 0, 255).astype(np.uint8)
@@ -197,8 +197,8 @@ def test_an_own_network_is_trained_saved_and_exported(tmp_path: Path) -> None:
     assert exported.max_difference <= 1e-4
 
 
-def test_a_best_epoch_and_a_resumed_training_are_whole(tmp_path: Path) -> None:
-    """Callbacks give a fresh copy the state of another one, its normalisation included."""
+def test_callbacks_restore_normalization_layers(tmp_path: Path) -> None:
+    """BestCheckpoint and TrainingState give a new copy the state of the old one, including its normalisation."""
     mine = adapted((6,))
     rows = np.random.default_rng(0).normal(120, 40, (9, 6)).astype(np.float32)
     expected = mine.predict(rows, verbose=0)
@@ -228,8 +228,8 @@ def _calls(path: Path, belongs: Callable[[ast.Attribute], bool]) -> list[str]:
     ]
 
 
-def test_no_other_module_calls_set_weights_of_keras() -> None:
-    """All copying goes through ``network_weights``; ``part_b.set_weights`` is our own and does so too."""
+def test_only_network_weights_calls_set_weights_of_keras() -> None:
+    """All copying goes through ``network_weights``; ``part_b.set_weights`` is Headstart's own and uses it too."""
 
     def is_keras_own(called: ast.Attribute) -> bool:
         receiver = called.value.attr if isinstance(called.value, ast.Attribute) else getattr(called.value, "id", "")

@@ -76,8 +76,8 @@ def assert_every_cut_is_shut(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", LITES)
-def test_every_cut_of_a_shipped_backbone_is_shut(name: str) -> None:
-    """Keras behind the cut answers for OpenVINO's rows as the whole network does for the image, also in half precision."""
+def test_every_cut_of_lite_backbones_is_exact(name: str) -> None:
+    """Keras after the cut, on OpenVINO's rows, predicts as the whole network does on the image, also in half precision."""
     card, side = BACKBONES[name], 128
     image = keras.Input((side, side, 3))
     features = card.network(image, None, True)
@@ -97,8 +97,8 @@ def test_every_cut_of_a_shipped_backbone_is_shut(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_cut_of_a_family_is_shut(name: str) -> None:
-    """One network of each family of keras.applications, at each of its stages; the last feature map is one of them."""
+def test_every_cut_of_one_network_per_family_is_exact(name: str) -> None:
+    """Each stage of one network of each family of keras.applications; the last feature map is one of the stages."""
     if name in WITHOUT and keras.backend.backend() == "torch":
         pytest.skip("Keras itself has no NASNet for PyTorch")
     stages = assert_every_cut_is_shut(name)
@@ -107,22 +107,22 @@ def test_every_cut_of_a_family_is_shut(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
-def test_every_cut_of_the_other_networks_is_shut(name: str) -> None:
-    """The rest of the table."""
+def test_every_cut_of_the_other_networks_is_exact(name: str) -> None:
+    """The other cards of the table."""
     stages = assert_every_cut_is_shut(name)
     assert len(stages) <= 3 if name in WITHOUT else len(stages) > 3
 
 
-def test_a_stage_that_is_none_is_told() -> None:
-    """H206 lists what there is, where only the built network can tell."""
+def test_unknown_stage_is_rejected_with_the_known_ones() -> None:
+    """H206 lists the stages, which for these networks only the built network shows."""
     with pytest.raises(BackboneError) as caught:
         PartA("MobileNetV2", "avg", stage="block_99_add", side=SIDE).tensors(load=False)
     assert caught.value.code == "H206"
     assert "block_12_add" in caught.value.expected
 
 
-def test_what_a_bypass_jumps_over_is_no_stage() -> None:
-    """By hand: a tensor inside a residual block is not crossed by the bypass; the block's sum is."""
+def test_crossings_skip_tensors_inside_a_residual_block() -> None:
+    """A tensor inside the block is bypassed by the shortcut; the block's sum is a stage."""
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, padding="same", name="first")(image)
     inside = keras.layers.Conv2D(4, 3, padding="same", name="inside")(x)

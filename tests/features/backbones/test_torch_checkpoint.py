@@ -136,8 +136,8 @@ def sound(kernel: Array) -> bytes:
     return checkpoint(views, {"0": kernel.ravel(), "1": steps})
 
 
-def test_tensors_come_out_as_they_went_in(tmp_path: Path, kernel: Array, sound: bytes) -> None:
-    """Names, shapes, types and values are kept, scalars included."""
+def test_read_checkpoint_restores_tensors(tmp_path: Path, kernel: Array, sound: bytes) -> None:
+    """Names, shapes, types and values are kept, including scalars."""
     tensors = read(tmp_path, sound)
     assert list(tensors) == ["conv.weight", "bn.num_batches_tracked"]
     np.testing.assert_array_equal(tensors["conv.weight"], kernel)
@@ -147,8 +147,8 @@ def test_tensors_come_out_as_they_went_in(tmp_path: Path, kernel: Array, sound: 
     assert tensors["bn.num_batches_tracked"].dtype == np.int64
 
 
-def test_strides_and_offset_are_honoured(tmp_path: Path) -> None:
-    """A transposed view and a slice of a shared storage come out as PyTorch would show them, and contiguous."""
+def test_read_checkpoint_applies_strides_and_offsets(tmp_path: Path) -> None:
+    """A transposed view and a slice of a shared storage are read as PyTorch shows them, and are contiguous."""
     values = np.arange(12, dtype="<f4")
     views = {"transposed": View("0", 0, (4, 3), (1, 4)), "slice": View("0", 5, (3,), (2,))}
     tensors = read(tmp_path, checkpoint(views, {"0": values}))
@@ -159,10 +159,10 @@ def test_strides_and_offset_are_honoured(tmp_path: Path) -> None:
 
 @given(axes=st.permutations(range(3)), shape=st.tuples(*[st.integers(1, 4)] * 3), offset=st.integers(0, 3))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_permutation_of_axes_survives(
+def test_read_checkpoint_handles_every_permutation_of_axes(
     tmp_path: Path, axes: Sequence[int], shape: tuple[int, int, int], offset: int
 ) -> None:
-    """Whatever the memory order of a tensor, its values are where its indices say."""
+    """Whatever the memory order of a tensor, each value has its index."""
     storage = np.arange(offset + np.prod(shape), dtype="<f4")
     array = storage[offset:].reshape(shape).transpose(axes)
     view = View("0", offset, array.shape, tuple(step // 4 for step in array.strides))
@@ -182,8 +182,8 @@ class Evil:
 
 
 @pytest.mark.parametrize("position", range(5))
-def test_a_file_that_asks_for_code_is_refused_and_runs_nothing(tmp_path: Path, position: int) -> None:
-    """A call of ``os.system`` in any of the five pickles is refused by name, and the command is not run."""
+def test_read_checkpoint_runs_no_code(tmp_path: Path, position: int) -> None:
+    """A call of ``os.system`` in any of the five pickles is rejected by name, and the command is not run."""
     witness = tmp_path / "ran"
     parts: list[Any] = [MAGIC, 1001, {}, collections.OrderedDict(), []]
     parts[position] = Evil(f"touch {witness}")
@@ -196,21 +196,21 @@ def test_a_file_that_asks_for_code_is_refused_and_runs_nothing(tmp_path: Path, p
     "name",
     ["builtins eval", "builtins getattr", "numpy.core.multiarray _reconstruct", "torch load", "collections deque"],
 )
-def test_only_three_names_pass(tmp_path: Path, name: str) -> None:
-    """Names that look harmless are refused as well, even if they are only named and never called."""
+def test_read_checkpoint_allows_only_the_names_it_needs(tmp_path: Path, name: str) -> None:
+    """Names that look harmless are rejected too, even if they are never called."""
     module, attribute = name.split()
     parts = [pickle.dumps(part, 2) for part in (MAGIC, 1001, {})]
     refused(tmp_path, b"".join([*parts, f"c{module}\n{attribute}\n.".encode()]))
 
 
-def test_a_file_that_is_cut_short_is_refused_wherever_it_ends(tmp_path: Path, sound: bytes) -> None:
-    """No prefix of a sound file is read as a shorter one."""
+def test_read_checkpoint_rejects_a_truncated_file(tmp_path: Path, sound: bytes) -> None:
+    """No prefix of a valid file is read as a shorter one."""
     for length in range(len(sound)):
         refused(tmp_path, sound[:length])
 
 
-def test_other_files_are_refused(tmp_path: Path) -> None:
-    """An empty file, text, a ZIP (as newer PyTorch writes), a pickle of something else and a missing file give H203."""
+def test_read_checkpoint_rejects_other_files(tmp_path: Path) -> None:
+    """H203 for an empty file, text, a ZIP (as newer PyTorch writes), another pickle and a missing file."""
     for data in (b"", b"weights", b"PK\x03\x04" + bytes(40), pickle.dumps({"a": 1})):
         refused(tmp_path, data)
     with pytest.raises(BackboneError, match="H203"):
@@ -232,21 +232,21 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     ],
     ids=["long", "offset", "strides", "before", "backwards", "there-and-back", "negative", "ragged", "boundless"],
 )
-def test_a_tensor_outside_its_storage_is_refused(tmp_path: Path, view: View) -> None:
-    """A view that reaches past either end of its four values, or repeats them for ever, is refused."""
+def test_read_checkpoint_rejects_a_tensor_outside_its_storage(tmp_path: Path, view: View) -> None:
+    """A view that exceeds either end of its four values, or repeats them endlessly, is rejected."""
     refused(tmp_path, checkpoint({"w": view}, {"0": np.arange(4, dtype="<f4")}))
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 3}, None], ids=["list", "numbers", "nothing"])
-def test_what_is_not_a_dictionary_of_tensors_is_refused(tmp_path: Path, value: object) -> None:
-    """A well-formed file whose content is not named tensors gives the same error, not a traceback."""
+def test_read_checkpoint_rejects_other_content(tmp_path: Path, value: object) -> None:
+    """A well-formed file that does not contain named tensors gives H203 and no traceback."""
     refused(tmp_path, b"".join(pickle.dumps(part, 2) for part in (MAGIC, 1001, {}, value, [])))
 
 
 @given(data=st.data())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_changed_byte_is_refused_or_read_and_nothing_else(tmp_path: Path, sound: bytes, data: st.DataObject) -> None:
-    """Whichever byte is flipped, the answer is a dictionary of arrays or H203."""
+def test_read_checkpoint_with_a_changed_byte_reads_or_rejects(tmp_path: Path, sound: bytes, data: st.DataObject) -> None:
+    """Whichever byte is flipped, the result is a dictionary of arrays or H203."""
     position = data.draw(st.integers(0, len(sound) - 1))
     value = data.draw(st.integers(0, 255))
     changed = sound[:position] + bytes([value]) + sound[position + 1 :]

@@ -53,8 +53,8 @@ def refused(code: str, measured: str, **settings: Any) -> None:
     assert [(note.code, measured in note.measured) for note in notes] == [(code, True)]
 
 
-def test_what_a_column_is() -> None:
-    """Text is a number or a date if nearly all of it is, else a category."""
+def test_read_column_decides_the_kind() -> None:
+    """Text is a number or a date if nearly all of it is, otherwise a category."""
     days = np.datetime64("2024-01-01T00:00") + np.random.default_rng(2).integers(0, 99999, 100)
     specs, notes = learn(
         number=texts(NOISE[:100].round(2)),
@@ -71,8 +71,8 @@ def test_what_a_column_is() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*count as missing:UserWarning")
-def test_cells_that_do_not_fit() -> None:
-    """A few words among numbers, and infinities, count as missing and are told."""
+def test_read_column_reports_cells_that_do_not_fit() -> None:
+    """A few words among numbers, and infinities, are treated as missing and reported."""
     cells = texts(NOISE[:100].round(3))
     cells[:4] = ["n.s.", "?", "inf", "low"]
     specs, notes = learn(cells=cells)
@@ -87,8 +87,8 @@ def test_cells_that_do_not_fit() -> None:
     assert [note.code for note in notes] == ["D206"]
 
 
-def test_numbers_that_are_read_as_text_are_told() -> None:
-    """Among too many words to be marks of missing values, or with several units; names that hold a digit are no numbers."""
+def test_numbers_that_are_read_as_text_are_reported() -> None:
+    """With too many different words among them, or several units; names that contain a digit are not numbers."""
     numbers = texts(NOISE[:100].round(3))
     numbers[:10] = [f"word {i % 5}" for i in range(10)]
     units = texts([f"{cell:.1f} {'kg' if i % 2 else 'lb'}" for i, cell in enumerate(70 + 9 * NOISE[:100])])
@@ -105,8 +105,8 @@ def test_numbers_that_are_read_as_text_are_told() -> None:
     }
 
 
-def test_month_first() -> None:
-    """The month comes first where more cells can only be read so."""
+def test_dates_have_the_month_first_if_more_cells_fit() -> None:
+    """The month comes first if more cells can be read only that way."""
     specs, notes = learn(day=texts(["1/2/2024", "1/31/2024", "2/15/2024", "3/1/2024"] * 10))
     assert specs["day"]["order"] == "MDY"
     assert notes == []
@@ -122,8 +122,8 @@ def test_month_first() -> None:
         (["1/1/2011", "2/2/2011", "2011-03-04"], "DMY", ""),
     ],
 )
-def test_dates_that_can_be_read_in_two_ways(days: list[str], order: str, told: str) -> None:
-    """The order with fewer days of the month is taken, else the day first, and told; with points there is no doubt."""
+def test_ambiguous_dates_are_reported(days: list[str], order: str, told: str) -> None:
+    """The order with fewer days of the month is chosen, else the day first, with a report; with dots there is no doubt."""
     specs, notes = learn(day=texts(days * 10))
     assert specs["day"]["order"] == order
     assert [(note.code, told in note.measured) for note in notes] == ([("D209", True)] if told else [])
@@ -138,22 +138,22 @@ def test_dates_that_can_be_read_in_two_ways(days: list[str], order: str, told: s
         ([f"{1 + i % 28:02}-{1 + i // 28:02}-21" for i in range(336)], "DMY"),
     ],
 )
-def test_the_order_of_the_rows_tells_how_dates_are_read(days: list[str], order: str) -> None:
-    """Of several readings, the one whose dates rise from row to row is right, beyond doubt."""
+def test_order_of_rows_decides_how_dates_are_read(days: list[str], order: str) -> None:
+    """Of several readings, the one whose dates rise from row to row is chosen without doubt."""
     specs, notes = learn(day=texts(days), labels=np.arange(len(days)) % 3)
     assert (specs["day"]["order"], notes) == (order, [])
 
 
 def test_dates_of_both_orders_are_reported() -> None:
-    """Where half of the dates have the day first and half the month, neither reading fits: they are text."""
+    """If half of the dates have the day first and half the month, neither reading fits, and they are text."""
     cells = [
         f"{13 + i % 15}/{1 + i % 12}/{1990 + i}" if i % 2 else f"{1 + i % 12}/{13 + i % 15}/{1990 + i}" for i in range(40)
     ]
     refused("D215", "40 different texts in 40 rows, such as", day=texts(cells))
 
 
-def test_two_digit_years_come_first_if_the_dates_are_close_together_then() -> None:
-    """As in Korea and Japan; that there is another reading is reported."""
+def test_two_digit_years_come_first_if_the_dates_are_then_close_together() -> None:
+    """As in Korea and Japan; the other reading is reported."""
     days = np.random.default_rng(0).integers(0, 336, 200)
     for form, order in (("21.{1:02}.{0:02}", "YMD"), ("{0:02}/{1:02}/21", "DMY")):
         specs, notes = learn(day=texts([form.format(1 + day % 28, 1 + day // 28) for day in days]))
@@ -183,8 +183,8 @@ WAYS = {
 
 
 @pytest.mark.parametrize("form", WAYS.values(), ids=WAYS)
-def test_a_moment_is_the_same_however_it_is_written(form: str) -> None:
-    """One encoding, but for what says how it was written; the same rows; and no finding."""
+def test_moments_are_encoded_alike_in_every_format(form: str) -> None:
+    """Same encoding, except for the description of the format; same rows; and no finding."""
     plain, written = (texts([moment.strftime(one) for moment in MOMENTS]) for one in (WAYS["iso"], form))
     labels = np.arange(200) % 2
     (expected, _), (found, notes) = (learn_encoding(table(moment=cells), labels, "binary") for cells in (plain, written))
@@ -193,8 +193,8 @@ def test_a_moment_is_the_same_however_it_is_written(form: str) -> None:
     assert found["width"] == 10  # days; the year, the week and the day
 
 
-def test_korean_afternoons() -> None:
-    """오전 and 오후 stand before the time."""
+def test_korean_afternoons_are_read() -> None:
+    """오전 and 오후 come before the time."""
     half = {True: "오전", False: "오후"}
     cells = [f"{m.year}. {m.month}. {m.day}. {half[m.hour < 12]} {m.hour % 12 or 12}:{m.minute:02}" for m in MOMENTS]
     days = typed({"m": cells}, learn_encoding(table(m=texts(cells)), np.arange(200) % 2, "binary")[0])["m"]
@@ -218,15 +218,15 @@ def test_korean_afternoons() -> None:
         ("%Y-%m-%d %H:%M", "date", [365.2425, 7, 1]),
     ],
 )
-def test_periods_of_dates(form: str, holds: str, periods: list[float]) -> None:
-    """Cells have a place in the year, the week and the day, as far as they say so."""
+def test_dates_have_periods(form: str, holds: str, periods: list[float]) -> None:
+    """Cells have a position in the year, the week and the day, as far as they contain it."""
     specs, notes = learn(when=texts([moment.strftime(form) for moment in MOMENTS]))
     assert (specs["when"]["kind"], specs["when"]["holds"], specs["when"]["periods"]) == ("date", holds, periods)
     assert notes == []
 
 
 def test_names_of_weekdays_alone_are_categories_and_numbered_months_numbers() -> None:
-    """A weekday has no order among numbers; what stands behind the number of a month is its unit."""
+    """Names of weekdays have no order as numbers; what follows the number of a month is its unit."""
     specs, _ = learn(
         day=texts([f"{'월화수목금토일'[m.weekday()]}요일" for m in MOMENTS]), month=texts([f"{m.month}월" for m in MOMENTS])
     )
@@ -245,13 +245,13 @@ def test_names_of_weekdays_alone_are_categories_and_numbered_months_numbers() ->
     ],
 )
 def test_whole_numbers_that_only_look_like_dates_stay_numbers(cells: Array) -> None:
-    """As text and as numbers: nearly all have to be dates of one length, and enough of them different."""
+    """As text and as numbers: nearly all must be dates of one length, with enough different ones."""
     for column in (texts(cells), cells.astype(float)):
         assert learn(amount=column)[0]["amount"]["kind"] == "number"
 
 
 def test_whole_numbers_of_a_frame_are_dates_too() -> None:
-    """Numbers and texts are read alike, when they are learned from and later."""
+    """Numbers and text are read alike, in learning and later."""
     numbers = np.array([float(f"{moment:%Y%m%d}") for moment in MOMENTS])
     encoding, _ = learn_encoding(table(d=numbers), np.arange(200) % 2, "binary")
     np.testing.assert_allclose(
@@ -263,7 +263,7 @@ def test_whole_numbers_of_a_frame_are_dates_too() -> None:
 
 
 def test_cells_that_do_not_fit_the_learned_dates_are_missing_and_reported() -> None:
-    """Another order, a time alone, and digits where they were none; dates that can be read in one way alone are read."""
+    """Another order, a time alone, and digits instead of names; dates with only one possible reading are read."""
     encoding, _ = learn_encoding(table(d=texts([f"{m:%m/%d/%Y}" for m in MOMENTS])), np.arange(200) % 2, "binary")
     cells = ["12/31/2020", "31/12/2020", "13:45", "20201231", "2020-12-31", "31 Dec 2020"]
     with pytest.warns(UserWarning, match=r"d: 3 of 6 cells .*\(13:45, 20201231, 31/12/2020\)"):
@@ -272,8 +272,8 @@ def test_cells_that_do_not_fit_the_learned_dates_are_missing_and_reported() -> N
     assert len(set(days[[0, 4, 5]])) == 1
 
 
-def test_text_that_looks_like_dates_and_is_none_is_reported() -> None:
-    """In place of saying only which row it is; and as a category that is used. Other texts are not called dates."""
+def test_text_that_only_looks_like_dates_is_reported() -> None:
+    """Both if it only identifies rows and if it is used as a category. Other text is not called dates."""
     weeks = texts([f"{m:%Y}-W{m.day:02}-{i}" for i, m in enumerate(MOMENTS)])
     refused("D215", "200 different texts in 200 rows, such as", whatever=weeks)
     refused(
@@ -290,14 +290,14 @@ def test_text_that_looks_like_dates_and_is_none_is_reported() -> None:
     ["{m.day:02}.{m.month:02}.", "{m.month:02}-{m.day:02}", "{m.hour}h{m.minute:02}", "令和{y}年{m.month}月{m.day}日"],
 )
 def test_dates_that_are_not_read_are_reported(form: str) -> None:
-    """Days without a year, times with an h, years of an era."""
+    """Days without a year, times with an h, and years of an era."""
     _, notes = learn(slot=texts([form.format(m=m, y=m.year - 2018) for m in MOMENTS]))
     assert [note.code for note in notes] == ["D215"]
 
 
 @pytest.mark.parametrize("form", ["~{:.2f}", "< {:.2f}", "{:.1f} ± 0.5"])
-def test_numbers_that_are_not_exact_are_reported_as_numbers(form: str) -> None:
-    """They are never said to tell only which row it is."""
+def test_inexact_numbers_are_reported_as_numbers(form: str) -> None:
+    """They are never reported as only identifying a row."""
     refused("D210", "200 of 200 cells are numbers (", size=texts([form.format(i / 7) for i in range(200)]))
 
 
@@ -308,8 +308,8 @@ def test_numbers_in_other_digits_are_reported_as_numbers(zero: str) -> None:
     refused("D210", "200 of 200 cells are numbers (", size=texts([f"{i / 7:.2f}".translate(digits) for i in range(200)]))
 
 
-def test_number() -> None:
-    """A number is filled with the median and standardised, and flagged where enough cells are missing."""
+def test_numbers_are_filled_and_standardised() -> None:
+    """Missing numbers become the median, and get a flag if there are enough of them."""
     cells = np.random.default_rng(2).normal(5, 2, 200)
     specs, _ = learn(few=np.where(np.arange(200) < 1, np.nan, cells), many=np.where(np.arange(200) < 2, np.nan, cells))
     assert specs["few"]["flag"] is False
@@ -329,13 +329,13 @@ def test_number() -> None:
         (np.where(np.arange(400) < 40, 7.0 + np.arange(400) % 5, 0.0), "none"),
     ],
 )
-def test_transform(cells: Array, transform: str) -> None:
-    """The mildest transform that takes the tail away, and none where values are too few for quantiles."""
+def test_transform_removes_long_tails(cells: Array, transform: str) -> None:
+    """The mildest sufficient transform is chosen, and none if there are too few values for quantiles."""
     assert learn(cells=cells)[0]["cells"]["transform"] == transform
 
 
-def test_quantiles_are_normal_scores() -> None:
-    """The quantile transform makes a normal distribution of any, within the range of its scores."""
+def test_quantile_transform_gives_normal_scores() -> None:
+    """Any distribution becomes normal, within the range of the scores."""
     cells = np.exp(3 * NOISE) * 1e-7
     encoding, _ = learn_encoding(table(cells=cells), LABELS, "multiclass")
     (spec,) = encoding["columns"]
@@ -344,8 +344,8 @@ def test_quantiles_are_normal_scores() -> None:
     assert np.corrcoef(encode({"cells": cells}, encoding)[:, 0], np.argsort(np.argsort(cells)))[0, 1] > 0.8
 
 
-def test_category() -> None:
-    """The most frequent level comes first, rare ones are among the others, missing is a level where it is frequent."""
+def test_category_levels() -> None:
+    """The most frequent level comes first, rare ones are merged, and missing is a level if it is frequent."""
     specs, _ = learn(c=texts(["a"] * 20 + ["b"] * 60 + [""] * 10 + ["?"] * 9 + ["rare"]))
     assert specs["c"] == {"name": "c", "kind": "category", "levels": ["b", "a", ""], "two_way": False}
     assert learn(c=texts(["yes", "no"] * 20))[0]["c"] == {
@@ -358,29 +358,29 @@ def test_category() -> None:
     assert learn(c=texts(["yes", "no"] * 20 + [""]))[0]["c"]["two_way"] is False
 
 
-def test_level_below_two_in_a_thousand() -> None:
-    """With many rows a level needs more of them."""
+def test_category_levels_need_more_rows_in_large_tables() -> None:
+    """A level below two in a thousand is merged into "other"."""
     cells = texts(["a", "b"] * 750 + ["c"] * 3 + ["d"] * 2)
     encoding, _ = learn_encoding(table(c=cells), np.random.default_rng(0).integers(0, 2, len(cells)), "binary")
     assert encoding["columns"][0]["levels"] == ["a", "b"]  # 3.01 rows at least
 
 
-def test_booleans_are_spelt_in_one_way() -> None:
-    """TRUE and FALSE, as R and Excel write them, are the booleans that a data frame brings."""
+def test_booleans_have_one_spelling() -> None:
+    """TRUE and FALSE, as R and Excel write them, equal the booleans of a data frame."""
     flags = np.arange(40) % 3 == 0
     spec = learn(c=np.where(flags, "TRUE", "false").astype(object))[0]["c"]
     assert spec["levels"] == ["False", "True"]
     assert typed({"c": flags}, {"columns": [spec]})["c"].tolist() == [str(flag) for flag in flags.tolist()]
 
 
-def test_one_value_of_which_some_are_missing() -> None:
-    """The mean of equal numbers may be a hair beside them: another number stays a small one."""
+def test_constant_with_missing_cells_is_not_scaled_up() -> None:
+    """The mean of equal numbers may differ from them by rounding: another number still stays small."""
     encoding, _ = learn_encoding(table(c=np.array([np.nan] * 30 + [0.1] * 10)), LABELS[:40], "multiclass")
     assert encode({"c": [0.1, 0.2]}, encoding)[:, 0] == pytest.approx([0, 0.1])
 
 
-def test_large_category() -> None:
-    """Many levels: the most frequent have columns of their own, all that occur twice a code."""
+def test_large_category_has_one_hot_levels_and_codes() -> None:
+    """The most frequent levels have columns of their own, and all that occur twice have a code."""
     cells = texts([f"town {number // 2}" for number in range(98)] + ["city"] * 5 + ["single"])
     specs, _ = learn(c=cells)
     assert len(specs["c"]["levels"]) == 32
@@ -389,8 +389,8 @@ def test_large_category() -> None:
     assert "single" not in specs["c"]["codes"]
 
 
-def test_empty_and_constant() -> None:
-    """Nothing but missing cells, and one value for all, say nothing; missing or not does."""
+def test_empty_and_constant_columns_are_dropped() -> None:
+    """Columns of missing cells only, or of one value; a constant that is sometimes missing is kept."""
     refused("D201", "all 50 cells", c=texts(["", "?"] * 25))
     refused("D201", "all 50 cells", c=np.full(50, np.nan))
     refused("D202", "same value, x, in 50 of 50", c=texts(["x"] * 50))
@@ -400,8 +400,8 @@ def test_empty_and_constant() -> None:
     assert learn(c=np.array([np.nan, 3.0] * 25))[0]["c"]["flag"]
 
 
-def test_ids() -> None:
-    """Unique text, and whole numbers called an id or a number of rows, say only which row it is, in any order."""
+def test_ids_are_dropped() -> None:
+    """Unique text, and whole numbers called an id or a row number, only identify a row, in any order."""
     order = np.random.default_rng(1).permutation(100)
     refused("D203", "100 different texts", c=texts([f"name {number}" for number in range(100)]))
     refused("D203", "19 different texts", c=texts([f"name {number}" for number in range(19)]))
@@ -433,13 +433,13 @@ def rows_kept(share: float, of: int = 1000) -> Array:
     ],
     ids=["counted", "downwards", "in tens", "rows taken out", "both", "in sevens", "shuffled", "copies"],
 )
-def test_row_counters_under_any_name(cells: Array) -> None:
-    """Whole numbers in step with the rows, or close together without repeats, are left out and reported."""
+def test_row_counters_are_dropped_under_any_name(cells: Array) -> None:
+    """Whole numbers in step with the rows, or close together without repeats, are dropped and reported."""
     refused("D216", "different whole numbers in", whatever=cells, labels=np.sort(LABELS[: len(cells)]))
 
 
-def test_row_counters_of_which_few_rows_are_left() -> None:
-    """Numbers that rise from row to row are left out if the rows are sorted by class; else they may be measurements."""
+def test_row_counters_in_a_subset_of_rows() -> None:
+    """Numbers that rise from row to row are dropped if rows are sorted by class; otherwise they may be measurements."""
     cells = np.sort(np.random.default_rng(4).permutation(90_000)[:60]) + 0.0
     refused("D216", "sorted by class", whatever=cells, labels=np.repeat([0, 1, 2], 20))
     assert list(learn(whatever=cells, labels=np.arange(60) % 3)[0]) == ["whatever"]
@@ -447,15 +447,15 @@ def test_row_counters_of_which_few_rows_are_left() -> None:
 
 @pytest.mark.parametrize("name", ["t", "x", "year", "time_s", "Dose (mg)", "연도"])
 def test_measurements_that_rise_with_the_rows_are_kept(name: str) -> None:
-    """A column called like a moment or a measurement is used, and reported; an id of one is not."""
+    """A column named like a moment or a measurement is used and reported; an id of one is not."""
     specs, notes = learn(**{name: np.arange(1920.0, 2020)})
     assert list(specs) == [name]
     assert [note.code for note in notes] == ["D217"]
     refused("D203", "100 different whole numbers", **{f"{name}_id": np.arange(1920.0, 2020)})
 
 
-def test_large_whole_numbers() -> None:
-    """Ids are known by all their digits; where float32 merges numbers of a column that is used, that is told."""
+def test_large_whole_numbers_that_float32_merges_are_reported() -> None:
+    """Ids are recognised by all their digits; a used column whose numbers become equal in float32 is reported."""
     order = np.random.default_rng(1).permutation(100)
     refused("D203", "from 1000000000 to 1000000297", customer_id=1e9 + 3 * order)
     moments = 202401310000.0 + 1000 * order**2  # float32 is 2^14 apart there
@@ -467,8 +467,8 @@ def test_large_whole_numbers() -> None:
     refused("D202", "the same value in float32, 1e+09, in 100 of 100", c=1e9 + np.arange(100) % 3)
 
 
-def test_numbers_that_are_no_ids() -> None:
-    """Whole measurements, sorted or not, real numbers and names that only end like an id stay, without a word."""
+def test_numbers_that_are_not_ids_are_kept() -> None:
+    """Whole measurements, sorted or not, real numbers, and names that only end like an id stay without a report."""
     random = np.random.default_rng(2)
     specs, notes = learn(
         sorted=np.sort(random.permutation(9000)[:100]) + 0.0,
@@ -480,22 +480,22 @@ def test_numbers_that_are_no_ids() -> None:
     assert (len(specs), notes) == (5, [])
 
 
-def test_only_column_may_count() -> None:
-    """Where there is nothing else, a column that counts upwards is what the target depends on."""
+def test_the_only_column_may_count_rows() -> None:
+    """If there is no other column, the target depends on a column that counts upwards."""
     encoding, notes = learn_encoding(table(x=np.arange(100.0)), np.sin(np.arange(100.0))[:, None], "regression")
     assert (len(encoding["columns"]), notes) == (1, [])
 
 
-def test_duplicates() -> None:
-    """The same cells as before are left out; the same values in other rows are not."""
+def test_duplicate_columns_are_dropped() -> None:
+    """A column with the cells of an earlier one is dropped; the same values in other rows are not a duplicate."""
     grade = np.random.default_rng(2).integers(1, 4, 100)
     specs, notes = learn(grade=texts(grade), again=texts(grade), other=texts(grade[::-1]))
     assert list(specs) == ["grade", "other"]
     assert [(note.code, note.measured) for note in notes] == [("D204", "again: duplicates grade in all 100 rows")]
 
 
-def test_recoded_column() -> None:
-    """A column that names the values of another one to one repeats it, missing cells and all."""
+def test_recoded_column_is_a_duplicate() -> None:
+    """A column that renames the values of another one to one repeats it, including missing cells."""
     grade = np.random.default_rng(2).integers(0, 4, 100)
     columns = {
         "grade": np.where(grade == 0, np.nan, grade),
@@ -507,21 +507,21 @@ def test_recoded_column() -> None:
 
 
 def test_continuous_columns_are_not_recodings() -> None:
-    """Two columns whose cells all differ go together one to one, which means nothing."""
+    """Two columns of unique cells always correspond one to one, which means nothing."""
     random = np.random.default_rng(2)
     assert len(learn(a=random.normal(size=100), b=random.normal(size=100))[0]) == 2
 
 
 @pytest.mark.parametrize("make", [texts, np.asarray])
-def test_target_in_disguise(make: Any) -> None:
-    """A column whose every value has one class is left out, text or number."""
+def test_column_that_determines_the_class_is_dropped(make: Any) -> None:
+    """A column whose every value has one class is dropped, whether text or number."""
     labels = np.arange(100) % 3
     disguise = make(np.where(np.arange(100) % 2, labels, labels + 3) * 10.0)
     refused("D205", "each of its 6 values has one class in all 100 rows", labels=labels, c=disguise)
 
 
-def test_target_that_is_not_disguised() -> None:
-    """One row that says otherwise, and too few rows for each value, are no disguise."""
+def test_column_that_nearly_determines_the_class_is_kept() -> None:
+    """A single exception, or too few rows per value, is enough to keep it."""
     labels = np.arange(100) % 2
     cells = texts(labels)
     cells[0] = "1"
@@ -529,8 +529,8 @@ def test_target_that_is_not_disguised() -> None:
     assert list(learn(labels=labels[:8], c=texts(labels[:8]))[0]) == ["c"]
 
 
-def test_target_in_disguise_of_other_tasks() -> None:
-    """A label, or a value: by going along with it, or by one value for each level."""
+def test_column_that_determines_a_label_or_value_is_dropped() -> None:
+    """By correlation with a value, or by having one value or label per level."""
     random = np.random.default_rng(2)
     labels = np.stack([random.integers(0, 2, 100), np.arange(100) % 2], axis=1)
     refused("D205", "one class", labels=labels, task="multilabel", c=texts(labels[:, 1]))
@@ -545,8 +545,8 @@ def test_target_in_disguise_of_other_tasks() -> None:
     assert list(learn(labels=values, task="regression", c=noisy)[0]) == ["c"]
 
 
-def test_nothing_left() -> None:
-    """Without a column to learn from there is an error that says what became of each."""
+def test_learn_encoding_without_usable_columns_is_an_error() -> None:
+    """The error says what became of each column."""
     with pytest.raises(DatasetError, match="H114: no column is left") as caught:
         learn_encoding(table(a=texts(["x"] * 9), id=np.arange(9.0)), np.arange(9) % 2, "binary")
     assert "D202 a: the same value, x" in caught.value.received
@@ -560,8 +560,8 @@ CELLS = st.sampled_from(["", "?", "1", "2", "3.5", "-1e30", "inf", "a", "b", "ß
 
 @pytest.mark.filterwarnings("ignore:.*count as missing:UserWarning")
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS, st.integers(0, 2)), min_size=1, max_size=60))
-def test_any_table(rows: list[tuple[str, str, str, int]]) -> None:
-    """Any table gives an encoding with finite rows, or an error that names the reason; always the same."""
+def test_learn_encoding_of_any_table(rows: list[tuple[str, str, str, int]]) -> None:
+    """Any table gives an encoding with finite rows, or an error with the reason; always the same."""
     *columns, labels = zip(*rows, strict=True)
     given_table = table(**{name: texts(cells) for name, cells in zip("abc", columns, strict=True)})
     try:

@@ -94,7 +94,7 @@ def assert_same(first: Sequence[Array], second: Sequence[Array]) -> None:
 
 
 def test_val_loss_is_the_score_without_penalties() -> None:
-    """``val_loss`` is the task's score of the predictions; ``keras_val_loss`` is Keras's own figure, L2 included."""
+    """``val_loss`` is the task's loss of the predictions; ``keras_val_loss`` is Keras's own number, L2 included."""
     model = network(l2=0.1)
     history = fit(model, [validation_score()], epochs=2)
     predicted = model.predict(ROWS[:10] + 1, verbose=0)
@@ -107,8 +107,8 @@ def test_val_loss_is_the_score_without_penalties() -> None:
 
 
 @pytest.mark.parametrize("name", ["multilabel", "regression"])
-def test_the_metric_is_that_of_the_task(name: str) -> None:
-    """``val_macro_auc`` for labels, ``val_r2`` for values, beside their own ``val_loss``."""
+def test_validation_score_adds_the_metric_of_the_task(name: str) -> None:
+    """``val_macro_auc`` for labels, ``val_r2`` for values, next to their ``val_loss``."""
     task = TASKS[name]
     labels = (np.random.default_rng(0).random((10, 2)) > 0.5).astype(np.int64)
     labels[:2] = [[0, 1], [1, 0]]
@@ -125,16 +125,16 @@ def test_the_metric_is_that_of_the_task(name: str) -> None:
     assert logs[f"val_{task.metric}"] == pytest.approx(task.measure(labels, told), abs=1e-5)
 
 
-def test_keras_own_callbacks_read_the_score() -> None:
-    """EarlyStopping behind ValidationScore stops by its ``val_loss``."""
+def test_early_stopping_uses_the_validation_score() -> None:
+    """EarlyStopping after ValidationScore stops by its ``val_loss``."""
     stop = keras.callbacks.EarlyStopping("val_loss", patience=1, min_delta=10.0)
     history = fit(network(), [validation_score(), stop], epochs=9)
     assert len(history["val_loss"]) == 2
 
 
 @pytest.mark.parametrize("every_seconds", [0.0, 2.0, 1e9], ids=["always", "default", "at-the-end"])
-def test_the_checkpoint_is_the_best_epoch(tmp_path: Path, every_seconds: float) -> None:
-    """However seldom it is written, the file ends as the best epoch's model, and the model keeps its last weights."""
+def test_best_checkpoint_writes_the_best_epoch(tmp_path: Path, every_seconds: float) -> None:
+    """However rarely it is written, the file ends as the best epoch's model, and the model keeps its last weights."""
     model, script = network(), Script([3.0, 1.0, 2.0, float("nan"), 1.5])
     checkpoint = BestCheckpoint(tmp_path / "model.keras", every_seconds)
     fit(model, [script, checkpoint], epochs=5)
@@ -148,8 +148,8 @@ def test_the_checkpoint_is_the_best_epoch(tmp_path: Path, every_seconds: float) 
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
-def test_the_checkpoint_forgets_the_training_before(tmp_path: Path) -> None:
-    """A second fit that does worse still keeps its own best epoch."""
+def test_best_checkpoint_resets_when_training_begins(tmp_path: Path) -> None:
+    """A second fit with a worse loss still keeps its own best epoch."""
     model, checkpoint = network(), BestCheckpoint(tmp_path / "model.keras", 0.0)
     fit(model, [Script([0.1, 0.2]), checkpoint], epochs=2)
     script = Script([9.0, 8.0, 8.5])
@@ -158,8 +158,8 @@ def test_the_checkpoint_forgets_the_training_before(tmp_path: Path) -> None:
     assert_same(keras.models.load_model(tmp_path / "model.keras").get_weights(), script.weights[1])
 
 
-def test_the_file_is_whole_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A save that breaks off halfway leaves the model before it, and nothing beside it."""
+def test_best_checkpoint_file_is_always_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save that is interrupted leaves the previous model, and no other file."""
     model, script = network(), Script([3.0, 2.0])
     save = keras.Model.save
 
@@ -177,8 +177,8 @@ def test_the_file_is_whole_at_every_moment(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
-def test_without_a_score_nothing_is_saved(tmp_path: Path) -> None:
-    """No ``val_loss``, or none that is a number, leaves no file and no best epoch."""
+def test_best_checkpoint_without_a_score_saves_nothing(tmp_path: Path) -> None:
+    """If ``val_loss`` is missing or not finite, there is no file and no best epoch."""
     checkpoint = BestCheckpoint(tmp_path / "model.keras", 0.0)
     fit(network(), [checkpoint])
     fit(network(), [Script([float("nan")] * 3), checkpoint])
@@ -186,7 +186,7 @@ def test_without_a_score_nothing_is_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_recorder_writes_a_line_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_recorder_writes_one_line_per_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line is strict JSON with the epoch, its numbers, the learning rate and the seconds since training began."""
     ticks = iter([100.0, 101.0, 103.0, 500.0, 504.0])
     monkeypatch.setattr("headstart.training.callbacks.run_recorder.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
@@ -206,8 +206,8 @@ def test_the_recorder_writes_a_line_an_epoch(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("deadline", "batches"), [(0.0, 1), (float("inf"), 12)], ids=["passed", "far"])
-def test_training_ends_with_the_batch_that_passes_the_deadline(deadline: float, batches: int) -> None:
-    """A deadline that has passed lets one batch through, one that is far all of them; the epoch ends as it should."""
+def test_stop_at_deadline_ends_with_the_current_batch(deadline: float, batches: int) -> None:
+    """After the deadline one batch is trained, long before it all are, and the epoch ends regularly."""
     count = 0
 
     def on_batch(batch: int, logs: dict[str, Any]) -> None:
@@ -220,8 +220,8 @@ def test_training_ends_with_the_batch_that_passes_the_deadline(deadline: float, 
     assert len(history["val_loss"]) == (1 if batches == 1 else 3)
 
 
-def test_what_is_still_to_be_done_moves_a_deadline_forward() -> None:
-    """Training ends by so many seconds earlier, and says that it was the deadline."""
+def test_stop_at_deadline_leaves_a_reserve() -> None:
+    """Training ends earlier by the reserve, and ``is_reached`` is True."""
     early, late = (StopAtDeadline(time.perf_counter() + 1000, lambda s=seconds: s) for seconds in (2000.0, 0.0))
     assert len(fit(network(), [early])["loss"]) == 1
     assert early.is_reached
@@ -229,16 +229,16 @@ def test_what_is_still_to_be_done_moves_a_deadline_forward() -> None:
     assert not late.is_reached
 
 
-def test_a_deadline_does_not_outlast_its_training() -> None:
-    """The same model trains on without the callback."""
+def test_stop_at_deadline_has_no_effect_on_a_later_fit() -> None:
+    """The same model can be trained further without the callback."""
     model = network()
     fit(model, [StopAtDeadline(0.0)])
     assert len(fit(model, [])["loss"]) == 3
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("a bug")], ids=["ctrl-c", "error"])
-def test_weights_outlive_an_interrupt(tmp_path: Path, error: BaseException) -> None:
-    """Whatever ends training, the best weights so far can be restored."""
+def test_best_checkpoint_restores_after_an_interrupt(tmp_path: Path, error: BaseException) -> None:
+    """However training ends, the best weights so far can be restored."""
     model, script = network(), Script([2.0, 1.0, 3.0, 0.5])
     checkpoint = BestCheckpoint(tmp_path / "model.keras")
     with pytest.raises(type(error)):
@@ -247,8 +247,8 @@ def test_weights_outlive_an_interrupt(tmp_path: Path, error: BaseException) -> N
     assert_same(model.get_weights(), script.weights[1])
 
 
-def test_a_path_may_be_text(tmp_path: Path) -> None:
-    """Files named by a text are written and found again like those named by a Path."""
+def test_callbacks_accept_paths_as_text(tmp_path: Path) -> None:
+    """Files named by text are written and found like those named by a Path."""
     model, history, state = (str(tmp_path / name) for name in ("model.keras", "history.jsonl", "state.npz"))
     others = [validation_score(), BestCheckpoint(model, 0.0), RunRecorder(history)]
     fit(network(), [*others, TrainingState(state, others)])
@@ -257,8 +257,8 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", callbacks.__all__)
-def test_documentation_names_nothing_that_cannot_be_had(name: str) -> None:
-    """Where a public callback's documentation names a part of Headstart, that part is public as well."""
+def test_documentation_of_callbacks_names_public_parts_only(name: str) -> None:
+    """If the documentation of a public callback names a part of Headstart, that part is public too."""
     modules = [ast.parse(path.read_text()) for path in Path(hs.__file__).parent.rglob("*.py")]
     lists = [node.value for module in modules for node in module.body if ast.unparse(node).startswith("__all__ = ")]
     inner = {word for words in lists for word in ast.literal_eval(words)} - {*hs.__all__, *callbacks.__all__}
@@ -266,8 +266,8 @@ def test_documentation_names_nothing_that_cannot_be_had(name: str) -> None:
     assert not inner & set(re.findall(r"``(\w+)", inspect.getdoc(getattr(callbacks, name)) or ""))
 
 
-def test_training_stops_at_the_batch_whose_loss_is_no_number() -> None:
-    """A bad batch ends training there and then; its epoch and batch are remembered, and forgotten by the next fit."""
+def test_stop_on_nan_stops_at_the_first_bad_batch() -> None:
+    """Its epoch and batch are remembered, and reset by the next fit."""
     model, stop, count = network(), StopOnNaN(), 0
 
     def on_batch(batch: int, logs: dict[str, Any]) -> None:

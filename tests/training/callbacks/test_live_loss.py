@@ -50,8 +50,8 @@ def fit(live: LiveLoss, epochs: int = 2, **settings: Any) -> keras.Model:
     return model
 
 
-def test_a_pipe_gets_a_line_an_epoch() -> None:
-    """Epoch, batch, loss, val_loss, curve, rate and time left; nothing in between, no control characters."""
+def test_live_loss_writes_one_line_per_epoch_to_a_pipe() -> None:
+    """Epoch, batch, loss, val_loss, curve, rate and time left; nothing in between, and no control characters."""
     stream = io.StringIO()
     model = fit(LiveLoss(stream), epochs=3)
     lines = stream.getvalue().splitlines()
@@ -65,8 +65,8 @@ def test_a_pipe_gets_a_line_an_epoch() -> None:
         assert line.endswith(" left")
 
 
-def test_a_terminal_is_drawn_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock of 30 ms a batch, every fourth batch is drawn over the one before; each epoch leaves its line."""
+def test_live_loss_redraws_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 30 ms per batch, every fourth batch overwrites the line, and each epoch leaves one."""
     now = 0.0
     monkeypatch.setattr("headstart.training.callbacks.live_loss.time", SimpleNamespace(perf_counter=lambda: now))
 
@@ -86,8 +86,8 @@ def test_a_terminal_is_drawn_at_most_ten_times_a_second(monkeypatch: pytest.Monk
     assert drawn[0].endswith(" 0:01 left")  # 23 batches of 30 ms
 
 
-def test_a_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No line is as wide as the terminal, which would begin a new one."""
+def test_live_loss_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line as wide as the terminal would wrap."""
     monkeypatch.setenv("COLUMNS", "40")
     stream = Terminal()
     fit(LiveLoss(stream))
@@ -95,8 +95,8 @@ def test_a_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_the_loss_is_that_of_the_batch(batch_size: int) -> None:
-    """Each batch's own loss is told, not Keras's mean since the epoch began."""
+def test_live_loss_shows_the_loss_of_the_batch(batch_size: int) -> None:
+    """It shows each batch's own loss, not Keras's mean since the epoch began."""
     own: list[float] = []
     seen: list[float] = []
 
@@ -115,8 +115,8 @@ def test_the_loss_is_that_of_the_batch(batch_size: int) -> None:
     assert seen == pytest.approx(own, rel=1e-4)
 
 
-def test_a_new_training_has_a_new_curve() -> None:
-    """The second fit does not show the val_loss or the losses of the first."""
+def test_live_loss_resets_when_training_begins() -> None:
+    """A second fit does not show the val_loss or the losses of the first."""
     stream = io.StringIO()
     live = LiveLoss(stream)
     fit(live, epochs=1)
@@ -126,24 +126,24 @@ def test_a_new_training_has_a_new_curve() -> None:
     assert stream.getvalue()[len(first) :].split("rate")[0] == first.split("rate")[0]
 
 
-def test_a_stream_without_block_characters_gets_others() -> None:
-    """An ASCII terminal is drawn with ASCII."""
+def test_live_loss_uses_ascii_if_the_stream_needs_it() -> None:
+    """An ASCII terminal gets an ASCII curve."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     fit(LiveLoss(stream))
     stream.flush()
     assert stream.buffer.getvalue().count(b"\n") == 2  # type: ignore[attr-defined]
 
 
-def test_training_goes_on_when_nobody_reads() -> None:
-    """A reader that has gone, or a closed stream, ends the drawing and not the training."""
+def test_live_loss_survives_a_closed_stream() -> None:
+    """A broken pipe or a closed stream ends the drawing and not the training."""
     closed = io.StringIO()
     closed.close()
     for stream in (Gone(), closed):
         assert len(fit(LiveLoss(stream)).history.epoch) == 2
 
 
-def test_an_unknown_number_of_steps_is_not_told() -> None:
-    """Where Keras does not know the steps of an epoch, the line names those done, and no time left."""
+def test_live_loss_without_a_known_number_of_steps() -> None:
+    """The line shows the steps done, and no time left."""
     stream = io.StringIO()
     live = LiveLoss(stream)
     live.set_model(fit(live, epochs=1))
@@ -157,8 +157,8 @@ def test_an_unknown_number_of_steps_is_not_told() -> None:
     assert "left" not in line
 
 
-def test_a_loss_that_is_no_number_is_shown() -> None:
-    """It is told as it is and leaves no mark in the curve or in the smoothed loss."""
+def test_live_loss_shows_a_loss_that_is_not_finite() -> None:
+    """It is shown, but does not affect the curve or the smoothed loss."""
     curve = LossCurve(8)
     for loss in (2.0, math.nan, 1.0, math.inf):
         curve.add(loss)
@@ -168,8 +168,8 @@ def test_a_loss_that_is_no_number_is_shown() -> None:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=300), st.integers(2, 30))
-def test_the_curve_is_bounded(losses: list[float], width: int) -> None:
-    """However many batches there are, the curve has at most its width, and the smoothed loss lies among the losses."""
+def test_loss_curve_is_bounded(losses: list[float], width: int) -> None:
+    """However many batches there are, the curve has at most its width, and the smoothed loss is within the losses."""
     curve = LossCurve(width)
     for loss in losses:
         curve.add(loss)
@@ -180,8 +180,8 @@ def test_the_curve_is_bounded(losses: list[float], width: int) -> None:
         assert math.isnan(curve.smoothed)
 
 
-def test_a_falling_loss_is_a_falling_curve() -> None:
-    """The bars go down with the loss, after the points have been halved too."""
+def test_loss_curve_falls_with_the_loss() -> None:
+    """Also after neighbouring points have been merged."""
     curve = LossCurve(8)
     for step in range(100):
         curve.add(100.0 - step)

@@ -140,10 +140,10 @@ def assert_same(ours: Any, theirs: Any) -> None:
 
 @pytest.mark.parametrize("every_seconds", [0.0, 1e9], ids=["every-epoch", "seldom"])
 @pytest.mark.parametrize("schedule", [list, lambda: [CosineWithWarmUp(0.05, warm_up=0.3)]], ids=["plateau", "cosine"])
-def test_resumed_is_the_same_as_uninterrupted(
+def test_resumed_training_equals_an_uninterrupted_one(
     tmp_path: Path, schedule: Callable[[], list[keras.callbacks.Callback]], every_seconds: float
 ) -> None:
-    """Killed after three of six epochs, taken up by a model of another seed: all is as it is in one go, to the bit."""
+    """Killed after three of six epochs, and resumed by a model of another seed: equal to the bit."""
     whole = train(tmp_path / "whole", 1, *schedule())
     with pytest.raises(KilledError):
         train(tmp_path / "killed", 1, *schedule(), Kill(3), every_seconds=every_seconds)
@@ -155,8 +155,8 @@ def test_resumed_is_the_same_as_uninterrupted(
     assert not np.array_equal(anew["model"][0], whole["model"][0])
 
 
-def test_resumed_stops_where_the_other_stopped(tmp_path: Path) -> None:
-    """Early stopping counts on over the interruption, gives back the best weights of before it, and stays stopped."""
+def test_resumed_training_stops_at_the_same_epoch(tmp_path: Path) -> None:
+    """Early stopping continues its count, restores the best weights from before, and stays stopped."""
     whole = train(tmp_path / "whole", 3, epochs=30, patience=2)
     last = whole["stop"][3]
     assert last > 0
@@ -167,15 +167,15 @@ def test_resumed_stops_where_the_other_stopped(tmp_path: Path) -> None:
     assert_same(train(tmp_path / "killed", 5, epochs=30, patience=2), whole)
 
 
-def test_more_epochs_may_be_asked_for(tmp_path: Path) -> None:
-    """A training whose epochs ran out goes on when more are asked for, as if they had been from the start."""
+def test_training_state_continues_with_more_epochs(tmp_path: Path) -> None:
+    """A training that used all its epochs continues if more are requested, as if planned from the start."""
     train(tmp_path / "run", 1, epochs=3)
     longer, whole = train(tmp_path / "run", 2, epochs=5), train(tmp_path / "whole", 1, epochs=5)
     assert_same(longer, whole)
 
 
-def test_an_epoch_that_was_broken_off_is_trained_again(tmp_path: Path) -> None:
-    """A deadline in the middle of an epoch leaves the state of the epoch before."""
+def test_interrupted_epoch_is_trained_again(tmp_path: Path) -> None:
+    """After a deadline in the middle of an epoch, the state is that of the epoch before."""
 
     class Late(StopAtDeadline):
         """A deadline that passes in the third epoch's second batch."""
@@ -192,8 +192,8 @@ def test_an_epoch_that_was_broken_off_is_trained_again(tmp_path: Path) -> None:
     assert_same(train(tmp_path / "run", 2), train(tmp_path / "whole", 1))
 
 
-def test_a_spoilt_epoch_is_not_written(tmp_path: Path) -> None:
-    """A loss that is no number leaves the last state in which it was one."""
+def test_epoch_with_a_loss_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
+    """The last state with a finite loss is kept."""
 
     class Spoil(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -207,8 +207,8 @@ def test_a_spoilt_epoch_is_not_written(tmp_path: Path) -> None:
     assert found.initial_epoch == 2
 
 
-def test_a_second_fit_is_a_new_training(tmp_path: Path) -> None:
-    """What was found is taken up once; the next fit with the same callback begins a history of its own."""
+def test_second_fit_with_the_same_callback_is_a_new_training(tmp_path: Path) -> None:
+    """A saved state is restored once; the next fit starts a history of its own."""
     train(tmp_path / "run", 1, epochs=2)
     model, state = network(1), TrainingState(tmp_path / "run" / "other.npz", every_seconds=0.0)
     for _ in range(2):
@@ -217,8 +217,8 @@ def test_a_second_fit_is_a_new_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["network", "callbacks", "backend", "format"])
-def test_a_state_of_something_else_is_refused(tmp_path: Path, change: str) -> None:
-    """Other shapes, other callbacks, another backend or another format: three lines, and the model is left alone."""
+def test_training_state_rejects_a_state_that_does_not_fit(tmp_path: Path, change: str) -> None:
+    """Other shapes, callbacks, backend or format are a three-line error, and the model is not changed."""
     path = tmp_path / "state.npz"
     stop = keras.callbacks.EarlyStopping("loss", patience=9)
     network(0).fit(Shuffled(0), epochs=1, shuffle=False, verbose=0, callbacks=[stop, TrainingState(path, [stop])])
@@ -233,7 +233,7 @@ def test_a_state_of_something_else_is_refused(tmp_path: Path, change: str) -> No
 
 
 def test_callbacks_without_a_state_may_change(tmp_path: Path) -> None:
-    """Callbacks that know nothing may come and go between the two halves."""
+    """Callbacks without a state can be added or removed when training is resumed."""
     path = tmp_path / "state.npz"
     stop = keras.callbacks.EarlyStopping("loss", patience=9)
     first = [keras.callbacks.TerminateOnNaN(), stop]
@@ -253,8 +253,8 @@ def state_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @given(data=st.data())
-def test_damage_is_found(tmp_path_factory: pytest.TempPathFactory, state_bytes: bytes, data: st.DataObject) -> None:
-    """A flipped bit or a missing end anywhere is the error for an unreadable file, never a number that is wrong."""
+def test_read_tree_detects_damage(tmp_path_factory: pytest.TempPathFactory, state_bytes: bytes, data: st.DataObject) -> None:
+    """A flipped bit or a truncated file is the error for an unreadable file, never a wrong number."""
     path = tmp_path_factory.mktemp("damaged") / "state.npz"
     if data.draw(st.booleans()):
         place = data.draw(st.integers(0, len(state_bytes) - 1))
@@ -295,8 +295,8 @@ def assert_identical(ours: Any, theirs: Any) -> None:
 
 
 @given(TREES)
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, tree: Any) -> None:
-    """Any tree of plain values, NumPy numbers and arrays comes back in the same types and bits."""
+def test_read_tree_returns_what_write_tree_wrote(tmp_path_factory: pytest.TempPathFactory, tree: Any) -> None:
+    """Any tree of plain values, NumPy numbers and arrays is restored with the same types and bits."""
     path = tmp_path_factory.mktemp("tree") / "tree.npz"
     write_tree(path, tree)
     assert_identical(read_tree(path), tree)
@@ -314,8 +314,8 @@ def test_a_run_on_a_dataset_says_why_it_is_gone(tmp_path: Path, photos: Callable
         hs.resume(tmp_path)
 
 
-def test_objects_are_refused(tmp_path: Path) -> None:
-    """Nothing that would need pickle is written, and the file before it stands."""
+def test_write_tree_rejects_objects(tmp_path: Path) -> None:
+    """Nothing that needs pickle is written, and the previous file is kept."""
     path = tmp_path / "tree.npz"
     write_tree(path, {"a": 1})
     with pytest.raises(TypeError):
@@ -326,7 +326,7 @@ def test_objects_are_refused(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["tree.npz"]
 
 
-def test_numpy_alone_opens_the_file(tmp_path: Path) -> None:
+def test_numpy_opens_a_tree_file(tmp_path: Path) -> None:
     """The archive is an ordinary one, without pickled objects."""
     write_tree(tmp_path / "tree.npz", {"weights": np.arange(3.0)})
     with np.load(tmp_path / "tree.npz", allow_pickle=False) as archive:

@@ -42,8 +42,8 @@ UNITS = NUM_CLASSES | {"binary": 1}
 
 
 @pytest.mark.parametrize("link", ["sigmoid", "softmax", "identity"])
-def test_answers_are_those_of_scikit_learn(link: str) -> None:
-    """The arrays answer what the fitted booster does, on the values of its thresholds too."""
+def test_trees_predict_as_scikit_learn_does(link: str) -> None:
+    """The arrays predict what the fitted booster does, also for values equal to thresholds."""
     task = {"sigmoid": "binary", "softmax": "multiclass", "identity": "regression"}[link]
     rows, score = make(300)
     labels = score if link == "identity" else labels_of(task, score)
@@ -60,8 +60,8 @@ def test_answers_are_those_of_scikit_learn(link: str) -> None:
 
 
 @pytest.mark.parametrize("task", list(NUM_CLASSES))
-def test_every_task(task: str) -> None:
-    """Answers have the shape of a network of the task, say more than a constant, and come back from the arrays."""
+def test_fit_trees_supports_every_task(task: str) -> None:
+    """Predictions have the shape of a network's, are better than a constant, and are restored from the arrays."""
     (rows, score), (val_rows, val_score) = make(400), make(200, seed=1)
     labels, val_labels = labels_of(task, score), labels_of(task, val_score)
     trees = fit_trees(rows, labels, val_rows, val_labels, task, NUM_CLASSES[task], seed=0)
@@ -81,7 +81,7 @@ def test_every_task(task: str) -> None:
     assert all(array.dtype != object for array in trees.weights())
 
 
-def test_same_seed_same_trees() -> None:
+def test_fit_trees_is_deterministic() -> None:
     """The same rows and seed give the same arrays."""
     rows, score = make(200)
     first, second = (fit_trees(rows, score[:, None], rows, score[:, None], "regression", 1, seed=3) for _ in range(2))
@@ -89,8 +89,8 @@ def test_same_seed_same_trees() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_rounds_end_where_validation_does() -> None:
-    """Labels that are noise leave few trees or none, and the answer is then the share of the class."""
+def test_fit_trees_stops_on_noise() -> None:
+    """Labels of pure noise leave few trees or none, and the prediction is then the share of the class."""
     random = np.random.default_rng(0)
     rows, labels = make(300)[0], random.integers(0, 2, 300)
     trees = fit_trees(rows, labels, rows[:50], 1 - labels[:50], "binary", 2, seed=0)
@@ -98,8 +98,8 @@ def test_rounds_end_where_validation_does() -> None:
     np.testing.assert_allclose(trees.predict(rows), labels.mean(), atol=1e-6)
 
 
-def test_classes_without_training_rows() -> None:
-    """A class that training lacks is answered with a small probability, whether one or two of the others are there."""
+def test_fit_trees_of_classes_without_training_rows() -> None:
+    """Such a class has a small probability, whether one or two of the others exist."""
     rows = make(60)[0]
     for labels in (np.zeros(60, np.int64), np.arange(60) % 2, np.arange(60) % 3):
         answers = fit_trees(rows, labels, rows, (labels + 1) % 4, "multiclass", 4, seed=0).predict(rows)
@@ -109,15 +109,15 @@ def test_classes_without_training_rows() -> None:
     np.testing.assert_allclose(answers, 60.5 / 61, atol=1e-6)
 
 
-def test_binary_of_one_class() -> None:
-    """Nothing but one class leaves its share."""
+def test_fit_trees_of_a_single_class() -> None:
+    """Only the share of the class is left."""
     rows = make(30)[0]
     trees = fit_trees(rows, np.zeros(30, int), rows, np.zeros(30, int), "binary", 2, seed=0)
     np.testing.assert_allclose(trees.predict(rows), 0.5 / 31, atol=1e-6)
 
 
-def test_deadline() -> None:
-    """A deadline that is past leaves the first rounds of each booster."""
+def test_fit_trees_stops_at_the_deadline() -> None:
+    """After the deadline, each booster has its first rounds."""
     rows, score = make(400)
     targets = labels_of("regression", score)
     trees = fit_trees(rows, targets, rows, targets, "regression", 3, seed=0, deadline=time.perf_counter())
@@ -125,8 +125,8 @@ def test_deadline() -> None:
     assert set(trees.outputs.tolist()) == {0, 1, 2}
 
 
-def test_few_rows() -> None:
-    """Two rows are enough to answer with; no rows get no answers."""
+def test_fit_trees_of_two_rows() -> None:
+    """Two rows are enough to predict; no rows have no predictions."""
     rows = np.array([[0.0], [1.0]], np.float32)
     trees = fit_trees(rows, np.array([[0.0], [1.0]]), rows, np.array([[0.0], [1.0]]), "regression", 1, seed=0)
     assert np.isfinite(trees.predict(rows)).all()
@@ -164,8 +164,8 @@ def _spoilt(arrays: dict[str, Array], name: str) -> None:
         *("nodes of another number", "nodes of text", "an array too few", "an unknown link"),
     ],
 )
-def test_arrays_that_are_no_trees_are_refused(tmp_path: Path, name: str) -> None:
-    """H502 before anything is asked of them: a loop would never answer."""
+def test_invalid_tree_arrays_are_rejected(tmp_path: Path, name: str) -> None:
+    """H502 before any prediction: a loop would never end."""
     rows, score = make(200)
     trees = fit_trees(rows, labels_of("binary", score), rows, labels_of("binary", score), "binary", 2, seed=0)
     arrays = dict(zip((field.name for field in fields(Trees)), trees.weights(), strict=True))

@@ -69,7 +69,7 @@ def reference(problem: Problem, penalty: float) -> Array:
     [(40, 300, 8.0), (400, 30, 3.0), (60, 60, 3.0)],
     ids=["wide", "long", "square"],
 )
-def test_it_finds_what_scikit_learn_finds(num_rows: int, num_features: int, noise: float, num_classes: int) -> None:
+def test_solve_matches_scikit_learn(num_rows: int, num_features: int, noise: float, num_classes: int) -> None:
     """Fewer rows than features, more, and as many: probabilities of the best penalty agree to 1e-3."""
     problem = make(num_rows, num_features, num_classes, noise=noise)
     solution = solve(*problem)
@@ -91,8 +91,8 @@ def test_every_penalty_is_solved(penalty: float, num_rows: int, num_features: in
     np.testing.assert_allclose(probabilities(solve(*problem), problem.val_rows), reference(problem, penalty), atol=5e-3)
 
 
-def test_what_is_told_is_what_the_weights_do() -> None:
-    """Loss and accuracy of the best step are those of the returned weights on the rows as they are."""
+def test_solve_reports_the_loss_of_the_returned_weights() -> None:
+    """Loss and accuracy of the best step are those of the returned weights on the original rows."""
     problem = make(60, 100, 3, noise=3.0)
     solution = solve(*problem)
     answered = probabilities(solution, problem.val_rows)
@@ -117,8 +117,8 @@ shapes = pytest.mark.parametrize(("num_rows", "num_features"), [(50, 200), (400,
 
 
 @shapes
-def test_labels_are_a_logistic_regression_each(num_rows: int, num_features: int) -> None:
-    """Several labels share rows and a penalty, and nothing else: scikit-learn finds the same of each alone."""
+def test_solve_of_labels_is_one_logistic_regression_per_label(num_rows: int, num_features: int) -> None:
+    """Labels share rows and penalty only: scikit-learn finds the same for each label alone."""
     problem = make_labels(num_rows, num_features)
     solution = solve(*problem)
     rows, val_rows = scaled(problem)
@@ -142,8 +142,8 @@ def make_labels(num_rows: int, num_features: int) -> Problem:
 
 @shapes
 @pytest.mark.parametrize("num_targets", [1, 3])
-def test_values_are_a_ridge_regression(num_rows: int, num_features: int, num_targets: int) -> None:
-    """Least squares with the best penalty, several targets at once; what is told is what the weights do."""
+def test_solve_of_values_is_a_ridge_regression(num_rows: int, num_features: int, num_targets: int) -> None:
+    """Least squares with the best penalty, several targets at once; reported numbers are those of the weights."""
     random = np.random.default_rng(0)
     sizes = 1 / (1 + np.arange(num_features))  # as of principal components: a few say most
     rows = (random.normal(size=(2 * num_rows, num_features)) * sizes).astype(np.float32) + 2
@@ -162,8 +162,8 @@ def test_values_are_a_ridge_regression(num_rows: int, num_features: int, num_tar
     assert 0.1 < best.val_metric < 1
 
 
-def test_one_vs_rest_is_a_sigmoid_a_class_scored_in_shares() -> None:
-    """The kernel is that of labels that are one-hot; ``val_loss`` is the cross-entropy of the shares."""
+def test_solve_of_one_vs_rest_has_one_sigmoid_per_class() -> None:
+    """The kernel is that of one-hot labels; ``val_loss`` is the cross-entropy of normalised probabilities."""
     problem = make(60, 30, 3, noise=4.0)._replace(task=ONE_VS_REST)
     solution = solve(*problem)
     one_hot = np.eye(3, dtype=np.int64)
@@ -179,8 +179,8 @@ def test_one_vs_rest_is_a_sigmoid_a_class_scored_in_shares() -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_slope_of_every_family_is_answers_less_truth(name: str) -> None:
-    """By finite differences of the loss in the logits; all outputs of a softmax at once."""
+def test_gradient_of_every_family_is_predictions_minus_truth(name: str) -> None:
+    """By finite differences of the loss with respect to the logits, all outputs of a softmax at once."""
     family, random = FAMILIES[name], np.random.default_rng(0)
     logits = random.normal(size=(4, 3))
     truth = np.eye(3)[[0, 2, 1, 1]]
@@ -194,13 +194,13 @@ def test_the_slope_of_every_family_is_answers_less_truth(name: str) -> None:
 
 
 def test_every_task_has_a_family() -> None:
-    """Each row of the table of tasks, and one-vs-rest, can be solved."""
+    """Each task, and one-vs-rest, can be solved."""
     assert set(FAMILIES) == {*TASKS, ONE_VS_REST.name}
 
 
 @pytest.mark.parametrize("is_on", [0, 1])
-def test_a_label_that_never_varies_gets_a_finite_answer(is_on: int) -> None:
-    """All training rows have it, or none: it is answered surely, and the others are not hurt."""
+def test_solve_of_a_constant_label_is_finite(is_on: int) -> None:
+    """If all training rows have the label, or none, it is predicted confidently, and other labels are not affected."""
     problem = make_labels(100, 20)
     problem.labels[:, 1] = is_on
     solution = solve(*problem)
@@ -219,10 +219,10 @@ def test_a_label_that_never_varies_gets_a_finite_answer(is_on: int) -> None:
     seed=st.integers(0, 100),
 )
 @settings(max_examples=40, deadline=None)
-def test_any_shape_is_solved(
+def test_solve_handles_any_shape(
     num_rows: int, num_features: int, num_classes: int, copies: int, scale: float, seed: int
 ) -> None:
-    """Whatever the shape and the scale, with copies of rows among them, the best penalty is kept and finite."""
+    """For any shape and scale, with duplicates among the rows, the best penalty is selected and finite."""
     problem = make(num_rows, num_features, num_classes, seed=seed)
     rows = np.concatenate([problem.rows, *[problem.rows[:2]] * copies]) * np.float32(scale)
     labels = np.concatenate([problem.labels, *[problem.labels[:2]] * copies])
@@ -244,8 +244,8 @@ def test_any_shape_is_solved(
     seed=st.integers(0, 100),
 )
 @settings(max_examples=80, deadline=None)
-def test_rows_that_say_little_are_solved(kind: str, num_rows: int, num_features: int, exponent: int, seed: int) -> None:
-    """Whatever rows have in common, however large they are, there is an answer in finite numbers."""
+def test_solve_handles_nearly_equal_rows(kind: str, num_rows: int, num_features: int, exponent: int, seed: int) -> None:
+    """Whatever rows have in common, however large they are, the result is finite."""
     random = np.random.default_rng(seed)
     base, noise = random.normal(size=num_features), random.normal(size=(num_rows, num_features))
     rows = {
@@ -264,8 +264,8 @@ def test_rows_that_say_little_are_solved(kind: str, num_rows: int, num_features:
     assert np.isfinite([step.val_loss for step in solution.steps]).all()
 
 
-def test_copies_of_a_row_count_as_rows_do() -> None:
-    """Every row doubled is the same problem: the answers do not change, though the rows span no more than before."""
+def test_solve_counts_duplicate_rows() -> None:
+    """Doubling every row is the same problem, and the predictions do not change."""
     problem = make(30, 200, 3, noise=3.0)
     doubled = problem._replace(rows=np.repeat(problem.rows, 2, axis=0), labels=np.repeat(problem.labels, 2))
     once, twice = solve(*problem), solve(*doubled)
@@ -274,16 +274,16 @@ def test_copies_of_a_row_count_as_rows_do() -> None:
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6)], ids=["wide", "long"])
-def test_rows_that_say_nothing_give_the_shares_of_the_classes(shape: tuple[int, int]) -> None:
-    """Where all rows are equal the answer is how frequent each class is, and no warning is raised."""
+def test_solve_of_equal_rows_predicts_class_frequencies(shape: tuple[int, int]) -> None:
+    """If all rows are equal, the prediction is the class frequencies, without a warning."""
     rows = np.full(shape, 2.0, np.float32)
     labels = np.arange(len(rows)) % 3 // 2  # two of three are class 0
     solution = solve(rows, labels, rows, labels, 2, TASKS["binary"])
     np.testing.assert_allclose(probabilities(solution, rows)[0], [2 / 3, 1 / 3], atol=0.02)
 
 
-def test_a_class_without_training_rows_is_survived() -> None:
-    """A class that only validation has gets a small probability, and weights that are numbers."""
+def test_solve_of_a_class_without_training_rows_is_finite() -> None:
+    """A class that only validation has gets a small probability and finite weights."""
     problem = make(20, 30, 3)
     keep = problem.labels < 2
     solution = solve(problem.rows[keep], problem.labels[keep], problem.val_rows, problem.val_labels, 3, problem.task)
@@ -292,8 +292,8 @@ def test_a_class_without_training_rows_is_survived() -> None:
     assert answered[:, 2].max() < 0.5
 
 
-def test_the_caller_can_stop_the_search() -> None:
-    """The penalties go from strong to weak until ``on_step`` says no; the best so far is returned."""
+def test_on_step_can_stop_the_search() -> None:
+    """Penalties go from strong to weak until ``on_step`` returns False; the best so far is returned."""
     problem = make(40, 100, 3)
     told: list[Step] = []
 
@@ -307,7 +307,7 @@ def test_the_caller_can_stop_the_search() -> None:
     assert solution.steps[solution.best].val_loss == min(step.val_loss for step in told)
 
 
-def test_it_stops_by_itself_after_the_best() -> None:
+def test_solve_stops_after_the_best_penalty() -> None:
     """On noise the strongest penalty is best, and only two weaker ones are tried after it."""
     random = np.random.default_rng(3)
     rows, val_rows = (random.normal(size=(60, 200)).astype(np.float32) for _ in range(2))
@@ -317,8 +317,8 @@ def test_it_stops_by_itself_after_the_best() -> None:
     assert len(solution.steps) == 3
 
 
-def test_the_same_data_give_the_same_bits() -> None:
-    """The solver draws nothing at random."""
+def test_solve_is_deterministic() -> None:
+    """The solver uses no random numbers."""
     problem = make(40, 100, 3)
     first, second = solve(*problem), solve(*problem)
     np.testing.assert_array_equal(first.kernel, second.kernel)

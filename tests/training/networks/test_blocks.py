@@ -37,8 +37,8 @@ def kinds(model: keras.Model) -> list[str]:
     return [type(layer).__name__ for layer in model.layers[1:]]
 
 
-def test_dense_block_is_a_chain() -> None:
-    """Dense, normalisation, activation, dropout, in this order, named after the block."""
+def test_dense_block_layers() -> None:
+    """Dense, normalisation, activation and dropout, in this order, named after the block."""
     model = network((6,), lambda x: dense_block(x, 4, activation="tanh", dropout=0.2, name="hidden"))
     assert kinds(model) == ["Dense", "BatchNormalization", "Activation", "Dropout"]
     assert [layer.name for layer in model.layers[1:]] == ["hidden", "hidden_bn", "hidden_tanh", "hidden_dropout"]
@@ -46,8 +46,8 @@ def test_dense_block_is_a_chain() -> None:
     assert model.get_layer("hidden_dropout").rate == 0.2
 
 
-def test_conv_block_is_a_chain() -> None:
-    """Conv, normalisation, pooling, activation, dropout of whole channels."""
+def test_conv_block_layers() -> None:
+    """Conv, normalisation, pooling, activation, and dropout of whole channels."""
     model = network((8, 8, 3), lambda x: conv_block(x, 4, shrink="max", dropout=0.2, name="c"))
     assert kinds(model) == ["Conv2D", "BatchNormalization", "MaxPooling2D", "Activation", "SpatialDropout2D"]
 
@@ -56,8 +56,8 @@ def test_conv_block_is_a_chain() -> None:
     ("activation", "kind"),
     [("relu", "HeNormal"), ("silu", "HeNormal"), ("selu", "LecunNormal"), ("tanh", "GlorotUniform")],
 )
-def test_initialiser_follows_the_activation(activation: str, kind: str) -> None:
-    """He for the ReLU family, LeCun for selu, Glorot for the rest, in both blocks."""
+def test_initializer_follows_the_activation(activation: str, kind: str) -> None:
+    """He for the ReLU family, LeCun for selu, Glorot for all others, in both blocks."""
     dense = network((6,), lambda x: dense_block(x, 4, activation=activation, name="b"))
     conv = network((8, 8, 3), lambda x: conv_block(x, 4, activation=activation, name="b"))
     for model in (dense, conv):
@@ -108,23 +108,23 @@ def test_regularizer_from_text(text: str, l1: float, l2: float) -> None:
         assert penalty == pytest.approx(l1 * np.abs(kernel).sum() + l2 * (kernel**2).sum(), rel=1e-4)
 
 
-def test_regularizer_of_keras_is_kept() -> None:
-    """An object goes through as it is, and None is no penalty."""
+def test_parse_regularizer_keeps_objects_of_keras() -> None:
+    """An object is returned unchanged, and None means no penalty."""
     own = keras.regularizers.OrthogonalRegularizer()
     assert parse_regularizer(own) is own
     assert parse_regularizer(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "l2", "l2:", "l3:1", "l2:-1", "l2:nan", "l2:inf", "l2:1,2", "l1_l2:1,2,3", "1e-4"])
-def test_regularizer_that_cannot_be_read(text: str) -> None:
-    """Three lines that show how it is written."""
+def test_unknown_regularizer_is_rejected(text: str) -> None:
+    """The error shows how a regularizer is written."""
     with pytest.raises(UsageError, match=r"H020(.|\n)*l2:1e-4"):
         parse_regularizer(text)
 
 
 @given(st.text())
-def test_any_text_is_a_regularizer_or_refused(text: str) -> None:
-    """No text makes anything but a penalty or the error."""
+def test_any_text_is_a_regularizer_or_rejected(text: str) -> None:
+    """Any text gives a penalty or the error."""
     with contextlib.suppress(UsageError):
         assert isinstance(parse_regularizer(text), keras.Regularizer)
 
@@ -133,7 +133,7 @@ def test_any_text_is_a_regularizer_or_refused(text: str) -> None:
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("kernel", [2, 3, 5])
 def test_shape_does_not_depend_on_the_shortcut(shrink: str | None, padding: str, kernel: int) -> None:
-    """Every way to shrink halves the sides, rounded up, with and without a shortcut, whether channels change or not."""
+    """Every way to shrink halves the sides, rounded up, with or without a shortcut, and for any number of channels."""
     for side in (9, 12):
         length = side - (kernel - 1 if padding == "valid" else 0)
         expected = length if shrink is None else (length + 1) // 2
@@ -146,8 +146,8 @@ def test_shape_does_not_depend_on_the_shortcut(shrink: str | None, padding: str,
                 assert network((side, side, 3), block).output_shape == (None, expected, expected, filters)
 
 
-def test_shortcut_carries_the_input() -> None:
-    """With a kernel of zeros the block gives what went in."""
+def test_shortcut_passes_on_the_input() -> None:
+    """With a kernel of zeros, the block returns its input."""
     model = network((6, 6, 3), lambda x: conv_block(x, 3, residual=True, name="c"))
     layer = model.get_layer("c")
     layer.set_weights([np.zeros_like(weights) for weights in layer.get_weights()])
@@ -159,15 +159,15 @@ def test_shortcut_carries_the_input() -> None:
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("shrink", ["stride", "max"])
 @pytest.mark.parametrize("end", ["pool", "flatten"])
-def test_cnn_takes_any_size(side: int, padding: str, shrink: str, end: str) -> None:
-    """From 20 pixels up every combination can be built, and ends in one row an image."""
+def test_cnn_accepts_any_size_from_20_pixels(side: int, padding: str, shrink: str, end: str) -> None:
+    """Every combination of options can be built, and returns one row per image."""
     model = network((side, side, 3), lambda x: cnn(x, num_samples=100, padding=padding, shrink=shrink, end=end))
     assert len(model.output_shape) == 2
     assert model.output_shape[1] is not None
 
 
 def test_cnn_grows_with_the_image() -> None:
-    """A larger image has more stages, by its shorter side, and the last map is 4 to 7 pixels up to a side of 224."""
+    """A larger image has more stages, by its shorter side; the last map has 4 to 7 pixels up to a side of 224."""
     stages = {}
     for side in (20, 28, 64, 128, 224):
         model = network((side, 2 * side, 1), lambda x: cnn(x, num_samples=100))
@@ -178,16 +178,16 @@ def test_cnn_grows_with_the_image() -> None:
     assert stages[224] > stages[20]
 
 
-def test_cnn_scales_by_itself() -> None:
-    """Pixels of 0..255 go in; the first layer makes -1..1 of them."""
+def test_cnn_scales_its_input() -> None:
+    """Pixels of 0..255 go in, and the first layer scales them to -1..1."""
     model = network((20, 20, 3), lambda x: cnn(x, num_samples=100))
     scale = model.layers[1]
     assert isinstance(scale, keras.layers.Rescaling)
     np.testing.assert_allclose(scale(np.array([0.0, 255.0], np.float32)), [-1, 1], atol=1e-6)
 
 
-def test_networks_take_what_they_are_given() -> None:
-    """Widths and dropout that are given are used, and none is guessed."""
+def test_networks_use_given_widths_and_dropout() -> None:
+    """Given values are used, and none is chosen automatically."""
     dense = network((6,), lambda x: dnn(x, num_samples=50, units=(7, 5), dropout=0.0))
     assert [layer.units for layer in dense.layers if isinstance(layer, keras.layers.Dense)] == [7, 5]
     assert "Dropout" not in kinds(dense)
@@ -197,15 +197,15 @@ def test_networks_take_what_they_are_given() -> None:
 
 
 def test_more_samples_never_make_a_smaller_network() -> None:
-    """The default width rises with the samples, and stays within bounds."""
+    """The default width grows with the samples, within bounds."""
     widths = [network((6,), lambda x, n=n: dnn(x, num_samples=n)).get_layer("hidden_1").units for n in (1, 100, 1000, 10**6)]
     assert widths == sorted(widths)
     assert widths[0] >= 16
     assert widths[-1] <= 1024
 
 
-def test_networks_can_be_loaded_anywhere(tmp_path: Any) -> None:
-    """A saved network consists of layers that are built into Keras, and gives the same answers when loaded."""
+def test_saved_networks_have_only_built_in_layers(tmp_path: Any) -> None:
+    """A saved network is loaded without code of Headstart and gives the same predictions."""
     image = keras.Input((20, 20, 3))
     model = keras.Model(image, cnn(image, num_samples=100, shrink="average", padding="valid", regularizer="l1_l2:1e-5"))
     model.save(tmp_path / "model.keras")
@@ -215,13 +215,13 @@ def test_networks_can_be_loaded_anywhere(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("choice", [{"shrink": "fold"}, {"padding": "reflect"}, {"end": "stop"}])
-def test_choice_that_nobody_knows(choice: dict[str, Any]) -> None:
-    """A wrong word is answered with the right ones."""
+def test_unknown_choice_is_rejected(choice: dict[str, Any]) -> None:
+    """The error lists the allowed values."""
     with pytest.raises(UsageError, match="H021"):
         network((20, 20, 3), lambda x: cnn(x, num_samples=100, **choice))
 
 
-def test_image_too_small_for_the_network() -> None:
-    """More unpadded stages than the image has pixels for are refused in words."""
+def test_image_that_is_too_small_is_rejected() -> None:
+    """More unpadded stages than the image has pixels for are an error."""
     with pytest.raises(UsageError, match="H022"):
         network((20, 20, 3), lambda x: cnn(x, num_samples=100, padding="valid", filters=(4, 4, 4)))

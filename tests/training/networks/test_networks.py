@@ -44,8 +44,8 @@ def rows_for(network: str) -> Array:
 @pytest.mark.parametrize("num_classes", [2, 5])
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("network", ONE_FOR_ALL)
-def test_every_network_answers_its_task(network: str, task: str, num_classes: int) -> None:
-    """Rows in; the task's units, activation and initialiser at the end; an answer for each class, label or target out."""
+def test_every_network_fits_its_task(network: str, task: str, num_classes: int) -> None:
+    """From rows to the task's units, activation and initializer, with a prediction for each class, label or target."""
     rows = rows_for(network)
     keras.utils.set_random_seed(0)
     head = build_head(network, rows.shape[1:], task, num_classes)
@@ -65,8 +65,8 @@ def test_every_network_answers_its_task(network: str, task: str, num_classes: in
 
 @pytest.mark.parametrize("num_classes", [3, 5])
 @pytest.mark.parametrize("network", ONE_FOR_EACH)
-def test_one_vs_rest_is_a_network_for_each_class(network: str, num_classes: int) -> None:
-    """No weight is shared, a nudge of one class's model moves its answer alone, and the calibration changes nothing yet."""
+def test_one_vs_rest_has_one_network_per_class(network: str, num_classes: int) -> None:
+    """No weight is shared, a change of one network moves its output only, and the initial calibration has no effect."""
     rows = rows_for(network)
     head = build_head(network, rows.shape[1:], "multiclass", num_classes)
     before = np.asarray(head(rows))
@@ -80,8 +80,8 @@ def test_one_vs_rest_is_a_network_for_each_class(network: str, num_classes: int)
     np.testing.assert_allclose(ONE_VS_REST.to_answers(before).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_what_is_shipped_of_one_vs_rest_answers_in_shares() -> None:
-    """``shared_out`` is the task's ``to_answers`` in built-in layers, and no NaN where every class is surely absent."""
+def test_shared_out_normalises_one_vs_rest() -> None:
+    """It equals the task's ``to_answers`` in built-in layers, without NaN if every class is surely absent."""
     head = build_head("ovr_linear", (NUM_FEATURES,), "multiclass", 3)
     rows = rows_for("ovr_linear")
     shipped = shared_out(head)
@@ -100,7 +100,7 @@ CODES = [5, 40]
 
 @pytest.mark.parametrize("network", HEADS)
 def test_codes_of_categories_are_embedded_or_left_out(network: str) -> None:
-    """The last columns of a table's rows are codes: a lookup for those that embed, nothing at all for the others."""
+    """The last columns of a table's rows are codes: networks that embed look them up, others drop them."""
     rows = np.random.default_rng(0).normal(size=(6, NUM_FEATURES + 2)).astype(np.float32)
     rows[:, -2:] = [[number % 5, number * 7] for number in range(6)]
     task = "multiclass"
@@ -119,8 +119,8 @@ def test_codes_of_categories_are_embedded_or_left_out(network: str) -> None:
         np.testing.assert_array_equal(before, after)
 
 
-def test_heads_are_fresh_each_time() -> None:
-    """Two heads share no weights: training one leaves the other alone."""
+def test_build_head_shares_no_weights() -> None:
+    """Training one head does not change another."""
     first, second = (build_head("linear", (NUM_FEATURES,), "multiclass", 3) for _ in range(2))
     before = second.get_weights()
     first.set_weights([w + 1 for w in first.get_weights()])
@@ -153,8 +153,8 @@ def cut(request: pytest.FixtureRequest) -> Cut:
 
 
 @pytest.mark.parametrize("network", [name for name in HEADS if name != "ovr_linear"])  # it ends as ovr_mlp does
-def test_the_seam_is_shut(cut: Cut, network: str) -> None:
-    """The joined model answers as Part B does on Part A's rows, whichever engine made them, to 1e-4."""
+def test_joined_model_equals_part_b_on_part_a(cut: Cut, network: str) -> None:
+    """To 1e-4, whichever engine computed the rows."""
     head = build_head(network, (cut.num_features,), "multiclass", 3)
     shake(head, seed=2)
     joined = join(cut.part, lambda _: head).whole.predict(cut.images.astype(np.float32), verbose=0)
@@ -163,8 +163,8 @@ def test_the_seam_is_shut(cut: Cut, network: str) -> None:
     assert np.ptp(joined) > 1e-3
 
 
-def test_the_joined_model_is_flat_and_shares_the_head(cut: Cut) -> None:
-    """No model inside the model, built-in layers only, and the head's own weights at its end."""
+def test_joined_model_is_flat_and_shares_the_head(cut: Cut) -> None:
+    """There is no nested model, all layers are built in, and the last weights are those of the head."""
     head = build_head("mlp", (cut.num_features,), "multiclass", 3)
     joined = join(cut.part, lambda _: head).whole
     assert not any(isinstance(layer, keras.Model) for layer in joined.layers)

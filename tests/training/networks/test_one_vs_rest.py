@@ -39,8 +39,8 @@ def example(num_rows: int = 200, num_classes: int = 4, sureness: float = 3.0, se
     return labels, expit(sureness * logits + np.linspace(-2, 2, num_classes))
 
 
-def test_the_gradient_is_that_of_the_loss() -> None:
-    """At the solution the slope of the loss is nought in every direction, by finite differences."""
+def test_calibrate_finds_a_stationary_point() -> None:
+    """At the solution the gradient of the loss is zero in every direction, by finite differences."""
     labels, probabilities = example()
     slope, offsets = calibrate(labels, probabilities)
 
@@ -55,8 +55,8 @@ def test_the_gradient_is_that_of_the_loss() -> None:
     assert objective(found) == pytest.approx(elsewhere, abs=1e-4)
 
 
-def test_sureness_that_is_not_earned_is_taken_back() -> None:
-    """The shares score better on new samples of the same kind, and the classes that were favoured lose their favour."""
+def test_calibrate_corrects_overconfidence() -> None:
+    """Probabilities score better on new samples of the same kind, and favoured classes are no longer favoured."""
     labels, probabilities = example()
     slope, offsets = calibrate(labels, probabilities)
     assert 0 < slope < 0.8
@@ -69,8 +69,8 @@ def test_sureness_that_is_not_earned_is_taken_back() -> None:
 
 @settings(max_examples=30)
 @given(num_rows=st.integers(1, 30), num_classes=st.integers(3, 6), sureness=st.floats(0, 100), seed=st.integers(0, 1000))
-def test_any_answers_are_calibrated(num_rows: int, num_classes: int, sureness: float, seed: int) -> None:
-    """Also sure ones, equal ones, and classes that validation lacks: a positive slope, numbers, and no worse than before."""
+def test_calibrate_handles_any_probabilities(num_rows: int, num_classes: int, sureness: float, seed: int) -> None:
+    """Also sure or equal ones, and classes that validation lacks: positive slope, finite, and no worse than before."""
     labels, probabilities = example(num_rows, num_classes, sureness, seed)
     rounded = probabilities.astype(np.float32)  # 0 and 1 among them
     slope, offsets = calibrate(labels, rounded)
@@ -80,15 +80,15 @@ def test_any_answers_are_calibrated(num_rows: int, num_classes: int, sureness: f
     assert loss(labels, clipped, slope, offsets) <= loss(labels, clipped, 1.0, np.zeros(num_classes)) + 1e-9
 
 
-def test_a_single_sample_does_not_turn_everything() -> None:
-    """With one validation sample the penalty keeps the models nearly as they are."""
+def test_calibrate_on_one_sample_changes_little() -> None:
+    """With one validation sample, the penalty keeps the networks nearly as they are."""
     slope, offsets = calibrate(np.array([0]), np.array([[0.6, 0.3, 0.2]]))
     assert slope < 20
     assert np.abs(offsets).max() < 5
 
 
-def test_cross_calibrated_answers_are_scored_as_new_samples_are() -> None:
-    """Thirty classes and 60 samples: the score on samples that a calibration was fitted to is far too good."""
+def test_cross_calibrated_scores_are_those_of_new_samples() -> None:
+    """With 30 classes and 60 samples, the score on samples that the calibration was fitted on is far too good."""
     labels, probabilities = example(60, 30, sureness=1.0)
     slope, offsets = calibrate(labels, probabilities)
     new_labels, new = example(5000, 30, sureness=1.0, seed=1)
@@ -101,8 +101,8 @@ def test_cross_calibrated_answers_are_scored_as_new_samples_are() -> None:
     assert abs(found - honest) < abs(flattered - honest) / 2
 
 
-def test_cross_calibration_keeps_groups_together() -> None:
-    """Ten copies of a sample in one group are answered as if none of them had been seen, and alike."""
+def test_cross_calibrated_keeps_groups_together() -> None:
+    """Ten copies of a sample in one group are predicted as if none had been seen, and alike."""
     labels, probabilities = example(20, 4)
     copies, groups = np.repeat(np.arange(20), 10), np.repeat(np.arange(20), 10)
     together = cross_calibrated(labels[copies], probabilities[copies], groups)
@@ -112,8 +112,8 @@ def test_cross_calibration_keeps_groups_together() -> None:
 
 
 @pytest.mark.parametrize("num_rows", [1, 2, 7])
-def test_few_samples_are_cross_calibrated(num_rows: int) -> None:
-    """A single sample has no other to be calibrated by, and is answered with the shares as they are."""
+def test_cross_calibrated_of_a_single_sample(num_rows: int) -> None:
+    """It has no others to be calibrated by, so its probabilities are only normalised."""
     labels, probabilities = example(num_rows, 3)
     answers = cross_calibrated(labels, probabilities)
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
