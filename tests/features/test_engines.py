@@ -230,7 +230,7 @@ def test_failed_conversion_is_remembered_and_keras_computes(error: Exception, mo
     "error",
     [
         ExportError("H406", "stopped", received="convert.py was killed by signal 9", expected="", advice=""),
-        StackError("H601", "the disk refused a write", received="no room", expected="", advice=""),
+        StackError("H601", "cannot write to disk", received="no room", expected="", advice=""),
         RuntimeError("Exception from src/core: std::bad_alloc"),
         MemoryError(),
     ],

@@ -1,1 +1,1 @@
-"""Foundation: errors, arguments, digests, time and files, for all other folders. It knows no sample and no model."""
+"""Errors, arguments, digests, timing and files for all other folders; nothing here depends on samples or models."""

@@ -1,4 +1,4 @@
-"""Ground: what an argument may be, as rows of a table."""
+"""Validation of arguments: which values are accepted, as rows of a table."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ __all__ = ["Rule", "check", "is_number", "is_whole"]
 
 
 class Rule(NamedTuple):
-    """What an argument may be.
+    """The values that an argument accepts.
 
     Attributes:
-        expected: That, in words.
-        holds: Whether a value is such a one.
-        advice: What to do where it is not.
+        expected: Description of the accepted values, for the error message.
+        holds: Predicate that is true for an accepted value.
+        advice: What the user should do if the value is rejected.
     """
 
     expected: str
     holds: Callable[[Any], bool]
-    advice: str = "leave it out for what suits most"
+    advice: str = "leave it out to use the default"
 
 
 def check(given: Mapping[str, object], rules: Mapping[str, Rule], refusal: Callable[[str, str, Rule], UsageError]) -> None:
-    """Refuse the first argument that is not what its rule says.
+    """Reject the first argument whose value violates its rule.
 
     Args:
-        given: Arguments by name; those without a rule are let pass.
-        rules: A rule by name.
-        refusal: From the name, the value in words and the rule to the error that is raised.
+        given: Arguments by name; arguments without a rule are not checked.
+        rules: Rules by argument name.
+        refusal: Function from the argument's name, its value as text and its rule to the error to raise.
     """
     for name, rule in rules.items():
         if name in given and not rule.holds(given[name]):
@@ -42,10 +42,10 @@ def check(given: Mapping[str, object], rules: Mapping[str, Rule], refusal: Calla
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number; True and False are none."""
+    """Whether a value is a finite number; True and False do not count as numbers."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_whole(value: object, least: int) -> bool:
-    """Whether a value is a whole number, and at least so large."""
+    """Whether a value is a whole number of at least ``least``."""
     return isinstance(value, int | np.integer) and is_number(value) and int(value) >= least

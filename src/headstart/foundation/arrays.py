@@ -1,4 +1,4 @@
-"""One name for NumPy arrays whose shape and type a docstring or a name says."""
+"""The type alias ``Array``: a NumPy array whose shape and dtype are documented where it is used."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-r"""Ground: rows as CSV text that a spreadsheet opens without running any of it, and such text read back.
+r"""CSV text that is safe to open in a spreadsheet: cells that would run as formulas are escaped, and unescaped when read.
 
-Spreadsheets run a cell that begins with ``=``, ``+``, ``-`` or ``@`` (or with the full-width form of one) as a formula, and
-the name of a file or a class can be such a cell. Text like that is written with an apostrophe in front. A cell that already
-looks so gets one more, and reading takes off exactly what writing has put there. Numbers stay as they are.
+A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@`` (or the full-width form of one of them) as a formula,
+and a file name or class name can be such a cell. Such text is written with a leading apostrophe. A cell that already has
+one gets a second one, so that reading removes exactly what writing added. Numbers are left as they are.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["from_csv", "neutralise", "restore", "to_csv"]
 
 _FORMULA = re.compile(r"['\s]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_SEPARATOR = ";"  # between labels; and between cells, for a spreadsheet whose decimal sign is the comma
+_SEPARATOR = ";"  # separates labels within a cell, and cells in a spreadsheet whose decimal sign is the comma
 
 
 def neutralise(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would run as a formula, and before such text after a ``;``.
+    """Add an apostrophe before text that a spreadsheet would run as a formula, at the start or after a ``;``.
 
     Example:
         >>> neutralise("=1+1"), neutralise("-5"), neutralise("wet;-cold"), neutralise("'=1+1")
@@ -32,7 +32,7 @@ def neutralise(text: str) -> str:
 
 
 def restore(text: str) -> str:
-    """Take off the apostrophes that ``neutralise`` has put there.
+    """Remove the apostrophes that ``neutralise`` added.
 
     Example:
         >>> restore("'=1+1"), restore("''=1+1"), restore("'tis")
@@ -43,10 +43,10 @@ def restore(text: str) -> str:
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """CSV text: a heading and a line for each row.
+    """Format rows as CSV text: a header line, then one line per row.
 
-    Control characters and undecodable bytes are shown as escapes, text that would run as a formula is neutralised, and None
-    is an empty cell.
+    Control characters and undecodable bytes are written as escapes, text that would run as a formula is neutralised, and
+    None becomes an empty cell.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -56,10 +56,10 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def from_csv(text: str) -> list[dict[str, str]]:
-    """Rows that ``to_csv`` wrote, as dictionaries of text.
+    """Parse text written by ``to_csv`` into one dictionary of text per row.
 
     Raises:
-        ValueError: It is not CSV, or a line has more or fewer cells than the heading.
+        ValueError: The text is not CSV, or a line has more or fewer cells than the header.
     """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
@@ -68,7 +68,7 @@ def from_csv(text: str) -> list[dict[str, str]]:
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from error
     except ValueError as error:
-        raise ValueError(f"line {reader.line_num} has not as many cells as the heading") from error
+        raise ValueError(f"line {reader.line_num} has a different number of cells than the header") from error
 
 
 def _would_run(text: str) -> bool:

@@ -1,15 +1,15 @@
-"""Ground: the error tree. Every error says what was received, what was expected and what to do.
+"""The exception hierarchy. Every error states what was received, what was expected and what to do.
 
 ::
 
     HeadstartError
-    ├── UsageError        H0xx  the command or an argument
-    ├── DatasetError      H1xx  the images, labels and splits
-    ├── BackboneError     H2xx  a pretrained network and its weights
+    ├── UsageError        H0xx  invalid command line or argument
+    ├── DatasetError      H1xx  unusable samples, labels or splits
+    ├── BackboneError     H2xx  pretrained networks and their weights
     ├── TrainingError     H3xx  compile, fit and the time budget
-    ├── ExportError       H4xx  a file to ship
-    ├── RunError          H5xx  a run folder
-    └── StackError        H6xx  a package, a device or the disk
+    ├── ExportError       H4xx  exporting a model
+    ├── RunError          H5xx  reading and writing a run folder
+    └── StackError        H6xx  packages, devices and the disk
 """
 
 from __future__ import annotations
@@ -33,19 +33,21 @@ __all__ = [
 
 
 class HeadstartError(Exception):
-    """A mistake that the user can mend, told in three lines under a stable code.
+    """An error that the user can fix: a stable code and three lines.
+
+    All of Headstart's own exceptions derive from it, so that a script can catch it and branch on ``code``.
 
     Args:
-        code: Stable code, ``H`` and three digits.
-        title: One line: what is wrong.
-        received: What was given.
-        expected: What would have been right.
-        advice: What to do about it.
-        exit_code: Of the command line: 2 where the input is wrong, 1 where the work failed.
+        code: Stable error code: ``H`` and three digits.
+        title: What is wrong, in one line.
+        received: The input that was given.
+        expected: The input that would have been valid.
+        advice: How to fix it.
+        exit_code: Exit status of the command line: 2 if the input is wrong, 1 if the work failed. Defaults to 2.
 
     Example:
-        >>> print(UsageError("H001", "no such plan", received="fastest", expected="quick", advice="--plan quick"))
-        UsageError H001: no such plan
+        >>> print(UsageError("H001", "unknown plan", received="fastest", expected="quick", advice="--plan quick"))
+        UsageError H001: unknown plan
           received   fastest
           expected   quick
           do this    --plan quick
@@ -66,12 +68,12 @@ class HeadstartError(Exception):
         return f"{type(self).__name__} {self.code}: {printable(self.title)}{body}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        told = {name: getattr(self, name) for name in ("received", "expected", "advice", "exit_code")}
-        return _rebuild, (type(self), self.code, self.title, told)
+        fields = {name: getattr(self, name) for name in ("received", "expected", "advice", "exit_code")}
+        return _rebuild, (type(self), self.code, self.title, fields)
 
 
 class UsageError(HeadstartError):
-    """The command line or an argument is wrong."""
+    """The command line or an argument is invalid."""
 
 
 class DatasetError(HeadstartError):
@@ -79,34 +81,34 @@ class DatasetError(HeadstartError):
 
 
 class BackboneError(HeadstartError):
-    """A pretrained network is unknown or its weights cannot be had."""
+    """A pretrained network is unknown, or its weights are not available."""
 
 
 class TrainingError(HeadstartError):
-    """Training cannot start, or cannot end within its budget."""
+    """Training cannot start, or cannot finish within its time budget."""
 
 
 class OutOfMemoryError(TrainingError):
-    """The memory does not suffice for a batch of ``batch_size`` samples; a smaller one may do."""
+    """A batch of ``batch_size`` samples does not fit in memory; a smaller batch may."""
 
     batch_size = 0
 
 
 class OutOfTimeError(TrainingError):
-    """The budget ended a trial before it had anything to train on."""
+    """The time budget ran out before a trial had any data to train on."""
 
 
 class ExportError(HeadstartError):
-    """A file to ship could not be written, or does not agree with the model."""
+    """An export could not be written, or its predictions differ from the model's."""
 
 
 class RunError(HeadstartError):
-    """A run folder is missing, damaged or not what was asked for."""
+    """A run folder is missing, damaged or not of the requested kind."""
 
 
 class StackError(HeadstartError):
-    """A package, a device or the disk stands in the way."""
+    """A package, a device or the disk prevents the work."""
 
 
-def _rebuild(kind: type[HeadstartError], code: str, title: str, told: dict[str, Any]) -> HeadstartError:
-    return kind(code, title, **told)
+def _rebuild(kind: type[HeadstartError], code: str, title: str, fields: dict[str, Any]) -> HeadstartError:
+    return kind(code, title, **fields)

@@ -1,4 +1,4 @@
-"""Ground: stable digests of files, arrays, settings and versions; the keys of every cache."""
+"""Stable SHA-256 digests of files, arrays and settings, which serve as keys of all caches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bytes_digest(data: bytes) -> str:
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's content, in hexadecimal; the file is read in pieces of 1 MiB.
+    """SHA-256 of a file's content, in hexadecimal; the file is read in chunks of 1 MiB.
 
     Raises:
         OSError: The file cannot be read.
@@ -36,7 +36,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
 
 
 def file_digests(paths: Iterable[str | os.PathLike[str]]) -> list[str | OSError]:
-    """Digests of many files at once, in the order given; an unreadable file gives its error in place of a digest."""
+    """Digests of many files, in the order given; an unreadable file yields its error instead of a digest."""
 
     def digest(path: str | os.PathLike[str]) -> str | OSError:
         try:
@@ -49,22 +49,22 @@ def file_digests(paths: Iterable[str | os.PathLike[str]]) -> list[str | OSError]
 
 
 def array_digest(array: np.ndarray[Any, Any]) -> str:
-    """SHA-256 of an array's type, shape and values.
+    """SHA-256 of an array's dtype, shape and values.
 
     Raises:
-        TypeError: It holds Python objects, whose bytes are addresses and no content.
+        TypeError: The array holds Python objects: their bytes are memory addresses, not content.
     """
     if array.dtype.hasobject:
-        raise TypeError(f"an array of {array.dtype} has no digest")
+        raise TypeError(f"cannot compute a digest of an array of dtype {array.dtype}")
     header = f"{array.dtype.str}{array.shape}".encode()
     return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def settings_digest(**settings: object) -> str:
-    """SHA-256 of named settings, the same whatever their order.
+    """SHA-256 of named settings, independent of their order.
 
     Raises:
-        TypeError: A value is not JSON: then its identity cannot be told, and nothing may be cached under it.
+        TypeError: A value is not JSON-serialisable, so that nothing can safely be cached under it.
 
     Example:
         >>> settings_digest(size=224, pooling="avg") == settings_digest(pooling="avg", size=224)

@@ -1,4 +1,4 @@
-"""Ground: the machine and the stack on it: cores, memory, GPU, backend and versions, found without heavy imports."""
+"""Hardware and software of this machine: cores, memory, GPU, Keras backend and versions, found without heavy imports."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ _BACKENDS = ("tensorflow", "torch", "jax")
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that decide results, with Python's own."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the installed packages that can affect results."""
+    installed = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def machine() -> dict[str, str]:
-    """The hardware: processor, instructions, cores in use, memory, GPU and operating system."""
+    """Describe the hardware: processor, vector instructions, usable cores, memory, GPU and operating system."""
     return {
         "processor": _processor(),
         "instructions": instruction_set(),
@@ -60,7 +60,7 @@ def machine() -> dict[str, str]:
 
 
 def memory_bytes() -> int:
-    """The machine's main memory, or the limit of its container where there is one; 0 where the system does not tell."""
+    """Main memory in bytes, or the container's limit if it is lower; 0 if the system does not report it."""
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):  # not a POSIX system
@@ -72,7 +72,7 @@ def memory_bytes() -> int:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and the quota of its container where there is one."""
+    """Number of cores that this process may use, limited by its CPU affinity and by its container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
@@ -83,7 +83,7 @@ def usable_cores() -> int:
 
 @lru_cache
 def instruction_set() -> str:
-    """Architecture and vector extensions: two machines that differ here may round differently."""
+    """Architecture and vector extensions; machines that differ in these may round differently."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -99,7 +99,10 @@ def has_gpu() -> bool:
 
 @lru_cache
 def gpu_name() -> str:
-    """The GPU that the Keras backend sees; empty if it sees none. It is only asked where an NVIDIA driver is loaded."""
+    """Name of the GPU that the Keras backend sees, or "" if there is none.
+
+    The backend is imported only if an NVIDIA driver is loaded.
+    """
     if not Path("/proc/driver/nvidia").exists():
         return ""
     import keras
@@ -111,7 +114,7 @@ def gpu_name() -> str:
 def _tensorflow_gpu() -> str:
     import tensorflow as tf
 
-    # Exports are compared with what the GPU answered; its shortened float32 would differ in the third digit.
+    # Exports are compared with predictions made on the GPU; TF32 would make them differ in the third digit.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     devices = tf.config.list_physical_devices("GPU")
     return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "GPU")) if devices else ""
@@ -132,40 +135,43 @@ def _jax_gpu() -> str:
 
 
 def backend_name() -> str:
-    """The Keras backend in use, or else that would be: KERAS_BACKEND, else Keras's own settings file, else TensorFlow."""
+    """Name of the Keras backend in use, or of the one that Keras would use.
+
+    Keras takes it from the variable KERAS_BACKEND, else from its settings file, else it is TensorFlow.
+    """
     if loaded := _loaded_backend():
         return loaded
     if chosen := os.environ.get("KERAS_BACKEND"):
         return chosen
     settings = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
-    found = re.search(r'"backend":\s*"(\w+)"', settings.read_text()) if settings.is_file() else None
-    return found[1] if found else "tensorflow"
+    match = re.search(r'"backend":\s*"(\w+)"', settings.read_text()) if settings.is_file() else None
+    return match[1] if match else "tensorflow"
 
 
 def choose_backend(name: str) -> None:
-    """Let Keras use a backend, from now on and in the processes that this one starts.
+    """Select the Keras backend for this process and the processes that it starts.
 
     Raises:
-        UsageError: It is none, or not installed, or Keras is at work here on another one (H005).
+        UsageError: The backend is unknown or not installed, or Keras is already running on another one (H005).
     """
     if name not in _BACKENDS or find_spec(name) is None:
         raise _unusable(
             name,
-            "tensorflow, torch or jax, installed",
-            "leave it out for TensorFlow, or install it: pip install torch (or jax)",
+            "tensorflow, torch or jax, and installed",
+            "leave it out to use TensorFlow, or install it: pip install torch (or jax)",
         )
     loaded = _loaded_backend()
     if loaded not in ("", name):
         raise _unusable(
-            f"{name}, where Keras runs on {loaded} already",
+            f"{name}, while Keras is already running on {loaded}",
             "a process that has not imported Keras yet",
-            f"begin a fresh one with KERAS_BACKEND={name}",
+            f"start a new process with KERAS_BACKEND={name}",
         )
     os.environ["KERAS_BACKEND"] = name
 
 
 def stack() -> list[tuple[str, str, str]]:
-    """Rows of (layer, what is there, how it is used), from the user's code down to the hardware."""
+    """Rows of (layer, version or name, how it is used), from Python down to the hardware."""
     packages, hardware = versions(), machine()
     backend = backend_name()
     is_used = hardware["gpu"] != "none" and has_gpu()
@@ -173,7 +179,7 @@ def stack() -> list[tuple[str, str, str]]:
     def package(name: str) -> str:
         return packages.get(name, "not installed")
 
-    backends = {name: f"{package(name)}" + (" (chosen)" if name == backend else "") for name in _BACKENDS}
+    backends = {name: f"{package(name)}" + (" (selected)" if name == backend else "") for name in _BACKENDS}
     return [
         ("Python", packages["python"], "runs your code"),
         ("Headstart", package("headstart"), "finds the fastest good model"),
@@ -185,36 +191,36 @@ def stack() -> list[tuple[str, str, str]]:
         ("CUDA", _cuda() or "not found", "used by the Keras backend" if is_used else "not used"),
         ("cuDNN", _cudnn() or "not found", "used by the Keras backend" if is_used else "not used"),
         ("GPU", hardware["gpu"], "runs Part A and Part B" if is_used else f"not seen by {backend}"),
-        ("CPU", f"{hardware['processor']}, {hardware['instructions']}", f"{hardware['cores']} cores in use"),
+        ("CPU", f"{hardware['processor']}, {hardware['instructions']}", f"{hardware['cores']} usable cores"),
         ("Memory", hardware["memory"], ""),
     ]
 
 
 def _loaded_backend() -> str:
-    """The backend of a Keras that is imported already; empty if none is, or not whole yet."""
+    """Backend of Keras if Keras is already imported; "" if it is not, or its import has not finished yet."""
     ask = getattr(getattr(sys.modules.get("keras"), "backend", None), "backend", None)
     return str(ask()) if ask is not None else ""
 
 
 def _unusable(received: str, expected: str, advice: str) -> UsageError:
-    return UsageError("H005", "the backend cannot be used", received=received, expected=expected, advice=advice)
+    return UsageError("H005", "Keras backend not available", received=received, expected=expected, advice=advice)
 
 
 def _processor() -> str:
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        match = None
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 def _gpu() -> str:
-    return _asked("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").replace("\n", "; ")
+    return _output_of("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").replace("\n", "; ")
 
 
 def _cuda() -> str:
-    found = re.search(r"CUDA Version:\s*([\d.]+)", _asked("nvidia-smi"))
-    return f"{found[1]} (driver)" if found else ""
+    match = re.search(r"CUDA Version:\s*([\d.]+)", _output_of("nvidia-smi"))
+    return f"{match[1]} (driver)" if match else ""
 
 
 def _cudnn() -> str:
@@ -226,8 +232,8 @@ def _cudnn() -> str:
     return ""
 
 
-def _asked(*command: str) -> str:
-    """What a command prints; nothing where it is missing or fails."""
+def _output_of(*command: str) -> str:
+    """Standard output of a command; "" if the command is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Ground: third-party libraries report nothing and write nothing outside the cache."""
+"""Privacy settings for third-party libraries: no telemetry, and no files outside the cache."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _REPORTER = "openvino_telemetry"
 
 
 def keep_libraries_private() -> None:
-    """Set the environment variables that keep ONNX Runtime, Keras and matplotlib of this process and its children private.
+    """Set environment variables that keep ONNX Runtime, Keras and matplotlib private, in this process and its children.
 
-    ONNX Runtime reports nothing. Keras and matplotlib keep their settings and caches in Headstart's cache. A variable
-    that is set already stays as it is, and so does a library that is imported already or has a folder of its own in the
-    user's home: that folder is used as before.
+    ONNX Runtime's telemetry is switched off. Keras and matplotlib keep their settings and caches in Headstart's cache. A
+    variable that is already set is not changed. Keras and matplotlib are left alone if they are already imported or have a
+    folder in the user's home: that folder is used as before.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     for library, variable, own_folder in (
@@ -31,16 +31,16 @@ def keep_libraries_private() -> None:
             continue
         try:
             os.environ[variable] = str(private_folder(library).resolve())
-        except StackError:  # an unusable cache is reported by whatever needs it, and an import never fails for it
+        except StackError:  # code that needs the cache reports the problem; importing Headstart must not fail
             continue
 
 
 def import_openvino_silently() -> None:
-    """Import OpenVINO without the package that reports each import to its makers; call this before ``import openvino``.
+    """Import OpenVINO without its telemetry package, which reports each import; call this before ``import openvino``.
 
-    For the time of the import, and for the importing thread alone, the package ``openvino_telemetry`` cannot be found,
-    which OpenVINO takes as not installed. Afterwards, and in other threads, it is imported as ever. Nothing happens
-    where OpenVINO is imported already.
+    During the import, and in the importing thread only, ``openvino_telemetry`` cannot be found, and OpenVINO treats it as
+    not installed. Afterwards, and in other threads, it can be imported as usual. If OpenVINO is already imported, nothing
+    happens.
     """
     if "openvino" in sys.modules:
         return
@@ -57,10 +57,10 @@ def import_openvino_silently() -> None:
 
 
 class _Hidden:
-    """Finds no ``openvino_telemetry`` for one thread.
+    """Import finder that hides ``openvino_telemetry`` from one thread.
 
     Args:
-        thread: Its identifier.
+        thread: Identifier of that thread.
     """
 
     def __init__(self, thread: int) -> None:

@@ -1,4 +1,4 @@
-"""Ground: what a long job tells whoever watches it. The command line draws it; a script hears nothing."""
+"""Interface for reporting the progress of a long job: the command line draws it, and scripts stay silent."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ __all__ = ["Progress", "Silent"]
 
 
 class Progress(Protocol):
-    """Listens to a job."""
+    """Receiver of progress reports from a long job."""
 
     def say(self, text: str) -> None:
-        """One line about what was found or decided."""
+        """Report one line about a result or a decision."""
         ...
 
     def begin(self, name: str, total: int) -> None:
-        """A stage begins that has ``total`` steps; it ends the one before."""
+        """Start a stage of ``total`` steps; the previous stage ends."""
         ...
 
     def advance(self, done: int, note: str = "") -> None:
-        """So many steps of the stage are done."""
+        """Report that ``done`` steps of the current stage are finished."""
         ...
 
     def end(self) -> None:
-        """The stage is over."""
+        """End the current stage."""
         ...
 
 
 class Silent:
-    """Hears everything and says nothing."""
+    """Progress receiver that ignores all reports."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Ignore the line."""
 
     def begin(self, name: str, total: int) -> None:
-        """Nothing."""
+        """Ignore the start of a stage."""
 
     def advance(self, done: int, note: str = "") -> None:
-        """Nothing."""
+        """Ignore the steps."""
 
     def end(self) -> None:
-        """Nothing."""
+        """Ignore the end of a stage."""

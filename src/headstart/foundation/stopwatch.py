@@ -1,4 +1,4 @@
-"""Ground: the one definition of execution time. Stages are named, warm-up is kept apart."""
+"""Measurement of execution time by named stage."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["Stopwatch", "process_age_seconds"]
 
 
 class Stopwatch:
-    """Wall-clock seconds by named stage.
+    """Wall-clock seconds of named stages.
 
-    A stage that is entered twice adds up. Times come from ``time.perf_counter``.
+    Times of a stage that is entered several times are added up. The clock is ``time.perf_counter``.
 
     Example:
         >>> watch = Stopwatch()
@@ -29,7 +29,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the time of the block under ``name``, whether it ends well or not."""
+        """Add the time of the block to stage ``name``, even if the block raises."""
         start = time.perf_counter()
         try:
             yield
@@ -38,9 +38,10 @@ class Stopwatch:
 
 
 def process_age_seconds() -> float:
-    """Seconds since this process was started by the operating system, interpreter start-up included.
+    """Seconds since the operating system started this process, interpreter start-up included.
 
-    On Linux the kernel's own start time is read; elsewhere the CPU time used so far is the nearest honest floor.
+    On Linux it is computed from the kernel's start time of the process. Elsewhere it is the CPU time used so far, which is
+    a lower bound.
     """
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

@@ -123,7 +123,7 @@ def test_rows_last_used_longest_ago_are_removed_first_and_their_room_is_given_ba
     """Of 2.5 MB of rows, 1 MB may stay: the space used last is whole, the others are gone, and so is the room they took."""
     fill(cache)
     monkeypatch.setenv("HEADSTART_CACHE_GB", "0.0011")
-    with pytest.warns(UserWarning, match=r"MB of the cache were removed, the least recently used first"):
+    with pytest.warns(UserWarning, match=r"removed [\d,]+ MB from the cache, least recently used first"):
         removed = prune()
     assert num_rows() == [40, 0, 0]
     assert removed > 1.5e6
@@ -251,8 +251,8 @@ def test_a_file_in_place_of_the_cache_is_named(cache: Path, call: Call) -> None:
     """H601, when the cache is shown and when it is used."""
     cache.write_text("mine")
     code, _, told = call("cache")
-    assert (code, "H601" in told, "a file stands there, not a folder" in told) == (1, True, True)
-    with pytest.raises(HeadstartError, match="a file stands there, not a folder"):
+    assert (code, "H601" in told, "it is a file, not a folder" in told) == (1, True, True)
+    with pytest.raises(HeadstartError, match="it is a file, not a folder"):
         private_folder("graphs")
     assert cache.read_text() == "mine"
 

@@ -1,1 +1,1 @@
-"""Foundation: the one cache folder: rows, squares and graphs that can be made again, kept within a bound."""
+"""The cache folder: rows, decoded images and graphs that can be computed again, kept within a size limit."""

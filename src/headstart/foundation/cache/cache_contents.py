@@ -1,4 +1,4 @@
-"""Ground: what the cache holds: its size and age, what is removed to keep it within its bound, and clearing by name."""
+"""Contents of the cache: size and age, pruning to the size limit, and clearing by kind."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["BOUND_VARIABLE", "KINDS", "Kind", "Part", "bound_bytes", "clear", "p
 
 BOUND_VARIABLE = "HEADSTART_CACHE_GB"
 _BOUND_GB = 20.0
-_PRUNED_TO = 0.9  # of the bound, so that the next run does not begin by pruning again
+_PRUNED_TO = 0.9  # of the limit, so that the next run does not start by pruning again
 _GONE = ".gone-"
 _DAY_SECONDS = 86400.0
 
 
 class Kind(NamedTuple):
-    """A kind of content of the cache.
+    """A kind of cache content.
 
     Attributes:
         folder: Name of its folder in the cache.
-        meaning: What it is, for a person.
-        is_pruned: Whether it counts towards the bound and is removed by last use.
+        meaning: Short description for the user.
+        is_pruned: Whether it counts towards the size limit and is removed when least recently used. Defaults to False.
     """
 
     folder: str
@@ -40,25 +40,25 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "rows": Kind("features", "rows of Part A, and what was seen of each image", is_pruned=True),
+    "rows": Kind("features", "rows of Part A, with facts about each image", is_pruned=True),
     "squares": Kind("squares", "decoded images of ImageGenerator", is_pruned=True),
     "graphs": Kind("graphs", "networks converted for OpenVINO", is_pruned=True),
-    "keras": Kind("keras", "settings of Keras and the weights it downloaded"),
-    "matplotlib": Kind("matplotlib", "matplotlib's list of fonts"),
-    "notes": Kind("notes", "how fast this machine is"),
+    "keras": Kind("keras", "Keras settings and downloaded weights"),
+    "matplotlib": Kind("matplotlib", "matplotlib's font list"),
+    "notes": Kind("notes", "measured speed of this machine"),
     "scratch": Kind("scratch", "rows in use by running processes"),
 }
 
 
 class Part(NamedTuple):
-    """One kind of content as it is on disk.
+    """Size and age of one kind of content on disk.
 
     Attributes:
         kind: A key of ``KINDS``.
-        num_bytes: Its size.
-        num_files: How many files it is.
-        first_used: When that which was not used for the longest time was last used, in seconds since 1970.
-        last_used: When anything of it was last used.
+        num_bytes: Total size.
+        num_files: Number of files.
+        first_used: Last use of the least recently used item, in seconds since 1970.
+        last_used: Last use of the most recently used item, in seconds since 1970.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class Part(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """Something that can be removed by itself: when it was last used, its size, and how it is removed."""
+    """An item that can be removed on its own: time of last use, size, and the function that removes it."""
 
     used: float
     num_bytes: int
@@ -77,10 +77,10 @@ class _Item(NamedTuple):
 
 
 def bound_bytes() -> int:
-    """The size that rows, squares and graphs are kept within: ``HEADSTART_CACHE_GB`` times 10^9, 20 GB if it is not set.
+    """Size limit in bytes for rows, squares and graphs: ``HEADSTART_CACHE_GB`` times 10^9. Defaults to 20 GB.
 
     Raises:
-        StackError: The variable is no number of 0 or more (H604).
+        StackError: The variable is not a finite number of at least 0 (H604).
     """
     text = os.environ.get(BOUND_VARIABLE) or str(_BOUND_GB)
     try:
@@ -90,43 +90,43 @@ def bound_bytes() -> int:
     except ValueError as error:
         raise StackError(
             "H604",
-            "the bound of the cache cannot be read",
+            "invalid cache size limit",
             received=f"{BOUND_VARIABLE}={text}",
             expected="a number of gigabytes, 0 or more",
-            advice=f"{BOUND_VARIABLE}={_BOUND_GB:g}, which is what holds without it",
+            advice=f"{BOUND_VARIABLE}={_BOUND_GB:g}, which is the default",
         ) from error
     return int(bound * 1e9)
 
 
 def parts() -> list[Part]:
-    """Size and age of each kind of content that is there, in the order of ``KINDS``."""
-    found = []
+    """Size and age of each kind of content that is present, in the order of ``KINDS``."""
+    present = []
     for kind, row in KINDS.items():
         entries = list(_files(cache_folder() / row.folder))
         if entries:
             marks = [info.st_mtime for path, info in entries if path.parent.name == USES]
             used = marks or [info.st_mtime for _, info in entries]
-            found.append(Part(kind, sum(info.st_size for _, info in entries), len(entries), min(used), max(used)))
-    return found
+            present.append(Part(kind, sum(info.st_size for _, info in entries), len(entries), min(used), max(used)))
+    return present
 
 
 @cache
 def prune_at_first_use(_root: Path) -> None:
-    """Prune the cache once in the life of this process; see ``prune``."""
+    """Call ``prune`` once per process and cache folder."""
     prune()
 
 
 def prune() -> int:
-    """Remove what was least recently used until rows, squares and graphs are within their bound; warn if anything was.
+    """Remove the least recently used rows, squares and graphs until they are within the size limit, with a warning.
 
-    Rows are removed only while no other process uses them, so that a run never loses those it is learning from; on Windows
-    they are not pruned at all.
+    Rows are removed only while no other process uses them, so that a run never loses the rows it is training on. On Windows
+    rows are not pruned.
 
     Returns:
-        How many bytes were removed.
+        Number of bytes removed.
 
     Raises:
-        StackError: The bound cannot be read (H604), the cache is not private (H603) or the disk refuses (H601).
+        StackError: The size limit is invalid (H604), the cache is not private (H603), or writing to disk failed (H601).
     """
     bound = bound_bytes()
     _sweep()
@@ -147,7 +147,7 @@ def prune() -> int:
     removed = before - _pruned_bytes()
     if removed > 0:
         warnings.warn(
-            f"{removed / 1e6:,.0f} MB of the cache were removed, the least recently used first, to keep it within "
+            f"removed {removed / 1e6:,.0f} MB from the cache, least recently used first, to keep it within "
             f"{bound / 1e9:g} GB ({BOUND_VARIABLE})",
             stacklevel=2,
         )
@@ -155,25 +155,25 @@ def prune() -> int:
 
 
 def clear(kinds: Sequence[str]) -> int:
-    """Remove kinds of content as a whole, in one step each; running processes go on with what they have open.
+    """Remove whole kinds of content, each in one step; running processes keep the files that they have open.
 
     Args:
         kinds: Keys of ``KINDS``, or ``all``.
 
     Returns:
-        How many bytes were removed.
+        Number of bytes removed.
 
     Raises:
-        StackError: There is no such kind (H605), the cache is not private (H603) or the disk refuses (H601).
+        StackError: A kind is unknown (H605), the cache is not private (H603), or writing to disk failed (H601).
     """
     unknown = [kind for kind in kinds if kind not in (*KINDS, "all")]
     if unknown:
         raise StackError(
             "H605",
-            "the cache has no such content",
+            "unknown kind of cache content",
             received=", ".join(unknown),
             expected=f"{', '.join(KINDS)} or all",
-            advice="see what is there: headstart cache",
+            advice="list the contents: headstart cache",
         )
     _sweep()
     chosen = KINDS if "all" in kinds else dict.fromkeys(kinds)
@@ -191,7 +191,7 @@ def clear(kinds: Sequence[str]) -> int:
 
 
 def _sweep() -> None:
-    """Remove what killed processes left behind, in a cache that is the user's alone."""
+    """Remove leftovers of killed processes, after checking that the cache is private."""
     if (root := cache_folder()).exists():
         check_private(root)
         for leftover in (*root.glob(f"{_GONE}*"), *filter(_is_of_yesterday, root.glob("*/.writing-*"))):
@@ -201,12 +201,12 @@ def _sweep() -> None:
 def _is_of_yesterday(path: Path) -> bool:
     try:
         return path.stat().st_mtime < time.time() - _DAY_SECONDS
-    except FileNotFoundError:  # whoever was writing it is done
+    except FileNotFoundError:  # the process that was writing it has finished
         return False
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every file below a folder; those that another process removes meanwhile are left out."""
+    """Yield every file below a folder, except files that another process removes meanwhile."""
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place, name)
@@ -219,9 +219,9 @@ def _pruned_bytes() -> int:
 
 
 def _items(rows: Path | None, chosen: list[str]) -> Iterable[_Item]:
-    """What can be removed: squares, graphs with all their files, and spaces of rows, which are noted in ``chosen``.
+    """Yield what can be removed: squares, graphs with all their files, and spaces of rows.
 
-    A database that was set aside because it could not be read is removed like a square.
+    Removing a space only adds its name to ``chosen``. An unreadable database that was set aside is removed like a square.
     """
     set_aside = (
         found for found in _files(cache_folder() / KINDS["rows"].folder) if found[0].name.startswith("data.damaged-")

@@ -1,4 +1,4 @@
-"""Ground: the one cache folder. What lies in it is readable by its owner alone."""
+"""Location of the cache folder, which only its owner can read and write."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from headstart.foundation.errors import StackError
 __all__ = ["cache_folder", "check_private", "disk_refused", "private_folder"]
 
 _OWNER_ONLY = 0o700
-_NO_FOLDER = "a file stands there, not a folder"
+_NO_FOLDER = "it is a file, not a folder"
 
 
 def cache_folder() -> Path:
-    """Path of the cache: ``HEADSTART_CACHE``, or ``headstart`` in the user's own cache folder. It may not exist yet.
+    """Path of the cache: ``HEADSTART_CACHE``, or ``headstart`` in the user's cache folder. It may not exist yet.
 
     Raises:
-        StackError: No folder was named, and the user has no home (H601).
+        StackError: ``HEADSTART_CACHE`` is not set, and the user has no home folder (H601).
     """
     if chosen := os.environ.get("HEADSTART_CACHE"):
         return Path(chosen).expanduser()
@@ -33,19 +33,20 @@ def cache_folder() -> Path:
 def _home() -> Path:
     try:
         return Path.home()
-    except RuntimeError as error:  # a user without an entry in the system's list of users, and no HOME
+    except RuntimeError as error:  # HOME is not set, and the system's user database has no entry for this user
         raise disk_refused(Path("~"), "this user has no home folder") from error
 
 
 def private_folder(name: str) -> Path:
-    """A folder in the cache that its owner alone can read and write, whatever the umask; made if it is missing.
+    """Path of a folder in the cache that only its owner can read and write, whatever the umask; created if missing.
+
+    Owner and permissions are not checked on Windows.
 
     Args:
         name: Name of the folder inside the cache.
 
     Raises:
-        StackError: The cache belongs to another user, or others may write to it (H603); or it cannot be made (H601).
-            Windows has no such owners and modes: nothing is checked there.
+        StackError: The cache belongs to another user or is writable by others (H603), or it cannot be created (H601).
     """
     root = cache_folder()
     try:
@@ -63,38 +64,38 @@ def private_folder(name: str) -> Path:
 
 
 def disk_refused(folder: Path, reason: str) -> StackError:
-    """The error for a folder of the cache that cannot be made, read or written."""
+    """Create the error for a cache folder that cannot be created, read or written (H601)."""
     return StackError(
         "H601",
-        "the disk refused a write",
+        "cannot write to disk",
         received=f"{folder}: {reason}",
-        expected="a local folder with room and permission to write",
-        advice="free some space, or point HEADSTART_CACHE at another folder",
+        expected="a local folder with free space and write permission",
+        advice="free some space, or set HEADSTART_CACHE to another folder",
         exit_code=1,
     )
 
 
 def check_private(folder: Path) -> None:
-    """Reject a folder into which another user may have put files: what lies in a cache is believed.
+    """Reject a folder into which another user may have put files, because files in the cache are trusted.
 
     Raises:
-        StackError: It belongs to another user, or others may write to it (H603); or it is no folder (H601).
+        StackError: The folder belongs to another user or is writable by others (H603), or it is not a folder (H601).
     """
     if not folder.is_dir():
         raise disk_refused(folder, _NO_FOLDER)
     if not hasattr(os, "getuid"):
         return
-    found = folder.stat()
-    if found.st_uid != os.getuid():
-        received = f"{folder}: it belongs to user {found.st_uid}, and this is user {os.getuid()}"
-    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        received = f"{folder}: other users may write to it ({stat.filemode(found.st_mode)})"
+    info = folder.stat()
+    if info.st_uid != os.getuid():
+        received = f"{folder}: it belongs to user {info.st_uid}, not to the current user {os.getuid()}"
+    elif info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        received = f"{folder}: other users may write to it ({stat.filemode(info.st_mode)})"
     else:
         return
     raise StackError(
         "H603",
         "the cache folder is not private",
         received=received,
-        expected="a folder that belongs to you and that nobody else may write to",
-        advice="point HEADSTART_CACHE at a folder of your own, or take the permission away: chmod go-w FOLDER",
+        expected="a folder that you own and that only you can write to",
+        advice="set HEADSTART_CACHE to a folder of your own, or remove the permission: chmod go-w FOLDER",
     )

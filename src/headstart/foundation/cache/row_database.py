@@ -1,7 +1,8 @@
-"""Ground: the database file that rows are stored in, its lock, and what of it may be removed.
+"""The LMDB database that stores rows, its lock file, and removal of rows from it.
 
-Beside the database lie a lock that each process holds while it uses the file, and for each space an empty file that is as
-old as its last use. A space is a set of rows that were made by the same means: it is how their keys begin.
+A space is a set of rows that were computed in the same way; their keys share a prefix. Next to the database are a lock
+file, which each process holds while it uses the database, and an empty file per space whose modification time is the
+space's last use.
 """
 
 from __future__ import annotations
@@ -26,32 +27,35 @@ __all__ = ["USES", "drop_spaces", "exclusive", "mark_used", "shared_database", "
 USES = "uses"
 _LOCK = "in-use"
 _COPY = ".copy-"
-_SPACE_BYTES = 32  # of a key; the digest of the sample follows
-# Address space that is reserved and not memory; the file grows as rows come. Windows would allocate it on disk.
+_SPACE_BYTES = 32  # length of the key prefix; the digest of the sample follows
+# Reserved address space, not memory: the file grows as rows are added. Windows would allocate all of it on disk.
 _MAP_BYTES = (1 << 33) if sys.platform == "win32" else (1 << 38)
 
 
 @cache  # LMDB forbids a second handle on one database in one process
 def shared_database(folder: str) -> lmdb.Environment:
-    """The database of a folder, which other processes use too; it stays open, and locked, until this process ends.
+    """Open the database of a folder, shared with other processes; it stays open and locked until this process ends.
 
     Raises:
-        StackError: The disk refuses (H601).
+        StackError: The database cannot be opened or written (H601).
     """
     _lock(Path(folder), wait=True)
     return _open(folder)
 
 
 def mark_used(folder: Path, space: str) -> None:
-    """Note that a space is used now."""
-    with contextlib.suppress(OSError):  # a space that cannot be marked is removed sooner, and nothing else
+    """Record that a space is being used now."""
+    with contextlib.suppress(OSError):  # the only consequence of a missing mark is that the space is pruned sooner
         (folder / USES).mkdir(mode=0o700, exist_ok=True)
         (folder / USES / space).touch(mode=0o600)
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[bool]:
-    """Whether no process uses the database in ``folder``; none can begin to until the context ends."""
+    """Try to lock the database in ``folder`` exclusively; yield whether that succeeded.
+
+    If it did, no other process uses the database, and none can start to until the context ends.
+    """
     lock = _lock(folder, wait=False)
     try:
         yield lock is not None
@@ -61,7 +65,7 @@ def exclusive(folder: Path) -> Iterator[bool]:
 
 
 def space_sizes(rows: Path) -> dict[str, int]:
-    """Bytes of each space of stored rows."""
+    """Total bytes of keys and rows in each space."""
     sizes: dict[str, int] = {}
     with contextlib.closing(_open(str(rows))) as database, database.begin(buffers=True) as transaction:
         for key, value in transaction.cursor():
@@ -71,10 +75,10 @@ def space_sizes(rows: Path) -> dict[str, int]:
 
 
 def drop_spaces(rows: Path, spaces: Sequence[str]) -> None:
-    """Delete these spaces, and give the room back by a compact copy that takes the database's place in one step."""
+    """Delete spaces, then free their disk space by replacing the database with a compacted copy in one step."""
     import lmdb
 
-    for leftover in rows.glob(f"{_COPY}*"):  # of a process that was killed here
+    for leftover in rows.glob(f"{_COPY}*"):  # left by a process that was killed in this function
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         with tempfile.TemporaryDirectory(prefix=_COPY, dir=rows) as scratch:
@@ -100,9 +104,11 @@ def _delete(database: lmdb.Environment, space: bytes) -> None:
 
 
 def _lock(folder: Path, *, wait: bool) -> int | None:
-    """Take the lock of a database: shared, waiting for it, or alone, if nobody has it. None where it cannot be had.
+    """Lock a database: shared if ``wait`` is true, which waits for the lock; else exclusively, which does not.
 
-    Windows has no such lock: nobody can tell there that a database is not in use.
+    Returns:
+        File descriptor of the lock, or None if it is not available. On Windows it is always None: there is no way to tell
+        that a database is not in use.
     """
     if sys.platform == "win32":
         return None
@@ -118,34 +124,34 @@ def _lock(folder: Path, *, wait: bool) -> int | None:
 
 
 def _open(folder: str) -> lmdb.Environment:
-    """Open the database of a store; one that cannot be read is set aside, and begun anew.
+    """Open the database of a folder; an unreadable one is set aside and replaced by an empty one.
 
     Raises:
-        StackError: The disk refuses (H601).
+        StackError: The database cannot be opened or written (H601).
     """
     import lmdb
 
     settings: dict[str, Any] = {"map_size": _MAP_BYTES, "metasync": False, "max_readers": 512, "readahead": False}
-    settings["mode"] = 0o600  # rows tell of private pictures
+    settings["mode"] = 0o600  # rows reveal private images
     try:
         return _whole(lmdb.open(folder, **settings))
     except lmdb.Error as error:
         unreadable = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError)
-        if not isinstance(error, unreadable) and type(error) is not lmdb.Error:  # a format of another age has no class
+        if not isinstance(error, unreadable) and type(error) is not lmdb.Error:  # an outdated format has no class of its own
             raise disk_refused(Path(folder), str(error)) from error
-        # A cache that cannot be read is worth nothing: it is set aside, never deleted, and begun anew.
+        # An unreadable cache is useless, but it is set aside rather than deleted.
         damaged = Path(folder) / "data.mdb"
         damaged.replace(damaged.with_name(f"data.damaged-{os.getpid()}.mdb"))
         return lmdb.open(folder, **settings)
 
 
 def _whole(database: lmdb.Environment) -> lmdb.Environment:
-    """Refuse a file that is shorter than it says: reading past its end would kill the process."""
+    """Reject a truncated file: reading past its end would kill the process."""
     import lmdb
 
     needed = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
     file = Path(database.path()) / "data.mdb"
     if file.stat().st_size < needed:
         database.close()
-        raise lmdb.CorruptedError(f"{file} is cut short")
+        raise lmdb.CorruptedError(f"{file} is truncated")
     return database

@@ -1,6 +1,6 @@
-"""Ground: which files of a run are as they were written, by the digests in its manifest.
+"""Detection of changed files in a run, by the digests in its manifest.
 
-Where there is no manifest yet, in a saved model or beside exports, the digests in ``signature.json`` take its place.
+Where there is no manifest (a run in progress, a saved model, an export), the digests in ``signature.json`` are used.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from headstart.foundation.runs.file_reading import held_to, parse_json, reading
 __all__ = ["COUNTER", "MANIFEST", "damaged", "digest_of", "digests_in", "refuse_damaged", "refuse_links"]
 
 MANIFEST = "manifest.json"
-COUNTER = "test_looks"  # of run.json: the one value in a run that changes after the manifest was written
+COUNTER = "test_looks"  # in run.json: the only value of a run that changes after the manifest is written
 
 
 def digests_in(folder: Path) -> dict[str, str]:
-    """The digest of each file by its name, as the manifest or else the signature has it; empty where there is neither.
+    """Digests by file name, from the manifest or else from the signature; empty if there is neither.
 
     Raises:
-        RunError: That file cannot be read (H502).
+        RunError: The manifest or signature cannot be read (H502).
     """
     name, key = (MANIFEST, "files") if (folder / MANIFEST).is_file() else ("signature.json", "digests")
     path = folder / name
@@ -36,7 +36,7 @@ def digests_in(folder: Path) -> dict[str, str]:
 
 
 def digest_of(folder: Path, name: str) -> str:
-    """The digest of a file; of run.json without the one value that changes later.
+    """Digest of a file; that of run.json leaves out ``COUNTER``, which changes later.
 
     Raises:
         RunError: run.json cannot be read (H502).
@@ -50,43 +50,48 @@ def digest_of(folder: Path, name: str) -> str:
 
 
 def damaged(folder: Path, names: Iterable[str] = ()) -> list[str]:
-    """Of ``names``, or of all that have a digest, those that are links, missing, new or different.
+    """Names of files that are links, missing, new or changed.
 
-    A file that the manifest does not list is new; a signature lists only some of the files beside it.
+    A file that the manifest does not list is new. A signature lists only some of the files next to it, so that unlisted
+    files are then accepted.
+
+    Args:
+        folder: The run folder.
+        names: Files to check. Defaults to all files that have a digest.
     """
     digests, is_sealed = digests_in(folder), (folder / MANIFEST).is_file()
     return [name for name in names or digests if _is_damaged(folder, digests, name, is_sealed=is_sealed)]
 
 
 def refuse_damaged(folder: Path, names: Iterable[str]) -> None:
-    """Refuse files that are not as they were written.
+    """Reject files that changed since they were written.
 
     Raises:
-        RunError: One of them is damaged (H506), or the digests cannot be read (H502).
+        RunError: A file is a link, missing, new or changed (H506), or the digests cannot be read (H502).
     """
     if changed := damaged(folder, names):
         raise RunError(
             "H506",
-            "the run was changed after it was written",
-            received=f"{folder}: {', '.join(changed)} missing, new, or not what its digest says",
+            "run was modified after it was written",
+            received=f"{folder}: {', '.join(changed)} missing, new, or different from its digest",
             expected="the files that Headstart wrote",
             advice="restore them from a copy of the run, or fit again",
         )
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse a run that holds anything but files and folders of its own.
+    """Reject a run that contains anything but regular files and folders.
 
     Raises:
-        RunError: There is a link or a device in it (H520).
+        RunError: The run contains a link or a device (H520).
     """
     if found := next(_links_in(folder), None):
         raise RunError(
             "H520",
-            "the run holds a link",
-            received=f"{found}: a link to somewhere else, or a device",
-            expected="nothing but files and folders, as Headstart writes them",
-            advice=f"if you trust it, copy the run with what its links point to: cp -rL {folder} COPY",
+            "run contains a link",
+            received=f"{found}: a link to another place, or a device",
+            expected="only regular files and folders, as Headstart writes them",
+            advice=f"if you trust the run, copy it together with the targets of its links: cp -rL {folder} COPY",
         )
 
 
@@ -102,10 +107,10 @@ def _is_damaged(folder: Path, digests: Mapping[str, str], name: str, *, is_seale
 
 
 def _links_in(folder: Path) -> Iterator[Path]:
-    """All that is neither a file nor a folder: links to somewhere else, and devices."""
+    """Yield every entry that is neither a regular file nor a folder: links and devices."""
     try:
         entries = list(os.scandir(folder))
-    except FileNotFoundError:  # the run is being written, and this was a passing folder of it
+    except FileNotFoundError:  # the run is being written, and this was one of its temporary folders
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):

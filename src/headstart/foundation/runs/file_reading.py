@@ -1,4 +1,4 @@
-"""Ground: files that may come from anyone, read so that whatever is wrong with one ends in H502."""
+"""Reading of untrusted files of a run: any problem with a file becomes error H502."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["held_to", "parse_json", "reading", "unreadable"]
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what a reader raises about a file into H502.
+    """Turn any exception that a reader raises about a file into H502.
 
-    The readers of JSON, NumPy, Keras, ONNX Runtime and OpenVINO raise errors of many kinds when a file is not what they
-    expect, and share no base class; keep the block down to the reading.
+    The readers of JSON, NumPy, Keras, ONNX Runtime and OpenVINO raise exceptions of many classes without a common base
+    class, so all of them are caught. Keep the block small: it should only read the file.
 
     Raises:
-        RunError: The block raised something other than an error of Headstart (H502).
+        RunError: The block raised an exception other than a ``HeadstartError`` (H502).
     """
     try:
         yield
@@ -33,15 +33,15 @@ def reading(path: Path) -> Iterator[None]:
         raise unreadable(path, "it is nested too deeply") from error
     except Exception as error:
         lines = str(error).strip().splitlines() or ["no message"]
-        told = lines[0] if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {lines[0]}"
-        raise unreadable(path, told[:300]) from error
+        reason = lines[0] if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {lines[0]}"
+        raise unreadable(path, reason[:300]) from error
 
 
 def held_to(path: Path, value: Any, shape: Shape) -> Any:
-    """Give a value that was read from a file back if it has its shape.
+    """Return a value that was read from a file, after checking it against a shape.
 
     Raises:
-        RunError: It has another (H502).
+        RunError: The value does not have that shape (H502).
     """
     if wrong := fault(value, shape):
         raise unreadable(path, wrong)
@@ -49,11 +49,11 @@ def held_to(path: Path, value: Any, shape: Shape) -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON.
+    """Parse JSON in which all numbers are finite.
 
     Raises:
-        ValueError: It is not JSON, or a number in it is not finite.
-        RecursionError: It is nested too deeply.
+        ValueError: The text is not JSON, or a number in it is not finite.
+        RecursionError: The text is nested too deeply.
     """
     return json.loads(text, parse_float=_finite, parse_constant=_finite)
 
@@ -66,10 +66,10 @@ def _finite(text: str) -> float:
 
 
 def unreadable(path: Path, reason: object) -> RunError:
-    """The error for a file of a run that is missing or is not what Headstart wrote."""
+    """Create the error for a file of a run that is missing or was not written by Headstart (H502)."""
     return RunError(
         "H502",
-        "a file of the run cannot be read",
+        "run file cannot be read",
         received=f"{path}: {reason}",
         expected="a file written by Headstart",
         advice="fit again, or restore the file from a copy of the run",

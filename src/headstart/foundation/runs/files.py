@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their final name, flushed and renamed."""
+"""Atomic writing of files: each is written under a temporary name, flushed and renamed, so that none is half-written."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ __all__ = [
     "write_json",
 ]
 
-_OWN_EYES = ("golden.npz", "report.html")  # they hold samples of the user, which may be private
+_OWN_EYES = ("golden.npz", "report.html")  # they contain samples of the user, which may be private
 
-SCRATCH = ".writing-"  # begins the name of folders in which files wait for their final name
+SCRATCH = ".writing-"  # prefix of the temporary folders in which files are written
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; flush and rename what was written there, file or folder.
+    """Write a file or folder atomically: yield a temporary path, then flush it and rename it to ``path``.
 
-    The last suffix is kept, since savers choose their format by it. Whatever the umask, a file is readable by its owner
-    alone if its folder is, or if it holds samples of the user: golden.npz and report.html. On an error nothing is left
-    behind, and what stood at ``path`` before stands there still.
+    The file name is kept, because savers choose their format by its suffix. Whatever the umask, only the owner can read a
+    file if only the owner can read its folder, or if it contains samples of the user (golden.npz and report.html). After
+    an error, no temporary file remains, and whatever was at ``path`` before is unchanged.
 
     Raises:
-        StackError: The disk is full or refuses the write (H601).
+        StackError: The disk is full or not writable (H601).
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,29 +67,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
+    """Write a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON in pure ASCII (file names with undecodable bytes survive as escapes); NaN is refused."""
+    """Write JSON in pure ASCII, so that file names with undecodable bytes survive as escapes; NaN is rejected."""
     text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)
     write_bytes(path, text.encode("ascii") + b"\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON.
+    """Read a JSON file.
 
     Raises:
-        RunError: The file is missing or is not JSON, or a number in it is not finite (H502).
+        RunError: The file is missing, is not JSON, or contains a number that is not finite (H502).
     """
     with reading(path):
         return parse_json(path.read_text("utf-8"))
 
 
 def append_json_line(path: Path, row: Mapping[str, object]) -> None:
-    """Append one JSON line; a last line that a crash cut short is taken off first."""
+    """Append one line to a JSON-lines file, after removing an incomplete last line left by a crash."""
     line = json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
     try:
         with path.open("ab+") as file:
@@ -105,7 +105,7 @@ def append_json_line(path: Path, row: Mapping[str, object]) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON-lines file, without a last line that a crash cut short; none if the file is missing.
+    """Rows of a JSON-lines file, without an incomplete last line left by a crash; empty if the file is missing.
 
     Raises:
         RunError: A line is not a JSON object (H502).
@@ -119,22 +119,22 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write UTF-8 CSV as ``csv_output.to_csv`` makes it: escapes for control characters, and no cell that would run."""
+    """Write a UTF-8 CSV file that is safe to open in a spreadsheet; see ``csv_output.to_csv``."""
     write_bytes(path, to_csv(columns, rows).encode("utf-8"))
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file that ``write_csv`` wrote, as dictionaries of text.
+    """Read a CSV file written by ``write_csv``: one dictionary of text per row.
 
     Raises:
-        RunError: The file is missing, not UTF-8, or not such a file (H502).
+        RunError: The file is missing, not UTF-8 or not valid CSV (H502).
     """
     with reading(path):
         return from_csv(path.read_bytes().decode("utf-8"))
 
 
 def _exchange(new: Path, path: Path, previous: Path) -> None:
-    """Put a folder in another's place; a folder cannot be renamed onto one with files in it."""
+    """Replace a folder in two renames, because a folder cannot be renamed onto one that is not empty."""
     path.replace(previous)
     try:
         new.replace(path)
@@ -160,13 +160,13 @@ def _flush_folder(path: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> StackError:
-    """The error for a disk that is full or refuses a write (H601)."""
+    """Create the error for a disk that is full or not writable (H601)."""
     free = shutil.disk_usage(_existing_parent(path)).free
     return StackError(
         "H601",
-        "the disk refused a write",
+        "cannot write to disk",
         received=f"{path}: {error.strerror or error} ({free / 1e6:,.0f} MB free)",
-        expected="room and permission to write there",
+        expected="free space and write permission",
         advice="free some space, or choose another place with --out or the variable HEADSTART_CACHE",
         exit_code=1,
     )

@@ -1,7 +1,7 @@
-"""Ground: the format of a run on disk. Every file is whole or absent; the manifest with the digests comes last.
+"""The format of a run on disk. Every file is written atomically; the manifest with the digests comes last.
 
-A run folder may come from anyone, so it is data: its files are held to their digests and their shapes when they are read,
-links in it are not followed, and nothing in it is imported or executed.
+A run folder may come from anyone and is not trusted: files are checked against their digests and shapes when they are read,
+links are not followed, and nothing in it is imported or executed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FORMAT = 2
 
 
 class RunFolder:
-    """A run on disk. It knows names and formats; what the numbers mean is for the floors above.
+    """A run folder on disk: file names, formats and digests, without the meaning of the numbers in them.
 
-    The digests of its files stand in the manifest; where there is none yet, in a saved model or beside exports, those that
-    ``signature.json`` holds take its place.
+    Digests of the files are in the manifest. Where there is none (a run in progress, a saved model, an export), the digests
+    in ``signature.json`` are used.
 
     Args:
-        path: The folder. ``create`` makes a new one, ``open`` checks an old one.
+        path: The folder. Use ``create`` to make a new one and ``open`` to check an existing one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,21 +38,21 @@ class RunFolder:
 
     @classmethod
     def create(cls, out: Path | None, data_name: str) -> RunFolder:
-        """Make a new folder: ``out``, or the next free ``runs/<data name>-NNN``; an existing run is never overwritten.
+        """Create a new folder: ``out``, or the next free ``runs/<data name>-NNN``; an existing run is never overwritten.
 
         Raises:
-            RunError: ``out`` exists and is not empty (H501).
-            StackError: The folder cannot be made (H601).
+            RunError: ``out`` exists and is not empty, or all names are taken (H501).
+            StackError: The folder cannot be created (H601).
         """
         try:
             if out is not None:
                 if out.exists() and (not out.is_dir() or any(out.iterdir())):
                     raise RunError(
                         "H501",
-                        "the output folder is taken",
+                        "output folder already exists",
                         received=str(out),
                         expected="a folder that does not exist yet, or an empty one",
-                        advice="choose another with --out, or headstart resume to go on with a run that was killed",
+                        advice="choose another with --out, or continue a run that was killed: headstart resume RUN",
                     )
                 out.mkdir(parents=True, exist_ok=True)
                 return cls(out)
@@ -68,10 +68,10 @@ class RunFolder:
             raise disk_error(out or Path("runs"), error) from error
         raise RunError(
             "H501",
-            "the output folder is taken",
-            received=f"runs/{name}-001 to -99999 are all taken",
+            "output folder already exists",
+            received=f"runs/{name}-001 to -99999 all exist",
             expected="a free name",
-            advice="name a folder with --out",
+            advice="choose a folder with --out",
         )
 
     @classmethod
@@ -79,24 +79,24 @@ class RunFolder:
         """Open an existing run.
 
         Raises:
-            RunError: It is no run (H503), was written by a newer Headstart (H504), run.json was changed or cannot be read
-                (H506, H502), or there is a link or a device in it (H520).
+            RunError: The folder is not a run (H503), was written by an incompatible version (H504), its run.json was changed
+                (H506) or cannot be read (H502), or it contains a link or a device (H520).
         """
         folder = cls(path)
         if not (path / "run.json").is_file():
             raise RunError(
                 "H503",
-                "this is not a run",
+                "not a run folder",
                 received=str(path),
-                expected="a folder with a run.json in it, as `headstart fit` writes it",
-                advice="name the folder that `headstart fit` printed, for example runs/flowers-001",
+                expected="a folder that contains a run.json, as written by `headstart fit`",
+                advice="give the folder that `headstart fit` printed, for example runs/flowers-001",
             )
         refuse_links(path)
         number = held_to(path / "run.json", read_json(path / "run.json"), {}).get("format")
         if number != FORMAT:
             raise RunError(
                 "H504",
-                "the run has another format",
+                "incompatible run format",
                 received=f"{path}: format {number!r:.40}",
                 expected=f"format {FORMAT}",
                 advice="open it with the version of Headstart that wrote it, or fit again",
@@ -106,56 +106,60 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
+        """Name of the folder."""
         return self.path.resolve().name
 
     @property
     def state(self) -> dict[str, Any]:
-        """What run.json holds."""
+        """Contents of run.json."""
         state: dict[str, Any] = self.json("run.json")
         return state
 
     def json(self, name: str) -> Any:
-        """What a JSON file of the run holds, as it was written.
+        """Read a JSON file of the run, after checking its digest and shape.
 
         Raises:
-            RunError: It was changed (H506), or is missing or has not the shape of such a file (H502).
+            RunError: The file was changed (H506), or is missing or does not have the expected shape (H502).
         """
         self.check(name)
         return held_to(self.path / name, read_json(self.path / name), SHAPES[name])
 
     def rows(self, name: str) -> list[dict[str, str]]:
-        """Rows of a CSV file of the run, as they were written.
+        """Read the rows of a CSV file of the run, after checking its digest and shape.
 
         Raises:
-            RunError: See ``json``.
+            RunError: The file was changed (H506), or is missing or does not have the expected shape (H502).
         """
         self.check(name)
         rows: list[dict[str, str]] = held_to(self.path / name, read_csv(self.path / name), SHAPES[name])
         return rows
 
     def write_state(self, state: Mapping[str, object]) -> None:
-        """Write run.json anew."""
+        """Replace run.json."""
         write_json(self.path / "run.json", {"format": FORMAT, **state})
 
     def count_look(self) -> None:
-        """Count a further look at the test split; all else in a sealed run stays as it is."""
+        """Add one to the number of times the test split was evaluated; nothing else in a sealed run changes."""
         state = self.state
         self.write_state({**state, COUNTER: state.get(COUNTER, 0) + 1})
 
     def sweep(self) -> None:
-        """Take away what a killed process was writing; nothing that has its final name is touched."""
+        """Remove temporary files of killed processes; files with their final names are not touched."""
         for scratch in [path for path in self.path.rglob(".*") if path.name.startswith(SCRATCH)]:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def trial(self, name: str) -> Path:
-        """The folder of one trial, made if it is not there."""
+        """Path of a trial's folder, created if missing."""
         path = self.path / "trials" / name
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     def seal(self, *names: str) -> None:
-        """Write the manifest: the digest of every file in the run, or in a sealed run those of ``names`` anew."""
+        """Write the manifest, which seals the run.
+
+        Args:
+            names: Files of a sealed run whose digests are updated. Defaults to every file in the run.
+        """
         files = sorted(p for p in self.path.rglob("*") if p.is_file() and p.name != MANIFEST)
         given = names or [p.relative_to(self.path).as_posix() for p in files]
         kept = digests_in(self.path) if names else {}
@@ -164,22 +168,22 @@ class RunFolder:
 
     @property
     def is_sealed(self) -> bool:
-        """Whether it was written to the end."""
+        """Whether the run is complete: its manifest was written."""
         return (self.path / MANIFEST).is_file()
 
     def has(self, name: str) -> bool:
-        """Whether a file is there that the manifest, or else the signature, knows of."""
+        """Whether a file exists and is listed in the manifest, or else in the signature."""
         digests = digests_in(self.path)
         return (self.path / name).is_file() and (name in digests or not digests)
 
     def check(self, *names: str) -> None:
-        """Refuse files that are not as they were written.
+        """Reject files that changed since they were written.
 
         Raises:
-            RunError: One is a link, or is missing, new or different by the manifest, or else by the signature (H506).
+            RunError: By the manifest, or else by the signature, a file is a link, missing, new or changed (H506).
         """
         refuse_damaged(self.path, names)
 
     def damaged(self, *names: str) -> list[str]:
-        """Of ``names``, or of all that have a digest, those that are links, missing, new or different."""
+        """Names of files that are links, missing, new or changed; checks ``names``, or all files that have a digest."""
         return damaged(self.path, names)

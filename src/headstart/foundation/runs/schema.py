@@ -1,7 +1,7 @@
-"""Ground: the shape of each file of a run, as rows of a table; a file is held to its shape when it is read.
+"""The shape of each file of a run, as rows of a table, against which files are checked when they are read.
 
-A run folder may come from anyone. What is listed here is all that the package reads of such a file, so that a value of
-another kind ends in H502, whichever verb came upon it. Keys that are not listed may hold anything.
+A run folder may come from anyone. The table lists everything that the package reads from such files, so that a value of the
+wrong type raises H502 in every command. Keys that are not listed may hold anything.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, NamedTuple, get_args
 
 __all__ = ["LOADABLE", "RESUMABLE", "SHAPES", "By", "Maybe", "Shape", "fault"]
 
-# A shape is a type or a union of types, a set of values, ``[shape]`` for a list of any length, a tuple of shapes for a list
-# of that length, a dictionary for an object (a key that ends in ``?`` may be missing, ``*`` stands for all keys that are not
-# named), a ``Maybe`` or a ``By``.
+# A shape is a type or a union of types, a set of allowed values, ``[shape]`` for a list of any length, a tuple of shapes for
+# a list of that length, a dictionary for an object (a key that ends in ``?`` is optional, ``*`` stands for all keys that are
+# not named), a ``Maybe`` or a ``By``.
 Shape = Any
 
 
 class Maybe(NamedTuple):
-    """A shape, or null."""
+    """A value of a shape, or null."""
 
     shape: Shape
 
@@ -29,8 +29,8 @@ class By(NamedTuple):
     """An object whose shape depends on one of its values.
 
     Attributes:
-        key: Where that value lies.
-        shapes: The shape for each value that it may have.
+        key: Key of that value.
+        shapes: Shape of the object for each allowed value.
     """
 
     key: str
@@ -38,7 +38,7 @@ class By(NamedTuple):
 
 
 def fault(value: object, shape: Shape, where: str = "") -> str:
-    """What is wrong with a value, in words; empty where it has the shape.
+    """Describe the first way in which a value violates a shape; "" if it has the shape.
 
     Example:
         >>> fault({"n": [1, "2"]}, {"n": [int]}), fault({}, {"n?": int})
@@ -120,7 +120,7 @@ _SPLITS = frozenset(("", "train", "validation", "test"))
 _NUMBER = float | None
 _PAIR = (float, float)
 
-# A trial: ``val_<metric>`` goes by the name of its metric, and is read by ``leaderboard``.
+# A trial. The key ``val_<metric>`` depends on the metric, so ``evaluation.leaderboard`` checks it.
 _ROW = {
     "trial": str,
     "status": frozenset(("done", "failed", "interrupted", "skipped")),
@@ -176,7 +176,7 @@ _SHOWN = {
     "num_skipped": int,
     "findings": [{"code": str, "title": str}],
 }
-RESUMABLE = {"format": int, **_STATE}  # what run.json has to hold for a run to go on
+RESUMABLE = {"format": int, **_STATE}  # the shape of a run.json from which a run can be resumed
 
 _EVALUATION = {"split": str, "optimistic": bool, "n": int, "loss": _NUMBER, "num_skipped?": int, "num_seen?": int}
 _AREAS = {"roc_auc": {"macro": _NUMBER}}
@@ -237,7 +237,7 @@ _SIGNATURE = {
     "digests": {"*": str},
 }
 
-# What signature.json has to hold for the model to be built again.
+# The shape of a signature.json from which the model can be rebuilt.
 LOADABLE = {
     "part_a": {
         "backbone": str,
