@@ -141,7 +141,7 @@ def test_classes_are_numbered_as_a_model_has_them() -> None:
     found = make().relabelled(("dog", "cow"), "binary")
     assert (found.labels.tolist(), found.paths) == ([0, 0], ("b", "d"))
     assert [row.path for row in found.skipped] == ["x", "a", "c", "e"]
-    assert "cat is none of the model's" in found.skipped[1].reason
+    assert "cat is not one of the model's classes" in found.skipped[1].reason
 
 
 @pytest.mark.parametrize("make_some", [make_labels, make_values])

@@ -205,7 +205,7 @@ def test_the_classes_decide_the_task(classes: list[str], asked: str | None, task
     """Two classes are binary unless asked otherwise, more are multiclass, and the reason says which it was."""
     found, reason = infer_task(classes, asked)
     assert found == task
-    assert ("as asked" in reason) == (asked is not None)
+    assert ("as requested" in reason) == (asked is not None)
     assert asked is not None or str(len(classes)) in reason
 
 

@@ -232,7 +232,7 @@ def test_values_that_no_network_can_hold_are_listed() -> None:
     table = Table(("x", "t"), (np.arange(24.0), np.array(cells, object)))
     found = find_target(table, "t")
     assert (found.task, len(found.labels)) == ("regression", 12)
-    assert [row.reason.split("'t' is ")[1] for row in found.skipped[:3]] == ["too large", "too large", "no finite number"]
+    assert [row.reason.split("'t' is ")[1] for row in found.skipped[:3]] == ["too large", "too large", "not a finite number"]
 
 
 def test_more_labels_than_recur_are_no_labels() -> None:
@@ -277,7 +277,7 @@ def test_values_without_validation_rows_are_told_so() -> None:
     listed = dataset.without([Skipped("row 3", "no value")], [])
     with pytest.raises(DatasetError, match="H104: the values have no validation samples") as caught:
         make_split(listed)
-    assert caught.value.received.endswith("1 left out (row 3: no value)")
+    assert caught.value.received.endswith("1 skipped (such as row 3: no value)")
 
 
 @pytest.mark.parametrize(

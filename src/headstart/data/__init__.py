@@ -1,1 +1,1 @@
-"""Data: folders, tables, lists and arrays to labelled samples with a task and a split."""
+"""Labelled samples with a task and a split, read from folders, tables, lists of images or arrays."""

@@ -1,4 +1,4 @@
-"""Data: samples, their labels, the classes, the split and the task, and every file that was left out."""
+"""``Dataset``: samples with their labels, classes, splits and task, and everything that was skipped."""
 
 from __future__ import annotations
 
@@ -27,32 +27,38 @@ SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "va
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled samples in a fixed order.
+    """Immutable labelled samples in a fixed order, as ``read_folder``, ``read_table`` and ``read_arrays`` return them.
 
     Attributes:
-        name: A short name for folders and titles.
+        name: Short name for folders and titles.
         task: A key of ``TASKS``.
-        task_reason: Why this task was inferred, in words.
-        classes: Class names in the order of the label numbers; names of labels (multilabel) or of targets (regression).
-        paths: One path a sample, as the user would write it, ``[i]`` for the i-th image of an array, or a row's number.
+        task_reason: Explanation of why this task was inferred.
+        classes: Class names in the order of the label numbers, or names of labels (multilabel) or targets (regression).
+        paths: Path of each sample as the user would write it, ``[i]`` for the i-th image of an array, or a row number.
         labels: Label numbers ``(n,)``, int64; multilabel: 0 and 1, ``(n, labels)``, int64; regression: values in the
             user's units, ``(n, targets)``, float64.
-        digests: SHA-256 of each sample's content; the identity of a sample in every cache.
-        split: ``train``, ``validation``, ``test`` or ``""`` (not decided yet), one a sample.
-        skipped: Files or rows found and not used.
-        arrays: The samples themselves, ``(n, height, width, channels)``, where they are images and not files.
-        table: The samples themselves, raw, where they are rows of features.
-        made_splits: Names of the splits that Headstart made; the others are the user's own.
-        duplicate_groups: Group number of each sample, ``(n,)``: samples of one group are copies and stay on one side.
-            Empty until known.
-        groups: User-supplied group of each sample, such as a patient; samples of one group stay on one side too. ``""``
-            for a sample that belongs to no other; empty if the user said nothing.
-        scaling: Regression: the scale that the targets are learned in, once the training split is known.
-        target_columns: The columns of a table that labels were read from.
-        target_formats: How numbers in these columns are written, by name, as ``encoding`` describes it.
+        digests: SHA-256 of each sample's content, which identifies the sample in every cache.
+        split: ``train``, ``validation``, ``test`` or ``""`` (undecided) for each sample.
+        skipped: Files or rows that were found but are not used, with the reason.
+        arrays: The images, ``(n, height, width, channels)``, if they are in memory.
+        table: The raw rows, if the samples are rows of features.
+        made_splits: Names of the splits that Headstart made; all other splits are the user's.
+        duplicate_groups: Group number of each sample, ``(n,)``; samples of one group are copies and stay in one split.
+            Empty until duplicates were searched for.
+        groups: User-supplied group of each sample, for example a patient ID; samples of one group stay in one split.
+            ``""`` for a sample without a group; empty if there are no groups at all.
+        scaling: Regression: the scale in which targets are learned, once the training split is known.
+        target_columns: Columns of the table that the labels were read from.
+        target_formats: Number format of these columns, by name, as ``data.tables.preprocess`` describes it.
         columns: All columns of a table of features, in their order.
-        set_aside: Those that are neither target nor feature: of splits, and of what belongs together.
-        group_column: The column that says what belongs together.
+        set_aside: Columns that are neither target nor feature: splits and groups.
+        group_column: Name of the column of groups, or "".
+
+    Example:
+        >>> import headstart as hs
+        >>> dataset = hs.read_table(np.array([[1.0, 0], [2.0, 1], [1.1, 0], [2.2, 1]]))
+        >>> len(dataset), dataset.task, dataset.classes, dataset.label_texts()
+        (4, 'binary', ('0', '1'), ['0', '1', '0', '1'])
     """
 
     name: str
@@ -81,47 +87,47 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """How many classes, labels or targets there are."""
+        """Number of classes, labels or targets."""
         return len(self.classes)
 
     @property
     def table_columns(self) -> tuple[str, ...]:
-        """All columns of the table that it was read from, in their order; of a table made otherwise, its features."""
+        """All columns of the table that the data set was read from, in their order, or else its feature columns."""
         return self.columns or (() if self.table is None else self.table.names)
 
     @property
     def key(self) -> str:
-        """What names a sample in a table of predictions: ``path`` or ``row``."""
+        """Name of the column that identifies a sample in a table of predictions: ``path`` or ``row``."""
         return "path" if self.table is None else "row"
 
     @property
     def sample_noun(self) -> str:
-        """What a sample is called in a sentence: ``image`` or ``row``."""
+        """Word for a sample in messages: ``image`` or ``row``."""
         return "image" if self.table is None else "row"
 
     @property
     def targets(self) -> np.ndarray[Any, Any]:
-        """The labels as ``TASKS[task].score`` takes them beside a network's answers: those of a regression are scaled."""
+        """Labels on the scale of a network's output, for ``TASKS[task].score``: those of a regression are scaled."""
         return self.labels if self.scaling is None else self.scaling.apply(self.labels)
 
     @property
     def scored_task(self) -> Task:
-        """The row of its task, which scores targets as ``targets`` has them; its metric is in the user's units."""
+        """The task's row of ``TASKS``: its score takes scaled ``targets``, and its metric is in the user's units."""
         task, scaling = TASKS[self.task], self.scaling
         if scaling is None:
             return task
         return replace(task, measure=lambda labels, values: task.measure(scaling.invert(labels), scaling.invert(values)))
 
     def in_units(self, answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """A network's answers as users see them: those of a regression in the user's units."""
+        """Convert a network's predictions to the user's units; those of a classification are returned unchanged."""
         return answers if self.scaling is None else self.scaling.invert(answers)
 
     def smeared(self, values: np.ndarray[Any, Any], answers: np.ndarray[Any, Any]) -> Dataset:
-        """The data set with the way back to units corrected; see ``scaling.smeared``."""
+        """Correct predictions of log-scaled targets for the bias of the logarithm; see ``target_scaling.smeared``."""
         return self if self.scaling is None else replace(self, scaling=smeared(self.scaling, values, answers))
 
     def label_texts(self) -> list[str]:
-        """Each sample's label in words: its class, its labels joined by ``;``, or its values joined by ``;``."""
+        """Label of each sample as text: its class, its labels joined by ``;``, or its values joined by ``;``."""
         if self.task == "multilabel":
             return [";".join(name for name, is_on in zip(self.classes, row, strict=True) if is_on) for row in self.labels]
         if self.task == "regression":
@@ -129,11 +135,11 @@ class Dataset:
         return [self.classes[label] for label in self.labels]
 
     def indices(self, *splits: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Positions of the samples of the named splits, ascending."""
+        """Positions of the samples in the named splits, ascending."""
         return np.flatnonzero(np.isin(np.asarray(self.split, dtype=object), splits))
 
     def counts(self, split: str) -> dict[str, int]:
-        """Samples of each class, or with each label, in a split; none for a regression."""
+        """Number of samples of each class, or with each label, in a split; empty for a regression."""
         labels = self.labels[self.indices(split)]
         if self.task == "regression":
             return {}
@@ -141,7 +147,7 @@ class Dataset:
         return {name: int(number) for name, number in zip(self.classes, numbers, strict=True)}
 
     def take(self, indices: Sequence[int] | np.ndarray[Any, Any]) -> Dataset:
-        """The same data set with these samples only, in this order; classes stay as they are."""
+        """Select samples by position, in the order given; the classes are kept."""
         chosen = [int(i) for i in indices]
         return replace(
             self,
@@ -156,13 +162,13 @@ class Dataset:
         )
 
     def without(self, skipped: Sequence[Skipped], positions: Sequence[int]) -> Dataset:
-        """The same data set without the samples at ``positions``, which are listed as skipped."""
+        """Remove the samples at ``positions`` and list them as ``skipped``."""
         gone = set(positions)
         kept = self.take([i for i in range(len(self)) if i not in gone])
         return replace(kept, skipped=(*self.skipped, *skipped))
 
     def plus(self, other: Dataset) -> Dataset:
-        """The samples of both, these first; groups are forgotten. Both hold files, or both arrays, or both tables."""
+        """Append the samples of another data set of the same kind (files, arrays or table); duplicate groups are reset."""
         arrays = None if self.arrays is None or other.arrays is None else np.concatenate([self.arrays, other.arrays])
         table = None if self.table is None or other.table is None else self.table.plus(other.table)
         return replace(
@@ -179,27 +185,24 @@ class Dataset:
         )
 
     def relabelled(self, classes: Sequence[str], task: str) -> Dataset:
-        """The samples of these classes, numbered in this order; samples of other classes are listed as skipped.
-
-        Labels and targets are put in that order.
+        """Renumber labels in the order of a model's classes, labels or targets; samples of other classes are skipped.
 
         Raises:
-            DatasetError: A label or a target is not there, or these are no samples for the task (H110).
+            DatasetError: A label or target is missing, or the data set's task does not fit the model's (H110).
         """
-        has_classes = TASKS[task].has_classes  # of three, data may hold two
+        has_classes = TASKS[task].has_classes  # binary data fit a multiclass model: samples of a class may be missing
         if TASKS[self.task].has_classes != has_classes or not (has_classes or self.task == task):
             raise DatasetError(
                 "H110",
                 "nothing to evaluate",
-                received=f"{self.name}, whose task is {self.task}, for a model of {task}",
+                received=f"{self.name}, a data set for {self.task}, for a {task} model",
                 expected=f"data for {task}",
-                advice=f'give evaluate the table itself, or say what it is: hs.read_table(..., task="{task}")',
+                advice=f'pass the table itself to evaluate, or name the task: hs.read_table(..., task="{task}")',
             )
         if not TASKS[self.task].has_classes:
             missing = [name for name in classes if name not in self.classes]
-            are_lists = (
-                self.task == "multilabel" and len(self.target_columns) == 1
-            )  # that name no label which does not apply
+            # Lists of labels name only those that apply, so that a label of the model may be absent.
+            are_lists = self.task == "multilabel" and len(self.target_columns) == 1
             if missing and not are_lists:
                 raise nothing_to_evaluate(f"{self.name} without {', '.join(missing[:5])}", classes)
             labels = np.concatenate([self.labels, np.zeros_like(self.labels[:, :1])], axis=1)
@@ -207,29 +210,27 @@ class Dataset:
             return replace(self, classes=tuple(classes), labels=labels[:, columns])
         names = [self.classes[label] for label in self.labels]
         others = [i for i, name in enumerate(names) if name not in classes]
-        skipped = [Skipped(self.paths[i], f"its class {names[i]} is none of the model's") for i in others]
+        skipped = [Skipped(self.paths[i], f"its class {names[i]} is not one of the model's classes") for i in others]
         kept = self.without(skipped, others)
         labels = np.array([list(classes).index(name) for name in names if name in classes], np.int64)
         return replace(kept, classes=tuple(classes), labels=labels)
 
     def digest(self) -> str:
-        """SHA-256 of what there is to learn from: the samples with their contents, labels and splits.
+        """SHA-256 of everything that training depends on: samples with their contents, labels, splits and groups.
 
-        Of a table that is every name and cell of a feature, in their order: ``digests`` do not tell copies of a row apart.
+        For a table it covers every name and cell of the features, in their order, because ``digests`` ignore columns that
+        only number or identify rows.
         """
         paths = [os.fsencode(path).hex() for path in self.paths]
         samples = [*zip(paths, self.digests, self.split, strict=True)]
         labels = [[*self.classes], [*self.target_columns], array_digest(self.labels)]
-        said: dict[str, object] = {"together": list(self.groups)} if self.groups else {}
+        more: dict[str, object] = {"together": list(self.groups)} if self.groups else {}
         if self.table is not None:
-            said |= {"table": self.table.digest(), "columns": list(self.columns), "set_aside": list(self.set_aside)}
-        return settings_digest(task=self.task, samples=samples, labels=labels, **said)
+            more |= {"table": self.table.digest(), "columns": list(self.columns), "set_aside": list(self.set_aside)}
+        return settings_digest(task=self.task, samples=samples, labels=labels, **more)
 
     def group_numbers(self, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
-        """The user's group of each of these samples as a number, ``(n,)``; a sample that belongs to no other has its own.
-
-        None where the user named no groups, so that samples are independent.
-        """
+        """Group number of each selected sample, ``(n,)``, unique for samples without a group; None without groups."""
         if not self.groups:
             return None
         names = np.array(self.groups, np.str_)[indices]
@@ -237,7 +238,7 @@ class Dataset:
         return np.where(names == "", len(names) + np.arange(len(names)), numbers)
 
     def file(self, index: int) -> Path:
-        """The path of one sample's file."""
+        """Path of a sample's file."""
         return Path(self.paths[index])
 
 
@@ -246,13 +247,13 @@ def _padded(dataset: Dataset) -> tuple[str, ...]:
 
 
 def nothing_to_evaluate(name: str, classes: Sequence[str]) -> DatasetError:
-    """The error for data without a single readable sample of a model's classes."""
+    """Create the error for data without a readable sample of a model's classes (H110)."""
     return DatasetError(
         "H110",
         "nothing to evaluate",
         received=f"{name}: no readable sample of {', '.join(classes[:5])}",
-        expected="folders, labels or columns named like the model's",
-        advice="name them as they were named for fit",
+        expected="folders, labels or columns with the names that the model knows",
+        advice="use the names that were used for fit",
     )
 
 
@@ -263,14 +264,14 @@ def dataset_of_files(
     task: str | None,
     classes: Sequence[str] | None,
 ) -> Dataset:
-    """Put a data set together from files that were found.
+    """Make a data set of image files.
 
     Args:
-        name: Its short name.
+        name: Short name of the data set.
         found: Path, class and split (or ``""``) of each file.
-        skipped: What was left out so far; files that cannot be read are added.
-        task: A key of ``TASKS`` to overrule what the classes say.
-        classes: The classes and their order, where a model has them already; files of other classes are skipped.
+        skipped: Files skipped so far; files that cannot be read are added to it.
+        task: A key of ``TASKS``, or None to infer it from the number of classes.
+        classes: Classes of a trained model, in their order, or None; files of other classes are skipped.
     """
     rows: list[tuple[str, str, str, str]] = []  # path, class, split, digest
     for (path, folder, split), digest in zip(found, file_digests(path for path, _, _ in found), strict=True):
@@ -278,7 +279,7 @@ def dataset_of_files(
         if isinstance(digest, OSError):
             skipped.append(Skipped(path, f"cannot be read: {digest.strerror}"))
         elif classes is not None and label not in classes:
-            skipped.append(Skipped(path, f"its class {label} is none of the model's"))
+            skipped.append(Skipped(path, f"its class {label} is not one of the model's classes"))
         else:
             rows.append((path, label, split, digest))
     names = tuple(classes or sorted({label for _, label, _, _ in rows}, key=lambda c: (natural_key(c), c)))

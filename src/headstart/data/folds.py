@@ -1,4 +1,4 @@
-"""Folds of a cross-validation: stratified, with whole groups in one fold."""
+"""Stratified folds for cross-validation that keep copies and groups in one fold."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from headstart.foundation.errors import DatasetError
 
 __all__ = ["make_folds"]
 
-_MAX_DEALS = 10  # of the user's groups into folds, until each class can be learned for each fold
+_MAX_DEALS = 10  # attempts to assign the user's groups so that every class can be learned in every fold
 
 
 def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
-    """The fold of each sample, ``(n,)``; -1 for the test split, which no fold holds.
+    """Assign samples to folds; duplicates and user-supplied groups stay in one fold.
 
-    Folds are stratified: each class is dealt out evenly. Whole groups move together, as in ``make_split``.
+    Args:
+        dataset: The data set, with its split.
+        num_folds: Number of folds, at least 2.
+        seed: Seed of the random assignment. Defaults to 0.
+
+    Returns:
+        Fold of each sample, ``(n,)``; -1 for samples of the test split, which are in no fold.
 
     Raises:
-        DatasetError: A class has no more groups than there are folds (H112).
+        DatasetError: A class does not have more groups or different samples than there are folds (H112).
     """
     groups = sides_of(dataset)
     members: dict[int, list[int]] = defaultdict(list)
@@ -41,31 +47,31 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
         holders.update({int(layers[i]) for i in group})
     few: list[str] = []
     if TASKS[dataset.task].has_classes:
-        # In each fold the others give validation samples too, so that a class needs one group more than there are folds.
+        # The samples outside a fold provide training and validation samples, so a class needs one group more than folds.
         few = [dataset.classes[c] for c, number in sorted(holders.items()) if number <= num_folds]
     if num_folds < 2 or few or len(members) <= num_folds:
         raise _too_many_folds(dataset, num_folds, few)
     folds = np.full(len(dataset), -1)
     if dataset.groups:
-        dealt_out = np.array([i for group in members.values() for i in group])
-        sides = np.array(groups)[dealt_out]
-        for deal in range(_MAX_DEALS):
-            folds[dealt_out] = _dealt(layers[dealt_out], sides, num_folds, seed + deal)
+        assigned = np.array([i for group in members.values() for i in group])
+        sides = np.array(groups)[assigned]
+        for attempt in range(_MAX_DEALS):
+            folds[assigned] = _assigned(layers[assigned], sides, num_folds, seed + attempt)
             if not (few := _unlearned(dataset, folds, groups, num_folds)):
                 return folds
         raise _too_many_folds(dataset, num_folds, few)
     random = np.random.default_rng([seed, num_folds])
-    dealt = 0  # from class to class, so that the folds are of one size
+    num_assigned = 0  # continues from class to class, so that all folds have the same size
     for label in sorted(by_class):
         own = by_class[label]
         for position in random.permutation(len(own)):
-            folds[own[position]] = dealt % num_folds
-            dealt += 1
+            folds[own[position]] = num_assigned % num_folds
+            num_assigned += 1
     return folds
 
 
 def _unlearned(dataset: Dataset, folds: Array, groups: Sequence[int], num_folds: int) -> list[str]:
-    """Classes that lie in fewer than two groups outside a fold: one of them is to be trained on, one to validate on."""
+    """Classes with fewer than two groups outside some fold, where one is needed for training and one for validation."""
     if not TASKS[dataset.task].has_classes:
         return []
     held = {(dataset.labels[i], groups[i], folds[i]) for i in np.flatnonzero(folds >= 0).tolist()}
@@ -78,23 +84,23 @@ def _too_many_folds(dataset: Dataset, num_folds: int, few: Sequence[str]) -> Dat
     what = "groups" if dataset.groups else "different samples"
     return DatasetError(
         "H112",
-        "the data cannot be dealt out into so many folds",
+        "too many folds for the data",
         received=f"--folds {num_folds}" + f"; too few {what} of {', '.join(few[:5]) or dataset.name}",
         expected=f"at least 2 folds, and more {what} of each class than folds",
         advice=f"use fewer folds, or add {'groups' if dataset.groups else 'samples'}",
     )
 
 
-def _dealt(layers: Array, sides: Array, num_parts: int, seed: int) -> Array:
-    """A part for each sample, ``(n,)``: whole sides, with the layers as alike as they allow."""
+def _assigned(layers: Array, sides: Array, num_folds: int, seed: int) -> Array:
+    """Fold of each sample, ``(n,)``: groups (``sides``) stay whole; strata (``layers``) are spread as evenly as possible."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    if np.unique(layers, return_counts=True)[1].max() < num_parts:  # too few of each to deal them out
+    if np.unique(layers, return_counts=True)[1].max() < num_folds:  # too few samples of each stratum to stratify
         layers = np.zeros_like(layers)
-    dealer = StratifiedGroupKFold(num_parts, shuffle=True, random_state=seed % 2**32)
-    parts = np.empty(len(layers), np.int64)
+    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed % 2**32)
+    folds = np.empty(len(layers), np.int64)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # it lies in one part then
-        for part, (_, held_out) in enumerate(dealer.split(sides, layers, sides)):
-            parts[held_out] = part
-    return parts
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # harmless: it is in one fold
+        for fold, (_, held_out) in enumerate(splitter.split(sides, layers, sides)):
+            folds[held_out] = fold
+    return folds

@@ -1,4 +1,4 @@
-"""What stays on one side of a split: copies of a picture or a row, and the groups that the user names."""
+"""Groups of samples that must stay in one split: copies of an image or row, and user-supplied groups."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["duplicate_groups", "group_duplicates", "sides_of"]
 
 _BLOCK = 2048
 
-_MIN_CORRELATION = 0.997  # of 16x16 thumbnails; a re-encoded or resized copy has more, another picture less
+_MIN_CORRELATION = 0.997  # of 16x16 thumbnails; re-encoded or resized copies are above it, different images below
 
-_MAX_DIFFERENCE = 4.0  # mean absolute grey levels out of 255
+_MAX_DIFFERENCE = 4.0  # mean absolute difference of copies, in grey levels out of 255
 
-_MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail tells too little
+_MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail is not compared: it has too little detail
 
 
 def duplicate_groups(digests: Sequence[str], thumbnails: Array | None = None) -> tuple[int, ...]:
-    """Group number of each sample: equal content, or thumbnails that a copy of the same picture would give.
+    """Group number of each sample: samples with equal contents, or with thumbnails of the same image, share a group.
 
     Args:
         digests: Content digest of each sample.
-        thumbnails: ``(n, 16, 16)`` uint8 grey, or None to compare contents alone.
+        thumbnails: Grey thumbnails, ``(n, 16, 16)``, uint8. Defaults to None: only contents are compared.
     """
     parent = list(range(len(digests)))
 
@@ -50,9 +50,9 @@ def duplicate_groups(digests: Sequence[str], thumbnails: Array | None = None) ->
 
 
 def group_duplicates(dataset: Dataset, thumbnails: Array | None = None) -> Dataset:
-    """The data set with its groups of exact and near duplicates.
+    """Set ``duplicate_groups`` of a data set to its groups of exact and near duplicates.
 
-    Where most rows of a table recur, its columns have few values, and rows that are alike are no copies.
+    If most rows of a table recur, its columns have few values, and equal rows are not treated as copies.
     """
     groups = duplicate_groups(dataset.digests, thumbnails)
     if dataset.table is not None and 2 * len(set(groups)) < len(groups):
@@ -61,7 +61,7 @@ def group_duplicates(dataset: Dataset, thumbnails: Array | None = None) -> Datas
 
 
 def sides_of(dataset: Dataset) -> tuple[int, ...]:
-    """The number of what moves as one, for each sample: copies, and what the user says belongs together."""
+    """Number of the set of samples that each sample must stay together with: its copies and its user-supplied group."""
     groups = dataset.duplicate_groups or duplicate_groups(dataset.digests)
     if not dataset.groups:
         return groups
@@ -71,7 +71,7 @@ def sides_of(dataset: Dataset) -> tuple[int, ...]:
     names, places = np.unique(np.array(dataset.groups, np.str_), return_inverse=True)
     alone = np.array(dataset.groups, np.str_) == ""
     places = np.where(alone, len(names) + np.arange(len(places)), places)
-    first = max(groups) + 1  # behind the groups of copies stand those of the user
+    first = max(groups) + 1  # user-supplied groups are numbered after the groups of copies
     size = first + len(names) + len(places)
     links = coo_array((np.ones(len(groups)), (np.array(groups), first + places)), shape=(size, size))
     _, numbers = connected_components(links, directed=False)
@@ -79,7 +79,7 @@ def sides_of(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _near_pairs(thumbnails: Array) -> list[tuple[int, int]]:
-    """Pairs of thumbnails that show the same picture, by correlation and by grey level; blocks keep memory flat."""
+    """Pairs of thumbnails of the same image, by correlation and grey level, compared in blocks to limit memory."""
     flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     contrast = flat.std(axis=1)
     normalised = flat - flat.mean(axis=1, keepdims=True)

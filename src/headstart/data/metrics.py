@@ -1,4 +1,4 @@
-"""Data: scores of predictions: the loss of each sample, whose mean is ``val_loss``, and the metrics that people ask for."""
+"""Loss of each sample, whose mean is ``val_loss``, and the main metric of each task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MIN = 1e-7  # of a probability whose logarithm is taken
 
 
 def cross_entropies(labels: Array, probabilities: Array) -> Array:
-    """Cross-entropy of each sample's true class in nats, ``(n,)``; probabilities are clipped at 1e-7 and normalised.
+    """Cross-entropy of each sample in nats, ``(n,)``; probabilities are clipped at 1e-7 and normalised.
 
     Args:
         labels: Label numbers, ``(n,)``.
@@ -25,27 +25,28 @@ def cross_entropies(labels: Array, probabilities: Array) -> Array:
 
 
 def binary_cross_entropies(labels: Array, probabilities: Array) -> Array:
-    """Binary cross-entropy of each sample in nats, the mean over its labels, ``(n,)``; arguments are ``(n, labels)``."""
+    """Binary cross-entropy of each sample in nats, averaged over its labels, ``(n,)``; arguments are ``(n, labels)``."""
     of_truth = np.where(labels == 1, probabilities, 1 - np.asarray(probabilities, np.float64))
     losses: Array = -np.log(np.clip(of_truth, _MIN, 1.0)).mean(axis=1)
     return losses
 
 
 def squared_errors(labels: Array, values: Array) -> Array:
-    """Squared error of each sample, the mean over its targets, ``(n,)``; arguments are ``(n, targets)``."""
+    """Squared error of each sample, averaged over its targets, ``(n,)``; arguments are ``(n, targets)``."""
     losses: Array = np.square(np.asarray(values, np.float64) - labels).mean(axis=1)
     return losses
 
 
 def accuracy(labels: Array, probabilities: Array) -> float:
-    """Share of the samples ``(n,)`` whose most probable class, of ``(n, classes)``, is the true one."""
+    """Share of samples whose most probable class is the true one; labels ``(n,)``, probabilities ``(n, classes)``."""
     return float((probabilities.argmax(axis=1) == labels).mean())
 
 
 def macro_auc(labels: Array, probabilities: Array) -> float:
-    """Mean area under the ROC curve of the labels that occur and are absent; 0.5 where none is both.
+    """Mean area under the ROC curve over labels that are present in some samples and absent in others; 0.5 if none is.
 
-    The area is the share of pairs in the right order, by ranks (Mann and Whitney, 1947).
+    The area is computed by ranks as the share of correctly ordered pairs (Mann and Whitney, 1947). Both arguments are
+    ``(n, labels)``.
     """
     areas = []
     for truth, scores in zip(labels.T == 1, np.asarray(probabilities).T, strict=True):
@@ -57,7 +58,7 @@ def macro_auc(labels: Array, probabilities: Array) -> float:
 
 
 def _ranks(values: Array) -> Array:
-    """Ranks from 1; equal values share the mean of theirs."""
+    """Ranks from 1; equal values have their mean rank."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     shared: Array = (last - (counts - 1) / 2)[places]
@@ -65,8 +66,8 @@ def _ranks(values: Array) -> Array:
 
 
 def r2(labels: Array, values: Array) -> float:
-    """Coefficient of determination, the mean over targets; 0 for a target that does not vary."""
+    """Coefficient of determination, averaged over targets; 0 for a target that does not vary."""
     residual = np.square(np.asarray(values, np.float64) - labels).sum(axis=0)
     total = np.square(labels - labels.mean(axis=0)).sum(axis=0)
-    varies = (labels.min(axis=0) < labels.max(axis=0)) & (total > 0)  # the mean of equal numbers may be a hair beside them
+    varies = (labels.min(axis=0) < labels.max(axis=0)) & (total > 0)  # rounding can make the mean of equal numbers differ
     return float(np.where(varies, 1 - residual / np.where(varies, total, 1.0), 0.0).mean())

@@ -1,4 +1,4 @@
-"""Data: what was found and is not used. Nothing disappears silently."""
+"""Files and rows that were found but are not used; each is recorded with a reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Skipped"]
 
 
 class Skipped(NamedTuple):
-    """A file or a row that is not used, and why."""
+    """A file or row that is not used, with the reason."""
 
     path: str
     reason: str

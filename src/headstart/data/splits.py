@@ -1,4 +1,4 @@
-"""Data: train, validation and test. Stratified, seeded, and no picture on both sides, not even a copy of it."""
+"""Stratified, seeded splits into train, validation and test that keep copies and groups in one split."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ from headstart.foundation.errors import DatasetError
 
 __all__ = ["carve_validation", "check_share", "make_split", "strata", "training_samples"]
 
-_MAX_BINS, _MIN_IN_BIN = 10, 5  # of a regression's values, within which samples are dealt out
+_MAX_BINS, _MIN_IN_BIN = 10, 5  # bins of regression values for stratification; samples per bin
 
 
 def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> Dataset:
-    """Decide the split of every sample that has none yet.
+    """Assign every undecided sample to a split.
 
-    Where the user made no split at all, ``validation`` of the samples go to validation and as many to test. Where the
-    user made a test split or a validation split, only a missing validation split is carved out of training.
-    Whole groups move together, so that neither a copy sits on the other side nor what the user says belongs together. Only
-    of a table, whose rows may be alike without being copies, are the groups of a class parted that would else have no
-    training or no validation rows.
+    If the user made no split, a share ``validation`` of the samples goes to validation and the same number to test. If the
+    user made some splits, only a missing validation split is taken from training.
+
+    Duplicates and user-supplied groups stay in one split. There is one exception: rows of a table may be equal without being
+    copies, so if a class would otherwise have no training or no validation rows, its equal rows may be separated.
+
+    Args:
+        dataset: The data set.
+        validation: Share of the samples for validation. Defaults to 0.2.
+        seed: Seed of the random assignment. Defaults to 0.
 
     Raises:
-        DatasetError: ``validation`` is not a share (H105), or a class is left without training or validation samples (H104).
+        DatasetError: ``validation`` is out of range (H105), or a class has no training or no validation samples (H104).
     """
     check_share(validation)
     groups = dataset.duplicate_groups or duplicate_groups(dataset.digests)
@@ -44,10 +49,11 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
 
 
 def training_samples(dataset: Dataset, *, validation: float, seed: int) -> Array:
-    """Positions of the samples that training will see, as far as that is known before any picture is decoded.
+    """Positions of the training samples, as far as they are known before any image is decoded.
 
-    The user's own split is known. A split that Headstart makes is that of ``make_split`` where no two pictures are near
-    copies of one another; all samples where none would be left for training.
+    A split made by the user is known. A split made by Headstart can still change, because near duplicates are only found by
+    decoding; the result is what ``make_split`` would return without them. If no training sample would be left, all positions
+    are returned.
     """
     grouped = replace(dataset, duplicate_groups=dataset.duplicate_groups or duplicate_groups(dataset.digests))
     found = _split(grouped, validation, seed).indices("train")
@@ -65,9 +71,9 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
     layers, sides = strata(dataset), sides_of(dataset)
     for step, name in enumerate(made):
         movable = [i for i, where in enumerate(split) if where == "train"]
-        # The second cut takes the same number of samples as the first, out of what is left.
+        # The second split takes as many samples as the first, from those that are left.
         share = validation / (1 - validation * step)
-        # A test split may lack a class; validation and training may not.
+        # A test split may lack a class; validation and training splits may not.
         choose = partial(_choose_groups, least=len(made) - step) if dataset.groups else _choose
         for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])):
             split[i] = name
@@ -83,19 +89,19 @@ def _lacking(dataset: Dataset) -> list[int]:
 
 
 def _parted(dataset: Dataset, groups: Sequence[int], classes: Sequence[int]) -> tuple[int, ...]:
-    """The groups, where each row that is alike to one of these classes is a group of its own."""
+    """Dissolve the groups of equal rows that contain a sample of one of these classes."""
     alike = {group for group, label in zip(groups, dataset.labels, strict=True) if label in classes}
     first = max(groups) + 1
     return tuple(first + i if group in alike else group for i, group in enumerate(groups))
 
 
 def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
-    """Move a share of each class from training to validation, whole groups together; other splits stay as they are."""
+    """Move a share of each class from training to validation, in whole groups; other splits do not change."""
     groups = sides_of(dataset)
     split = list(dataset.split)
     movable = [i for i, where in enumerate(split) if where == "train"]
     layers = np.zeros(len(dataset), np.int64)
-    layers[movable] = strata(dataset.take(movable))  # of these alone: a fold that is held out says nothing here
+    layers[movable] = strata(dataset.take(movable))  # of these samples only: a held-out fold must have no influence
     choose = partial(_choose_groups, least=1) if dataset.groups else _choose
     for i in choose(movable, layers, groups, share, np.random.default_rng([seed, 1])):
         split[i] = "validation"
@@ -103,10 +109,10 @@ def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
 
 
 def strata(dataset: Dataset) -> Array:
-    """A number for each sample, ``(n,)``: samples of one number are dealt out evenly among the sides of a split.
+    """Stratum of each sample, ``(n,)``; the samples of a stratum are distributed evenly over splits or folds.
 
-    Classes are their own; of several labels it is the rarest that a sample has; values of a regression are binned, by the
-    first target, into tenths at most.
+    It is the class, the rarest label of the sample (multilabel), or a bin of the first target (regression: up to ten
+    quantile bins).
     """
     labels = dataset.labels
     if TASKS[dataset.task].has_classes:
@@ -123,18 +129,22 @@ def strata(dataset: Dataset) -> Array:
 
 
 def _scaled(dataset: Dataset) -> Dataset:
-    """The data set with the scale of its targets, learned on its training split."""
+    """Learn the scale of regression targets on the training split."""
     if dataset.task != "regression":
         return dataset
     return replace(dataset, scaling=fit_scaling(dataset.labels[dataset.indices("train")]))
 
 
 def check_share(validation: float) -> None:
-    """Refuse a share that leaves nothing to train on, or nothing to validate on (H105)."""
+    """Reject a validation share that is not between 0 and 0.5, both excluded.
+
+    Raises:
+        DatasetError: The share is out of range (H105).
+    """
     if not 0.0 < validation < 0.5:
         raise DatasetError(
             "H105",
-            "the validation share is out of range",
+            "validation share out of range",
             received=f"--validation {validation:g}",
             expected="a share above 0 and below 0.5",
             advice="--validation 0.2",
@@ -144,10 +154,11 @@ def check_share(validation: float) -> None:
 def _choose_groups(
     movable: Sequence[int], labels: Array, groups: Sequence[int], share: float, random: np.random.Generator, *, least: int
 ) -> list[int]:
-    """Whole groups of any size and mixture, with about ``share`` of each class; of each class ``least`` groups stay.
+    """Choose whole groups of any size and class mixture, with about ``share`` of each class.
 
-    In an order of chance, a group is taken that brings the choice nearer to what is wanted; then, for a class that has none
-    yet, the one that takes it the least away from that.
+    At least ``least`` groups of each class are not chosen. Groups are visited in random order, and a group is chosen if it
+    brings the class shares closer to ``share``. Then, for each class without a chosen group, the group is added that moves
+    them away the least.
     """
     samples = np.array(movable)
     classes, numbers = np.unique(labels[samples], return_inverse=True)
@@ -183,7 +194,7 @@ def _choose_groups(
 def _choose(
     movable: Sequence[int], labels: Array, groups: Sequence[int], share: float, random: np.random.Generator
 ) -> list[int]:
-    """A stratified choice of whole groups that comes close to ``share`` of each class."""
+    """Choose whole groups so that about ``share`` of each class is chosen."""
     members: dict[int, list[int]] = defaultdict(list)
     for i in movable:
         members[groups[i]].append(i)
@@ -207,28 +218,32 @@ def _choose(
 
 
 def _require_every_class(dataset: Dataset, validation: float) -> None:
-    """Training needs every class or label; a validation split that the user made may lack some, but not all."""
+    """Require every class in training and validation; a validation split made by the user may lack some, but not all.
+
+    Raises:
+        DatasetError: A class has no training or no validation samples (H104).
+    """
     for name in ("train", "validation"):
         counts = dataset.counts(name) or {"any value": len(dataset.indices(name))}
         if dataset.task == "multilabel" and name == "validation" and len(dataset.indices(name)):
-            continue  # a rare label that nothing there has costs that label its threshold, and no more
+            continue  # a label without validation samples only goes without a threshold of its own
         empty = [c for c, number in counts.items() if number == 0]
         is_theirs = name == "validation" and name not in dataset.made_splits
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
         num_different = len(set(sides_of(dataset)))
-        told = f"in {num_different} groups" if dataset.groups else f"{num_different} of them different"
-        received = f"{len(dataset)} samples, {told}, with a validation share of {validation:g}"
+        independent = f"in {num_different} groups" if dataset.groups else f"{num_different} of them different"
+        received = f"{len(dataset)} samples, {independent}, with a validation share of {validation:g}"
         if dataset.skipped:
-            received += f", {len(dataset.skipped)} left out ({dataset.skipped[0].path}: {dataset.skipped[0].reason})"
+            received += f", {len(dataset.skipped)} skipped (such as {dataset.skipped[0].path}: {dataset.skipped[0].reason})"
         if dataset.task == "regression":
-            lacking, advice = "the values", "add samples that differ from one another"
+            lacking, advice = "the values", "add more different samples"
         else:
             fewest_first = sorted(counts.items(), key=lambda count: count[1])
             received += f": {', '.join(f'{c} {number}' for c, number in fewest_first[:8])}"
             lacking = f"{len(empty)} of {dataset.num_classes} classes"
             what = "groups" if dataset.groups else "samples"
-            advice = f"add {what} of {', '.join(empty[:5])}, or take that class away"
+            advice = f"add {what} of {', '.join(empty[:5])}, or remove that class"
         raise DatasetError(
             "H104",
             f"{lacking} have no {name} samples",

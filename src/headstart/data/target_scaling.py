@@ -1,4 +1,4 @@
-"""Data: targets of a regression in the scale that networks learn in, and back: standardised, skewed ones as logarithms."""
+"""Scaling of regression targets for training: standardisation, after a logarithm for skewed targets, and its inverse."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from headstart.foundation.arrays import Array
 
 __all__ = ["LARGEST_LOG", "Scaling", "fit_scaling", "skewness", "smeared"]
 
-LARGEST_LOG = 80.0  # of an answer: float32 ends at e^88
-_SKEWED = 2.0  # of an exponential distribution; from there on the largest values alone would make the loss
+LARGEST_LOG = 80.0  # of a prediction: float32 overflows at e^88
+_SKEWED = 2.0  # skewness of an exponential distribution; above it the largest values would dominate the loss
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What is done to each target: ``(log1p(y) or y, less the mean, by the deviation)``.
+    """Scale of regression targets: ``(log1p(y) - mean) / deviation`` for skewed targets, else ``(y - mean) / deviation``.
 
     Attributes:
         logs: For each target, whether its logarithm is learned.
-        means: Of the training split, behind the logarithm.
-        deviations: Standard deviations there.
-        smearing: Factor of each target's exponential on the way back, by which the mean is predicted; 1 predicts the median
-            of a target whose logarithm is learned. Empty where all are 1.
+        means: Means over the training split, after the logarithm.
+        deviations: Standard deviations over the training split, after the logarithm.
+        smearing: For each target, the factor of the exponential when predictions are converted back to units. For a target
+            whose logarithm is learned, a factor of 1 predicts the median; ``smeared`` estimates the factor that predicts the
+            mean. Empty if all factors are 1.
     """
 
     logs: tuple[bool, ...]
@@ -35,25 +36,25 @@ class Scaling:
 
     @property
     def factors(self) -> tuple[float, ...]:
-        """The factor of each target, spelled out."""
+        """Smearing factor of each target; 1.0 where ``smearing`` is empty."""
         return self.smearing or (1.0,) * len(self.logs)
 
     @property
     def offsets(self) -> tuple[float, ...]:
-        """What is added to each target on the way back: its mean and, before the exponential, the log of its factor."""
+        """Value that ``invert`` adds to each target: its mean plus the logarithm of its smearing factor."""
         return tuple(mean + float(np.log(factor)) for mean, factor in zip(self.means, self.factors, strict=True))
 
     def apply(self, values: Array) -> Array:
-        """Targets ``(n, targets)`` as networks learn them."""
+        """Scale targets ``(n, targets)`` from the user's units to those that networks learn."""
         plain = np.asarray(values, np.float64)
         logged = np.where(self.logs, np.log1p(np.maximum(plain, 0.0)), plain)
         scaled: Array = (logged - self.means) / self.deviations
         return scaled
 
     def invert(self, scaled: Array) -> Array:
-        """Predictions in the user's own units, from those in the scale, in the float32 that models answer in.
+        """Convert scaled predictions to the user's units, in float32 like the models' output.
 
-        With factors of 1 it is the inverse of ``apply``; with others it turns predicted medians into means.
+        With smearing factors of 1 it is the inverse of ``apply``; other factors turn predicted medians into means.
         """
         plain = np.asarray(scaled, np.float64) * self.deviations + self.offsets
         values: Array = np.where(self.logs, np.expm1(np.clip(plain, 0.0, LARGEST_LOG)), plain).astype(np.float32)
@@ -61,12 +62,12 @@ class Scaling:
 
     @property
     def predicts(self) -> tuple[str | None, ...]:
-        """``mean`` or ``median`` for each target whose logarithm is learned; None for the others."""
+        """Whether ``invert`` yields the ``mean`` or ``median`` of each target; None for targets without a logarithm."""
         pairs = zip(self.logs, self.factors, strict=True)
         return tuple(("median" if factor == 1 else "mean") if is_log else None for is_log, factor in pairs)
 
     def to_json(self) -> dict[str, list[Any]]:
-        """As ``signature.json`` holds it."""
+        """Convert to the JSON object that ``signature.json`` stores."""
         return {
             "log1p": list(self.logs),
             "mean": list(self.means),
@@ -78,14 +79,14 @@ class Scaling:
 
     @classmethod
     def from_json(cls, value: dict[str, Sequence[Any]]) -> Scaling:
-        """What ``to_json`` gave."""
+        """Restore a scaling from the result of ``to_json``."""
         return cls(*(tuple(value[key]) for key in ("log1p", "mean", "deviation", "smearing")))
 
 
 def fit_scaling(values: Array) -> Scaling:
-    """Learn the scale of targets ``(n, targets)``, which are those of the training split.
+    """Learn the scale of targets ``(n, targets)`` from the training split.
 
-    The logarithm is taken of targets that are never negative and skewed, and that it makes less so.
+    The logarithm is used for targets that are never negative and skewed, if it makes them less skewed.
 
     Example:
         >>> fit_scaling(np.array([[1.0], [2.0], [3.0]])).logs
@@ -99,17 +100,18 @@ def fit_scaling(values: Array) -> Scaling:
 
 
 def smeared(scaling: Scaling, values: Array, scaled: Array) -> Scaling:
-    """The scale under which predictions of log targets are means, unless medians are clearly better in units.
+    """Estimate the smearing factors, so that log-scaled targets are predicted as means instead of medians.
 
-    A model of logarithms predicts the mean of logarithms, and its exponential is the median: sums of predictions are too
-    low. Duan's smearing estimate of the mean multiplies the exponential by the mean exponential of the residuals
-    (N. Duan, 1983, "Smearing estimate: a nonparametric retransformation method", JASA 78). It supposes that residuals are
-    alike everywhere; whether that is so is judged on each sample by a factor that is estimated without it.
+    A model of logarithms predicts the mean logarithm, whose exponential is the median, so sums of predictions are too low.
+    Duan's smearing estimate of the mean multiplies the exponential by the mean exponential of the residuals (N. Duan, 1983,
+    "Smearing estimate: a nonparametric retransformation method", JASA 78). The estimate assumes that residuals have the same
+    distribution everywhere. To check this, each sample is predicted with a factor estimated without it; if medians are
+    clearly better in squared error, in the user's units, the factor stays 1.
 
     Args:
-        scaling: The scale that the targets were learned in.
+        scaling: Scale in which the targets were learned.
         values: Targets in the user's units, ``(n, targets)``, of samples that the model was not trained on.
-        scaled: What the model predicts for them, in the scale.
+        scaled: Scaled predictions for these samples, ``(n, targets)``.
     """
     factors = [
         _smearing(np.log1p(np.maximum(truth, 0.0)), logged) if is_log else 1.0
@@ -124,9 +126,10 @@ def smeared(scaling: Scaling, values: Array, scaled: Array) -> Scaling:
 
 
 def _smearing(truth: Array, predicted: Array) -> float:
-    """Duan's factor for logarithms of one target, 1 where the median is clearly better by the squared error in units.
+    """Duan's factor for the logarithms of one target, or 1 if the median is clearly better in squared error.
 
-    Clearly is by more than one standard error: a few large values decide the error of a mean, and sums of medians are low.
+    Clearly means by more than one standard error. The test favours the mean, because a few large values dominate its error,
+    while sums of medians are too low.
     """
     n = len(truth)
     if n < 2:
@@ -142,14 +145,14 @@ def _smearing(truth: Array, predicted: Array) -> float:
 
 
 def skewness(values: Array) -> float:
-    """Fisher's coefficient of skewness of ``(n,)``; 0 where they do not vary."""
+    """Fisher's coefficient of skewness of values ``(n,)``; 0 if they do not vary."""
     centred = values - values.mean()
     deviation = float(np.sqrt(np.square(centred).mean()))
     return float(((centred / deviation) ** 3).mean()) if _varies(values) and deviation > 0 else 0.0
 
 
 def _varies(values: Array) -> bool:
-    """By the values themselves: the mean of equal numbers may be a hair beside them."""
+    """Whether values differ; compares minimum and maximum, because rounding can make the mean of equal numbers differ."""
     return bool(values.min() < values.max())
 
 

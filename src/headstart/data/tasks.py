@@ -1,4 +1,4 @@
-"""Data: the table of tasks. A task decides the output layer, the loss, the metrics and the score; labels decide the task."""
+"""``TASKS``: output layer, loss, metrics and score of each task; and the task that class labels make."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ __all__ = ["ONE_VS_REST", "TASKS", "Task", "check_loss", "infer_task", "integer_
 
 @dataclass(frozen=True)
 class Task:
-    """One row of the table. Labels and answers have the shapes that ``Dataset`` gives labels of that task.
+    """A row of ``TASKS``. Labels are of the shape that ``Dataset.labels`` has for the task.
 
     Attributes:
-        name: The task's name.
-        units: Units of the output layer for a number of classes, labels or targets.
+        name: Name of the task.
+        units: Function from the number of classes, labels or targets to the units of the output layer.
         activation: Activation of the output layer.
-        initializer: Initialiser that suits that activation.
-        loss: Keras loss on ``to_targets`` of the labels.
-        losses: All of Keras's losses that suit that activation and the labels, by name.
-        metrics: Makes fresh Keras metrics for ``compile``.
-        losses_of: Labels and answers to the loss of each sample, ``(n,)``; lower is better.
-        metric: What ``measure`` gives, as in ``val_accuracy``.
-        measure: Labels and answers to the number that people ask for, higher is better.
-        to_answers: Output of the network, ``(n, units)``, to answers: a probability for each class or label, or values.
-        to_targets: Labels and a loss's name to what that loss is given.
+        initializer: Kernel initialiser that suits the activation.
+        loss: Default Keras loss.
+        losses: Names of all Keras losses that fit the activation and the labels.
+        metrics: Function that creates new Keras metrics for ``compile``.
+        losses_of: Function from labels and predictions to the loss of each sample, ``(n,)``; lower is better.
+        metric: Name of the main metric, as in ``val_accuracy``.
+        measure: Function from labels and predictions to the main metric; higher is better.
+        to_answers: Function from the network's output, ``(n, units)``, to predictions: probabilities of all classes or
+            labels, or values.
+        to_targets: Function from labels, the name of a loss and the number of classes to the targets that the loss expects.
     """
 
     name: str
@@ -53,12 +54,12 @@ class Task:
         return self.name in ("binary", "multiclass", "one_vs_rest")
 
     def score(self, labels: Array, answers: Array) -> float:
-        """The mean loss of the samples, unweighted: ``val_loss`` on the validation split."""
+        """Mean unweighted loss of the samples: ``val_loss`` on the validation split."""
         return float(self.losses_of(labels, answers).mean())
 
 
 def _metrics(*kinds: str, **settings: Any) -> Callable[[], list[Any]]:
-    """Makes Keras metrics of the classes of these names, called as the task's users know them."""
+    """Return a function that creates the Keras metrics of these class names, under their short names."""
 
     def make() -> list[Any]:
         import keras
@@ -122,7 +123,7 @@ TASKS: dict[str, Task] = {
             initializer="glorot_uniform",
             loss="sparse_categorical_crossentropy",
             losses=("sparse_categorical_crossentropy", "categorical_crossentropy"),
-            metrics=lambda: ["accuracy"],  # of integers or one-hot rows, as Keras finds by the loss
+            metrics=lambda: ["accuracy"],  # Keras chooses the integer or one-hot version by the loss
             losses_of=cross_entropies,
             metric="accuracy",
             measure=accuracy,
@@ -162,13 +163,13 @@ TASKS: dict[str, Task] = {
 
 
 def _shares(output: Array) -> Array:
-    """Independent probabilities of classes, in the proportion that they have."""
+    """Normalise independent class probabilities so that they add up to 1."""
     probabilities = np.asarray(output, np.float32)
     shares: Array = probabilities / np.maximum(probabilities.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return shares
 
 
-# How a model of each class is trained on its own, and how all of them answer together. The data's task is multiclass.
+# One independent output per class, normalised for the prediction. The data set's task remains multiclass.
 ONE_VS_REST = replace(
     TASKS["multiclass"],
     name="one_vs_rest",
@@ -182,37 +183,44 @@ ONE_VS_REST = replace(
 
 
 def check_loss(loss: str | None, task: str, name: str) -> None:
-    """Refuse a loss that the output layer of a task, or its labels, cannot be given to.
+    """Reject a loss that does not fit the task's output layer or labels.
 
     Args:
-        loss: Keras's name of it; None is the task's own.
+        loss: Keras name of the loss; None is the task's default.
         task: A key of ``TASKS``.
-        name: What the user calls the model that is to be trained with it.
+        name: Name of the model or trial, for the error message.
 
     Raises:
-        UsageError: It does not fit (H040).
+        UsageError: The loss does not fit the task (H040).
     """
     known = TASKS[task]
     if loss is not None and loss not in known.losses:
         raise UsageError(
             "H040",
             "the loss does not fit the task",
-            received=f"{name}: loss = {loss}, and the task is {task}",
+            received=f"{name}: loss = {loss}, but the task is {task}",
             expected=" or ".join(known.losses),
-            advice=f"leave the loss out: it is {known.loss} then",
+            advice=f"leave the loss out to use {known.loss}",
         )
 
 
 def infer_task(classes: Sequence[str], asked: str | None = None) -> tuple[str, str]:
-    """The task for samples that have one of these classes each, and the reason; one that was asked for wins where it fits.
+    """Infer the task of samples that have one class each.
+
+    Args:
+        classes: Names of the classes.
+        asked: Task requested by the user, which is used if it fits. Defaults to None.
+
+    Returns:
+        The task, and an explanation of the choice.
 
     Raises:
-        DatasetError: Fewer than two classes (H101), or the task asked for does not fit them (H102).
+        DatasetError: There are fewer than two classes (H101), or the requested task does not fit them (H102).
     """
     if len(classes) < 2:
         raise DatasetError(
             "H101",
-            "there is nothing to tell apart",
+            "fewer than two different labels",
             received=f"{len(classes)} class" + (f": {classes[0]}" if classes else "es"),
             expected="at least two classes with readable samples",
             advice="give each class a folder of its own: photos/cat/*.jpg, photos/dog/*.jpg",
@@ -220,23 +228,23 @@ def infer_task(classes: Sequence[str], asked: str | None = None) -> tuple[str, s
     natural = "binary" if len(classes) == 2 else "multiclass"
     reason = f"{len(classes)} classes → {natural}"
     if asked is None or asked == natural:
-        return natural, reason if asked is None else f"{asked}, as asked"
+        return natural, reason if asked is None else f"{asked}, as requested"
     if asked == "multiclass":
-        return asked, "multiclass, as asked (two classes would be binary)"
+        return asked, "multiclass, as requested (two classes would be binary)"
     raise DatasetError(
         "H102",
         "the task does not fit the labels",
         received=f"--task {asked} with {len(classes)} classes",
         expected="binary or multiclass" if len(classes) == 2 else "multiclass",
-        advice="leave --task out, or give the data the labels of that task",
+        advice="leave --task out, or use labels that fit the task",
     )
 
 
 def integer_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
-    """Label numbers and class names from integers, strings or one-hot rows.
+    """Convert integers, strings or one-hot rows to label numbers and class names.
 
     Args:
-        labels: ``(n,)`` of anything sortable, or one-hot ``(n, classes)``.
+        labels: Sortable values ``(n,)``, or one-hot rows ``(n, classes)``.
 
     Raises:
         DatasetError: The labels are neither (H103).
@@ -255,7 +263,7 @@ def integer_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
         return numbers.astype(np.int64), tuple(str(name) for name in names)
     raise DatasetError(
         "H103",
-        "the labels cannot be read",
+        "unsupported labels",
         received=f"an array of {labels.dtype}, shape {labels.shape}",
         expected="one integer or string per sample, or one-hot rows of 0 and 1",
         advice="pass labels of shape (n,), or one-hot of shape (n, classes)",
@@ -263,4 +271,4 @@ def integer_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
 
 
 def _is_any_missing(labels: Array) -> bool:
-    return labels.dtype.kind == "O" and any(x is None or x != x for x in labels)  # noqa: PLR0124 - NaN alone is unlike itself
+    return labels.dtype.kind == "O" and any(x is None or x != x for x in labels)  # noqa: PLR0124 - only NaN differs from itself

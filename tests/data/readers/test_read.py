@@ -188,7 +188,7 @@ def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
         "cat/linked/2.jpg": ("cat", ""),
         "dog/1.jpg": ("dog", ""),
     }
-    back, other = "a link back to a folder that it lies in", "not a regular file"
+    back, other = "a link back to an enclosing folder", "not a regular file"
     assert left_out(dataset, tmp_path / "root") == {
         "cat/itself": back,
         "dog/up": back,
@@ -295,7 +295,7 @@ def test_known_classes_decide(tmp_path: Path) -> None:
     dataset = read_folder(tmp_path, classes=["fish", "dog", "cat"])
     assert dataset.classes == ("fish", "dog", "cat")
     assert used(dataset, tmp_path) == {"cat/1.jpg": ("cat", ""), "dog/1.jpg": ("dog", "")}
-    assert left_out(dataset, tmp_path) == {"bird/1.jpg": "its class bird is none of the model's"}
+    assert left_out(dataset, tmp_path) == {"bird/1.jpg": "its class bird is not one of the model's classes"}
 
 
 def test_the_task_can_be_asked_for(tmp_path: Path) -> None:
@@ -454,7 +454,7 @@ def test_a_table_without_a_header_loses_no_row(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "options", "shown"),
     [
-        ("image,colour,shape", {}, "shape, has another text in each row"),
+        ("image,colour,shape", {}, "shape, has a different text in each row"),
         ("image,colour,shape", {"target": "label"}, "image, colour, shape"),
         ("image,colour,shape", {"target": "3"}, "image, colour, shape"),
         ("image,colour,shape", {"image": "photo"}, "image, colour, shape"),
@@ -555,7 +555,9 @@ def test_known_classes_decide_in_a_table_too(shop: Path) -> None:
     dataset = read(table, known=Known(("dog", "cat"), "binary"))
     assert (dataset.classes, dataset.task) == (("dog", "cat"), "binary")
     assert dataset.labels.tolist() == [1, 0, 1]
-    assert dataset.skipped == (Skipped(str(shop / "images/3.jpg"), "row 4: its class bird is none of the model's"),)
+    assert dataset.skipped == (
+        Skipped(str(shop / "images/3.jpg"), "row 4: its class bird is not one of the model's classes"),
+    )
 
 
 cells = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\t\n\r"), max_size=8)  # text, no binary
@@ -648,12 +650,12 @@ PRICES = [0.5, 20.25, -7.0, 3.5]
     [
         (BITS, {}, "multilabel", ("0", "1", "2"), "3 columns of 0 and 1 → multilabel"),
         (np.array(BITS, bool), {"classes": ["a", "b", "c"]}, "multilabel", ("a", "b", "c"), "3 columns of 0 and 1"),
-        (np.eye(4), {"task": "multilabel"}, "multilabel", ("0", "1", "2", "3"), "multilabel, as asked"),
+        (np.eye(4), {"task": "multilabel"}, "multilabel", ("0", "1", "2", "3"), "multilabel, as requested"),
         (np.eye(4), {}, "multiclass", ("0", "1", "2", "3"), "4 classes → multiclass"),
-        (PRICES, {}, "regression", ("target",), "number column with 4 values → regression"),
-        (np.array(PRICES, np.float32)[:, None], {"classes": ["price"]}, "regression", ("price",), "number column"),
-        (np.array([PRICES, PRICES[::-1]]).T, {}, "regression", ("0", "1"), "2 number columns → regression"),
-        ([3, 5, 3, 4], {"task": "regression"}, "regression", ("target",), "regression, as asked"),
+        (PRICES, {}, "regression", ("target",), "numeric column with 4 values → regression"),
+        (np.array(PRICES, np.float32)[:, None], {"classes": ["price"]}, "regression", ("price",), "numeric column"),
+        (np.array([PRICES, PRICES[::-1]]).T, {}, "regression", ("0", "1"), "2 numeric columns → regression"),
+        ([3, 5, 3, 4], {"task": "regression"}, "regression", ("target",), "regression, as requested"),
         ([3.0, 5.0, 3.0, 4.0], {}, "multiclass", ("3", "4", "5"), "3 classes → multiclass"),
     ],
 )

@@ -184,7 +184,7 @@ def test_images_of_which_none_is_there_are_told(shop: Path) -> None:
     dataset = read_table(write(shop / "t.csv", "photo,size,version,kind", rows))
     assert dataset.table is not None
     assert dataset.task_reason.endswith(
-        "; photo names images and none is there, pictures/0.JPG for one: a table of features"
+        "; column photo names image files, such as pictures/0.JPG, but none was found: read as a table of features"
     )
     plain = read_table(write(shop / "t.csv", "size,version,kind", [row.split(",", 1)[1] for row in rows]))
     assert "images" not in plain.task_reason
@@ -202,7 +202,7 @@ def test_a_column_of_groups_is_no_feature(shop: Path) -> None:
     assert read_table(path).groups == ()
     countries = pd.DataFrame({"size": SIZES, "land": ["NA", "NA", None, "DE", "", "-"], "kind": list("xyxyxy")})
     assert read_table(countries, group=1).groups == ("NA", "NA", "", "DE", "", "-")
-    for group, told in (("kind", "which is to be predicted"), (1.5, "float 1.5")):
+    for group, told in (("kind", "which is the target column"), (1.5, "float 1.5")):
         with pytest.raises(DatasetError, match="H108") as caught:
             read_table(countries, target="kind", group=group)  # type: ignore[arg-type]
         assert told in caught.value.received
@@ -291,7 +291,7 @@ def test_a_model_finds_its_columns_by_name(tmp_path: Path, shuffled: bool) -> No
     dataset = read(tmp_path / "t.csv", known=known)
     assert (dataset.task, dataset.classes, dataset.labels.tolist()) == ("binary", ("red", "blue"), [0, 1, 0, 1])
     assert {"size", "kind"} <= set(table_of(dataset).names)
-    assert [row.reason for row in dataset.skipped] == ["its class green is none of the model's"] * 2
+    assert [row.reason for row in dataset.skipped] == ["its class green is not one of the model's classes"] * 2
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_columns_without_names_are_those_of_the_fit(columns: str, expected: str)
         assert cells_of(rows, known)[2].names == ("a", "b", "kind")
     with pytest.raises(DatasetError, match="H115") as caught:
         cells_of(np.zeros((3, 6)), known)
-    assert caught.value.expected == "2 of them: a, b"
+    assert caught.value.expected == "2 columns: a, b"
 
 
 def test_a_model_knows_its_targets_though_their_names_hold_commas(tmp_path: Path) -> None:
@@ -410,7 +410,9 @@ def test_one_hot_columns_are_read_again(tmp_path: Path) -> None:
     later = write(tmp_path / "later.csv", 'size,"cat, small",dog,cow,eel', ["1.5,0,1,0,0", "2.5,0,0,0,1", "0.5,1,0,0,0"])
     again = read(later, known=known)
     assert [again.classes[label] for label in again.labels] == ["dog", "cat, small"]
-    assert [(row.path, row.reason) for row in again.skipped] == [("row 2", "its class eel is none of the model's")]
+    assert [(row.path, row.reason) for row in again.skipped] == [
+        ("row 2", "its class eel is not one of the model's classes")
+    ]
 
 
 def test_one_hot_columns_beside_paths_are_classes(shop: Path) -> None:

@@ -43,18 +43,25 @@ def test_a_column_that_is_called_like_a_target_is_it(name: str) -> None:
     """Wherever it stands and whatever the case."""
     found = find_target(table(**{"a": [1, 2, 3], name: ["u", "v", "u"], "z": ["p", "q", "q"]}), None)
     assert found.names == (name,)
-    assert found.reason == f"the target is {name}, by its name; text with 2 values → binary"
+    assert found.reason == f"the target is {name}, found by its name; text column with 2 values → binary"
 
 
 def test_two_such_names_tell_nothing_and_the_last_column_is_taken() -> None:
     """It says so."""
     found = find_target(table(label=["a", "b", "a"], y=["c", "d", "c"], z=["u", "v", "w"] * 1, kind=["p", "q", "q"]), None)
-    assert (found.names, found.reason) == (("kind",), "kind is the last column; text with 2 values → binary")
+    assert (found.names, found.reason) == (
+        ("kind",),
+        "the target is kind, the last column; text column with 2 values → binary",
+    )
 
 
 @pytest.mark.parametrize(
     ("cells", "fault"),
-    [(["a", "b", "c"], "another text in each row"), (["a", "a", "a"], "two different"), (["", "?", ""], "two different")],
+    [
+        (["a", "b", "c"], "a different text in each row"),
+        (["a", "a", "a"], "two different"),
+        (["", "?", ""], "two different"),
+    ],
     ids=["unique", "constant", "missing"],
 )
 def test_a_last_column_that_cannot_be_it_is_an_error(cells: list[str], fault: str) -> None:
@@ -70,7 +77,7 @@ def test_a_target_is_named_or_counted(target: str) -> None:
     """0 is the first column, -1 the last."""
     found = find_target(table(a=[1, 2, 3], b=["u", "v", "u"], c=["p", "q", "q"]), target)
     assert (found.names, words(found)) == (("b",), ["u", "v", "u"])
-    assert found.reason == f"--target {target}: text with 2 values → binary"
+    assert found.reason == f"--target {target}: text column with 2 values → binary"
 
 
 def test_a_name_goes_before_a_position_and_before_a_list_of_names() -> None:
@@ -97,7 +104,7 @@ def test_columns_left_out_are_no_targets() -> None:
     assert found.reason == "2 columns of 0 and 1 → multilabel"
     assert found.labels.tolist() == [[1, 0], [0, 1], [1, 1]]
     one = find_target(images.select(["file", "sea"]).take([0, 1, 2] * 2), None, leave_out=("file",))
-    assert (one.task, one.reason) == ("binary", "sea is the last column; integer column with 2 values → binary")
+    assert (one.task, one.reason) == ("binary", "the target is sea, the last column; integer column with 2 values → binary")
     with pytest.raises(DatasetError, match="H108"):
         find_target(images.select(["file"]), None, leave_out=("file",))
 
@@ -108,26 +115,26 @@ def test_columns_left_out_are_no_targets() -> None:
 @pytest.mark.parametrize(
     ("cells", "task", "reason"),
     [
-        (["a", "b"] * 3, "binary", "text with 2 values → binary"),
-        (["True", "False"] * 3, "binary", "text with 2 values → binary"),
-        (["a", "b", "c"] * 3, "multiclass", "text with 3 values → multiclass"),
+        (["a", "b"] * 3, "binary", "text column with 2 values → binary"),
+        (["True", "False"] * 3, "binary", "text column with 2 values → binary"),
+        (["a", "b", "c"] * 3, "multiclass", "text column with 3 values → multiclass"),
         ([0, 1] * 3, "binary", "integer column with 2 values → binary"),
         ([3, 4, 8] * 3, "multiclass", "integer column with 3 values → multiclass"),
         (["1.0", "2.0", "3"] * 3, "multiclass", "integer column with 3 values → multiclass"),
         ([3, 4, 8] * 2, "regression", "integer column with 3 values → regression"),
         ([3 * i for i in range(21)] * 9, "regression", "integer column with 21 values → regression"),
-        ([0.5, 1.5] * 9, "regression", "number column with 2 values → regression"),
-        (["1e3", "-2", "7.25"], "regression", "number column with 3 values → regression"),
+        ([0.5, 1.5] * 9, "regression", "numeric column with 2 values → regression"),
+        (["1e3", "-2", "7.25"], "regression", "numeric column with 3 values → regression"),
         (["a;b", "a", "b;c", "c", "a;b"], "multilabel", "lists such as a;b → multilabel"),
         (["sea|sun", "sea", "sun"] * 2, "multilabel", "lists such as sea|sun → multilabel"),
-        (["Sedan|4dr", "Coupe|2dr"] * 3, "binary", "text with 2 values → binary"),
-        ([f"row {i // 2}" for i in range(60)], "multiclass", "text with 30 values → multiclass"),
+        (["Sedan|4dr", "Coupe|2dr"] * 3, "binary", "text column with 2 values → binary"),
+        ([f"row {i // 2}" for i in range(60)], "multiclass", "text column with 30 values → multiclass"),
     ],
 )
 def test_the_values_decide_the_task(cells: list[object], task: str, reason: str) -> None:
     """Text is classes, fractions are amounts, few integers that recur are classes; lists are labels."""
     found = last(*cells)
-    assert (found.task, found.reason) == (task, f"t is the last column; {reason}")
+    assert (found.task, found.reason) == (task, f"the target is t, the last column; {reason}")
 
 
 SIGNS = [label for label in range(25) if label != 9] * 8
@@ -163,7 +170,7 @@ def test_whole_numbers_are_classes_or_amounts(name: str, cells: list[int], reaso
     assert reason in found.reason
     for task in ("multiclass", "regression"):
         asked = find_target(table(x=range(len(cells)), **{name: cells}), name, task=task)
-        assert (asked.task, asked.reason) == (task, f"--target {name}: {task}, as asked")
+        assert (asked.task, asked.reason) == (task, f"--target {name}: {task}, as requested")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +224,7 @@ def test_large_integers_are_told_apart(kind: str) -> None:
     frame = pd.DataFrame({"x": range(9), "t": pd.Series(cells, dtype="object" if kind == "text" else kind)})
     found = find_target(table_of_frame(frame), None)
     assert words(found) == [str(number) for number in ids]
-    assert found.reason == "t is the last column; integer column with 3 values → multiclass"
+    assert found.reason == "the target is t, the last column; integer column with 3 values → multiclass"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +247,7 @@ def test_text_that_seldom_recurs_cannot_be_told_apart() -> None:
     with pytest.raises(DatasetError, match="H113") as caught:
         last(*cars)
     assert caught.value.received == "t: 30 different texts in 35 rows"
-    assert last(*cars, task="multiclass").reason == "t is the last column; multiclass, as asked"
+    assert last(*cars, task="multiclass").reason == "the target is t, the last column; multiclass, as requested"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +264,7 @@ def test_text_that_seldom_recurs_cannot_be_told_apart() -> None:
 def test_a_task_that_is_asked_for_is_done_where_it_fits(cells: Sequence[object], task: str) -> None:
     """Against what the values say."""
     found = last(*cells, task=task)
-    assert (found.task, found.reason) == (task, f"t is the last column; {task}, as asked")
+    assert (found.task, found.reason) == (task, f"the target is t, the last column; {task}, as requested")
     assert len(found.labels) == len(cells)
 
 
@@ -273,7 +280,7 @@ def test_a_task_that_does_not_fit_is_an_error(cells: list[object], task: str) ->
     """What the column holds, and what would fit."""
     with pytest.raises(DatasetError, match="H102") as caught:
         last(*cells, task=task)
-    assert f"{task} of t (" in caught.value.received
+    assert f"{task} with t (" in caught.value.received
 
 
 @pytest.mark.parametrize(
@@ -304,15 +311,15 @@ def test_several_columns_of_numbers_are_a_regression() -> None:
     assert (found.task, found.classes, found.reason) == (
         "regression",
         ("b", "a"),
-        "--target b,a: 2 number columns → regression",
+        "--target b,a: 2 numeric columns → regression",
     )
     assert found.labels.tolist() == [[10, 1.5], [40, 3]]
     assert found.labels.dtype == np.float64
     assert found.kept.tolist() == [0, 3]
     assert found.skipped == [
         Skipped("row 2", "no value in the target column 'a'"),
-        Skipped("row 3", "inf in the target column 'b' is no finite number"),
-        Skipped("row 5", "? stands for no value in the target column 'a'"),
+        Skipped("row 3", "inf in the target column 'b' is not a finite number"),
+        Skipped("row 5", "no value (?) in the target column 'a'"),
     ]
     with pytest.raises(DatasetError, match="H101"):
         find_target(table(a=[1, 2], b=[3, 3]), "a,b", task="regression")
@@ -340,8 +347,8 @@ ONE_HOT = {"x": range(6), "cat": [1, 0, 0] * 2, "dog": [0, 1, 0] * 2, "cow": [0,
     ("target", "task", "reason"),
     [
         ("cat,dog,cow", None, "--target cat,dog,cow: 3 columns of 0 and 1, one of them 1 in each row → multiclass"),
-        ("cat,dog,cow", "multiclass", "--target cat,dog,cow: multiclass, as asked"),
-        (("cat", "dog", "cow"), "multiclass", "multiclass, as asked"),
+        ("cat,dog,cow", "multiclass", "--target cat,dog,cow: multiclass, as requested"),
+        (("cat", "dog", "cow"), "multiclass", "multiclass, as requested"),
     ],
 )
 def test_columns_of_which_one_is_1_are_classes(target: str, task: str | None, reason: str) -> None:
@@ -367,10 +374,10 @@ def test_rows_of_no_class_or_of_several_are_listed() -> None:
     columns = table(cat=[1, 0, 1, 0, ""], dog=[0, 1, 1, 0, 1], eel=[0] * 5)
     found = find_target(columns, "cat,dog,eel", task="multiclass")
     assert (found.classes, found.labels.tolist(), found.kept.tolist()) == (("cat", "dog"), [0, 1], [0, 1])
-    assert found.reason.endswith("as asked; left out, 1 in no row: eel")
+    assert found.reason.endswith("as requested; left out because they are 1 in no row: eel")
     assert found.skipped == [
-        Skipped("row 3", "2 of 3 target columns are 1, and one has to be"),
-        Skipped("row 4", "0 of 3 target columns are 1, and one has to be"),
+        Skipped("row 3", "2 of 3 target columns are 1; exactly one must be"),
+        Skipped("row 4", "0 of 3 target columns are 1; exactly one must be"),
         Skipped("row 5", "no value in the target column 'cat'"),
     ]
 
@@ -381,7 +388,7 @@ def test_a_model_finds_its_classes_among_columns(target: Any) -> None:
     columns = table(cat=[1, 0, 0], dog=[0, 1, 0], eel=[0, 0, 1])
     found = find_target(columns, target, classes=["dog", "cat"], task="multiclass")
     assert (found.classes, found.labels.tolist()) == (("dog", "cat"), [1, 0])
-    assert found.skipped == [Skipped("row 3", "its class eel is none of the model's")]
+    assert found.skipped == [Skipped("row 3", "its class eel is not one of the model's classes")]
     with pytest.raises(DatasetError, match="H108"):
         find_target(columns, target, classes=["dog", "cow"], task="multiclass")
 
@@ -394,7 +401,7 @@ def test_lists_become_columns_of_0_and_1() -> None:
     found = last("b; a", "a", "c;;a;", "", "b;b", ";")
     assert (found.task, found.classes) == ("multilabel", ("a", "b", "c"))
     assert found.labels.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]]
-    assert found.skipped == [Skipped("row 4", "no value in the target column 't'; a single ; says that no label applies")]
+    assert found.skipped == [Skipped("row 4", "no value in the target column 't'; write a single ; if no label applies")]
 
 
 def test_a_separator_alone_is_no_label_whatever_parts_the_others() -> None:
@@ -407,7 +414,7 @@ def test_a_separator_alone_is_no_label_whatever_parts_the_others() -> None:
     again = last("sea", ";", "snow", classes=["sea", "sun"], task="multilabel")
     assert (again.labels.tolist(), again.skipped) == (
         [[1, 0], [0, 0]],
-        [Skipped("row 3", "its class snow is none of the model's")],
+        [Skipped("row 3", "its class snow is not one of the model's classes")],
     )
     assert set(last(",", ";", "!", ";").classes) == {",", "!", ";"}
 
@@ -439,7 +446,7 @@ def test_a_word_among_amounts_is_listed() -> None:
     """A few are faults of their rows; where the numbers are classes it is one more of them."""
     found = last(*[i / 7 for i in range(40)], "broken")
     assert (found.task, len(found.labels)) == ("regression", 40)
-    assert found.skipped == [Skipped("row 41", "broken in the target column 't' is no finite number")]
+    assert found.skipped == [Skipped("row 41", "broken in the target column 't' is not a finite number")]
     assert last(*[1, 2] * 20, "unknown").classes == ("1", "2", "unknown")
 
 
@@ -447,7 +454,7 @@ def test_what_a_cell_holds_cannot_harm_a_message() -> None:
     """Braces, control characters and length."""
     found = find_target(table(**{"{x}": [*(i / 7 for i in range(40)), "\x1b[31m{y}" + "z" * 99]}), "{x}")
     assert found.skipped[0].reason.startswith("\\x1b[31m{y}z")
-    assert found.skipped[0].reason.endswith("in the target column '{x}' is no finite number")
+    assert found.skipped[0].reason.endswith("in the target column '{x}' is not a finite number")
     assert len(found.skipped[0].reason) < 120
 
 
@@ -459,7 +466,7 @@ def test_rows_of_other_classes_are_skipped() -> None:
     found = last("dog", "cow", "dog", "", classes=["dog", "cat"], task="binary")
     assert (found.classes, found.labels.tolist()) == (("dog", "cat"), [0, 0])
     assert found.skipped == [
-        Skipped("row 2", "its class cow is none of the model's"),
+        Skipped("row 2", "its class cow is not one of the model's classes"),
         Skipped("row 4", "no value in the target column 't'"),
     ]
 
@@ -543,7 +550,7 @@ def test_a_word_for_a_missing_value_is_told_as_it_stands() -> None:
     """So that it is seen where it was a class, as NA of Namibia is."""
     found = last("DE", "NA", "FR", "DE", "FR", "")
     assert [row.reason for row in found.skipped] == [
-        "NA stands for no value in the target column 't'",
+        "no value (NA) in the target column 't'",
         "no value in the target column 't'",
     ]
 
@@ -569,5 +576,5 @@ def test_a_label_that_no_row_has_is_left_out() -> None:
     columns = (np.array([0.0, 1, 0, 1]), np.array([0.0, 0, 1, 1]), np.zeros(4))
     found = find_target(Table(("sea", "sun", "snow"), columns), "sea,sun,snow")
     assert (found.classes, found.labels.tolist()) == (("sea", "sun"), [[0, 0], [1, 0], [0, 1], [1, 1]])
-    assert found.reason.endswith("left out, the same in every row: snow")
+    assert found.reason.endswith("left out because they are the same in every row: snow")
     assert found.names == ("sea", "sun", "snow")  # none of them is a feature

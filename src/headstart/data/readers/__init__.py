@@ -1,1 +1,1 @@
-"""Data: a folder, a table, a list of images or arrays to a ``Dataset``."""
+"""Readers that turn a folder, a table, a list of images or arrays into a ``Dataset``."""

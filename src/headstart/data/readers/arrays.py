@@ -1,9 +1,9 @@
-"""Images or rows in memory, with their labels, to a Dataset."""
+"""Reading of images in memory, with their labels, into a ``Dataset``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["read_arrays"]
 
 _NUMBERS = ("integer", "floating", "mixed-integer-float")
@@ -34,21 +31,26 @@ def read_arrays(
     split: Sequence[str] | None = None,
     task: str | None = None,
 ) -> Dataset:
-    """Wrap images in memory.
+    """Make a data set of images in memory and their labels.
+
+    The task is inferred from the labels: whole numbers, strings or one-hot rows are classes; other rows of 0 and 1 are the
+    labels of a multilabel task; all other numbers are values of a regression. A sample with a missing label is listed as
+    skipped.
 
     Args:
-        images: ``(n, height, width)`` or ``(n, height, width, channels)`` with 1, 3 or 4 channels; uint8, or float in
+        images: ``(n, height, width)`` or ``(n, height, width, channels)`` with 1, 3 or 4 channels: uint8, or floats in
             0..1 or 0..255.
-        labels: Classes: whole numbers or strings ``(n,)``, or one-hot ``(n, classes)``. Labels of a multilabel task: other
-            0 and 1, ``(n, labels)``. Values of a regression: other numbers, ``(n,)`` or ``(n, targets)``. Samples of which
-            one is missing are listed as skipped.
-        classes: Names of the classes in the order of the label numbers; names of the labels or the targets.
-        split: ``train``, ``validation``, ``test`` or ``""`` for each sample; made later if None.
-        task: A key of ``TASKS`` to overrule what the labels say.
+        labels: Classes ``(n,)`` or one-hot ``(n, classes)``; multilabel ``(n, labels)``; regression ``(n,)`` or
+            ``(n, targets)``.
+        classes: Names of the classes in the order of the label numbers, or names of the labels or targets. Defaults to
+            None: the labels themselves, or their positions.
+        split: ``train``, ``validation``, ``test`` or ``""`` (undecided) for each sample. Defaults to None: ``fit`` makes
+            the split.
+        task: A key of ``TASKS``. Defaults to None: inferred from the labels.
 
     Raises:
-        DatasetError: Shapes do not fit one another (H109), labels are not labels (H103), are all alike (H101) or not those
-            of the task (H102).
+        DatasetError: Shapes do not match (H109), labels are of an unsupported type (H103), there are fewer than two
+            different labels (H101), they do not fit ``task`` (H102), or pixel values are out of range (H111).
 
     Example:
         >>> images = np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
@@ -65,8 +67,8 @@ def read_arrays(
         or (split is not None and len(splits) != len(images))
         or not set(splits) <= {*SPLITS, ""}
     ):
-        told = "" if split is None else f", {len(splits)} splits of {', '.join(sorted(set(splits)))}"
-        raise _unfit(f"images of shape {images.shape}, labels of shape {labels.shape}{told}")
+        given = "" if split is None else f", {len(splits)} splits of {', '.join(sorted(set(splits)))}"
+        raise _unfit(f"images of shape {images.shape}, labels of shape {labels.shape}{given}")
     found = (_amounts if _are_amounts(labels, task) else _classes)(labels, classes, task)
     missed = np.setdiff1d(np.arange(len(labels)), found.kept)
     return Dataset(
@@ -84,7 +86,7 @@ def read_arrays(
 
 
 def _plain(labels: Array) -> Array:
-    """Labels without an axis of one; numbers among objects, with gaps say, as floats."""
+    """Drop an axis of length one, and convert objects that are numbers (with gaps, for example) to floats."""
     from pandas.api.types import infer_dtype
 
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
@@ -95,7 +97,7 @@ def _plain(labels: Array) -> Array:
 
 
 def _are_amounts(labels: Array, task: str | None) -> bool:
-    """Whether the columns of an array are labels of a multilabel task or values of a regression, and no classes."""
+    """Whether the columns of an array are multilabel labels or regression values rather than classes."""
     if labels.dtype.kind not in "biuf" or labels.ndim not in (1, 2) or task in ("binary", "multiclass"):
         return False
     if task in ("multilabel", "regression"):
@@ -107,7 +109,7 @@ def _are_amounts(labels: Array, task: str | None) -> bool:
 
 
 def _amounts(labels: Array, names: Sequence[str] | None, task: str | None) -> Target:
-    """Labels and values, each a column of the array."""
+    """Target of multilabel labels or regression values, each a column of the array."""
     columns = tuple(labels.reshape(len(labels), -1).astype(np.float64).T)
     _check_names(names, len(columns), "columns")
     names = names or ([str(i) for i in range(len(columns))] if len(columns) > 1 else ["target"])
@@ -115,7 +117,7 @@ def _amounts(labels: Array, names: Sequence[str] | None, task: str | None) -> Ta
 
 
 def _classes(labels: Array, classes: Sequence[str] | None, task: str | None) -> Target:
-    """Classes by number, by name or one-hot."""
+    """Target of classes, given as numbers, as names or one-hot."""
     import pandas as pd
 
     is_there = np.isfinite(labels) if labels.dtype.kind == "f" else ~pd.isna(labels)
@@ -123,25 +125,25 @@ def _classes(labels: Array, classes: Sequence[str] | None, task: str | None) -> 
     there = labels[kept]
     is_whole = there.ndim == 1 and there.dtype.kind == "f" and bool((there == np.rint(there)).all())
     numbers, names = integer_labels(there.astype(np.int64) if is_whole else there)
-    if classes is not None and there.dtype.kind in "SUO" and set(names) <= set(classes):  # text names its class itself
+    if classes is not None and there.dtype.kind in "SUO" and set(names) <= set(classes):  # labels are class names
         numbers = np.array([list(classes).index(name) for name in names], np.int64)[numbers]
         names = tuple(classes)
     _check_names(classes, len(names), "classes")
     chosen, reason = infer_task(classes or names, task)
-    skipped = [Skipped(f"[{i}]", "it has no label") for i in np.setdiff1d(np.arange(len(labels)), kept)]
+    skipped = [Skipped(f"[{i}]", "no label") for i in np.setdiff1d(np.arange(len(labels)), kept)]
     return Target((), chosen, reason, tuple(classes or names), numbers, kept, skipped)
 
 
 def _check_names(names: Sequence[str] | None, number: int, what: str) -> None:
     if names is not None and not len(set(names)) == len(names) == number:
-        raise _unfit(f"labels of {number} {what}, and {len(names)} names: {', '.join(names[:5])}")
+        raise _unfit(f"labels of {number} {what}, but {len(names)} names: {', '.join(names[:5])}")
 
 
 def _unfit(received: str) -> DatasetError:
     return DatasetError(
         "H109",
-        "images and labels do not fit together",
+        "images and labels do not match",
         received=received,
-        expected=f"images (n, height, width[, channels]), n labels, a name a class, splits of {', '.join(SPLITS)}",
-        advice="check the first axis of each",
+        expected=f"images (n, height, width[, channels]), n labels, one name per class, splits of {', '.join(SPLITS)}",
+        advice="check the length of the first axis of each array",
     )

@@ -1,4 +1,4 @@
-"""Which column of a table a name or a position means."""
+"""Resolution of column names and positions, such as those of ``--target``, to columns of a table."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ __all__ = ["column_of", "columns_of", "no_column", "place_of", "position"]
 
 
 def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: bool = True) -> int:
-    """The position of the one column of that name, or of a position as text.
+    """Position of the only column with a given name, or at a position given as text.
+
+    Args:
+        table: The table.
+        wanted: Name or position.
+        option: Command-line option that names the column, for the error message. Defaults to ``--target``.
+        is_new: Whether the user asked for the column; else a trained model needs it. Defaults to True.
 
     Raises:
-        DatasetError: There is none, or there are several (H108).
+        DatasetError: No column or several columns have that name (H108).
     """
     place = position(table, wanted)
     if place is None:
@@ -30,7 +36,7 @@ def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: boo
 
 
 def position(table: Table, wanted: str) -> int | None:
-    """Where the column of that name stands, or the one at that position; None where there is neither."""
+    """Position of the column with a given name, or at a position given as text; None if there is none."""
     if wanted in table.names:
         return table.names.index(wanted)
     size = len(table.names)
@@ -39,23 +45,23 @@ def position(table: Table, wanted: str) -> int | None:
 
 
 def no_column(received: str, *, is_new: bool = True, option: str = "--target") -> DatasetError:
-    """The error for columns that are not there, or not told from others (H108); ``option`` names the kind of column."""
+    """Create the error for a column that is missing or ambiguous (H108); ``option`` is the option that names it."""
     return DatasetError(
         "H108",
-        "a column cannot be found",
+        "column not found",
         received=received,
         expected="the name of a column, or its position (0 is the first, -1 the last)"
         if is_new
-        else "the columns of the fit",
-        advice=f"name it: {option} COLUMN" if is_new else "name the columns as they were named for fit",
+        else "the columns that fit was given",
+        advice=f"name it: {option} COLUMN" if is_new else "use the column names that were used for fit",
     )
 
 
 def columns_of(asked: object) -> str | list[str] | None:
-    """Columns as a user of Python names them, by one name or position or several, as the command line does.
+    """Convert columns given in Python, as a name, a position or several of them, to the command line's text form.
 
     Raises:
-        DatasetError: That is neither (H108).
+        DatasetError: The value is not a name, a position or a non-empty sequence of them (H108).
     """
     if isinstance(asked, str | Integral) or asked is None:
         return column_of(asked)
@@ -66,7 +72,11 @@ def columns_of(asked: object) -> str | list[str] | None:
 
 
 def column_of(asked: object) -> str | None:
-    """The same of a single column."""
+    """Convert a column given in Python, as a name or a position, to the command line's text form; None stays None.
+
+    Raises:
+        DatasetError: The value is neither a name nor a position (H108).
+    """
     if asked is None or isinstance(asked, str):
         return asked
     if isinstance(asked, Integral):

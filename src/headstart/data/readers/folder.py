@@ -1,4 +1,4 @@
-"""Data: a folder of class folders to a Dataset. Every file below it is used or listed as skipped."""
+"""Reading of a folder of class folders into a ``Dataset``; every file below it is used or listed as skipped."""
 
 from __future__ import annotations
 
@@ -17,19 +17,32 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "icon\r"}
 
 
 def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, classes: Sequence[str] | None = None) -> Dataset:
-    """Read ``folder/<class>/*`` or ``folder/{train,val,valid,validation,test}/<class>/*``.
+    """Read images from ``folder/<class>/*`` or ``folder/{train,val,valid,validation,test}/<class>/*``.
 
-    Folders nested inside a class belong to it; class names sort naturally (``img2`` before ``img10``); links are followed
-    and loops end. Hidden and system files are listed as skipped. Whether a file is an image is decided later, by content.
+    Folders inside a class folder belong to that class. Class names are sorted naturally (``img2`` before ``img10``). Links
+    are followed, except those that form a loop. Hidden and system files are listed as skipped. Whether a file is an image is
+    decided later, when it is decoded.
+
+    Args:
+        folder: Path of the folder.
+        task: A key of ``TASKS``. Defaults to None: binary for two classes, else multiclass.
+        classes: Classes of a trained model, in their order; files of other classes are listed as skipped. Defaults to None:
+            the names of the class folders.
 
     Raises:
-        DatasetError: No such folder (H106), or fewer than two classes in it (H101).
+        DatasetError: The folder does not exist (H106), has fewer than two classes (H101), or ``task`` does not fit them
+            (H102).
+
+    Example::
+
+        dataset = hs.read_folder("photos/")
+        print(dataset.classes, len(dataset), dataset.skipped[:3])
     """
     root = Path(folder)
     if not root.is_dir():
         raise DatasetError(
             "H106",
-            "there is no data here",
+            "no data found",
             received=str(folder),
             expected="a folder with one folder per class",
             advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
@@ -55,7 +68,7 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
     if not found:
         raise DatasetError(
             "H101",
-            "there is nothing to tell apart",
+            "fewer than two different labels",
             received=f"{root}: {len(skipped)} files, none of them inside a class folder",
             expected="one folder per class, with its images inside",
             advice="sort the images into folders: photos/cat/*.jpg, photos/dog/*.jpg",
@@ -64,7 +77,7 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
 
 
 def _visible(folder: Path, skipped: list[Skipped]) -> list[Path]:
-    """Entries of a folder in natural order; hidden and system ones go to ``skipped``, with all that is in them."""
+    """Entries of a folder in natural order; hidden and system entries, with their contents, are added to ``skipped``."""
     visible = []
     for entry in sorted(_entries(folder, skipped), key=lambda p: (natural_key(p.name), p.name)):
         if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FILES:
@@ -76,11 +89,11 @@ def _visible(folder: Path, skipped: list[Skipped]) -> list[Path]:
 
 
 def _files(folder: Path, skipped: list[Skipped] | None, seen: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Every file below a folder; a link back to a folder that we are inside of ends there."""
+    """Yield every file below a folder; links back to an enclosing folder are not followed."""
     real = os.path.realpath(folder)
     if real in seen:
         if skipped is not None:
-            skipped.append(Skipped(str(folder), "a link back to a folder that it lies in"))
+            skipped.append(Skipped(str(folder), "a link back to an enclosing folder"))
         return
     entries = sorted(_entries(folder, [])) if skipped is None else _visible(folder, skipped)
     for entry in entries:
@@ -96,7 +109,7 @@ def _entries(folder: Path, skipped: list[Skipped]) -> list[Path]:
     try:
         entries = list(folder.iterdir())
         for entry in entries:
-            entry.is_dir()  # a folder that may be listed but not entered fails here
+            entry.is_dir()  # raises for a folder that can be listed but not entered
     except OSError as error:
         skipped.append(Skipped(str(folder), f"cannot be listed: {error.strerror}"))
         return []

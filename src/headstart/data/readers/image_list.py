@@ -1,4 +1,4 @@
-"""Data: a table that lists images: which column holds their paths, where these begin, and the data set they make."""
+"""Reading of a table that lists images: the column of paths, the folder that they are relative to, and the ``Dataset``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from headstart.foundation.fingerprint import file_digests
 
 __all__ = ["ImageList", "Labelled", "find_images", "missing_images"]
 
-_LOOKED_AT = 20  # cells of a column, to tell whether they are paths
+_LOOKED_AT = 20  # cells of a column that are checked for being paths
 _IMAGE_NAME = re.compile(r"\w\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)
 
 
 class Labelled(NamedTuple):
-    """What is known of the rows of a table that are used, whatever the samples are.
+    """Labels, splits and groups of a table's rows, for samples of any kind.
 
     Attributes:
-        name: The table's.
-        target: Labels, and which rows have one.
-        split: Of each row that has.
-        groups: What each of these belongs to, as ``Dataset.groups`` has it.
-        skipped: The others, and rows that do not fit.
+        name: Name of the table.
+        target: The target, with the rows that have a usable label.
+        split: Split of each such row.
+        groups: Group of each such row, as in ``Dataset.groups``.
+        skipped: All other rows, with the reason.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Labelled(NamedTuple):
 
 
 class ImageList(NamedTuple):
-    """A table with a column of paths.
+    """A table with a column of image paths.
 
     Attributes:
-        cells: The table; what was taken for names of columns is its first row, where a name is a file.
-        column: The column.
-        place: The folder that paths are relative to.
+        cells: The table. If it turned out to have no header, its first row is included and its columns are called c0, c1...
+        column: Name of the column of paths.
+        place: Folder that the paths are relative to.
     """
 
     cells: Table
@@ -55,7 +55,7 @@ class ImageList(NamedTuple):
     place: Path
 
     def dataset(self, labelled: Labelled) -> Dataset:
-        """The images of the rows that have a label; those that are not there, or cannot be read, are listed."""
+        """Build the data set of the labelled rows; images that are missing or unreadable are listed as skipped."""
         paths = [str(self.place / str(cell)) for cell in self.cells.column(self.column)]
         rows = [f"row {number}" for number in self.cells.row_numbers()]
         path_of = dict(zip(rows, paths, strict=True))
@@ -88,21 +88,21 @@ class ImageList(NamedTuple):
 
 
 def find_images(table: Table, wanted: str | None, folder: Path) -> ImageList | None:
-    """The images that a table lists; None where no column holds paths, and none was asked for.
+    """Find the images that a table lists; None if no column of paths was named or found.
 
     Args:
         table: Raw cells.
-        wanted: Name or position of the column of paths; the one whose cells are files if None.
-        folder: The table's own; paths are relative to it, or to the one folder beside the table that holds them.
+        wanted: Name or position of the column of paths; if None, the first column most of whose cells are files.
+        folder: Folder of the table. Paths are relative to it, or to the folder next to the table that holds the files.
 
     Raises:
-        DatasetError: The column that is wanted is not there (H108).
+        DatasetError: The named column does not exist (H108).
     """
     places = _places(folder)
     place = place_of(table, wanted, "--image") if wanted is not None else _likely(table, places)
     if place is None:
         return None
-    if any(_found_in(places, name) is not None for name in table.names):  # no header: a sample
+    if any(_found_in(places, name) is not None for name in table.names):  # the "header" is a sample
         columns = [np.array([name, *cells], object) for name, cells in zip(table.names, table.columns, strict=True)]
         table = Table(tuple(f"c{i}" for i in range(len(columns))), tuple(columns))
     cells = table.columns[place][:_LOOKED_AT]
@@ -111,14 +111,14 @@ def find_images(table: Table, wanted: str | None, folder: Path) -> ImageList | N
 
 
 def missing_images(table: Table) -> str:
-    """A column most of whose cells are called as images are, with one of them, in words; empty if there is none.
+    """Describe a column most of whose cells look like names of image files that do not exist; "" if there is none.
 
-    For a table none of whose columns holds files: their folder is elsewhere, most likely.
+    It is meant for a table without a column of existing files; most likely, the files are in another folder.
     """
     for name, cells in zip(table.names, table.columns, strict=True):
         called = [str(cell) for cell in cells[:_LOOKED_AT] if _IMAGE_NAME.search(str(cell))]
         if 2 * len(called) > len(cells[:_LOOKED_AT]):
-            return f"{name} names images and none is there, {called[0]} for one"
+            return f"column {name} names image files, such as {called[0]}, but none was found"
     return ""
 
 
@@ -128,7 +128,7 @@ def _likely(table: Table, places: Sequence[Path]) -> int | None:
 
 
 def _are_files(cells: list[str], places: Sequence[Path]) -> bool:
-    """Whether most of the cells are files; a column that cannot be one of paths is soon left."""
+    """Whether most of the cells are existing files; stops as soon as too many are missing."""
     num_missing = 0
     for cell in cells:
         num_missing += _found_in(places, cell) is None
@@ -138,7 +138,7 @@ def _are_files(cells: list[str], places: Sequence[Path]) -> bool:
 
 
 def _places(folder: Path) -> list[Path]:
-    """What paths may be relative to: the table's own folder, or one beside it."""
+    """Folders that paths may be relative to: the table's own folder and those next to the table."""
     try:
         return [folder, *sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())]
     except OSError:
@@ -146,7 +146,7 @@ def _places(folder: Path) -> list[Path]:
 
 
 def _found_in(places: Sequence[Path], name: str) -> Path | None:
-    """The first of the places that holds the file, if any."""
+    """First of the folders that contains the file, or None."""
     try:
         return next((place for place in places if name and (place / name).is_file()), None)
     except (OSError, ValueError):
@@ -154,19 +154,19 @@ def _found_in(places: Sequence[Path], name: str) -> Path | None:
 
 
 def _contents(paths: Sequence[str]) -> list[tuple[str, str]]:
-    """The digest of each file, or why there is none."""
-    there = [path for path in paths if _is_file(Path(path))]
-    digests = dict(zip(there, file_digests(there), strict=True))
-    told = []
+    """Digest of each file, or the reason why there is none, as pairs (digest, reason)."""
+    existing = [path for path in paths if _is_file(Path(path))]
+    digests = dict(zip(existing, file_digests(existing), strict=True))
+    contents = []
     for path in paths:
         digest = digests.get(path)
-        unread = f"cannot be read: {digest.strerror}" if isinstance(digest, OSError) else "no such file"
-        told.append((digest, "") if isinstance(digest, str) else ("", unread))
-    return told
+        reason = f"cannot be read: {digest.strerror}" if isinstance(digest, OSError) else "no such file"
+        contents.append((digest, "") if isinstance(digest, str) else ("", reason))
+    return contents
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name longer than any file's
+    except OSError:  # the name is too long for a file
         return False

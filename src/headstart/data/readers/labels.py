@@ -1,4 +1,4 @@
-"""Data: the label of each row, from the columns of a table that are to be predicted."""
+"""Conversion of the target columns of a table to the label of each row."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from headstart.foundation.text import listed, natural_key, printable
 
 __all__ = ["LABELS", "Labels", "list_parts"]
 
-_LARGEST = 1e30  # value of a regression: networks answer in float32, where a square has to fit as well
+_LARGEST = 1e30  # largest regression value: networks compute in float32, which must hold its square too
 
 
 class Labels(NamedTuple):
-    """Labels of all rows, those without a usable target too, and what is wrong with each row."""
+    """Labels of all rows, including rows without a usable target, and the reason why a row is not usable.
+
+    Attributes:
+        classes: Names of classes, labels or targets.
+        labels: Labels, of the shape that ``Dataset.labels`` has for the task.
+        faults: Reason why each row cannot be used, ``(n,)``; "" for usable rows.
+    """
 
     classes: tuple[str, ...]
     labels: Array
@@ -27,12 +33,12 @@ class Labels(NamedTuple):
 
 
 def list_parts(text: str, separator: str) -> list[str]:
-    """What a cell lists."""
+    """Split the text of a cell into its labels; a cell of separators only has none."""
     return [] if is_no_label(text) else [part.strip() for part in text.split(separator) if part.strip()]
 
 
 def _class_labels(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
-    """Labels of one column of classes, or of several of 0 and 1."""
+    """Labels from one column of classes, or from several one-hot columns."""
     if len(columns) > 1:
         return _one_hot(columns, classes)
     column = columns[0]
@@ -41,12 +47,12 @@ def _class_labels(columns: list[TargetColumn], classes: Sequence[str] | None) ->
     names_in_order = tuple(_in_order(found) if classes is None else classes)
     numbered = {name: number for number, name in enumerate(names_in_order)}
     labels = np.array([numbered.get(name, -1) for name in names], np.int64)
-    faults = column.faults(labels >= 0, _of_no_model if classes else lambda text, where: f"{text} in {where} is no class")
+    faults = column.faults(labels >= 0, _of_no_model if classes else lambda text, where: f"{text} in {where} is not a class")
     return Labels(names_in_order, labels, faults)
 
 
 def _one_hot(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
-    """The class of a row is the name of the one column that is 1 there."""
+    """Labels from one-hot columns: the class of a row is the name of the column that is 1."""
     names = tuple(column.name for column in columns)
     names_in_order = names if classes is None else tuple(column.name for column in _by_name(columns, classes))
     numbered = {name: number for number, name in enumerate(names_in_order)}
@@ -59,18 +65,18 @@ def _one_hot(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labe
 
 
 def _unless_one(number: int, num_columns: int) -> str:
-    return "" if number == 1 else f"{number} of {num_columns} target columns are 1, and one has to be"
+    return "" if number == 1 else f"{number} of {num_columns} target columns are 1; exactly one must be"
 
 
 def _in_order(names: set[str]) -> list[str]:
-    """Numbers by size, other names naturally."""
+    """Sort names: by value if all are numbers, else in natural order."""
     listed = sorted(names, key=lambda name: (natural_key(name), name))
     values = as_numbers(np.array(listed, object))
     return listed if np.isnan(values).any() else [listed[i] for i in np.argsort(values, kind="stable")]
 
 
 def _label_lists(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
-    """Labels of one or several columns of 0 and 1, or of one column of lists."""
+    """Multilabel labels from one or several columns of 0 and 1, or from one column of lists."""
     if len(columns) > 1 or columns[0].is_bits or tuple(classes or ()) == (columns[0].name,):
         columns = _by_name(columns, classes)
         found = [c.faults(c.bits >= 0, _neither_0_nor_1) for c in columns]
@@ -86,7 +92,7 @@ def _label_lists(columns: list[TargetColumn], classes: Sequence[str] | None) -> 
     for row, parts in enumerate(lists):
         are_known[row] = all(part in numbered for part in parts)
         labels[row, [numbered[part] for part in parts if part in numbered]] = 1
-    return Labels(names, labels, column.faults(are_known, _of_no_model, hint="; a single ; says that no label applies"))
+    return Labels(names, labels, column.faults(are_known, _of_no_model, hint="; write a single ; if no label applies"))
 
 
 def _neither_0_nor_1(text: str, where: str) -> str:
@@ -94,7 +100,7 @@ def _neither_0_nor_1(text: str, where: str) -> str:
 
 
 def _of_no_model(text: str, _: str) -> str:
-    return f"its class {text} is none of the model's"
+    return f"its class {text} is not one of the model's classes"
 
 
 def _amounts(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
@@ -104,7 +110,7 @@ def _amounts(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labe
         faults
         for column in columns
         for faults in (
-            column.faults(np.isfinite(column.values), lambda text, where: f"{text} in {where} is no finite number"),
+            column.faults(np.isfinite(column.values), lambda text, where: f"{text} in {where} is not a finite number"),
             column.faults(~(np.abs(column.values) > _LARGEST), lambda text, where: f"{text} in {where} is too large"),
         )
     ]
@@ -112,7 +118,7 @@ def _amounts(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labe
 
 
 def _by_name(columns: list[TargetColumn], classes: Sequence[str] | None) -> list[TargetColumn]:
-    """The columns in the order of a trained model's labels or targets."""
+    """Columns in the order of a trained model's labels or targets."""
     found = {column.name: column for column in columns}
     if absent := [name for name in classes or () if name not in found]:
         raise no_column(f"the model predicts {listed(absent)}; the target columns are {listed(list(found))}", is_new=False)
@@ -120,7 +126,7 @@ def _by_name(columns: list[TargetColumn], classes: Sequence[str] | None) -> list
 
 
 def _first_faults(faults: list[Array]) -> Array:
-    """One fault a row: that of its first column that has one."""
+    """First non-empty reason of each row, over all columns."""
     return np.array([next(filter(None, row), "") for row in zip(*faults, strict=True)], object)
 
 

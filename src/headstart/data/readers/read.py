@@ -1,4 +1,4 @@
-"""Data: whatever holds labelled images, or rows of features, to a Dataset. Nothing found is lost: used or listed."""
+"""Reading of any supported data into a ``Dataset``: a folder, a table of images or features, or samples to predict."""
 
 from __future__ import annotations
 
@@ -33,43 +33,53 @@ def read(
     task: str | None = None,
     known: Known | None = None,
 ) -> Dataset:
-    """Read whatever ``data`` names: a folder of class folders, or a table of image paths or of features; or a table itself.
+    """Read a folder of class folders, or a table of image paths or of features.
 
-    With ``known``, classes are those of a model, and samples of any other are listed as skipped.
+    Args:
+        data: Path of a folder, path of a CSV or Parquet file, a data frame, or an array ``(n, columns)``.
+        target: Name or position of the target column, or several joined by commas. Defaults to None: found.
+        image: Name or position of the column of image paths. Defaults to None: found.
+        group: Name or position of the column of groups. Defaults to None: no groups.
+        task: A key of ``TASKS``. Defaults to None: inferred.
+        known: The data of a trained model, if the data is for that model: its classes are used, and samples of other
+            classes are listed as skipped. Defaults to None.
 
     Raises:
-        DatasetError: There is nothing there, or it is neither (H106).
-        UsageError: A column of a folder is asked for (H046).
+        DatasetError: The path does not exist, or is neither a folder nor a table (H106).
+        UsageError: A column was named, but ``data`` is a folder (H046).
     """
     if not isinstance(data, str | os.PathLike):
         return dataset_of_table(data, target=target, image=image, group=group, task=task, known=known)
     path = Path(data)
     if path.is_dir():
-        if said := [name for name, value in (("target", target), ("image", image), ("group", group)) if value is not None]:
+        if named := [name for name, value in (("target", target), ("image", image), ("group", group)) if value is not None]:
             raise UsageError(
                 "H046",
                 "a folder has no columns",
-                received=f"{', '.join(f'--{name}' for name in said)} for {data}, a folder",
+                received=f"{', '.join(f'--{name}' for name in named)} for {data}, a folder",
                 expected="a CSV or Parquet table, which may list images",
-                advice="name the table, or leave this out: the names of folders are the classes",
+                advice="give the path of a table, or leave this out: the names of folders are the classes",
             )
         return read_folder(path, task=task, classes=None if known is None else known.classes)
     if path.is_file() and path.suffix.lower() in _TABLES:
         return dataset_of_table(path, target=target, image=image, group=group, task=task, known=known)
     raise DatasetError(
         "H106",
-        "there is no data here",
-        received=f"{data}" + (" (a file)" if path.is_file() else " (nothing there)" if not path.exists() else ""),
+        "no data found",
+        received=f"{data}" + (" (a file)" if path.is_file() else " (does not exist)" if not path.exists() else ""),
         expected="a folder with one folder per class, or a CSV or Parquet file",
         advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
     )
 
 
 def _as_levels(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Images as uint8. Whether floats mean 0..1 or 0..255 is decided once for all of them; rounding may overshoot a little.
+    """Convert images to uint8.
+
+    Whether floats are in 0..1 or in 0..255 is decided once for all images; values slightly outside, from rounding or
+    resampling, are clipped.
 
     Raises:
-        DatasetError: Values outside both ranges, or not numbers (H111).
+        DatasetError: Values are outside both ranges, or are not numbers (H111).
     """
     if images.dtype == np.uint8 or images.size == 0:
         return images
@@ -80,17 +90,17 @@ def _as_levels(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if not (low * scale >= -slack and high * scale <= 255 + slack):  # written so that NaN fails
         raise DatasetError(
             "H111",
-            "the images are out of range",
+            "pixel values out of range",
             received=f"{images.dtype} values from {low:g} to {high:g}",
-            expected="floats of 0..1, or numbers of 0..255",
-            advice="scale them back: images = (images - images.min()) / (images.max() - images.min())",
+            expected="floats in 0..1, or numbers in 0..255",
+            advice="rescale them: images = (images - images.min()) / (images.max() - images.min())",
         )
     levels: np.ndarray[Any, Any] = np.clip(np.rint(images.astype(np.float32) * scale), 0, 255).astype(np.uint8)
     return levels
 
 
 def unlabelled(images: Sequence[str] | np.ndarray[Any, Any], like: Dataset) -> Dataset:
-    """Samples to predict, files or arrays, as a data set without true labels and with the classes of ``like``."""
+    """Make a data set of images to predict, as paths or an array: it has the classes of ``like``, and all labels are 0."""
     arrays = _as_levels(images) if isinstance(images, np.ndarray) else None
     digests = [array_digest(a) for a in arrays] if arrays is not None else file_digests([str(p) for p in images])
     return Dataset(
@@ -100,7 +110,7 @@ def unlabelled(images: Sequence[str] | np.ndarray[Any, Any], like: Dataset) -> D
         classes=like.classes,
         paths=tuple(str(path) if arrays is None else f"[{i}]" for i, path in enumerate(images)),
         labels=np.zeros(len(images), np.int64),
-        # A file that cannot be read has no content; its name stands in, and the decoder tells the reason.
+        # A file that cannot be read has no content digest; that of its path replaces it, and the decoder reports the reason.
         digests=tuple(
             d if isinstance(d, str) else bytes_digest(os.fsencode(path)) for d, path in zip(digests, images, strict=True)
         ),
@@ -110,15 +120,15 @@ def unlabelled(images: Sequence[str] | np.ndarray[Any, Any], like: Dataset) -> D
 
 
 def unlabelled_rows(rows: Any, like: Dataset, known: Known) -> Dataset:
-    """Rows of a table to predict, as a data set without true labels and with the classes of ``like``.
+    """Make a data set of table rows to predict: it has the classes of ``like``, and all labels are 0.
 
     Args:
-        rows: The path of a table, a data frame, or an array ``(n, columns)``.
-        like: What the model was fitted on.
-        known: What it knows of its data.
+        rows: Path of a table, a data frame, or an array ``(n, columns)``.
+        like: Data set that the model was fitted on.
+        known: What the model stores about its data.
 
     Raises:
-        DatasetError: The file cannot be read (H107).
+        DatasetError: The table cannot be read (H107).
     """
     name, _, table, skipped = cells_of(rows, known)
     return Dataset(

@@ -1,4 +1,4 @@
-"""Data: a table to a Dataset: of images, where a column holds their paths, else of rows of features."""
+"""Reading of a table into a ``Dataset``: of images if a column holds their paths, else of rows of features."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Known", "cells_of", "dataset_of_table", "read_table", "row_digests"]
 
-_MIN_FOR_ID = 20  # rows
+_MIN_FOR_ID = 20  # rows that a table needs before a column can count as an id
 
-_OF_DATES = 0.95  # share of different texts that make dates of a column
+_OF_DATES = 0.95  # share of different texts that must be dates in a column of dates
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a trained model knows of its data.
+    """What a trained model stores about its training data, so that it can read other data in the same way.
 
     Attributes:
         classes: Names of classes, labels or targets.
         task: A key of ``TASKS``.
-        targets: The target columns of a table.
-        image: Its column of paths.
-        columns: Of a table of features: all its columns, in their order.
-        reads: Those that the model reads.
-        set_aside: Those that are neither target nor feature.
-        formats: How the numbers of its table were written.
-        group: The column that says what belongs together, where a table has it.
+        targets: Target columns of the table.
+        image: Column of image paths, or None.
+        columns: All columns of a table of features, in their order.
+        reads: Columns that the model uses as features.
+        set_aside: Columns that are neither target nor feature.
+        formats: Number formats of the table.
+        group: Column of groups, or "".
     """
 
     classes: tuple[str, ...]
@@ -75,22 +75,23 @@ def read_table(
 ) -> Dataset:
     """Read a CSV or Parquet file, a data frame, or an array of rows.
 
-    Where a column holds paths of files, the samples are these images: paths are relative to the table's folder, or to the
-    one folder beside it that holds them. Else the samples are the rows themselves. A column called ``split`` with train,
-    validation (val, valid) and test is honoured. Rows are used or listed.
+    If a column holds paths of image files, the samples are these images; paths are relative to the table's folder, or to
+    the folder next to the table that holds the files. Otherwise the samples are the rows. A column called ``split`` with
+    the values train, validation (or val, valid) and test decides the split. Rows that cannot be used are listed in
+    ``skipped``, with the reason.
 
     Args:
-        table: The file, the frame, or the array ``(n, columns)``.
-        target: Name or position of the target column, or several, in a sequence or joined by commas; found if None, with
-            the reason.
-        image: Name or position of the column of paths; the one whose cells are files if None.
-        group: Name or position of a column that says what belongs together, such as a patient: its rows stay on one side of
-            each split and in one fold, and it is no feature.
-        task: A key of ``TASKS`` to overrule what the labels say.
+        table: Path of the file, a data frame, or an array ``(n, columns)``.
+        target: Name or position of the target column, or several of them, in a sequence or joined by commas. Defaults to
+            None: the column is found, and ``task_reason`` says how.
+        image: Name or position of the column of image paths. Defaults to None: the first column whose cells are files.
+        group: Name or position of a column of groups, such as a patient ID: rows of a group stay in one split and in one
+            fold, and the column is not a feature. Defaults to None: rows are independent.
+        task: A key of ``TASKS``. Defaults to None: inferred from the labels.
 
     Raises:
-        DatasetError: The file cannot be read (H107), a column cannot be found (H108), the target cannot be one (H101, H102,
-            H113), or there is no column beside it (H114).
+        DatasetError: The file cannot be read (H107), a column is not found (H108), the target column is unsuitable (H101,
+            H102, H113), or no feature column is left (H114).
 
     Example:
         >>> rows = np.array([[1.0, 0], [2.0, 1], [1.1, 0], [2.2, 1], [0.9, 0], [2.1, 1]])
@@ -110,16 +111,16 @@ def dataset_of_table(
     task: str | None = None,
     known: Known | None = None,
 ) -> Dataset:
-    """What ``read_table`` gives; also for a model that is there, which knows the target and the classes."""
+    """Read a table as ``read_table`` does; with ``known``, target, classes and task are those of a trained model."""
     name, folder, cells, skipped = cells_of(table, known)
     if known is not None:
         target, image, task = known.targets or None, known.image, known.task
         group = known.group if known.group in cells.names else None
         if known.group and group is None:
-            told = f"no column {printable(known.group)}: intervals treat all samples as independent"
-            warnings.warn(told, stacklevel=2)
+            message = f"no column {printable(known.group)}: intervals treat all samples as independent"
+            warnings.warn(message, stacklevel=2)
     if folder is None and image is not None:
-        folder = Path()  # of a frame: paths are relative to where we are
+        folder = Path()  # paths in a data frame are relative to the working directory
     is_of_features = known is not None and known.columns
     images = None if folder is None or is_of_features else find_images(cells, image, folder)
     aside = [] if images is None else [images.column]
@@ -135,11 +136,11 @@ def dataset_of_table(
         leave_out=[*aside, split, grouping] if images is not None else (),
         formats=None if known is None else known.formats,
     )
-    if images is None and known is None and (told := missing_images(features)):
-        found = replace(found, reason=f"{found.reason}; {printable(told)}: a table of features")
+    if images is None and known is None and (missing := missing_images(features)):
+        found = replace(found, reason=f"{found.reason}; {printable(missing)}: read as a table of features")
     found, splits, others = _with_split(cells, split, found)
     if grouping in found.names:
-        raise no_column(f"--group {printable(grouping)}, which is to be predicted", option="--group")
+        raise no_column(f"--group {printable(grouping)}, which is the target column", option="--group")
     groups = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
     labelled = Labelled(name, found, splits, groups, [*skipped, *found.skipped, *others])
     dataset = _of_features(cells, (split, grouping), labelled) if images is None else images.dataset(labelled)
@@ -147,20 +148,20 @@ def dataset_of_table(
 
 
 def _name(cell: object) -> str:
-    """What a cell calls a group; empty for a missing one. A group may be called NA."""
+    """Name of the group in a cell; "" if the cell is missing. A group may be called NA."""
     return "" if cell is None or str(cell) in ("nan", "NaT") else str(cell)
 
 
 def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Dataset:
-    """The rows that have a label, without the columns that say which, in which split, and what belongs together."""
+    """Data set of the labelled rows, with all columns but the target, the split and the groups as features."""
     found = labelled.target
     features = cells.take(found.kept).select([name for name in cells.names if name not in (*found.names, *aside)])
     if not features.names:
         raise DatasetError(
             "H114",
             "no column is left to learn from",
-            received=f"nothing beside the target: {', '.join(map(printable, found.names))}",
-            expected="columns of features, or one of image paths",
+            received=f"nothing but the target: {', '.join(map(printable, found.names))}",
+            expected="feature columns, or a column of image paths",
             advice="add columns that describe the samples",
         )
     return Dataset(
@@ -185,13 +186,13 @@ def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Data
 def cells_of(
     table: str | os.PathLike[str] | pd.DataFrame | Array, known: Known | None = None
 ) -> tuple[str, Path | None, Table, list[Skipped]]:
-    """The name, the folder if it is a file, the raw cells, and the rows that do not fit.
+    """Name of a table, its folder (None unless it is a file), its raw cells, and the rows of a wrong length.
 
-    Columns without names of their own are called as those that a model knows, where there are as many: with its target and
-    what it set aside or without, or those alone that it reads.
+    If the table has no column names, it is given those of a trained model, provided that the number of columns matches: all
+    columns of the training table, all without the targets or the columns set aside, or only those that the model reads.
 
     Raises:
-        DatasetError: It cannot be read (H107), or a model cannot know which its columns are (H115).
+        DatasetError: The table cannot be read (H107), or its columns cannot be matched to the model's (H115).
     """
     if isinstance(table, np.ndarray):
         return "array", None, _called(table_of_array(table), known), []
@@ -203,7 +204,7 @@ def cells_of(
             "the table cannot be read",
             received=f"a {type(table).__name__}",
             expected="the path of a CSV or Parquet file, a data frame, or an array (rows, columns)",
-            advice="make a data frame of it: pandas.DataFrame([{'age': 31, 'town': 'Ulm'}])",
+            advice="convert it to a data frame: pandas.DataFrame([{'age': 31, 'town': 'Ulm'}])",
         )
     path = Path(table)
     cells, skipped = read_cells(path, names=None if known is None else known.columns)
@@ -211,7 +212,7 @@ def cells_of(
 
 
 def _called(table: Table, known: Known | None) -> Table:
-    """A table without names of its own, by those that a model knows."""
+    """Give a table without column names those of a trained model."""
     width = len(table.names)
     if known is None or not known.columns or table.names != tuple(f"c{i}" for i in range(width)):
         return table
@@ -226,15 +227,15 @@ def _called(table: Table, known: Known | None) -> Table:
         "H115",
         "the table lacks columns that the model reads",
         received=f"{width} columns without names",
-        expected=f"{len(features)} of them: {listed(features)}",
-        advice="give the columns the names that they had for fit, or bring those of the fit in their order",
+        expected=f"{len(features)} columns: {listed(features)}",
+        advice="name the columns as for fit, or give the columns of the fit in their order",
     )
 
 
 def row_digests(table: Table) -> list[str]:
-    """SHA-256 of the cells of each row, whatever the order of the columns; what only numbers or names rows is left out.
+    """SHA-256 of the cells of each row, independent of the order of the columns.
 
-    So a copy of a row is known as one, though its id is another.
+    Columns that only number or identify rows are left out, so that a copy of a row with another id is detected as one.
     """
     columns = {name: table.column(name) for name in sorted(table.names)}
     naming = _naming_columns(columns)
@@ -244,7 +245,7 @@ def row_digests(table: Table) -> list[str]:
 
 
 def _naming_columns(columns: Mapping[str, Array]) -> set[str]:
-    """Columns that have another text in each row, or number them; those of dates or measurements do neither."""
+    """Columns that identify rows (a different text in each row) or number them; dates and measurements do neither."""
     naming: set[str] = set()
     whole: dict[str, tuple[Array, Array]] = {}
     for name, cells in columns.items():
@@ -252,7 +253,7 @@ def _naming_columns(columns: Mapping[str, Array]) -> set[str]:
             continue
         values = as_numbers(cells)
         if np.isnan(values).all():
-            has_units = not np.isnan(learn_numbers(cells).values).all()  # or signs between the digits
+            has_units = not np.isnan(learn_numbers(cells).values).all()  # or thousands separators
             naming |= set() if has_units or are_dates(cells, _OF_DATES) else {name}
         elif np.isfinite(values).all() and (values % 1 == 0).all() and not is_measurement_name(name):
             whole[name] = values, np.arange(len(values))
@@ -266,7 +267,7 @@ def _is_split(table: Table, column: str) -> bool:
 
 
 def _with_split(table: Table, column: str, found: Target) -> tuple[Target, tuple[str, ...], list[Skipped]]:
-    """The target's rows that have a split that is known, or none; their splits; and the others."""
+    """Keep rows whose split is valid or empty; also return their splits, and the other rows as skipped."""
     if not column:
         return found, ("",) * len(found.kept), []
     cells = [str(cell).lower() for cell in table.column(column)[found.kept]]

@@ -1,4 +1,4 @@
-"""A column that may be the target, seen as numbers, as bits and as text."""
+"""A candidate target column, with its values as numbers, as bits and as text."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from headstart.foundation.text import printable
 
 __all__ = ["SEPARATORS", "NumberFormats", "TargetColumn", "is_no_label"]
 
-_MAX_INTEGERS = 20  # different ones that are still taken for classes, whatever they are
+_MAX_INTEGERS = 20  # up to this many different integers are classes, whatever their values
 
-_MIN_FILLED, _MIN_SHARE = 0.9, 0.05  # of the numbers from the lowest to the highest; rows of each, of the mean of all
+# Consecutive integers are classes if this share of the range occurs, and each has this share of the mean number of rows.
+_MIN_FILLED, _MIN_SHARE = 0.9, 0.05
 
-_TARGETS, _MIN_FILLED_TARGETS = ("target", "y"), 0.5
+_TARGETS, _MIN_FILLED_TARGETS = ("target", "y"), 0.5  # in a column of such a name, this share of the range is enough
 
-_MIN_ROWS, _MIN_CALLED = 3, 2  # a class, on average, where classes are integers; where the column is called so
+_MIN_ROWS, _MIN_CALLED = 3, 2  # mean rows per class if classes are integers; if the column's name suggests classes
 
-_WHOLE = re.compile(r"([-+]?(?:0|[1-9]\d*))\.0+", re.ASCII)  # 1.0 is 1; but 007, 1e2 and the like are texts of their own
+_WHOLE = re.compile(r"([-+]?(?:0|[1-9]\d*))\.0+", re.ASCII)  # 1.0 equals 1, but 007, 1e2 and the like stay as they are
 
-SEPARATORS = ";|"  # of the labels in a cell
+SEPARATORS = ";|"  # between the labels in a cell
 
-_CLASSES_TOO = ("none", "-")  # markers of missing cells that are classes where the others are text: none and mild, + and -
+_CLASSES_TOO = ("none", "-")  # missing-value markers that are classes in a text column, as in none and mild, or + and -
 
 
 class NumberFormats(NamedTuple):
-    """How the numbers of a training table were written.
+    """How the numbers of a training table are written.
 
     Attributes:
-        written: Of target columns, by name, as ``encoding`` describes it.
-        separator: What separated the cells of its file; "" if there was none, or it is not known.
+        written: Number format of each target column, by name, as ``data.tables.preprocess`` describes it.
+        separator: Cell separator of the file. Defaults to "": none, or not known.
     """
 
     written: Mapping[str, Mapping[str, Any]] = {}
@@ -48,16 +49,17 @@ class NumberFormats(NamedTuple):
 
 
 class TargetColumn:
-    """A column that may be the target, seen as numbers and as text.
+    """A candidate target column, with its values as numbers and as text.
 
     Args:
         table: Raw cells.
         name: Name of the column.
-        formats: Of the training table, for a trained model.
+        formats: Number formats of the training table, if a trained model reads the column. Defaults to None: the format is
+            learned from the column.
 
     Attributes:
-        written: How its numbers are written, as ``encoding`` describes it.
-        doubt: What to report of the way in which they were read; else "".
+        written: Number format of the column, as ``data.tables.preprocess`` describes it.
+        doubt: Message about an uncertain reading of its numbers, or "".
     """
 
     def __init__(self, table: Table, name: str, formats: NumberFormats | None = None) -> None:
@@ -71,9 +73,9 @@ class TargetColumn:
             self.written = self.written or format_of_numbers(self.values)
         elif self.written and formats:
             is_other_file = bool(table.separator and formats.separator) and table.separator != formats.separator
-            self.values, told = read_numbers({name: cells}, {name: self.written}, table.decimal, is_other_file)[name]
-            for line in told:
-                warnings.warn(line, stacklevel=2)
+            self.values, messages = read_numbers({name: cells}, {name: self.written}, table.decimal, is_other_file)[name]
+            for message in messages:
+                warnings.warn(message, stacklevel=2)
         else:
             learned = learn_numbers(np.where(there, cells, ""), table.decimal, table.separator)
             self.values, self.written = learned.values, learned.written
@@ -83,18 +85,18 @@ class TargetColumn:
         self.texts = _texts(cells, self.values, are_plain=self.is_number and not self.written["unit"])
         self.missing = is_missing(self.texts)
         if not (is_value | self.missing).all() and self.are_classes:
-            self.is_number = False  # words among numbers are faults, but not where the numbers are classes
+            self.is_number = False  # text among numbers is an error, unless the numbers are classes
         if not self.is_number:
             self.missing &= ~np.isin([text.lower() for text in self.texts], _CLASSES_TOO)
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """The different values, as text, with the number of rows of each."""
+        """Number of rows of each different value, as text."""
         return Counter(self.texts[~self.missing].tolist())
 
     @cached_property
     def bits(self) -> Array:
-        """1, 0 and -1: on, off and neither."""
+        """Cells as 1 (on), 0 (off) and -1 (neither)."""
         known = {"0": 0, "1": 1, "false": 0, "true": 1}
         return np.array([known.get(text.lower(), -1) for text in self.texts], np.int64)
 
@@ -105,21 +107,21 @@ class TargetColumn:
 
     @property
     def finite(self) -> Array:
-        """Its finite numbers."""
+        """Finite numbers of the column."""
         return self.values[np.isfinite(self.values)]
 
     @property
     def are_classes(self) -> bool:
-        """Whether its numbers are classes."""
+        """Whether the numbers are classes rather than amounts."""
         return bool(self.why_classes)
 
     @cached_property
     def why_classes(self) -> str:
-        """Why its numbers are classes, "" if they are none.
+        """Reason why the numbers are classes, or "" if they are not.
 
-        Whole numbers are, if they have two rows each on average and the column is called like one of classes; or if they
-        have three, and there are at most 20 different ones, or they are consecutive, begin at 0 or 1, all recur, and are not
-        called like an amount.
+        Only whole numbers can be classes. They are classes if each has two rows on average and the column's name suggests
+        classes. They are also classes if each has three rows on average and one of two conditions holds: there are at most
+        20 different ones; or they are consecutive, start at 0 or 1, all recur, and the name does not suggest an amount.
         """
         num_different = len(set(self.texts[np.isfinite(self.values)]))
         is_whole = bool((self.finite == np.rint(self.finite)).all())
@@ -140,33 +142,30 @@ class TargetColumn:
         return bool(values[0] in (0, 1) and filled >= _MIN_FILLED and counts.min() >= max(2, _MIN_SHARE * counts.mean()))
 
     def faults(self, are_usable: Array, fault: Callable[[str, str], str], *, hint: str = "") -> Array:
-        """Why each row cannot be used: it has no value, or the fault of its text; ``""`` for those that can.
+        """Reason why each row cannot be used: its value is missing or invalid; "" for usable rows.
 
         Args:
-            are_usable: Rows whose value will do.
-            fault: Of a text, and of where it stands.
-            hint: What to tell of rows without a value.
+            are_usable: Whether the value of each row is valid, ``(n,)``.
+            fault: Function from a text and a description of its place to the reason.
+            hint: Text to add to the reason of rows without a value. Defaults to "".
         """
-        found = np.full(len(self.texts), "", object)
+        reasons = np.full(len(self.texts), "", object)
         for place in np.flatnonzero(~are_usable | self.missing):
             where = f"the target column {self.name!r}"
             is_missing = self.missing[place]
             text = printable(self.texts[place])[:40]
-            stands = "" if text in ("", "nan") else f"{text} stands for "
-            found[place] = f"{stands}no value in {where}{hint}" if is_missing else fault(text, where)
-        return found
+            marker = "" if text in ("", "nan") else f" ({text})"
+            reasons[place] = f"no value{marker} in {where}{hint}" if is_missing else fault(text, where)
+        return reasons
 
 
 def is_no_label(text: str) -> bool:
-    """Whether a cell says that no label applies: it is nothing but separators."""
+    """Whether a cell consists of separators only, which means that no label applies."""
     return bool(text) and not text.strip(SEPARATORS + " ")
 
 
-# The label of each row
-
-
 def _texts(cells: Array, values: Array, *, are_plain: bool) -> Array:
-    """Cells as text; whole numbers without a decimal sign, so that 1, 1.0 and 1,0 are one class."""
+    """Cells as text; whole numbers lose their decimals, so that 1, 1.0 and 1,0 are one class."""
     if cells.dtype.kind == "M":
         return np.array(["" if np.isnat(cell) else str(cell) for cell in cells], object)
     if cells.dtype.kind == "O":

@@ -1,4 +1,4 @@
-"""Data: which columns of a table are to be predicted, and what task that makes."""
+"""Search for the target columns of a table, the task that they make and the label of each row."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _NAMES = ("label", "labels", "class", "target", "category", "species", "y")
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be predicted.
+    """Target columns of a table, with the task and the labels.
 
     Attributes:
-        names: The target columns.
+        names: Names of the target columns.
         task: A key of ``TASKS``.
-        reason: In words, how the columns were found and why this is the task.
+        reason: Explanation of how the columns were found and why this is the task.
         classes: Names of classes, labels or regression targets, in the order of the labels.
-        labels: Of the kept rows alone: label numbers ``(n,)`` int64; multilabel ``(n, labels)`` int64 of 0 and 1;
-            regression ``(n, targets)`` float64.
+        labels: Labels of the kept rows: label numbers ``(n,)``, int64; multilabel: 0 and 1, ``(n, labels)``, int64;
+            regression: values ``(n, targets)``, float64.
         kept: Positions in the table of the rows with a usable target, ascending.
-        skipped: The other rows, with the reason.
-        written: How numbers of target columns are written, by name, as ``encoding`` describes it.
+        skipped: All other rows, with the reason.
+        written: Number format of each target column, by name, as ``data.tables.preprocess`` describes it.
     """
 
     names: tuple[str, ...]
@@ -63,17 +63,18 @@ def find_target(
 
     Args:
         table: Raw cells.
-        target: Name or position of the target column, or several of them joined by commas, or a sequence of names. If
-            None: the one column that is called label, class, target or such; else the last.
-        task: A key of ``TASKS``, where the labels shall not decide.
-        classes: Classes, labels or targets of a trained model; rows of others are skipped.
-        leave_out: Columns of a table of images that are no targets: those of paths and splits. If all others hold 0 and 1,
-            each is a label.
-        formats: How the numbers of the training table were written, for a trained model.
+        target: Name or position of the target column, or several joined by commas, or a sequence of names. Defaults to
+            None: the only column with a name such as label, class or target, else the last column.
+        task: A key of ``TASKS``. Defaults to None: inferred from the labels.
+        classes: Classes, labels or targets of a trained model; rows with other classes are skipped. Defaults to None: the
+            classes are those of the table.
+        leave_out: Columns of a table of images that cannot be targets: paths and splits. If all other columns hold 0 and 1,
+            each of them is a label.
+        formats: Number formats of the training table, if a trained model reads the table. Defaults to None.
 
     Raises:
-        DatasetError: A column cannot be found (H108), or not told apart from an id or free text (H113); the task does not
-            fit (H102); there are not two different values (H101); or the name of a label holds a semicolon (H116).
+        DatasetError: A column is not found (H108) or looks like an id or free text (H113), the task does not fit the labels
+            (H102), there are fewer than two different values (H101), or a label name contains a semicolon (H116).
 
     Example:
         >>> table = Table(("size", "class"), (np.arange(4.0), np.array(["no", "yes", "no", ""], object)))
@@ -84,25 +85,23 @@ def find_target(
     if classes is None and not len(table):
         raise DatasetError(
             "H101",
-            "there is nothing to tell apart",
+            "fewer than two different labels",
             received=f"no rows; the columns are {listed(table.names)}",
             expected="rows with at least two different values in the target column",
-            advice="check that the file is a table, and that all of it is there",
+            advice="check that the file is a table, and that it is complete",
         )
     if task is not None and classes and target is None and all(name in table.names for name in classes):
-        columns, how = (
-            [TargetColumn(table, name, formats) for name in classes],
-            "",
-        )  # of a model that is not told its targets
+        # A model whose target columns are not known: its classes are columns.
+        columns, how = [TargetColumn(table, name, formats) for name in classes], ""
     elif target is not None:
         columns, how = _asked_columns(table, target, formats, is_new=classes is None)
     else:
         columns, how = _likely_columns(table, leave_out, is_new=classes is None)
     if classes is not None:
         chosen = task or task_of_model(columns, classes)
-        what = f"{chosen}, as the model has it"
+        what = f"{chosen}, as in the model"
     elif task is not None:
-        chosen, what = task, f"{task}, as asked"
+        chosen, what = task, f"{task}, as requested"
     else:
         chosen, what = inferred_task(columns)
     if chosen == "regression":
@@ -111,20 +110,20 @@ def find_target(
     found = LABELS[chosen](columns, classes)
     kept = np.flatnonzero(found.faults == "")
     labels = found.labels[kept]
-    told = found.classes
+    names = found.classes
     if classes is None:
         check_variety(chosen, columns, labels)
         if chosen == "multilabel":
-            told, labels, what = _without_constants(told, labels, what)
-            _check_names(told)
+            names, labels, what = _without_constants(names, labels, what)
+            _check_names(names)
         elif len(columns) > 1 and chosen != "regression":
-            told, labels, what = _without_empty(told, labels, what)
+            names, labels, what = _without_empty(names, labels, what)
     rows = table.row_numbers()
     return Target(
         names=tuple(column.name for column in columns),
         task=chosen,
         reason=f"{how}{what}",
-        classes=told,
+        classes=names,
         labels=labels,
         kept=kept,
         skipped=[Skipped(f"row {rows[i]}", found.faults[i]) for i in np.flatnonzero(found.faults != "")],
@@ -133,36 +132,33 @@ def find_target(
 
 
 def _without_constants(names: tuple[str, ...], labels: Array, what: str) -> tuple[tuple[str, ...], Array, str]:
-    """Labels that some rows have and others have not; of the rest there is nothing to learn, which is told."""
+    """Leave out labels that are the same in every row, which cannot be learned, and report them."""
     varies = (labels != labels[:1]).any(axis=0)
     if varies.all():
         return names, labels, what
     constant = listed([name for name, is_one in zip(names, varies, strict=True) if not is_one])
     kept = tuple(name for name, is_one in zip(names, varies, strict=True) if is_one)
-    return kept, labels[:, varies], f"{what}; left out, the same in every row: {constant}"
+    return kept, labels[:, varies], f"{what}; left out because they are the same in every row: {constant}"
 
 
 def _without_empty(names: tuple[str, ...], labels: Array, what: str) -> tuple[tuple[str, ...], Array, str]:
-    """Classes that some row has; columns that are 1 in no row are told."""
+    """Leave out classes whose column is 1 in no row, and report them."""
     used, numbers = np.unique(labels, return_inverse=True)
     empty = listed([name for number, name in enumerate(names) if number not in used])
-    what = f"{what}; left out, 1 in no row: {empty}" if empty else what
+    what = f"{what}; left out because they are 1 in no row: {empty}" if empty else what
     return tuple(names[i] for i in used), numbers.astype(np.int64), what
 
 
 def _check_names(labels: Sequence[str]) -> None:
-    """Refuse labels that an answer, which is labels joined by semicolons, could not be parted into again."""
+    """Reject label names that contain a semicolon: predictions are label names joined by semicolons."""
     if joined := [name for name in labels if ";" in name]:
         raise DatasetError(
             "H116",
-            "the name of a label holds a semicolon",
+            "label name contains a semicolon",
             received=listed(list(map(printable, joined))),
-            expected="names without it: an answer is the labels that apply, joined by semicolons",
-            advice="name these labels otherwise",
+            expected="names without semicolons, because predictions are label names joined by semicolons",
+            advice="rename these labels",
         )
-
-
-# Which columns
 
 
 def _asked_columns(
@@ -178,7 +174,7 @@ def _asked_columns(
 
 
 def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> tuple[list[TargetColumn], str]:
-    """The columns that look like targets, and how they were found; a trained model's may be all alike."""
+    """Columns that look like targets, and how they were found; with a trained model they need not vary."""
     rest = [name for name in table.names if name not in leave_out]
     if leave_out and len(rest) > 1:
         columns = [TargetColumn(table, name) for name in rest]
@@ -188,19 +184,19 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
     named = named or [name for name in rest if is_class_name(name)]
     if len(named) == 1:
         place_of(table, named[0], is_new=is_new)
-        return [TargetColumn(table, named[0])], f"the target is {named[0]}, by its name; "
+        return [TargetColumn(table, named[0])], f"the target is {named[0]}, found by its name; "
     if not rest:
         raise no_column(f"no column besides {listed(table.names)}")
     last = TargetColumn(table, rest[-1])
     are_names = not last.is_number and len(last.counts) == last.counts.total() and not list_separator(last)
     if is_new and len(table) and (len(last.counts) < 2 or are_names):
-        fault = "has not two different values" if len(last.counts) < 2 else "has another text in each row"
-        raise no_column(f"no column called {', '.join(_NAMES[:4])} or such, and the last one, {last.name}, {fault}")
-    return [last], f"{last.name} is the last column; "
+        fault = "has fewer than two different values" if len(last.counts) < 2 else "has a different text in each row"
+        raise no_column(f"no column called {', '.join(_NAMES[:4])} or similar, and the last one, {last.name}, {fault}")
+    return [last], f"the target is {last.name}, the last column; "
 
 
 def _is_coordinate(name: str, names: Sequence[str]) -> bool:
-    """Whether a column called y stands beside x and z, or between x and others."""
+    """Whether a column called y is a coordinate: there are x and z too, or it follows x and is not the last column."""
     lower = [each.lower() for each in names]
     if name.lower() != "y" or "x" not in lower:
         return False

@@ -1,4 +1,4 @@
-"""Which task the labels of a data set make."""
+"""Inference of the task from the target columns, and checks that a requested task fits them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ from headstart.foundation.text import listed, printable
 
 __all__ = ["check_task", "check_variety", "inferred_task", "list_separator", "task_of_model"]
 
-_MIN_ONE_HOT = 3  # columns: of two labels, one may well apply to each row without their being classes
-
-
-# Which task
+_MIN_ONE_HOT = 3  # columns: with two, exactly one label may apply to each row although they are not classes
 
 
 def inferred_task(columns: list[TargetColumn]) -> tuple[str, str]:
-    """The task that the values of target columns make, and in words why."""
+    """Infer the task from the values of the target columns; the second item explains the choice."""
     if len(columns) > 1:
         if all(column.is_bits for column in columns):
             task, how = ("multiclass", ", one of them 1 in each row") if _are_one_hot(columns) else ("multilabel", "")
             return task, f"{len(columns)} columns of 0 and 1{how} → {task}"
-        return "regression", f"{len(columns)} number columns → regression"
+        return "regression", f"{len(columns)} numeric columns → regression"
     column = columns[0]
     if separator := list_separator(column):
         cells = (text for text in column.counts if separator in text)
@@ -44,34 +41,34 @@ def inferred_task(columns: list[TargetColumn]) -> tuple[str, str]:
         else:
             why = f" ({column.why_classes}; --task regression if they are amounts)"
         unit = f" in {printable(column.written['unit'])}" if column.written["unit"] else ""
-        return task, f"{'integer' if is_whole else 'number'} column with {count} values{unit} → {task}{why}"
+        return task, f"{'integer' if is_whole else 'numeric'} column with {count} values{unit} → {task}{why}"
     _check_recurrence(column, count, "texts")
-    return task, f"text with {count} values → {task}"
+    return task, f"text column with {count} values → {task}"
 
 
 def _check_recurrence(column: TargetColumn, count: int, what: str) -> None:
-    """Refuse ids and free text: many different ones, that hardly recur."""
+    """Reject ids and free text: many different values that hardly recur."""
     if count > 20 and 2 * count > column.counts.total():
         raise DatasetError(
             "H113",
-            "the target column cannot be told apart",
+            "target column looks like an id or free text",
             received=f"{column.name}: {count} different {what} in {column.counts.total()} rows",
-            expected="a column whose values recur, or one of numbers",
-            advice="name another column: --target COLUMN",
+            expected="a column whose values recur, or a numeric column",
+            advice="choose another column: --target COLUMN",
         )
 
 
 def _are_one_hot(columns: list[TargetColumn]) -> bool:
-    """Whether one of at least three columns of 0 and 1 is 1 in each row without a gap."""
+    """Whether columns of 0 and 1 are one-hot: at least three are used, and exactly one is 1 in each complete row."""
     bits = np.stack([column.bits for column in columns], axis=1)
     bits = bits[(bits >= 0).all(axis=1)]
     return bool((bits.sum(axis=1) == 1).all() and bits.any(axis=0).sum() >= _MIN_ONE_HOT)
 
 
 def list_separator(column: TargetColumn) -> str:
-    """What joins the labels of a cell, where the cells are lists.
+    """Separator between the labels of a cell if the cells are lists of labels, else "".
 
-    Their parts recur, within other cells too; or some cells are a separator alone, among words.
+    Cells are lists if their parts recur, also within other cells; or if all cells are either words or only a separator.
     """
     for separator in SEPARATORS:
         lists = {text: list_parts(text, separator) for text in column.counts}
@@ -86,7 +83,7 @@ def list_separator(column: TargetColumn) -> str:
 
 
 def task_of_model(columns: list[TargetColumn], classes: Sequence[str]) -> str:
-    """The task of a model with these classes, where it is not told."""
+    """Infer the task of a model from its classes and the target columns."""
     if tuple(classes) == tuple(column.name for column in columns):
         return "multilabel" if all(column.is_bits for column in columns) else "regression"
     if len(columns) == 1 and list_separator(columns[0]):
@@ -95,7 +92,13 @@ def task_of_model(columns: list[TargetColumn], classes: Sequence[str]) -> str:
 
 
 def check_task(task: str, columns: list[TargetColumn], *, is_new: bool) -> None:
-    """Refuse a task that the columns do not allow; of a trained model's, single rows may be at fault."""
+    """Reject a task that does not fit the target columns.
+
+    With a trained model (``is_new`` is False), columns are not rejected as a whole; single rows may be.
+
+    Raises:
+        DatasetError: The task is unknown or does not fit the columns (H102).
+    """
     one = columns[0] if len(columns) == 1 else None
     are_bits = all(c.is_bits for c in columns)
     fits = {
@@ -110,23 +113,27 @@ def check_task(task: str, columns: list[TargetColumn], *, is_new: bool) -> None:
         raise DatasetError(
             "H102",
             "the task does not fit the labels",
-            received=f"a task called {task}",
+            received=f"unknown task {task}",
             expected=", ".join(fits),
-            advice="leave --task out: the labels say which it is",
+            advice="leave --task out to infer it from the labels",
         )
     kinds = [f"{c.name} ({'numbers' if c.is_number else 'text'}, {len(c.counts)} values)" for c in columns]
     raise DatasetError(
         "H102",
         "the task does not fit the labels",
-        received=f"{task} of {listed(kinds)}",
+        received=f"{task} with {listed(kinds)}",
         expected="regression: numbers; multilabel: 0/1 columns or lists such as a;b; multiclass: a column, or 0/1 columns "
-        "of which one is 1 in each row; binary: a column of two values, or two such columns",
-        advice="name another --task, or other columns: --target COLUMN",
+        "of which one is 1 in each row; binary: a column of two values, or two 0/1 columns of which one is 1 in each row",
+        advice="choose another --task, or other columns: --target COLUMN",
     )
 
 
 def check_variety(task: str, columns: list[TargetColumn], labels: Array) -> None:
-    """Refuse labels that are all alike."""
+    """Reject labels that do not vary.
+
+    Raises:
+        DatasetError: There are fewer than two different values (H101).
+    """
     rows = labels[:, None] if labels.ndim == 1 else labels
     varies = (rows != rows[:1]).any(axis=0)
     if len(rows) and (varies.all() if task == "regression" else varies.any()):
@@ -135,8 +142,8 @@ def check_variety(task: str, columns: list[TargetColumn], labels: Array) -> None
     values = listed([printable(text[:40]) for text in column.counts]) or "none"
     raise DatasetError(
         "H101",
-        "there is nothing to tell apart",
+        "fewer than two different labels",
         received=f"{len(rows)} usable rows; values of the target column {column.name}: {values}",
         expected="at least two different values",
-        advice="name another column: --target COLUMN",
+        advice="choose another column: --target COLUMN",
     )
