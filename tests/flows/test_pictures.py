@@ -79,8 +79,8 @@ def test_what_lies_at_an_end_is_learned_and_the_decisions_are_told(fitted: tuple
     """The pictures are shown whole and in their 12 bits; the run says so, and so do its state, signature and findings."""
     run, _, lines = fitted
     assert run.evaluation["accuracy"] >= 0.8
-    assert "longer than 2:1" in next(line for line in lines if line.startswith("pictures are squeezed whole"))
-    assert any(line.startswith("pictures of whole numbers show 0 as black and 4095 as white") for line in lines)
+    assert "longer than 2:1" in next(line for line in lines if line.startswith("images are squeezed into"))
+    assert any(line.startswith("integer images show 0 as black and 4095 as white") for line in lines)
     signature = json.loads((run.path / "signature.json").read_text())
     expected = {"frame": "squeeze", "integer_range": [0.0, 4095.0], "float_range": None}
     for told in (signature, signature["part_a"], run.folder.state["pictures"]):

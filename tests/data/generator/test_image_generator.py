@@ -363,7 +363,7 @@ def test_splits_are_told_apart(photos: Callable[..., Path]) -> None:
     folder = photos(splits={"train": 3, "test": 2})
     train, test = ImageGenerator(folder, 16), ImageGenerator(folder, 16, split="test")
     assert (train.samples, train.shuffle, test.samples, test.shuffle) == (9, True, 6, False)
-    with pytest.raises(UsageError, match=r"H015[^\0]*there are test, train"):
+    with pytest.raises(UsageError, match=r"H015[^\0]*the data set has test, train"):
         ImageGenerator(folder, 16, split="validation")
 
 

@@ -146,7 +146,7 @@ def test_a_changed_file_is_told_by_its_digest(pool: DecodePool, paths: list[str]
     Path(paths[3]).write_bytes(Path(paths[4]).read_bytes())
     known = by_index(pool.decode(paths, digests))
     changed = known.pop(3)
-    assert (changed.reason, changed.lasting, changed.pixels) == ("the file changed while it was read", False, None)
+    assert (changed.reason, changed.lasting, changed.pixels) == ("the file changed after it was first read", False, None)
     assert changed.digest == digests[4]
     assert not any(decoded.reason for decoded in known.values())
 
@@ -225,7 +225,7 @@ def test_what_is_left_of_a_call_is_given_up_by_the_next(pool: DecodePool, paths:
     assert len(second) == 12
     for index, decoded in second.items():
         assert np.array_equal(decoded.pixels, pixels.load(paths[index], 16))
-    with pytest.raises(RuntimeError, match="before all files were taken"):
+    with pytest.raises(RuntimeError, match="before all results were read"):
         next(first)
 
 

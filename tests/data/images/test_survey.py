@@ -49,9 +49,8 @@ def test_only_the_training_split_decides(tmp_path: Path) -> None:
     found = look(tmp_path / "other")
     assert found.rendering == Rendering("squeeze", (0.0, 65535.0), None)
     assert found.reasons == (
-        "pictures are squeezed whole into the square: 8 of the 8 training pictures looked at are longer than 2:1",
-        "pictures of whole numbers show 0 as black and 65535 as white: the range that 8 of the 8 training pictures looked "
-        "at use",
+        "images are squeezed into the square: 8 of 8 sampled training images are longer than 2:1",
+        "integer images show 0 as black and 65535 as white, the range used by 8 of 8 sampled training images",
     )
 
 

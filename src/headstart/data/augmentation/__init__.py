@@ -1,1 +1,1 @@
-"""Data: a picture to a random view of it. No other folder changes a picture on purpose."""
+"""Random augmentation of images. No other folder changes the content of an image on purpose."""

@@ -1,4 +1,4 @@
-"""Data: how far a view may be from its picture: the settings of an augmentation, checked, and as JSON."""
+"""``Augmentation``: the settings of random views of an image, their validation and their JSON form."""
 
 from __future__ import annotations
 
@@ -33,33 +33,37 @@ _BOUNDS = {
     "cutmix": (0.0, 10.0),
     "strength": (0.0, 2.0),
 }
-_RANGES = ("zoom", "brightness", "contrast", "saturation")  # factors: 0.1 stands for 0.9 to 1.1
+_RANGES = ("zoom", "brightness", "contrast", "saturation")  # factors: 0.1 means 0.9 to 1.1
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a view may be from the picture. Everything is off until it is given a value.
+    """Settings of random image augmentation. Everything is off by default.
+
+    Pass one to ``ImageGenerator`` or to a recipe when the presets of ``AUGMENTATIONS`` do not fit your images.
 
     Attributes:
-        horizontal_flip: Share of the views that are mirrored left to right; True stands for 0.5.
-        vertical_flip: The same, top to bottom.
-        rotation: Degrees, to either side.
-        shift_width: Share of the square's width, to either side.
-        shift_height: Share of its height, up or down.
-        shear: Degrees, to either side.
-        zoom: Side of the part that is seen, as a range of shares: below 1 is nearer. 0.1 stands for 0.9 to 1.1.
-        zoom_each_axis: Width and height are zoomed apart from one another.
-        crop: A part is cut out somewhere in the square and enlarged: the largest share of the side that is lost.
-        brightness: Range of factors; 0.2 stands for 0.8 to 1.2.
-        contrast: The same, about the mean grey of the view.
-        saturation: The same, from grey (0) to lurid.
-        channel_shift: Grey levels of 255 that all channels are raised or lowered by.
-        erasing: The largest share of the area that noise covers, in half of the views (Zhong 2020).
-        mixup: Alpha of the Beta distribution of two pictures' shares (Zhang 2018), batch by batch: see ``mix``.
-        cutmix: The same for a rectangle out of another picture (Yun 2019).
-        edges: What is seen beyond the picture: one of ``warp.EDGES``.
-        edge_level: Grey level of ``constant`` edges.
-        strength: A dial over all amounts: 0 is nothing, 1 is as given, 2 is twice as far.
+        horizontal_flip: Share of views that are mirrored left to right; True means 0.5. Defaults to 0.
+        vertical_flip: Share of views that are mirrored top to bottom; True means 0.5. Defaults to 0.
+        rotation: Largest rotation in degrees, in either direction. Defaults to 0.
+        shift_width: Largest horizontal shift, as a share of the width, in either direction. Defaults to 0.
+        shift_height: Largest vertical shift, as a share of the height, in either direction. Defaults to 0.
+        shear: Largest shear in degrees, in either direction. Defaults to 0.
+        zoom: Range of the visible part's side relative to the image; below 1 zooms in. 0.1 means 0.9 to 1.1. Defaults to 1.
+        zoom_each_axis: Whether width and height are zoomed independently. Defaults to False.
+        crop: Largest share of the side that is lost when a random part is cut out and enlarged. Defaults to 0.
+        brightness: Range of brightness factors; 0.2 means 0.8 to 1.2. Defaults to 1.
+        contrast: Range of contrast factors around the view's mean grey; 0.2 means 0.8 to 1.2. Defaults to 1.
+        saturation: Range of saturation factors, where 0 is grey; 0.2 means 0.8 to 1.2. Defaults to 1.
+        channel_shift: Largest number of grey levels (of 255) added to or subtracted from all channels. Defaults to 0.
+        erasing: Largest share of the area covered by noise, in half of the views (Zhong 2020). Defaults to 0.
+        mixup: Alpha of the Beta distribution from which ``mix`` draws blending shares of two images of a batch (Zhang 2018).
+            Defaults to 0: off.
+        cutmix: Alpha of the Beta distribution from which ``mix`` draws the area of a rectangle that is replaced by a part of
+            another image of the batch (Yun 2019). Defaults to 0: off.
+        edges: How the area beyond the image is filled: one of ``resampling.EDGES``. Defaults to ``reflect``.
+        edge_level: Grey level of ``constant`` edges, 0 to 255. Defaults to 0.
+        strength: Factor of all amounts: 0 turns everything off, 2 doubles them. Defaults to 1.
 
     Raises:
         UsageError: A value is out of range (H010).
@@ -95,19 +99,19 @@ class Augmentation:
             usual = _usual(name, value)
             numbers = usual if isinstance(usual, tuple) else (usual,)
             if usual is None or not all(low <= number <= high for number in numbers) or list(numbers) != sorted(numbers):
-                pair = ", or a pair of such numbers, the least first" if name in _RANGES else ""
-                raise _refused(f"{name} {value!r}", f"a number from {low:g} to {high:g}{pair}")
+                pair = ", or a pair of such numbers, the smaller first" if name in _RANGES else ""
+                raise _invalid(f"{name} {value!r}", f"a number from {low:g} to {high:g}{pair}")
             object.__setattr__(self, name, usual)
         if self.edges not in EDGES:
-            raise _refused(f"edges {self.edges!r}", f"one of {', '.join(EDGES)}")
+            raise _invalid(f"edges {self.edges!r}", f"one of {', '.join(EDGES)}")
         if not isinstance(self.edge_level, int) or not 0 <= self.edge_level <= 255:
-            raise _refused(f"edge_level {self.edge_level!r}", "a whole number from 0 to 255")
+            raise _invalid(f"edge_level {self.edge_level!r}", "a whole number from 0 to 255")
         if not isinstance(self.zoom_each_axis, bool):
-            raise _refused(f"zoom_each_axis {self.zoom_each_axis!r}", "True or False")
+            raise _invalid(f"zoom_each_axis {self.zoom_each_axis!r}", "True or False")
 
     @cached_property
     def scaled(self) -> Augmentation:
-        """The same with the dial at 1: what is applied."""
+        """Equivalent augmentation with a strength of 1: the amounts that are applied."""
         amounts: dict[str, Any] = {"strength": 1.0}
         for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name)
@@ -119,29 +123,29 @@ class Augmentation:
 
     @property
     def changes_images(self) -> bool:
-        """Whether a view differs from the picture; mixing is another matter."""
+        """Whether views can differ from the image; mixup and cutmix are not considered."""
         off = Augmentation()
         ignored = ("mixup", "cutmix", "strength", "zoom_each_axis", "edges", "edge_level")
         return any(getattr(self.scaled, f.name) != getattr(off, f.name) for f in fields(self) if f.name not in ignored)
 
     @property
     def mixes(self) -> bool:
-        """Whether pictures of a batch are mixed with one another."""
+        """Whether mixup or cutmix combines images of a batch."""
         return self.scaled.mixup > 0 or self.scaled.cutmix > 0
 
     @property
     def least_share(self) -> float:
-        """The smallest share of the square's side that a view enlarges to the whole."""
+        """Smallest share of the side that a view can show enlarged; it decides how large an image must be decoded."""
         least: float = self.scaled.zoom[0] * (1 - self.scaled.crop)  # type: ignore[index]
         return least
 
     def to_json(self) -> dict[str, Any]:
-        """All settings by name, as JSON holds them."""
+        """All settings by name, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> Augmentation:
-        """The augmentation with these settings; those left out are off.
+        """Create an augmentation from settings by name; settings that are left out keep their defaults.
 
         Raises:
             UsageError: A setting is unknown (H012) or out of range (H010).
@@ -150,7 +154,7 @@ class Augmentation:
         if unknown := [str(name) for name in settings if name not in known]:
             raise UsageError(
                 "H012",
-                "unknown setting of an augmentation",
+                "unknown augmentation setting",
                 received=", ".join(unknown),
                 expected=", ".join(known),
                 advice="for example {'rotation': 10, 'horizontal_flip': true}",
@@ -159,7 +163,7 @@ class Augmentation:
 
 
 def _usual(name: str, value: object) -> Any:
-    """A value in its usual form: a float, or a pair of floats for a range; None if it is no number."""
+    """Normalise a value to a float, or to a pair of floats for a range; None if it is not a number."""
     if name in _RANGES and isinstance(value, list | tuple) and len(value) == 2:
         pair = tuple(_usual("", number) for number in value)
         return None if None in pair else pair
@@ -169,11 +173,11 @@ def _usual(name: str, value: object) -> Any:
     return (1 - number, 1 + number) if name in _RANGES else number
 
 
-def _refused(received: str, expected: str) -> UsageError:
+def _invalid(received: str, expected: str) -> UsageError:
     return UsageError(
         "H010",
-        "the augmentation cannot be used",
+        "invalid augmentation setting",
         received=received,
         expected=expected,
-        advice="take one by name, for example 'light'",
+        advice="correct the value, or use a preset, for example 'light'",
     )

@@ -1,4 +1,4 @@
-"""Data: mixing the pictures of a batch, and their targets with them."""
+"""Mixup and cutmix: combining the images of a batch, and their targets."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ __all__ = ["check_targets", "mix"]
 
 
 def mix(images: Array, targets: Array, augmentation: Augmentation, random: np.random.Generator) -> tuple[Array, Array]:
-    """Mix each picture of a batch with another one of it: mixup (Zhang 2018), or cutmix (Yun 2019).
+    """Combine each image of a batch with another one, by mixup (Zhang 2018) or cutmix (Yun 2019).
 
-    Every pair has a share of its own, drawn from Beta(alpha, alpha). Where both are asked for, a draw decides for the batch.
+    The share of each pair is drawn from Beta(alpha, alpha). If both methods are switched on, one of them is chosen at random
+    for the batch, in proportion to their alphas.
 
     Args:
-        images: ``(n, height, width, channels)``; whole numbers are rounded again.
-        targets: Floats, ``(n,)`` or ``(n, classes)``: probabilities, one-hot to begin with.
-        augmentation: Its ``mixup`` and ``cutmix`` count; with neither, all stays as it is.
-        random: Where the pairs and shares are drawn from.
+        images: ``(n, height, width, channels)``; integer images are rounded to integers again.
+        targets: Floats ``(n,)`` or ``(n, classes)``: probabilities, usually one-hot.
+        augmentation: Its ``mixup`` and ``cutmix`` are used; if both are 0, images and targets are returned unchanged.
+        random: Random generator for pairs and shares.
 
     Returns:
-        Images and targets like those given; these are not changed.
+        New images and targets, of the shapes and types of those given.
 
     Raises:
-        UsageError: The targets are no floats, one (or one row) a picture (H013).
+        UsageError: Targets are not floats of shape ``(n,)`` or ``(n, classes)`` (H013).
     """
     amounts = augmentation.scaled
     if not augmentation.mixes:
@@ -52,20 +53,24 @@ def mix(images: Array, targets: Array, augmentation: Augmentation, random: np.ra
 
 
 def check_targets(targets: Array) -> None:
-    """Refuse targets of which no share can be taken (H013)."""
+    """Reject targets that cannot be mixed because they are not floats of shape ``(n,)`` or ``(n, classes)``.
+
+    Raises:
+        UsageError: The targets have another type or shape (H013).
+    """
     if targets.dtype.kind == "f" and targets.ndim in (1, 2):
         return
     raise UsageError(
         "H013",
-        "targets of this kind cannot be mixed",
+        "targets cannot be mixed",
         received=f"mixup or cutmix, with targets of {targets.dtype}, shape {targets.shape}",
-        expected="a probability of each class: floats, one row a picture",
-        advice="ask for labels='one_hot' and the loss categorical_crossentropy, or switch mixup and cutmix off",
+        expected="class probabilities as floats, one row per image",
+        advice="use labels='one_hot' and the loss categorical_crossentropy, or switch mixup and cutmix off",
     )
 
 
 def _pasted(images: Array, partners: Array, shares: Array, random: np.random.Generator) -> tuple[Array, Array]:
-    """Rectangles out of the partners, anywhere, and the share of each picture that is left of it."""
+    """Paste a random rectangle of its partner into each image; also return the share of the image that remains."""
     height, width = images.shape[1:3]
     mixed, left = images.copy(), shares.copy()
     places = random.random((len(images), 2))

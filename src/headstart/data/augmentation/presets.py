@@ -1,7 +1,7 @@
-"""Data: augmentation. The table of named ones, and all that there is to do with one, from a picture to a batch.
+"""``AUGMENTATIONS``: presets by name.
 
-View 0 is always the picture as it is. What any other shows follows from ``(seed, digest, view)`` and from nothing else: not
-from the order of the files, the number of processes, or what was drawn before.
+View 0 is always the unchanged image. Any other view depends on ``(seed, digest, view)`` only, not on the order of the files,
+the number of processes or earlier random draws.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "strong": Augmentation(
         horizontal_flip=True, crop=0.4, rotation=15, shear=8, brightness=0.3, contrast=0.3, saturation=0.3, erasing=0.2
     ),
-    # What most notebooks on Keras's retired generator ask for, with its edges and its zoom.
+    # The usual settings in notebooks that use Keras's ImageDataGenerator, with its edges and its zoom.
     "notebook": Augmentation(
         horizontal_flip=True,
         rotation=10,
@@ -34,10 +34,10 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 
 
 def find_augmentation(wanted: str | Augmentation | Mapping[str, Any] | None) -> Augmentation | None:
-    """The augmentation by name, by its settings, or itself; None stays None.
+    """Resolve an augmentation given as a preset's name, as settings by name or as an ``Augmentation``; None stays None.
 
     Raises:
-        UsageError: There is none of that name (H011), or its settings are wrong (H010, H012).
+        UsageError: The name is unknown (H011), or a setting is unknown (H012) or out of range (H010).
     """
     if wanted is None or isinstance(wanted, Augmentation):
         return wanted
@@ -46,7 +46,7 @@ def find_augmentation(wanted: str | Augmentation | Mapping[str, Any] | None) -> 
     if not isinstance(wanted, str) or wanted not in AUGMENTATIONS:
         raise UsageError(
             "H011",
-            "no such augmentation",
+            "unknown augmentation",
             received=str(wanted),
             expected=f"one of {', '.join(AUGMENTATIONS)}, or settings by name",
             advice="for example 'light', or {'rotation': 10, 'horizontal_flip': true}",

@@ -1,7 +1,7 @@
-"""Data: one resampling of a picture, wherever it is seen from, and what shows where the picture has ended.
+"""Resampling of an image by an affine map, and filling of the area beyond its edges.
 
-An affine map says where in the picture each point of the result lies: ``(a, b, c, d, e, f)`` stands for
-``x = a u + b v + c`` and ``y = d u + e v + f``, in pixels from the upper left corner of either.
+An affine map gives the position in the image of each point ``(u, v)`` of the result: ``(a, b, c, d, e, f)`` means
+``x = a u + b v + c`` and ``y = d u + e v + f``, in pixels from the upper left corners.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def resample(
     edges: str = "reflect",
     level: float = 0,
 ) -> Image.Image:
-    """The picture as an affine map shows it, in its own mode.
+    """Resample an image by an affine map; the mode of the image is kept.
 
-    A map that keeps the axes is a resize with ``filter``, smoothed as much as it shrinks. Any other is sampled once,
-    bilinearly, after a whole-numbered reduction that keeps it within a few grey levels of the smoothed resize.
+    A map without rotation or shear is a resize with ``filter``, with antialiasing. Any other map is sampled once,
+    bilinearly, after a reduction by a whole factor, which keeps it within a few grey levels of an antialiased resize.
 
     Args:
-        image: L, RGB, or F for levels of any range.
+        image: L or RGB, or F for levels of any range.
         size: Width and height of the result.
-        affine: Where in the picture each of its points lies; not singular.
-        filter: How a resize is smoothed; ``NEAREST`` holds for every map.
-        edges: One of ``EDGES``: what is seen beyond the picture.
-        level: Grey level of ``constant`` edges.
+        affine: Map from points of the result to the image; not singular.
+        filter: Filter of a resize; ``NEAREST`` is used for every map. Defaults to ``BICUBIC``.
+        edges: How the area beyond the image is filled: one of ``EDGES``. Defaults to ``reflect``.
+        level: Grey level of ``constant`` edges. Defaults to 0.
     """
     a, b, c, d, e, f = affine
     left, right = _span(c, a * size[0], b * size[1])
@@ -51,10 +51,10 @@ def resample(
         flat = inside.resize(size, filter, box=box, reducing_gap=3.0)
         flat = flat.transpose(_MIRROR[0]) if a < 0 else flat
         return flat.transpose(_MIRROR[1]) if e < 0 else flat
-    # Sampled at 0.75 to 2.1 pixels apart; nearest makes no new levels, and so reduces nothing.
+    # After the reduction, sampled points are 0.75 to 2.1 pixels apart. NEAREST must not create levels, so it has none.
     is_nearest = filter == Image.Resampling.NEAREST
     factor = 1 if is_nearest else max(1, int((math.sqrt(abs(a * e - b * d)) + 0.9) / 1.5))
-    # Bilinear sampling looks half a pixel beyond the outermost points.
+    # Bilinear sampling reads half a pixel beyond the outermost points.
     seen = _kept(image, (left - factor, upper - factor, right + factor, lower + factor))
     if factor > 1:
         image = image.reduce(factor, box=seen)
@@ -68,12 +68,12 @@ def resample(
 
 
 def _span(start: float, *steps: float) -> tuple[float, float]:
-    """Least and greatest value of a sum of which each step may be left out."""
+    """Smallest and largest value of ``start`` plus any subset of the steps."""
     return start + sum(min(0.0, step) for step in steps), start + sum(max(0.0, step) for step in steps)
 
 
 def _kept(image: Image.Image, box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
-    """The part of the picture that a box covers, in whole pixels; at least one, the nearest."""
+    """Part of the image that a box covers, in whole pixels; at least the nearest pixel."""
     left, right = _clipped(box[0], box[2], image.width)
     upper, lower = _clipped(box[1], box[3], image.height)
     return left, upper, right, lower
@@ -87,14 +87,14 @@ def _clipped(low: float, high: float, length: int) -> tuple[int, int]:
 def _surrounded(
     image: Image.Image, box: tuple[float, float, float, float], edges: str, level: float
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """A picture that holds the whole box, and where its corner lies in the one given; that one if it does already."""
+    """Extend an image so that it contains the whole box; also return the position of the result's corner in the image."""
     left, upper, right, lower = (math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3]))
     if left >= 0 and upper >= 0 and right <= image.width and lower <= image.height:
         return image, (0, 0)
-    kept = _kept(image, box)  # a long strip costs no more than the part of it that is seen
+    kept = _kept(image, box)  # only the visible part, so that a very long image is not copied as a whole
     left, upper = min(left, kept[0]), min(upper, kept[1])
     right, lower = max(right, kept[2]), max(lower, kept[3])
-    wide = image.crop((left, upper, right, lower))  # black beyond the picture, until it is filled
+    wide = image.crop((left, upper, right, lower))  # black beyond the image until it is filled
     known = (kept[0] - left, kept[1] - upper, kept[2] - left, kept[3] - upper)
     if edges == "constant":
         colour = (level,) * len(wide.getbands())
@@ -107,10 +107,10 @@ def _surrounded(
 
 
 def _fill(image: Image.Image, axis: int, known: tuple[int, int], edges: str) -> None:
-    """Continue the columns (axis 0) or rows (axis 1) that are known to both ends of the picture, in place."""
+    """Fill the columns (axis 0) or rows (axis 1) before and after the known ones, in place."""
     start, stop = known
     period, length = stop - start, image.size[axis]
-    most = length if edges == "nearest" else period  # that one strip can continue
+    most = length if edges == "nearest" else period  # longest strip that can be filled at once
     low, high = start, stop
     while low > 0:
         step = min(low, most)
@@ -125,7 +125,7 @@ def _fill(image: Image.Image, axis: int, known: tuple[int, int], edges: str) -> 
 
 
 def _strip(image: Image.Image, axis: int, start: int, length: int, edges: str) -> Image.Image:
-    """The part to repeat: ``length`` columns or rows."""
+    """Cut out the columns or rows that fill ``length`` columns or rows beyond the edge."""
     width = 1 if edges == "nearest" else length
     across = image.size[1 - axis]
     box = (start, 0, start + width, across) if axis == 0 else (0, start, across, start + width)

@@ -1,4 +1,4 @@
-"""Data: the random transformations of Keras's retired ``ImageDataGenerator``, and a picture or array as they show it."""
+"""Random transformations of images and arrays, with the parameters of Keras's retired ``ImageDataGenerator``."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _INTERPOLATION = {0: Image.Resampling.NEAREST, 1: Image.Resampling.BILINEAR}
 
 @dataclass(frozen=True)
 class Ranges:
-    """How far a view may be from its picture, in the units of Keras's arguments.
+    """Ranges of random transformations, in the units of Keras's arguments.
 
     Attributes:
-        rotation: Degrees, to either side.
-        width_shift: A float is a share of the width (from 1 on: pixels) to either side; an int n stands for up to n - 1
-            pixels; a tuple lists the shifts to choose from.
-        height_shift: Vertical shift, in the form of ``width_shift``.
-        shear: Degrees, to either side.
-        zoom: Range of the share of the width, and of the height, that is seen: below 1 is nearer.
-        channel_shift: Levels that all channels are raised or lowered by.
-        brightness: Range of factors; None for none.
-        horizontal_flip: Mirror half of the views left to right.
-        vertical_flip: Mirror half of the views top to bottom.
-        fill_mode: What is seen beyond the picture: one of ``warp.EDGES``.
-        cval: Level of the fill mode ``constant``.
+        rotation: Largest rotation in degrees, in either direction. Defaults to 0.
+        width_shift: Horizontal shift in either direction. A float below 1 is a share of the width, from 1 on pixels; an int
+            n means whole pixels up to n - 1; a tuple lists the shifts to choose from. Defaults to 0.
+        height_shift: Vertical shift, in the form of ``width_shift``. Defaults to 0.
+        shear: Largest shear in degrees, in either direction. Defaults to 0.
+        zoom: Range of the visible share of width and height; below 1 zooms in. Defaults to 1.
+        channel_shift: Largest number of levels added to or subtracted from all channels. Defaults to 0.
+        brightness: Range of brightness factors. Defaults to None: unchanged.
+        horizontal_flip: Whether half of the views are mirrored left to right. Defaults to False.
+        vertical_flip: Whether half of the views are mirrored top to bottom. Defaults to False.
+        fill_mode: How the area beyond the image is filled: one of ``resampling.EDGES``. Defaults to ``nearest``.
+        cval: Level of the fill mode ``constant``. Defaults to 0.
     """
 
     rotation: float = 0.0
@@ -53,40 +53,40 @@ class Ranges:
     cval: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """All ranges by name, as JSON holds them."""
+        """All ranges by name, as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Ranges:
-        """The ranges that ``to_json`` wrote."""
+        """Restore ranges from the result of ``to_json``."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
         return cls(**values)
 
     @property
     def changes_images(self) -> bool:
-        """Whether a view can differ from its picture."""
+        """Whether views can differ from the image."""
         return self != Ranges(fill_mode=self.fill_mode, cval=self.cval)
 
 
 def view_random(seed: int, view: int) -> np.random.RandomState:
-    """The source of a view's randomness: a pure function of seed and number, whatever the picture shows.
+    """Random generator of a view, which depends on seed and view number only, not on the image.
 
-    So generators with equal seeds show equal views of a picture and its mask.
+    Generators with equal seeds therefore apply equal transformations to an image and its mask.
     """
     return np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, view])))
 
 
 def random_parameters(ranges: Ranges, shape: Sequence[int], random: Any) -> Parameters:
-    """The parameters of a view, drawn in the order and with the names of Keras's ``get_random_transform``.
+    """Draw the parameters of a view, in the order and under the names of Keras's ``get_random_transform``.
 
     Args:
-        ranges: What to draw from.
-        shape: Of the view: height and width come first.
+        ranges: Ranges to draw from.
+        shape: Shape of the view, beginning with height and width.
         random: A ``numpy.random.RandomState``, or the module ``numpy.random`` itself.
 
     Returns:
-        ``theta`` and ``shear`` in degrees, ``tx`` (to the side) and ``ty`` (down) in pixels, ``zx`` and ``zy`` as shares,
-        ``flip_horizontal``, ``flip_vertical``, ``channel_shift_intensity`` and ``brightness`` (None for none).
+        ``theta`` and ``shear`` in degrees, ``tx`` (horizontal) and ``ty`` (vertical) in pixels, ``zx`` and ``zy`` as shares,
+        ``flip_horizontal``, ``flip_vertical``, ``channel_shift_intensity`` and ``brightness`` (both None if unchanged).
     """
     height, width = shape[:2]
     theta = random.uniform(-ranges.rotation, ranges.rotation) if ranges.rotation else 0
@@ -119,15 +119,15 @@ def transform_image(
     parameters: Parameters,
     filter: Image.Resampling,
 ) -> Array:
-    """A view of a decoded picture, resampled once, straight to its size: uint8, ``(height, width, 3)``.
+    """Render a view of a decoded image with a single resampling: uint8, ``(height, width, 3)``.
 
     Args:
-        image: Upright, L or RGB.
-        box: Width and height of the centred part of the picture that the plain view shows.
+        image: Upright image, L or RGB.
+        box: Width and height of the centred part of the image that the unchanged view shows.
         size: Width and height of the view.
-        ranges: What is seen beyond the picture.
-        parameters: What ``random_parameters`` gives; ``{}`` for the plain view.
-        filter: How the picture is resized; ``NEAREST`` makes no new levels in any view.
+        ranges: Its ``fill_mode`` and ``cval`` are used.
+        parameters: Parameters from ``random_parameters``; ``{}`` for the unchanged view.
+        filter: Filter of a resize; with ``NEAREST`` no view contains new levels.
     """
     scale = np.diag([box[0] / size[0], box[1] / size[1], 1.0])
     scale[:2, 2] = (image.width - box[0]) / 2, (image.height - box[1]) / 2
@@ -143,14 +143,14 @@ def transform_image(
 
 
 def transform_array(image: Array, ranges: Ranges, parameters: Parameters, order: int = 1, top: float | None = None) -> Array:
-    """A view of an image in memory, in its own shape and scale: float32, ``(height, width, channels)``.
+    """Render a view of an image in memory, in its own shape and scale: float32, ``(height, width, channels)``.
 
     Args:
         image: Numbers of any range, with any number of channels.
-        ranges: What is seen beyond the image.
-        parameters: Keras's names and meanings, as ``random_parameters`` gives them; those left out change nothing.
-        order: 1 for bilinear sampling, 0 for nearest: no new values.
-        top: Greatest value of the scale that brightness is clipped to. Left out: 1 where no value is greater, else 255.
+        ranges: Its ``fill_mode`` and ``cval`` are used.
+        parameters: Parameters with the names of ``random_parameters``; those left out change nothing.
+        order: 1 for bilinear sampling, 0 for nearest, which creates no new values. Defaults to 1.
+        top: Largest value of the scale, to which brightness is clipped. Defaults to None: 1 if no value is larger, else 255.
     """
     pixels = np.asarray(image, np.float32)
     height, width = pixels.shape[:2]
@@ -169,7 +169,7 @@ def transform_array(image: Array, ranges: Ranges, parameters: Parameters, order:
 
 
 def _shift(amount: Shift, length: int, random: Any) -> float:
-    """A shift in pixels; Keras draws floats evenly, and chooses among the whole numbers below an int, or from a list."""
+    """Draw a shift in pixels as Keras does: uniformly for a float, among whole numbers below an int, or from a list."""
     if not np.any(amount):
         return 0.0
     is_even = isinstance(amount, float)
@@ -178,7 +178,7 @@ def _shift(amount: Shift, length: int, random: Any) -> float:
 
 
 def _matrix(parameters: Parameters, width: int, height: int) -> Array:
-    """Where in the picture the points of a view lie: mirrored, zoomed, sheared, moved and turned about the centre."""
+    """Matrix from points of a view to the image: flip, zoom, shear, shift and rotation about the centre."""
     theta, shear = np.deg2rad(parameters.get("theta", 0)), np.deg2rad(parameters.get("shear", 0))
     turned = np.array([[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]])
     moved = np.array([[1, 0, parameters.get("tx", 0)], [0, 1, parameters.get("ty", 0)], [0, 0, 1.0]])
@@ -206,13 +206,13 @@ def _extremes(view: Image.Image) -> tuple[float, float]:
 def _recoloured(
     levels: Array, shift: float | None, brightness: float | None, top: float, extremes: tuple[float, float]
 ) -> Array:
-    """Levels shifted within the extremes of their picture, then brightened within the scale, or from its least value on."""
+    """Shift levels within the extremes of the image, then brighten them within the scale, or above the smallest value."""
     low, high = extremes
     if shift is not None:
         levels = np.clip(levels + shift, low, high)
         low, high = np.clip([low + shift, high + shift], low, high)
     if brightness is None:
         return levels
-    if low < 0 or high > _MAX_LEVEL:  # no scale of grey levels: standardized values, 16 bits
+    if low < 0 or high > _MAX_LEVEL:  # not grey levels, but standardized or 16-bit values
         return np.clip((levels - low) * np.float32(brightness), 0, high - low) + low
     return np.clip(levels * np.float32(brightness), 0, top)

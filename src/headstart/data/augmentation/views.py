@@ -1,4 +1,4 @@
-"""Data: a view of a picture: moved, turned, recoloured, partly covered, by one resampling and one table or matrix."""
+"""Rendering of a random view of an image: one resampling, one colour table or matrix, and erasing."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["augment_image", "augment_square", "needed_side", "random_for", "view
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 _LUMA = (0.299, 0.587, 0.114)
-_NUM_DRAWS = 20  # one a use below, whatever is switched on: turning one operation off leaves the others as they were
+_NUM_DRAWS = 20  # one per use below, so that switching one operation off does not change the draws of the others
 
 
 def random_for(seed: int, digest: str, view: int) -> np.random.Generator:
-    """The source of a view's randomness.
+    """Random generator of a view, which depends on seed, content and view number only.
 
     Args:
-        seed: Any whole number from 0.
-        digest: The content's digest in hexadecimal; "" where there is none.
-        view: The view's number.
+        seed: Any whole number of at least 0.
+        digest: Digest of the image's content in hexadecimal, or "" if there is none.
+        view: Number of the view.
     """
     return np.random.default_rng([seed, view, int(digest or "0", 16)])
 
@@ -40,15 +40,16 @@ def augment_image(
     crop: float = 0.95,
     filter: str = "bicubic",
 ) -> Pixels:
-    """A view of a decoded picture, drawn from it straight to the square: uint8, ``(size, size, 3)``.
+    """Render a random view of a decoded image directly as a square: uint8, ``(size, size, 3)``.
 
     Args:
-        image: Upright, L or RGB.
-        augmentation: How far the view may be from the plain square.
-        random: See ``random_for``; the same state gives the same view.
-        size: Side of the square.
-        crop: Share of the shorter side that the plain square takes. A view may show what lies beyond it.
-        filter: A key of ``pixels.FILTERS``.
+        image: Upright image, L or RGB.
+        augmentation: Settings of the view.
+        random: Random generator from ``random_for``; the same state gives the same view.
+        size: Side of the square in pixels.
+        crop: Share of the shorter side that the unchanged square shows; a view may also show parts beyond it. Defaults to
+            0.95.
+        filter: A key of ``preprocess.FILTERS``. Defaults to ``bicubic``.
     """
     side = crop * min(image.size)
     return _view(image, (side, side), (size, size), augmentation, random, Image.Resampling[filter.upper()])
@@ -57,13 +58,13 @@ def augment_image(
 def view_drawer(
     augmentation: Augmentation, random: np.random.Generator, size: int, crop: float = 0.95, filter: str = "bicubic"
 ) -> Callable[[Image.Image], Pixels]:
-    """``augment_image`` with everything given but the picture: the ``draw`` of ``pixels.prepare``."""
+    """Return ``augment_image`` with all arguments but the image bound, as the ``draw`` of ``preprocess.prepare``."""
     settings = {"size": size, "crop": crop, "filter": filter}
     return partial(augment_image, augmentation=augmentation, random=random, **settings)  # type: ignore[arg-type]
 
 
 def needed_side(augmentation: Augmentation, size: int, crop: float = 0.95, filter: str = "bicubic") -> int:
-    """Pixels that a picture's shorter side must have for the nearest view to be sharp."""
+    """Pixels that the shorter side of an image must have so that even the closest view is not enlarged."""
     del filter
     return math.ceil(size / (crop * augmentation.least_share))
 
@@ -71,7 +72,7 @@ def needed_side(augmentation: Augmentation, size: int, crop: float = 0.95, filte
 def augment_square(
     square: Pixels, augmentation: Augmentation, random: np.random.Generator, filter: str = "bicubic"
 ) -> Pixels:
-    """A view of pixels that are at their size already: uint8, ``(height, width, 3)`` like them."""
+    """Render a random view of an image that already has its final size: uint8, ``(height, width, 3)``."""
     image = Image.fromarray(square)
     return _view(image, image.size, image.size, augmentation, random, Image.Resampling[filter.upper()])
 
@@ -97,7 +98,7 @@ def _view(
 def _affine(
     whole: tuple[int, int], box: tuple[float, float], size: tuple[int, int], amounts: Augmentation, draws: Any
 ) -> Affine:
-    """Where in the picture a view's points lie: zoomed, sheared, turned and moved about the centre, all in one map."""
+    """Affine map from points of a view to the image, which combines flip, zoom, shear, rotation and shift."""
     across, down = (_within(amounts.zoom, draws[i if amounts.zoom_each_axis else 2]) for i in (2, 3))
     lost = amounts.crop * draws[4]
     across, down = across * (1 - lost), down * (1 - lost)
@@ -114,11 +115,11 @@ def _affine(
 
 
 def _recoloured(image: Image.Image, amounts: Augmentation, draws: Any) -> Image.Image:
-    """Brightness, contrast, saturation and shift as one table, or as one matrix where channels meet."""
+    """Apply brightness, contrast, saturation and channel shift by one table, or by one matrix if saturation changes."""
     brightness, contrast = _within(amounts.brightness, draws[11]), _within(amounts.contrast, draws[12])
     saturation, shift = _within(amounts.saturation, draws[13]), amounts.channel_shift * _signed(draws[14])
     gain, offset = brightness * contrast, shift
-    if contrast != 1.0:  # about the mean, and every eighth pixel tells it well enough
+    if contrast != 1.0:  # around the mean, which every eighth pixel estimates well enough
         offset += (1 - contrast) * brightness * float(np.asarray(image)[::8, ::8].mean())
     if saturation != 1.0 and image.mode == "RGB":
         rows = [[gain * ((1 - saturation) * luma + saturation * (i == j)) for j, luma in enumerate(_LUMA)] for i in range(3)]
@@ -130,7 +131,7 @@ def _recoloured(image: Image.Image, amounts: Augmentation, draws: Any) -> Image.
 
 
 def _erase(pixels: Pixels, share: float, draw: float, random: np.random.Generator) -> None:
-    """Cover a share of the area, a rectangle of up to 1 : 3, with noise, in place."""
+    """Cover a share of the area with a rectangle of noise, of an aspect ratio of up to 1:3, in place."""
     height, width = pixels.shape[:2]
     shape = math.exp(_signed(draw) * math.log(3) / 2)
     rows = min(height, round(height * math.sqrt(share) * shape))

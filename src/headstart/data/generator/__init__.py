@@ -1,1 +1,1 @@
-"""Data: image files to batches for any Keras ``fit``."""
+"""Generators of image batches for any Keras ``fit``, ``evaluate`` and ``predict``."""

@@ -1,8 +1,8 @@
-"""Data: batches for any Keras ``fit``, ``evaluate`` and ``predict``, and what becomes of files that cannot be read.
+"""``BatchGenerator``: the base of all generators, with the order of batches and the handling of unreadable files.
 
-What a batch holds is a pure function of ``(seed, epoch, index)``. Keras's ``fit`` asks for the batches of an epoch in a
-shuffled order of its own, drawn from the program's global randomness; inside its passes they come in the generator's order
-instead, so that a training can be repeated and resumed, and the next batches are always under way.
+The contents of a batch are a pure function of ``(seed, epoch, index)``. Keras's ``fit`` requests the batches of an epoch in
+an order of its own, shuffled with the program's global random state. While Keras iterates, batches are returned in the
+generator's order instead, so that training can be repeated and resumed, and the next batches can be decoded ahead.
 """
 
 from __future__ import annotations
@@ -28,19 +28,20 @@ from headstart.foundation.errors import UsageError
 
 __all__ = ["BatchGenerator", "Targets", "unfit"]
 
-_TRIES = 2  # for a file that failed for a reason that may pass
+_TRIES = 2  # epochs in which a file is tried if it failed for a temporary reason
 _VERBS = ("fit", "evaluate", "predict")
 _LEARNING = ("fit", "evaluate")
 _EPOCH = {"epoch": Rule("a whole number of at least 0", lambda value: is_whole(value, 0))}
 
 
 class Targets(NamedTuple):
-    """What batches hold beside the images.
+    """Targets and weights that batches contain in addition to the images.
 
     Attributes:
-        values: A row for each sample, or a list of such arrays, which come as tuples; None for images alone.
-        weights: A weight for each sample; batches are then triples.
-        are_images: The images themselves are the targets.
+        values: Array with a row per sample, or a list of such arrays, which batches hold as a tuple. Defaults to None: no
+            targets.
+        weights: Weight of each sample; batches are then triples. Defaults to None.
+        are_images: Whether the images themselves are the targets. Defaults to False.
     """
 
     values: Array | list[Array] | None = None
@@ -49,28 +50,28 @@ class Targets(NamedTuple):
 
     @property
     def are_none(self) -> bool:
-        """Whether batches are images alone."""
+        """Whether batches contain images only."""
         return self.values is None and not self.are_images
 
 
 class BatchGenerator(keras.utils.PyDataset):
     """Batches of images and targets from a source of decoded pixels.
 
-    A file that cannot be read is listed in ``skipped`` and a warning names it. In ``predict``, and wherever rows belong to
-    files by their place (without shuffling, or without targets), its row is NaN: no file gets the prediction of another.
-    Keras's ``fit`` and ``evaluate`` get such a batch without that row. Where samples are shuffled with their targets, its
-    place is taken by the next good sample of the same batch, or of the batch after it: no shape changes. A file whose
-    content is to blame is not tried again, any other once more.
+    A file that cannot be read is listed in ``skipped``, with a warning. In ``predict``, and wherever rows are matched with
+    files by position (without shuffling, or without targets), its row is NaN, so that no file gets the prediction of
+    another. In Keras's ``fit`` and ``evaluate``, such a batch lacks that row. If samples are shuffled with their targets,
+    the unreadable sample is replaced by the next readable one of its batch or of the following batch, so that no shape
+    changes. A file with invalid content is not tried again; any other file is tried once more.
 
     Args:
-        source: Gives decoded pixels; it is closed with the generator.
-        schedule: The order of the samples.
-        finish: From pixels, ``(n, height, width, channels)``, to float images.
-        paths: A name for each sample.
-        targets: What comes with the images.
+        source: Source of decoded pixels; it is closed with the generator.
+        schedule: Order of the samples.
+        finish: Function from pixels, ``(n, height, width, channels)``, to float images.
+        paths: Name of each sample.
+        targets: Targets and weights of all samples.
 
     Attributes:
-        skipped: Every file that was left out, replaced or answered with NaN, with the reason.
+        skipped: Files that were left out, replaced, or returned as NaN, with the reason.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class BatchGenerator(keras.utils.PyDataset):
         self._source, self._schedule, self._finish = source, schedule, finish
         self._paths, self._targets = paths, targets
         self._keeps_places = targets.are_none or not schedule.is_shuffled
-        self._pass = (0, "")  # the thread that began Keras's last pass, and its verb
+        self._pass = (0, "")  # the thread that started Keras's last pass, and the method: fit, evaluate or predict
         self._lock = threading.RLock()
         self._process_id = os.getpid()
         self._failures: defaultdict[int, set[int]] = defaultdict(set)
@@ -107,7 +108,7 @@ class BatchGenerator(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
-        # Keras's threads, where there are several, wait for the batch of their own number.
+        # If Keras uses several threads, each waits for the batch with its own number.
         place = self._passes.asked(index % len(self), is_ordered=self.workers <= 1)
         return self._batch(*place, self._verb())
 
@@ -122,16 +123,17 @@ class BatchGenerator(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> int:
-        """Batches an epoch. Keras reads it whenever it begins to go through them."""
+        """Number of batches per epoch. Keras reads it whenever it starts to iterate."""
         self._passes.start_over()
         self._note_verb()
         return len(self)
 
     @property
     def epoch(self) -> int:
-        """The epoch of the next batches. It counts by itself; set it where a training goes on.
+        """Epoch of the next batches. It is counted automatically; set it to resume a training.
 
-        Where an epoch has one or two batches, Keras's first look at the data may count as one: set it there.
+        If an epoch has only one or two batches, Keras's inspection of the first batches may count as an epoch; then set it
+        before training, too.
         """
         return self._passes.epoch
 
@@ -141,25 +143,25 @@ class BatchGenerator(keras.utils.PyDataset):
         self._passes.epoch = int(epoch)
 
     def on_epoch_begin(self) -> None:
-        """Keras goes through the batches from now on."""
+        """Start a pass of Keras over the batches."""
         self._passes.begin()
         self._note_verb()
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch, if the whole of this one has been asked for."""
+        """Advance to the next epoch if all batches of this one were requested."""
         self._passes.end()
 
     def reset(self) -> None:
-        """Begin this epoch again, wherever a training that was interrupted or ``next`` had come to."""
+        """Restart the current epoch, for example after an interrupted training or some calls of ``next``."""
         self._passes.epoch = self.epoch
 
     def close(self) -> None:
-        """End the worker processes; they also end with the generator, and start again when a batch is asked for."""
+        """End the worker processes; they also end with the generator, and restart when a batch is requested."""
         with self._lock:
             self._source.close()
 
     def _batch(self, epoch: int, index: int, verb: str = "") -> Any:
-        """A batch, for one of Keras's verbs or none: for ``fit`` and ``evaluate`` it has no rows of NaN."""
+        """Make a batch for one of Keras's methods, or for none (""); for ``fit`` and ``evaluate`` it has no rows of NaN."""
         if os.getpid() != self._process_id:
             raise _in_another_process()
         with self._lock:
@@ -175,12 +177,12 @@ class BatchGenerator(keras.utils.PyDataset):
         return (images, targets) if self._targets.weights is None else (images, targets, self._targets.weights[samples])
 
     def _mixed(self, pixels: Array, targets: Any, epoch: int, index: int) -> tuple[Array, Any]:
-        """Pixels and targets as they are; where pictures of a batch are mixed, that happens here."""
+        """Hook for combining the images of a batch; returns pixels and targets unchanged."""
         del epoch, index
         return pixels, targets
 
     def _finished(self, pixels: Array, unread: list[int]) -> Array:
-        """Float images, with rows of NaN where files were not read."""
+        """Convert pixels to float images, with rows of NaN for unreadable files."""
         if not unread:
             return self._finish(pixels)
         pixels = pixels.copy()
@@ -190,7 +192,7 @@ class BatchGenerator(keras.utils.PyDataset):
         return images
 
     def _filled(self, epoch: int, index: int, verb: str) -> tuple[Array, Array, list[int]]:
-        """A batch's pixels and samples, and the places whose files were not read."""
+        """Pixels and sample numbers of a batch, and the positions whose files could not be read."""
         batch = self._source.get(epoch, index)
         if not batch.failures:
             return batch.pixels, batch.samples, []
@@ -204,7 +206,7 @@ class BatchGenerator(keras.utils.PyDataset):
         return *self._replaced(batch, epoch, index), []
 
     def _replaced(self, batch: Batch, epoch: int, index: int) -> tuple[Array, Array]:
-        """A batch with good samples in the places of those that could not be decoded."""
+        """Replace the samples of a batch that could not be decoded by readable ones."""
         donor = batch
         for step in range(1, len(self)):
             if len(donor.failures) < len(donor.samples):
@@ -233,23 +235,23 @@ class BatchGenerator(keras.utils.PyDataset):
         self.skipped += new
         if new:
             files = f"{len(new)} files of a batch" if len(new) > 1 else "1 file"
-            told = f"{files} cannot be read ({outcome}): {new[0].path}: {new[0].reason}; the generator's skipped lists all"
-            warnings.warn(told, stacklevel=5)
+            first = f"{new[0].path}: {new[0].reason}"
+            warnings.warn(f"{files} cannot be read ({outcome}): {first}; see generator.skipped for all", stacklevel=5)
 
     def _note_verb(self) -> None:
-        """Note what Keras wants the next batches for, where this is not a thread of TensorFlow's."""
+        """Record the Keras method that requests the next batches, unless this thread belongs to TensorFlow."""
         if verb := _verb_on_stack():
             self._pass = (threading.get_ident(), verb)
 
     def _verb(self) -> str:
-        """What Keras wants the batch for: ``fit``, ``evaluate``, ``predict``, or "" outside of Keras's passes."""
+        """Keras method that requests the batch: ``fit``, ``evaluate``, ``predict``, or "" outside of Keras's passes."""
         thread, verb = self._pass
         return _verb_on_stack() if thread == threading.get_ident() else verb
 
 
 def _verb_on_stack() -> str:
-    """The innermost of Keras's verbs that this thread is inside of, or ""."""
-    frame = sys._getframe(1)  # Keras tells a PyDataset nothing of what its batches are for
+    """Innermost Keras method (``fit``, ``evaluate`` or ``predict``) on this thread's call stack, or ""."""
+    frame = sys._getframe(1)  # Keras does not tell a PyDataset which method requests its batches
     while frame.f_back is not None:
         frame = frame.f_back
         if frame.f_code.co_name in _VERBS and isinstance(frame.f_locals.get("self"), keras.Model):
@@ -258,23 +260,23 @@ def _verb_on_stack() -> str:
 
 
 def unfit(name: str, received: str, rule: Rule) -> UsageError:
-    """The error for an argument that a generator cannot take (H018)."""
+    """Create the error for an invalid argument of a generator (H018)."""
     return UsageError(
         "H018",
-        "the generator cannot be made like this",
+        "invalid argument of ImageGenerator",
         received=f"{name}={received}",
         expected=rule.expected,
-        advice=f"{rule.advice}; help(headstart.ImageGenerator) tells what each argument takes",
+        advice=f"{rule.advice}; see help(headstart.ImageGenerator) for all arguments",
     )
 
 
 def _in_another_process() -> UsageError:
     return UsageError(
         "H019",
-        "a generator belongs to the process that made it",
-        received="a batch asked for in another process",
-        expected="use_multiprocessing=False: the generator has processes of its own",
-        advice="give it the number of processes: ImageGenerator(..., workers=8)",
+        "generator used in another process",
+        received="a batch requested in a process that did not create the generator",
+        expected="use_multiprocessing=False: the generator starts its own worker processes",
+        advice="set the number of worker processes: ImageGenerator(..., workers=8)",
     )
 
 
@@ -282,7 +284,7 @@ def _nothing_to_read(num_samples: int, skipped: list[Skipped]) -> UsageError:
     return UsageError(
         "H014",
         "no image can be read",
-        received=f"{num_samples} files, the last of them: {skipped[-1].path}: {skipped[-1].reason}",
+        received=f"{num_samples} files; the last one: {skipped[-1].path}: {skipped[-1].reason}",
         expected="at least one image that can be decoded",
-        advice="see the generator's skipped for each file's reason",
+        advice="see generator.skipped for the reason of each file",
     )

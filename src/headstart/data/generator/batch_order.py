@@ -1,4 +1,4 @@
-"""Data: which samples come when: the order of an epoch, and which batch is next, whatever the order in which Keras asks."""
+"""Order of samples within an epoch, and of batches regardless of the order in which Keras requests them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["BatchOrder", "Schedule"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which samples an epoch's batches hold: a pure function of seed and epoch.
+    """Assignment of samples to the batches of an epoch, a pure function of seed and epoch.
 
     Attributes:
-        num_samples: How many there are; each comes once an epoch.
-        batch_size: Samples a batch; the last may have fewer.
-        is_shuffled: In another order in every epoch.
-        seed: Decides the orders.
+        num_samples: Number of samples; each occurs once per epoch.
+        batch_size: Samples per batch; the last batch may have fewer.
+        is_shuffled: Whether the order changes in every epoch.
+        seed: Seed of the order.
     """
 
     num_samples: int
@@ -30,29 +30,29 @@ class Schedule:
 
     @property
     def num_batches(self) -> int:
-        """Batches an epoch."""
+        """Number of batches per epoch."""
         return -(-self.num_samples // self.batch_size)
 
     def size_of(self, index: int) -> int:
-        """Samples of a batch."""
+        """Number of samples of a batch."""
         return min(self.batch_size, self.num_samples - index * self.batch_size)
 
     def order(self, epoch: int) -> Array:
-        """The numbers of all samples as they come in an epoch."""
+        """Numbers of all samples in the order of an epoch."""
         if not self.is_shuffled:
             return np.arange(self.num_samples)
         return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
 
 
 class BatchOrder:
-    """Counts epochs, and batches within them.
+    """Counter of epochs and of the batches within them.
 
-    Keras goes through a generator in passes, and tells where each stretch of one begins and ends: one of Keras's epochs may
-    be less than a pass (``steps_per_epoch``), and Keras also calls the end where it starts over after a look at the first
-    batches. So an epoch is over when a stretch ends and every batch has been asked for, and at no other time.
+    Keras iterates over a generator in passes and reports the start and end of each stretch of a pass. A Keras epoch may be
+    shorter than a pass (``steps_per_epoch``), and Keras also reports an end when it starts over after inspecting the first
+    batches. Therefore an epoch is over only when a stretch ends and all batches have been requested.
 
     Args:
-        num_batches: Batches an epoch.
+        num_batches: Number of batches per epoch.
     """
 
     def __init__(self, num_batches: int) -> None:
@@ -63,7 +63,7 @@ class BatchOrder:
 
     @property
     def epoch(self) -> int:
-        """The epoch of the next batches."""
+        """Epoch of the next batches."""
         return self._epoch
 
     @epoch.setter
@@ -74,37 +74,37 @@ class BatchOrder:
 
     @property
     def cursor(self) -> int:
-        """Number of the batch that ``following`` gives next."""
+        """Number of the batch that ``following`` returns next."""
         return self._cursor
 
     def start_over(self) -> None:
-        """A pass begins with the next batch of a stretch; of no meaning once a stretch has had its first."""
+        """Let the next batch start a new pass; ignored after the first batch of a stretch."""
         with self._lock:
             if not (self._is_inside and self._has_asked):
                 self._num_asked = 0
 
     def begin(self) -> None:
-        """A stretch begins."""
+        """Start a stretch."""
         with self._lock:
             self._is_inside, self._has_asked = True, False
 
     def end(self) -> None:
-        """A stretch ends, or the one before was interrupted."""
+        """End a stretch, whether it was completed or interrupted."""
         with self._lock:
             self._is_inside, self._left_by = False, threading.get_ident()
-            if self._num_asked >= self._num_batches:  # also where the last were fetched before this stretch began
+            if self._num_asked >= self._num_batches:  # even if the last ones were fetched before this stretch started
                 self._epoch += 1
                 self._begin_anew()
 
     def asked(self, index: int, is_ordered: bool) -> tuple[int, int]:
-        """Epoch and number of the batch to give.
+        """Epoch and number of the batch to return for a request.
 
         Args:
-            index: The number that was asked for. Outside a pass it is what it says.
-            is_ordered: Inside a pass batches come in order, whatever the number.
+            index: Requested number. Outside a pass, this batch is returned.
+            is_ordered: Whether batches are returned in order within a pass, whatever the requested number.
         """
         with self._lock:
-            # A thread that fetches ahead (TensorFlow's) goes on between two stretches of a pass.
+            # TensorFlow's prefetching thread continues between two stretches of a pass.
             is_between = 0 < self._num_asked < self._num_batches and threading.get_ident() != self._left_by
             if not (self._is_inside or is_between):
                 return self._epoch, index
@@ -113,7 +113,7 @@ class BatchOrder:
             return self._epoch, (self._num_asked - 1) % self._num_batches if is_ordered else index
 
     def following(self) -> tuple[int, int]:
-        """Epoch and number of the next batch for one who takes them one by one, without end."""
+        """Epoch and number of the next batch of an endless iteration."""
         with self._lock:
             epoch, index = self._epoch, self._cursor
             self._cursor += 1

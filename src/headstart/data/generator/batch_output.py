@@ -1,4 +1,4 @@
-"""Data: the last step of a batch: from decoded pixels and labels to what a network and its loss take."""
+"""Last step of a batch: conversion of decoded pixels and labels to the input of a network and its loss."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ LABELS: Mapping[str, str] = {
 
 
 class BatchOutput(NamedTuple):
-    """What happens to the images of a batch at the very end; nothing, but for float32, to begin with.
+    """Conversion of a batch's pixels to float32 images.
 
     Attributes:
-        rescale: A factor, such as 1/255.
-        preprocessing_function: Takes one image, float32 ``(size, size, channels)``, and gives one; before ``rescale``.
-        channels: 3, or 1 for grey.
+        rescale: Factor of the pixels, such as 1/255. Defaults to None: unchanged.
+        preprocessing_function: Function that takes and returns one image, float32 ``(size, size, channels)``; it is applied
+            before ``rescale``. Defaults to None.
+        channels: 3, or 1 for grey images. Defaults to 3.
     """
 
     rescale: float | None = None
@@ -37,7 +38,7 @@ class BatchOutput(NamedTuple):
     channels: int = 3
 
     def apply(self, pixels: Array) -> Array:
-        """Images of their own, float32 ``(n, size, size, channels)``, out of ``(n, size, size, 3)`` of any number type."""
+        """Convert pixels ``(n, size, size, 3)`` of any number type to new float32 images ``(n, size, size, channels)``."""
         if self.channels == 1:
             pixels = to_grey(pixels)
         factor = np.float32(1 if self.rescale is None else self.rescale)
@@ -52,7 +53,7 @@ class BatchOutput(NamedTuple):
 
 
 def to_grey(pixels: Array) -> Array:
-    """Luma of RGB pixels of any number type, ``(n, height, width, 1)``; of whole levels Pillow's: greys stay exact."""
+    """Luma of RGB pixels of any number type, ``(n, height, width, 1)``; uint8 pixels are converted exactly as by Pillow."""
     grey: Array
     if pixels.dtype == np.uint8:
         grey = (pixels.astype(np.int32) @ _LUMA + 0x8000 >> 16).astype(np.uint8)
@@ -62,23 +63,23 @@ def to_grey(pixels: Array) -> Array:
 
 
 def make_targets(dataset: Dataset, labels: str | Array | None) -> Array | None:
-    """Targets of all samples; None where there are none, or where the images are their own.
+    """Targets of all samples; None if there are none, or if the images are the targets.
 
     Args:
-        dataset: The samples. Labels that are not label numbers (floats, or rows of them) are given as they are.
+        dataset: The samples. Labels that are not label numbers (multilabel and regression) are returned as float32.
         labels: A key of ``LABELS``, an array with a row for each sample, or None.
 
     Raises:
-        UsageError: The labels cannot be given in this form (H016).
+        UsageError: The labels do not fit the data set (H016).
     """
     if isinstance(labels, np.ndarray):
         if len(labels) != len(dataset) or labels.dtype.hasobject:
-            raise _refused(f"labels of {labels.dtype}, shape {labels.shape}, for {len(dataset)} samples")
+            raise _invalid(f"labels of {labels.dtype}, shape {labels.shape}, for {len(dataset)} samples")
         return labels
     if labels is None or labels == "images":
         return None
     if labels not in LABELS:
-        raise _refused(f"labels={labels!r}")
+        raise _invalid(f"labels={labels!r}")
     numbers = dataset.labels
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         return np.asarray(numbers, np.float32)
@@ -87,16 +88,16 @@ def make_targets(dataset: Dataset, labels: str | Array | None) -> Array | None:
         return one_hot
     if labels == "binary":
         if dataset.num_classes != 2:
-            raise _refused(f"labels='binary' for {dataset.num_classes} classes")
+            raise _invalid(f"labels='binary' for {dataset.num_classes} classes")
         return numbers.astype(np.float32)
     return numbers.astype(np.int32)
 
 
-def _refused(received: str) -> UsageError:
+def _invalid(received: str) -> UsageError:
     return UsageError(
         "H016",
-        "the labels cannot be given in this form",
+        "labels do not fit the data set",
         received=received,
         expected=f"{', '.join(LABELS)} ('binary' for two classes), None, or an array with a row for each sample",
-        advice="labels='integer' with the loss sparse_categorical_crossentropy fits any number of classes",
+        advice="use labels='integer' with the loss sparse_categorical_crossentropy, for any number of classes",
     )

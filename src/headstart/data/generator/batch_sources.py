@@ -1,4 +1,4 @@
-"""Data: batches of decoded squares in an order that is known in advance, a few of them decoded ahead."""
+"""Sources of decoded batches, from files or arrays, in an order known in advance so that batches can be decoded ahead."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["ArrayBatches", "Batch", "BatchSource", "Copies", "FileBatches", "Fil
 
 T = TypeVar("T")
 
-_RECENT = 3  # batches that are kept: Keras asks for the first ones again to learn their shapes
+_RECENT = 3  # batches to keep, because Keras requests the first ones again to learn their shapes
 
 
 class Batch(NamedTuple):
-    """Decoded samples.
+    """A batch of decoded samples.
 
     Attributes:
-        pixels: ``(n, height, width, channels)``, uint8 or, of arrays of any range, float32; without meaning in the places
-            of ``failures``.
-        samples: The number of each one's sample, ``(n,)``.
-        failures: What became of those that could not be decoded, by place.
+        pixels: ``(n, height, width, channels)``, uint8, or float32 for arrays of any range; undefined at the positions of
+            ``failures``.
+        samples: Sample number of each row, ``(n,)``.
+        failures: Result of each sample that could not be decoded, by position in the batch.
     """
 
     pixels: Array
@@ -42,11 +42,11 @@ class Batch(NamedTuple):
 
 
 class Files(Protocol):
-    """Samples that are files: a Dataset, for one."""
+    """Samples that are files, for example a ``Dataset``."""
 
     @property
     def paths(self) -> Sequence[str]:
-        """One path a sample."""
+        """Path of each sample."""
 
     @property
     def digests(self) -> Sequence[str]:
@@ -54,22 +54,24 @@ class Files(Protocol):
 
 
 class BatchSource(Protocol):
-    """What gives batches of an epoch, and remembers samples that need not be tried again."""
+    """Source of decoded batches. Samples in ``hopeless`` are not tried again."""
 
     hopeless: set[int]
 
     def get(self, epoch: int, index: int) -> Batch:
-        """A batch of an epoch."""
+        """Return a batch of an epoch."""
 
     def close(self) -> None:
-        """End what works for it. It begins again when it is asked."""
+        """End worker processes or threads; they restart when a batch is requested."""
 
 
 class Copies:
-    """Which view of its picture a sample shows in an epoch: samples that repeat one, to weigh it more, each show another.
+    """Numbering of views such that samples that repeat an image each show a different view of it in every epoch.
+
+    Repeating samples is a common way to give them more weight.
 
     Args:
-        pictures: What each sample is a picture of.
+        pictures: Identifier of the image of each sample.
 
     Example:
         >>> copies = Copies(["a", "b", "a"])
@@ -86,20 +88,20 @@ class Copies:
         self._most = max(counts.values(), default=1)
 
     def view(self, sample: int, epoch: int) -> int:
-        """The view's number, from 1."""
+        """Number of the view of a sample in an epoch, from 1."""
         return 1 + epoch * self._most + self._numbers[sample]
 
 
 class FileBatches:
-    """Batches out of files, by worker processes that go on from batch to batch and from epoch to epoch.
+    """Source of batches from files, decoded by worker processes that continue across batches and epochs.
 
     Args:
         files: The samples.
-        schedule: Their order.
-        pool: The workers; they end with ``close``.
-        number_view: The view that a place shows, by epoch, position in its order, and sample: from 1, another in each
-            epoch. None for the files themselves.
-        num_ahead: Whole batches that may be decoded beyond the one that was asked for last.
+        schedule: Order of the samples.
+        pool: Worker processes, which ``close`` ends.
+        number_view: Function from epoch, position in the epoch's order and sample number to the number of the view, from 1;
+            it should differ in each epoch. None for unchanged images.
+        num_ahead: Number of batches that are decoded ahead of the last one requested.
     """
 
     def __init__(
@@ -113,7 +115,7 @@ class FileBatches:
         self.hopeless: set[int] = set()
         self._files, self._schedule, self._pool = files, schedule, pool
         self._number_view, self._ahead = number_view, num_ahead * schedule.batch_size
-        self._lock = threading.Lock()  # workers' threads ask for places while we look for results
+        self._lock = threading.Lock()  # the workers' threads request buffers while this thread reads results
         self._orders: OrderedDict[int, list[int]] = OrderedDict()
         self._begun: dict[tuple[int, int], Array] = {}
         self._recent: OrderedDict[tuple[int, int], Batch] = OrderedDict()
@@ -123,7 +125,7 @@ class FileBatches:
         self._waiting: dict[tuple[int, int], dict[int, Decoded]] = {}
 
     def get(self, epoch: int, index: int) -> Batch:
-        """The batch: soon if it follows the one before or is one of the last few, or else the work starts anew there."""
+        """Return a batch; fast if it follows the previous one or is a recent one, else decoding restarts there."""
         wanted = (epoch, index)
         if wanted in self._recent:
             return self._recent[wanted]
@@ -138,7 +140,7 @@ class FileBatches:
                 at, position = self._locate(result.index)
                 batch, place = divmod(position, self._schedule.batch_size)
                 self._waiting.setdefault((at, batch), {})[place] = result
-        except BaseException:  # Ctrl-C included: what was under way is lost, and the next call starts anew
+        except BaseException:  # Ctrl-C included: pending results are lost, and the next call restarts decoding
             self._results = None
             raise
         with self._lock:
@@ -161,7 +163,7 @@ class FileBatches:
         self._recent.clear()
 
     def _restart(self, wanted: tuple[int, int]) -> None:
-        self._pool.give_up()  # before the places of its results are taken away
+        self._pool.give_up()  # before the buffers of its results are released
         self._begun.clear()
         self._waiting.clear()
         self._start, self._num_given = wanted, 0
@@ -169,7 +171,7 @@ class FileBatches:
         self._results = self._pool.decode(_Endless(self._path), digests, views, rows=self._row, allowed=0)
 
     def _locate(self, number: int) -> tuple[int, int]:
-        """Epoch, and position in it, of the n-th file since the start."""
+        """Epoch, and position in its order, of the n-th file since the start."""
         epochs, position = divmod(self._start[1] * self._schedule.batch_size + number, self._schedule.num_samples)
         return self._start[0] + epochs, position
 
@@ -192,7 +194,7 @@ class FileBatches:
 
     def _path(self, number: int) -> str:
         sample = self._sample(number)
-        return "" if sample in self.hopeless else self._files.paths[sample]  # no file has such a name: no work
+        return "" if sample in self.hopeless else self._files.paths[sample]  # the empty name fails without any work
 
     def _digest(self, number: int) -> str:
         return self._files.digests[self._sample(number)]
@@ -214,14 +216,14 @@ class FileBatches:
 
 
 class ArrayBatches:
-    """Batches out of images in memory, by threads.
+    """Source of batches from images in memory, prepared by threads.
 
     Args:
         dataset: The samples.
-        schedule: Their order.
-        geometry: What each image becomes.
-        augmentation: What the views show; each epoch shows another one of each image.
-        workers: How many threads.
+        schedule: Order of the samples.
+        geometry: Size, crop, filter and value range of the squares.
+        augmentation: Settings of the views, which differ in each epoch; None for unchanged images.
+        workers: Number of threads.
     """
 
     def __init__(
@@ -238,7 +240,7 @@ class ArrayBatches:
         self._copies = Copies(dataset.digests)
 
     def get(self, epoch: int, index: int) -> Batch:
-        """The batch."""
+        """Return a batch of an epoch."""
         first = index * self._schedule.batch_size
         samples = self._schedule.order(epoch)[first : first + self._schedule.batch_size]
         pixels = np.zeros((len(samples), self._geometry.size, self._geometry.size, 3), np.uint8)
@@ -252,7 +254,7 @@ class ArrayBatches:
         return Batch(pixels, samples, failures)
 
     def close(self) -> None:
-        """Nothing is left between batches."""
+        """Do nothing: no thread is left between batches."""
 
     def _decoded(self, place: int, sample: int, epoch: int) -> Decoded:
         assert self._dataset.arrays is not None
@@ -262,7 +264,7 @@ class ArrayBatches:
 
 
 class _Endless(Sequence[T]):
-    """A sequence that is computed entry by entry and has no end."""
+    """Endless sequence whose entries are computed on access."""
 
     def __init__(self, entry: Callable[[int], T]) -> None:
         self._entry = entry
@@ -278,5 +280,5 @@ class _Endless(Sequence[T]):
 
     def __getitem__(self, number: int | slice) -> T | Sequence[T]:
         if isinstance(number, slice):
-            raise TypeError("asked for entry by entry")
+            raise TypeError("slices are not supported")
         return self._entry(number)

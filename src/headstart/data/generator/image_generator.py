@@ -1,6 +1,6 @@
-"""Data: a generator of batches, straight from disk, for any Keras ``fit``, ``evaluate`` and ``predict``, on every backend.
+"""``ImageGenerator``: image batches from disk for any Keras ``fit``, ``evaluate`` and ``predict``, on every backend.
 
-Worker processes decode and augment; this process only puts batches together.
+Worker processes decode and augment the images; this process only assembles the batches.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from headstart.foundation.machine import usable_cores
 
 __all__ = ["ImageGenerator"]
 
-_MIXING = 1  # tells the randomness of mixing from that of the orders
+_MIXING = 1  # separates the random numbers of mixing from those of the order
 
 
 def _are_weights(values: object) -> bool:
     try:
         return np.asarray(values, np.float32).ndim > 0
-    except (TypeError, ValueError):  # texts, or rows of different lengths
+    except (TypeError, ValueError):  # text, or rows of different lengths
         return False
 
 
@@ -48,7 +48,7 @@ _ARGUMENTS = {
     "dataset": Rule(
         "a Dataset, or the path of a folder of class folders or of a table",
         lambda value: isinstance(value, Dataset | str | os.PathLike),
-        "wrap arrays: ImageGenerator(headstart.read_arrays(images, labels))",
+        "for arrays, use ImageGenerator(headstart.read_arrays(images, labels))",
     ),
     "size": Rule(f"{_COUNT.expected}, or a Geometry", lambda value: isinstance(value, Geometry) or is_whole(value, 1)),
     "batch_size": _COUNT,
@@ -57,12 +57,12 @@ _ARGUMENTS = {
     "labels": Rule(
         f"one of {', '.join(LABELS)}, None, or an array with a row for each sample",
         lambda value: isinstance(value, str | None) or (isinstance(value, np.ndarray) and value.ndim > 0),
-        "make an array of it: labels=numpy.array(...)",
+        "convert it to an array: labels=numpy.array(...)",
     ),
     "sample_weight": Rule("a number for each sample", lambda value: value is None or _are_weights(value)),
     "rescale": Rule("a number", lambda value: value is None or is_number(value), "for example rescale=1 / 255"),
     "preprocessing_function": Rule(
-        "a function that takes and gives one image", lambda value: value is None or callable(value)
+        "a function that takes and returns one image", lambda value: value is None or callable(value)
     ),
     "channels": Rule("1 or 3", lambda value: is_whole(value, 1) and value in (1, 3)),
     "workers": Rule(_COUNT.expected, lambda value: value is None or is_whole(value, 1)),
@@ -72,39 +72,46 @@ _ARGUMENTS = {
 
 
 class ImageGenerator(BatchGenerator):
-    """Batches of images and targets.
+    """Generator of image batches for any Keras ``fit``, ``evaluate`` and ``predict``.
 
-    A file that cannot be read is listed in ``skipped`` with the reason, and a warning names it. While samples are shuffled
-    with their labels, its place is taken by the next good sample of the batch. Without shuffling, or with ``labels=None``,
-    its row is NaN, so that row i of ``predict`` belongs to ``filenames[i]``, and ``evaluate`` leaves the row out.
+    Use it to train your own Keras model on images from disk. Images are decoded and augmented in worker processes while the
+    model trains.
+
+    A file that cannot be read is listed in ``skipped`` with the reason, and a warning names it. If samples are shuffled with
+    their labels, it is replaced by the next readable sample of the batch. Without shuffling, or with ``labels=None``, its
+    row is NaN, so that row i of ``predict`` belongs to ``filenames[i]``; ``evaluate`` leaves the row out.
 
     Args:
-        dataset: A Dataset, or what ``read`` takes: a folder of class folders, or a table of image paths.
-        size: Side of the squares in pixels, or a Geometry.
-        batch_size: Samples a batch; the last of an epoch may have fewer.
-        augmentation: A name in ``AUGMENTATIONS``, settings, or an Augmentation: fresh for each image in each epoch.
-        split: ``train``, ``validation`` or ``test``. Left out: ``train``, or everything where nothing was split.
-        shuffle: Another order in every epoch. Left out: for ``train``, and for what was not split.
-        seed: Decides orders and augmentation, with the epoch.
-        labels: A key of ``finish.LABELS``, None for images alone, or an array with a row for each sample of the dataset.
-        sample_weight: A weight for each sample of the dataset: batches are then triples.
-        rescale: A factor for the pixels, which are float32 of 0 to 255 without it.
-        preprocessing_function: Takes one image, float32 ``(size, size, channels)``, and gives one; before ``rescale``.
-        channels: 3, or 1 for grey.
-        workers: Decoding processes; one a usable core if left out.
-        num_ahead: Batches that may be decoded before they are asked for.
-        cache: Keep decoded squares on disk, 3 x size x size bytes each: a later epoch or run then decodes nothing, and
-            augmentation starts from the squares. True is a folder in Headstart's cache; or name one.
+        dataset: A ``Dataset``, or the path of a folder of class folders or of a table of image paths.
+        size: Side of the square images in pixels, or a ``Geometry``. Defaults to 224.
+        batch_size: Samples per batch; the last batch of an epoch may have fewer. Defaults to 64.
+        augmentation: A name in ``AUGMENTATIONS``, settings by name, or an ``Augmentation``; each image is augmented anew in
+            each epoch. Defaults to None: no augmentation.
+        split: ``train``, ``validation`` or ``test``. Defaults to None: ``train``, or all samples if there is no split.
+        shuffle: Whether the order changes in every epoch. Defaults to None: True for ``train`` and if there is no split.
+        seed: Seed of order and augmentation, which also depend on the epoch. Defaults to 0.
+        labels: A key of ``batch_output.LABELS``, an array with a row for each sample of the data set, or None for images
+            only. Defaults to ``integer``.
+        sample_weight: Weight of each sample of the data set; batches are then triples. Defaults to None.
+        rescale: Factor of the pixels. Defaults to None: float32 values of 0 to 255.
+        preprocessing_function: Function that takes and returns one image, float32 ``(size, size, channels)``; it is applied
+            before ``rescale``. Defaults to None.
+        channels: 3, or 1 for grey images. Defaults to 3.
+        workers: Number of decoding processes. Defaults to None: one per usable core.
+        num_ahead: Number of batches that are decoded before they are requested. Defaults to 2.
+        cache: Whether to keep decoded images on disk (3 x size x size bytes each), so that later epochs and runs decode
+            nothing; augmentation then starts from the cached squares. True uses Headstart's cache; a path names another
+            folder. Defaults to False.
 
     Attributes:
-        skipped: Every file that was left out, replaced or answered with NaN, with the reason.
+        skipped: Files that were left out, replaced, or returned as NaN, with the reason.
         classes: Label number of each sample, in the order of ``filenames``.
         class_indices: Label number of each class.
-        filenames: Path of each sample below the folder that holds them all.
+        filenames: Path of each sample, relative to the folder that contains all of them.
         filepaths: Path of each sample.
 
     Raises:
-        UsageError: An argument cannot be used (H010 to H018); when batches are asked for, no image can be read (H014).
+        UsageError: An argument is invalid (H010 to H018), or, when batches are requested, no image can be read (H014).
 
     Example::
 
@@ -172,7 +179,7 @@ class ImageGenerator(BatchGenerator):
         return FileBatches(self.dataset, schedule, pool, number_view, num_ahead)
 
     def _name_samples(self, channels: int) -> None:
-        """The names that programs for Keras's retired generators ask for."""
+        """Set the attributes that programs for Keras's ``ImageDataGenerator`` read."""
         self.filepaths = list(self.dataset.paths)
         folders = {os.path.dirname(path) for path in self.filepaths} if self.dataset.arrays is None else set()  # noqa: PTH120
         root = os.path.commonpath(folders) if len(folders) > 1 else os.path.dirname(next(iter(folders), ""))  # noqa: PTH120
@@ -184,20 +191,20 @@ class ImageGenerator(BatchGenerator):
 
 
 def _squares_folder() -> Path:
-    """Where squares are kept in the cache, which is pruned to its bound before it is first used."""
+    """Folder of squares in the cache, which is pruned to its size limit before it is first used."""
     folder = private_folder("squares")
     prune_at_first_use(folder.parent)
     return folder
 
 
 def _chosen(dataset: Dataset, split: str | None) -> Array:
-    """Positions of the samples of a split; of ``train``, or of all where there is no split, if none is named."""
+    """Positions of the samples of a split; if none is named, those of ``train``, or all if there is no split."""
     chosen = dataset.indices(split or "train") if split or any(dataset.split) else np.arange(len(dataset))
     if len(chosen) == 0:
         raise UsageError(
             "H015",
-            "the data has no such split",
-            received=f"split={split!r}; there are {', '.join(sorted(set(dataset.split) - {''})) or 'no splits'}",
+            "no samples in this split",
+            received=f"split={split!r}; the data set has {', '.join(sorted(set(dataset.split) - {''})) or 'no splits'}",
             expected="a split that has samples: train, validation or test",
             advice="sort the images into photos/train/<class> and photos/validation/<class>, or leave split out",
         )

@@ -1,1 +1,1 @@
-"""Data: the bytes of an image file to a square of RGB pixels, many files at once, in bounded processes."""
+"""Decoding of image files to squares of RGB pixels, many at once, in worker processes with limited time and memory."""

@@ -1,4 +1,4 @@
-"""Data: many image files at once, decoded in worker processes that are bounded in time and memory and can be killed."""
+"""``DecodePool``: worker processes that decode many image files, limited in time and memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.augmentation.transforms import Ranges
 from headstart.data.augmentation.views import random_for, view_drawer
-from headstart.data.images import preprocess as pixels
+from headstart.data.images import preprocess
 from headstart.data.images.decode_queue import Asked, Decoded, DecodeQueue
 from headstart.data.images.decode_worker import DecodeWorker
 from headstart.data.images.decoder import thumbnail
@@ -39,9 +39,16 @@ def decode_array(
     view: int = 0,
     digest: str = "",
 ) -> Decoded:
-    """An image in memory, prepared like a file; see ``pixels.plain_array`` for the shapes and values it may have.
+    """Prepare an image in memory in the way in which ``DecodePool`` prepares a file.
 
-    ``augmentation``, ``seed`` and ``view`` are those of ``DecodePool``; ``digest`` is the image's own.
+    Args:
+        index: Position of the image, which is returned in the result.
+        array: The image, of a shape and type that ``preprocess.plain_array`` accepts.
+        geometry: Size, crop, filter and value range of the square.
+        augmentation: Settings of the views other than 0. Defaults to None: every view is the image itself.
+        seed: Seed of the views. Defaults to 0.
+        view: Number of the view; 0 is the image itself. Defaults to 0.
+        digest: Digest of the image's content, on which its views depend. Defaults to "".
     """
     start = time.perf_counter()
     draw = None
@@ -49,7 +56,7 @@ def decode_array(
         shape = geometry.size, geometry.crop, geometry.filter
         draw = view_drawer(augmentation, random_for(seed, digest, view), *shape)
     try:
-        square = pixels.from_array(array, geometry.settings, draw)
+        square = preprocess.from_array(array, geometry.settings, draw)
     except ValueError as error:
         return Decoded(index, reason=str(error), lasting=True)
     height, width = array.shape[:2]
@@ -59,17 +66,17 @@ def decode_array(
 
 
 class DecodePool:
-    """Worker processes that decode files; a context manager, and all of them end with it.
+    """Worker processes that decode files. It is a context manager; all processes end with the context.
 
     Args:
-        geometry: What each image becomes: a Geometry, or a Frame with Ranges for its views.
-        workers: How many processes; one a usable core if left out. They start when there is something to do.
-        timeout_seconds: A worker that takes longer for one file is killed and replaced.
-        memory_bytes: What a worker may take for a file beyond its own needs (Linux).
-        augmentation: What views 1, 2, … of a file show; view 0 is always the image itself.
-        seed: Decides, with a file's content and the view's number, what the view shows.
-        squares: A folder to keep plain squares in. What is there is not decoded again, where ``decode`` is given digests;
-            views are then made from the squares, whether they were there before or not.
+        geometry: Shape of the decoded images: a ``Geometry`` with an ``Augmentation``, or a ``Frame`` with ``Ranges``.
+        workers: Number of processes, which start when they are needed. Defaults to None: one per usable core.
+        timeout_seconds: Time limit per file; a worker that exceeds it is killed and replaced. Defaults to 20.
+        memory_bytes: Memory limit per file, in addition to the worker's own memory (Linux only). Defaults to 1 GiB.
+        augmentation: Settings of views 1, 2, …; view 0 is always the image itself. Defaults to None: all views are.
+        seed: Seed of the views, which also depend on the file's content and the view's number. Defaults to 0.
+        squares: Folder in which unchanged squares are cached. A cached square is not decoded again if ``decode`` is given
+            digests. Views are then made from squares, cached or not. Defaults to None: no cache.
 
     Example::
 
@@ -118,18 +125,19 @@ class DecodePool:
         rows: Callable[[int], Array] | None = None,
         allowed: int | None = None,
     ) -> Iterator[Decoded]:
-        """Decode files; each comes out once, as soon as it is done, in any order. The work begins with this call.
+        """Decode files and yield each result as soon as it is ready, in any order. Work starts with the call.
 
-        Another call, or the end of the context, gives up what is left of this one.
+        Another call, or the end of the context, cancels the remaining files.
 
         Args:
-            paths: The files; names with undecodable bytes are fine. Like the other two it is asked for one entry at a
-                time, by several threads, and may be longer than a memory holds.
-            digests: What the SHA-256 of each should be; a file that differs comes out as a failure.
-            views: The view to make of each; 0 where left out. ``LOOK`` for its size and range alone, without pixels.
-            rows: Gives the place for the pixels of a position: contiguous uint8, flat. Thumbnails are then
-                not made.
-            allowed: So many files may be begun, from the first on, until ``allow`` is called; all where left out.
+            paths: Paths of the files; names with undecodable bytes are allowed. ``paths``, ``digests`` and ``views`` are
+                indexed one entry at a time, by several threads, so that they may be lazy sequences larger than memory.
+            digests: Expected SHA-256 of each file; a file that differs fails. Defaults to None: not checked.
+            views: View of each file; ``LOOK`` reads only its size and value range, without pixels. Defaults to None: 0.
+            rows: Function from a position to the buffer for its pixels, contiguous flat uint8; thumbnails are then not
+                made. Defaults to None: new arrays.
+            allowed: Number of files, from the first on, that may be started before ``allow`` is called. Defaults to None:
+                all.
 
         Raises:
             DatasetError: The workers cannot start (H121); from the iterator.
@@ -141,19 +149,19 @@ class DecodePool:
         return self._results(self._batch)
 
     def allow(self, num_files: int) -> None:
-        """So many files of the call under way may be begun, from the first on."""
+        """Let the current ``decode`` start files up to the given number, counted from the first."""
         if self._batch is not None:
             self._batch.allow(num_files)
 
     def give_up(self) -> None:
-        """End a call where it stands; workers with files in hand are killed, as nobody will take their answers."""
+        """Cancel the current ``decode``; workers with unfinished files are killed, because nobody reads their answers."""
         if self._batch is None:
             return
         self._batch.stop()
         while any(thread.is_alive() for thread in self._batch.threads):
             for worker in self._workers:
                 if worker.in_hand:
-                    worker.kill()  # again and again, as it may be starting just now
+                    worker.kill()  # repeatedly, because it may just be starting
             self._batch.threads[0].join(0.01)
         for worker in self._workers:
             if worker.in_hand:
@@ -166,7 +174,7 @@ class DecodePool:
         watched, num_left = time.monotonic(), batch.num_files
         while num_left:
             if batch.stopped.is_set():
-                raise RuntimeError("the pool was closed, or asked for something else, before all files were taken")
+                raise RuntimeError("the pool was closed, or decode was called again, before all results were read")
             if time.monotonic() - watched > tick_seconds:
                 watched = time.monotonic()
                 for worker in self._workers:

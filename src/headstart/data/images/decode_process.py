@@ -1,8 +1,8 @@
-"""Data: the process that decodes image files: requests come in by one pipe, answers go out by another.
+"""The process that decodes image files: it reads requests from one pipe and writes answers to another.
 
-A request is the lengths of a path and a digest, the number of a view and whether a thumbnail is wanted, then the path and
-the digest. An answer is the lengths of its two parts, then facts as JSON, then the pixels, with the thumbnail behind them;
-there are no pixels in a failure, nor in a mere look, nor in the first answer, which says "ready".
+A request consists of the lengths of a path and a digest, the number of a view and whether a thumbnail is wanted, then the
+path and the digest. An answer consists of the lengths of its two parts, then facts as JSON, then the pixels followed by the
+thumbnail. There are no pixels if decoding failed, if the view is ``LOOK``, and in the first answer, which is "ready".
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def main(settings: dict[str, Any]) -> None:
     """Answer requests until the standard input closes.
 
     Args:
-        settings: ``geometry`` (fields of ``pixels.Settings``) or ``frame`` (those of ``Frame``), ``memory_bytes`` and
-            ``alarm_seconds``; ``augmentation`` (its settings), ``seed`` and ``squares`` (a folder) where they are wanted.
+        settings: ``geometry`` (fields of ``preprocess.Settings``) or ``frame`` (fields of ``Frame``), ``memory_bytes`` and
+            ``alarm_seconds``; optionally ``augmentation`` (its settings), ``seed`` and ``squares`` (a folder).
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which closes our input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which closes our input
     warnings.simplefilter("ignore")
     requests, answers = sys.stdin.buffer, _claim_standard_output()
     decoder = _decoder(settings)
     _bound_memory(settings["memory_bytes"])
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody is left to be told
+    with contextlib.suppress(BrokenPipeError):  # the parent has ended
         _send(answers, {"reason": "ready"})
         while len(header := requests.read(REQUEST.size)) == REQUEST.size:
             num_path, num_digest, view, has_thumbnail = REQUEST.unpack(header)
@@ -87,13 +87,13 @@ def _answer(
 def _send(answers: IO[bytes], facts: dict[str, Any], *parts: bytes | memoryview) -> None:
     text = json.dumps(facts).encode("ascii")
     answers.write(ANSWER.pack(len(text), sum(len(part) for part in parts)) + text)
-    for part in parts:  # apart, so that a large one is not copied once more
+    for part in parts:  # separately, so that a large part is not copied again
         answers.write(part)
     answers.flush()
 
 
 def _claim_standard_output() -> IO[bytes]:
-    """Keep the pipe for answers alone: what a C library prints goes nowhere."""
+    """Reserve the standard output for answers; output of C libraries is discarded."""
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -102,7 +102,7 @@ def _claim_standard_output() -> IO[bytes]:
 
 
 def _bound_memory(memory_bytes: int) -> None:
-    """Allow so much beyond what the interpreter and its libraries have mapped by now, where the system can."""
+    """Limit the memory to ``memory_bytes`` more than is mapped now, if the system supports it."""
     try:
         import resource
 
@@ -111,10 +111,10 @@ def _bound_memory(memory_bytes: int) -> None:
         bound = mapped + memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (bound if hard == resource.RLIM_INFINITY else min(bound, hard), hard))
     except (ImportError, OSError, ValueError):
-        return  # Windows and macOS: only time, pixels and file size are bounded there
+        return  # Windows and macOS: only time, pixels and file size are limited there
 
 
 def _set_alarm(seconds: float) -> None:
-    """End by the system's hand if the parent, which watches the time, is itself gone; 0 calls it off."""
+    """Let the system end this process after ``seconds``, in case the parent, which checks the time, is gone; 0 cancels."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)

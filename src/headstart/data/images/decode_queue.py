@@ -1,4 +1,4 @@
-"""Data: the files of one call, handed out to decode workers one by one, and what became of each."""
+"""Distribution of the files of one ``DecodePool.decode`` call to the workers, and collection of the results."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ __all__ = ["Asked", "DecodeQueue", "Decoded"]
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
-_QUEUED = 3  # files a worker has in hand, so that it never waits for us
-_TOGETHER = 8  # results handed over at once where each has its row: waking the consumer costs more than reading one
-_MAX_PATH_BYTES = 4096  # so that they fit into its pipe and a write never blocks
+_QUEUED = 3  # files submitted to a worker ahead of time, so that it never waits for the parent
+_TOGETHER = 8  # results delivered at once if each has a row: waking the consumer costs more than reading a result
+_MAX_PATH_BYTES = 4096  # so that requests fit into the worker's pipe and writing never blocks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """What became of one file.
+    """Result of decoding one file.
 
     Attributes:
-        index: Its position in the sequence that was asked for.
-        pixels: uint8, ``(size, size, 3)``; None if it failed, or was only looked at.
-        reason: Why it failed, in plain words; empty if it did not.
-        lasting: It would fail again: the content is to blame, not time, memory, the disk or a crash.
-        width, height, format, mode: As stored in the file; 0 and "" if it failed, or if the square was kept from before.
-        animated: It holds more than the one frame that was taken.
-        profile: ``unusable`` where its colour profile was ignored.
-        kind, low, high: Of a file that was only looked at, as in ``pixels.Seen``.
-        thumbnail: The square in 16 x 16 grey levels, uint8; None if it failed, or if the pixels went into a given row.
+        index: Position of the file in the sequence of paths.
+        pixels: uint8, ``(size, size, 3)``; None if decoding failed or the view is ``LOOK``.
+        reason: Why decoding failed, or "".
+        lasting: Whether it would fail again, because the content is at fault, not time, memory, the disk or a crash.
+        width, height, format, mode: As stored in the file; 0 and "" if decoding failed or the square was cached.
+        animated: Whether the file contains more frames than the one that was decoded.
+        profile: ``unusable`` if the colour profile was ignored.
+        kind, low, high: With the view ``LOOK``, the fields of ``preprocess.Seen``.
+        thumbnail: The square in 16 x 16 grey levels, uint8; None if decoding failed or the pixels went into a given row.
         digest: SHA-256 of the bytes that were decoded; "" if they could not be read.
-        seconds: What it took, reading included.
+        seconds: Time taken, reading included.
     """
 
     index: int
@@ -61,7 +61,7 @@ class Decoded:
 
 
 class Asked(NamedTuple):
-    """The arguments of one ``DecodePool.decode``; see there."""
+    """Arguments of one ``DecodePool.decode`` call, which documents them."""
 
     paths: Sequence[str]
     digests: Sequence[str] | None
@@ -71,12 +71,12 @@ class Asked(NamedTuple):
 
 
 class DecodeQueue:
-    """What is left to do of one call, a thread for each worker, and the results that wait.
+    """Remaining files of one call, with a thread for each worker and a queue of results.
 
     Args:
-        asked: What is asked for.
-        shape: Of an image's pixels.
-        waiting: How many results may wait.
+        asked: Arguments of the call.
+        shape: Shape of an image's pixels.
+        waiting: Largest number of results in the queue.
     """
 
     def __init__(self, asked: Asked, shape: tuple[int, int, int], waiting: int) -> None:
@@ -91,19 +91,19 @@ class DecodeQueue:
         self._num_allowed = self.num_files if asked.allowed is None else asked.allowed
 
     def start(self, workers: Sequence[DecodeWorker]) -> None:
-        """Set the workers to work."""
+        """Start a thread for each worker."""
         self.threads = [threading.Thread(target=self._run, args=(worker,), daemon=True) for worker in workers]
         for thread in self.threads:
             thread.start()
 
     def stop(self) -> None:
-        """Begin no further file."""
+        """Stop starting files."""
         self.stopped.set()
         with self._turn:
             self._turn.notify_all()
 
     def allow(self, num_files: int) -> None:
-        """So many of the files may be begun, from the first on."""
+        """Let files be started up to the given number, counted from the first."""
         with self._turn:
             self._num_allowed = num_files
             self._turn.notify_all()
@@ -119,11 +119,11 @@ class DecodeQueue:
                 done.append(self._decoded(*worker.answer()))
                 if len(done) >= together or not is_full:
                     self._put(done)
-        except Exception as error:  # noqa: BLE001  raised again where the results are taken
+        except Exception as error:  # noqa: BLE001  raised again where the results are read
             self._put(error)
 
     def _fill(self, worker: DecodeWorker, done: list[Decoded]) -> bool:
-        """Give the worker as much as it may have in hand; whether there was enough. Nothing that is done waits for more."""
+        """Submit files until the worker has enough; return whether there were enough. Deliver results before waiting."""
         while len(worker.in_hand) < _QUEUED:
             if not worker.in_hand:
                 self._put(done)
@@ -133,7 +133,7 @@ class DecodeQueue:
         return True
 
     def _next(self, wait: bool) -> int | None:
-        """The next file to begin; None if there is none, or none yet and the worker has others in hand."""
+        """Index of the next file to start; None if there is none, or, unless ``wait`` is true, none allowed yet."""
         with self._turn:
             while self._next_index < self.num_files and not self.stopped.is_set():
                 if self._next_index < self._num_allowed:
@@ -151,14 +151,14 @@ class DecodeQueue:
         except UnicodeEncodeError:
             path = b""  # no file can have such a name
         if not 0 < len(path) <= _MAX_PATH_BYTES:
-            self._put([Decoded(index, reason="cannot be read: no file has such a name")])
+            self._put([Decoded(index, reason="cannot be read: not a valid file name")])
             return
         digest = "" if asked.digests is None else asked.digests[index]
         view = 0 if asked.views is None else asked.views[index]
         worker.submit(Request(index, path, view, digest, None if asked.rows is None else asked.rows(index)))
 
     def _put(self, results: list[Decoded] | Exception) -> None:
-        """Hand over; a list is empty afterwards."""
+        """Deliver results, or an exception, to the consumer; a list of results is then cleared."""
         while results and not self.stopped.is_set():
             with contextlib.suppress(queue.Full):
                 self.results.put(results if isinstance(results, Exception) else results.copy(), timeout=0.1)
@@ -170,10 +170,10 @@ class DecodeQueue:
         index, digest = request.number, request.digest
         if digest and facts.get("digest", digest) != digest:
             known = {"digest": facts["digest"], "seconds": facts["seconds"]}
-            return Decoded(index, reason="the file changed while it was read", **known)
+            return Decoded(index, reason="the file changed after it was first read", **known)
         if body is None:
             return Decoded(index, **facts)
         if request.row is not None:
             return Decoded(index, body.reshape(self._shape), **facts)
-        thumbnail = body[-(THUMBNAIL**2) :].reshape(THUMBNAIL, THUMBNAIL).copy()  # it may outlive the pixels
+        thumbnail = body[-(THUMBNAIL**2) :].reshape(THUMBNAIL, THUMBNAIL).copy()  # so that it does not keep the pixels alive
         return Decoded(index, body[: -(THUMBNAIL**2)].reshape(self._shape), thumbnail=thumbnail, **facts)

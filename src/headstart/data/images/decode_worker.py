@@ -1,4 +1,4 @@
-"""Data: the parent's handle on a process that decodes image files: it submits, waits, watches the time, and kills."""
+"""``DecodeWorker``: the parent's handle on a decoding process, which submits files, reads answers and kills it if needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 _START_SECONDS = 60.0
 _START_TRIES = 3
-_PIPE_BYTES = 1 << 18  # room for a whole answer, so that neither side waits for the other; 64 KiB is usual
+_PIPE_BYTES = 1 << 18  # large enough for a whole answer, so that neither side waits; 64 KiB is the default
 _CHILD = (
     "import json, sys; sys.path[:], settings = map(json.loads, sys.argv[1:]); "
     "from headstart.data.images.decode_process import main; main(settings)"
@@ -37,11 +37,11 @@ class Request(NamedTuple):
     """A file to decode.
 
     Attributes:
-        number: The caller's number for it.
-        path: The file's name in the system's own bytes.
-        view: 0 for the picture itself.
-        digest: What its content digest should be; "" if that is not known.
-        row: Where the pixels are put, flat; a thumbnail is then not made. None for a new array with the thumbnail in it.
+        number: The caller's number of the file.
+        path: Path of the file as bytes.
+        view: Number of the view. Defaults to 0: the image itself.
+        digest: Expected digest of the file's content. Defaults to "": not known.
+        row: Flat buffer for the pixels; a thumbnail is then not made. Defaults to None: a new array, thumbnail included.
     """
 
     number: int
@@ -51,17 +51,17 @@ class Request(NamedTuple):
     row: Pixels | None = None
 
     def packed(self) -> bytes:
-        """What is written to the worker."""
+        """Bytes to write to the worker."""
         digest = self.digest.encode("ascii", "replace")
         return REQUEST.pack(len(self.path), len(digest), self.view, self.row is None) + self.path + digest
 
 
 class DecodeWorker:
-    """The parent's handle on one process. One thread submits and takes answers; any thread may kill.
+    """Handle on one decoding process. Only one thread may submit files and read answers; any thread may kill it.
 
     Args:
-        settings: See ``decode_process.main``.
-        timeout_seconds: How long one file may take, where ``end_if_overdue`` is called now and then.
+        settings: Settings for ``decode_process.main``.
+        timeout_seconds: Time limit per file, which is enforced by regular calls of ``end_if_overdue``.
     """
 
     def __init__(self, settings: dict[str, Any], timeout_seconds: float) -> None:
@@ -71,20 +71,20 @@ class DecodeWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._deadline = float("inf")
         self._overdue = False
-        self._doomed = False  # killed, though it may seem alive for a moment and may even have answered
+        self._doomed = False  # killed, although it may still appear to be alive or have answered
 
     def submit(self, request: Request) -> None:
-        """Hand over a file; its answer comes after those of the files before it."""
+        """Submit a file; answers come in the order of submission."""
         if not self.in_hand and self._process is not None and (self._doomed or self._process.poll() is not None):
-            self.bury()  # it died while it had nothing to do, which is no fault of this file
+            self.bury()  # it died while idle, which is not this file's fault
         self.in_hand.append(request)
         if self._process is not None:
             self._write(request)
 
     def answer(self) -> tuple[Request, dict[str, Any], Pixels | None]:
-        """Wait for the next answer: the request, facts, and the pixels, flat; the row of the request if it has one.
+        """Wait for the next answer: the request, facts, and flat pixels (in the request's row if it has one).
 
-        A process that is dead by then gives a failure for the file it had, and the next call starts another.
+        If the process has died, its current file fails, and the next call starts a new process.
 
         Raises:
             DatasetError: No process can be started (H121).
@@ -98,19 +98,19 @@ class DecodeWorker:
         return request, *(answer or ({"reason": self._cause_of_death()}, None))
 
     def end_if_overdue(self) -> None:
-        """Kill the process if it has had its time for the file at hand."""
+        """Kill the process if its current file has exceeded the time limit."""
         if time.monotonic() > self._deadline:
             self._overdue = True
             self.kill()
 
     def kill(self) -> None:
-        """End the process, whatever it does; its next answer will be a failure."""
+        """Kill the process immediately; its next answer is a failure."""
         if (process := self._process) is not None:
             self._doomed = True
             process.kill()
 
     def bury(self) -> None:
-        """End the process, and free what the system keeps of it."""
+        """Kill the process and release its system resources."""
         self.kill()
         process, self._process, self._doomed = self._process, None, False
         if process is not None:
@@ -120,7 +120,7 @@ class DecodeWorker:
     def _start(self) -> None:
         import subprocess
 
-        # The child sees the modules that we see, and nothing else that lies in the current folder.
+        # The child can import the modules that this process can, but nothing else from the current folder.
         command = [sys.executable, "-P", "-W", "ignore", "-c", _CHILD, *self._arguments]
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         pipe, nowhere, environment = subprocess.PIPE, subprocess.DEVNULL, os.environ | one_thread
@@ -134,24 +134,24 @@ class DecodeWorker:
             _widen(self._process.stdout)
             if self._read(_START_SECONDS) is not None:
                 return
-            cause = "it ended or hung before it was ready"
+            cause = "the process ended or hung before it was ready"
             self.bury()
         raise DatasetError(
             "H121",
-            "images cannot be decoded: the process for it does not start",
-            received=f"{cause}; {_START_TRIES} tries of {sys.executable}",
-            expected="a Python with Pillow and NumPy, and room for one more process",
-            advice=f"see what this says: {sys.executable} -c 'import numpy, PIL.Image'",
+            "image decoding process does not start",
+            received=f"{cause}; tried {_START_TRIES} times with {sys.executable}",
+            expected="a Python with Pillow and NumPy, and enough resources for one more process",
+            advice=f"check the output of: {sys.executable} -c 'import numpy, PIL.Image'",
         )
 
     def _write(self, request: Request) -> None:
         if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # it has died: the next answer tells
+            with contextlib.suppress(BrokenPipeError):  # it has died, which the next answer reports
                 self._process.stdin.write(request.packed())
                 self._process.stdin.flush()
 
     def _read(self, seconds: float, row: Pixels | None = None) -> tuple[dict[str, Any], Pixels | None] | None:
-        """The next answer, or None if the process ends first; ``seconds`` from now it is overdue."""
+        """Read the next answer, or None if the process ends first; it is overdue after ``seconds``."""
         pipe = cast("io.BufferedReader", self._process and self._process.stdout)
         self._deadline = time.monotonic() + seconds
         try:
@@ -175,7 +175,7 @@ class DecodeWorker:
 
 
 def _widen(pipe: IO[bytes] | None) -> None:
-    """More room in a pipe, where the system has it to give (Linux)."""
+    """Enlarge a pipe's buffer if the system allows it (Linux)."""
     with contextlib.suppress(ImportError, AttributeError, OSError):
         import fcntl
 

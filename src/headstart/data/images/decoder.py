@@ -1,4 +1,4 @@
-"""Data: one image file to the pixels that were asked for: read, checked by content, decoded, seen as a view."""
+"""``Decoder``: decodes one image file to a square of pixels or a random view of it."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from PIL import Image
 
 from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.augmentation.views import augment_square, needed_side, random_for, view_drawer
-from headstart.data.images import preprocess as pixels
+from headstart.data.images import preprocess
 from headstart.data.images.image_cache import Squares
 
 __all__ = ["FACTS", "LOOK", "MAX_FILE_BYTES", "THUMBNAIL", "Decoder", "read_file", "thumbnail"]
 
 MAX_FILE_BYTES = 512 << 20
-THUMBNAIL = 16  # pixels a side
-LOOK = (1 << 32) - 1  # the number of the view that has no pixels: only what the head of a file tells
+THUMBNAIL = 16  # side in pixels
+LOOK = (1 << 32) - 1  # the view without pixels: only the size and value range of the file are read
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-FACTS = pixels.Prepared._fields[1:]
+FACTS = preprocess.Prepared._fields[1:]
 _SHAPE = ("size", "crop", "filter")
 
 
 class Decoder:
-    """What a worker does for each file.
+    """Decodes image files to squares in a worker process.
 
     Args:
-        geometry: Fields of ``pixels.Settings``.
-        augmentation: How far views 1, 2, … may be from the picture; None where every view is the picture itself.
-        seed: Decides, with the content and the view's number, what a view shows.
-        squares: Where plain squares are kept. Views are then made from these, whether they were there before or not.
+        geometry: Fields of ``preprocess.Settings``.
+        augmentation: Settings of views 1, 2, …. Defaults to None: every view is the image itself.
+        seed: Seed of the views, which also depend on the file's content and the view's number. Defaults to 0.
+        squares: Cache of unchanged squares; views are then made from squares, cached or not. Defaults to None: no cache.
     """
 
     def __init__(
@@ -46,28 +46,29 @@ class Decoder:
         seed: int = 0,
         squares: Squares | None = None,
     ) -> None:
-        self._settings = pixels.Settings(**geometry)
+        self._settings = preprocess.Settings(**geometry)
         self._shape = {name: geometry[name] for name in _SHAPE}
         self._augmentation = augmentation if augmentation is not None and augmentation.changes_images else None
         self._seed = seed
         self._squares = squares
 
     def decode(self, path: bytes, view: int, digest: str, facts: dict[str, Any]) -> Pixels | None:
-        """The pixels of a file, None for ``LOOK``; ``facts`` is told what there is to know, as far as it gets.
+        """Decode a file to pixels; None for the view ``LOOK``.
 
         Args:
-            path: The file.
-            view: 0 for the picture itself, ``LOOK`` for the fields of ``pixels.Seen`` alone.
-            digest: What its content digest should be, or "": with it a square that is kept can be found.
-            facts: Takes ``digest`` and the fields of ``pixels.Prepared``; only the first where the square was kept.
+            path: Path of the file.
+            view: 0 for the image itself, ``LOOK`` for the fields of ``preprocess.Seen`` only.
+            digest: Expected digest of the content, by which a cached square is found, or "".
+            facts: Receives ``digest`` and the fields of ``preprocess.Prepared``, as far as they were found before an error;
+                only ``digest`` if the square was cached.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: The content is no image, damaged or too large; the text is a plain reason.
+            ValueError: The content is not an image, damaged or too large; the text gives the reason.
         """
         if view == LOOK:
             with _opened(path) as file:
-                facts |= pixels.see(file)._asdict()
+                facts |= preprocess.see(file)._asdict()
             return None
         square = self._squares.read(digest) if self._squares is not None and digest else None
         if square is not None:
@@ -79,10 +80,10 @@ class Decoder:
                 random = random_for(self._seed, facts["digest"], view)
                 draw = view_drawer(self._augmentation, random, **self._shape)
                 needed = needed_side(self._augmentation, **self._shape)
-                square, *known = pixels.prepare(data, self._settings, draw, needed)
+                square, *known = preprocess.prepare(data, self._settings, draw, needed)
                 facts |= zip(FACTS, known, strict=True)
                 return square
-            square, *known = pixels.prepare(data, self._settings)
+            square, *known = preprocess.prepare(data, self._settings)
             facts |= zip(FACTS, known, strict=True)
             if self._squares is not None:
                 self._squares.write(facts["digest"], square)
@@ -93,20 +94,25 @@ class Decoder:
 
 
 def thumbnail(square: Pixels) -> Pixels:
-    """The prepared square in 16 x 16 grey levels, for the search of near duplicates."""
+    """Reduce a square to 16 x 16 grey levels, for the detection of near duplicates."""
     grey = Image.fromarray(square).convert("L")
     return np.array(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
 def read_file(path: bytes) -> bytes:
-    """The content of a file, bounded in size."""
+    """Read a file of at most ``MAX_FILE_BYTES``.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is too large.
+    """
     with _opened(path) as file:
-        return file.read(os.fstat(file.fileno()).st_size + 1)  # never without end, whatever kind of file it is
+        return file.read(os.fstat(file.fileno()).st_size + 1)  # a special file may never end
 
 
 @contextmanager
 def _opened(path: bytes) -> Iterator[BinaryIO]:
-    with io.BufferedReader(io.FileIO(path)) as file:  # given bytes, any name there can be
+    with io.BufferedReader(io.FileIO(path)) as file:  # bytes can hold any file name
         if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
             raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
         yield file

@@ -1,4 +1,4 @@
-"""Data: one image file to a rectangle of pixels, and its views by number alone: what ``ImageDataGenerator`` asks for."""
+"""``FrameDecoder``: decodes one image file to a rectangle or a random view of it, for ``ImageDataGenerator``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from headstart.data.augmentation.transforms import Ranges, random_parameters, transform_image, view_random
-from headstart.data.images import preprocess as pixels
+from headstart.data.images import preprocess
 from headstart.data.images.decoder import FACTS, read_file
 
 __all__ = ["Frame", "FrameDecoder"]
 
-_LABELS = (0.0, 255.0)  # 16-bit label maps keep their values, as far as these fit into pixels
+_LABELS = (0.0, 255.0)  # 16-bit label maps keep their values up to 255
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -26,11 +26,12 @@ class Frame:
     """Which part of an image becomes a rectangle of pixels, and how it is resized.
 
     Attributes:
-        height: In pixels.
-        width: In pixels.
-        keep_aspect_ratio: Take the largest centred part that has the rectangle's shape. Otherwise the whole image is
-            squeezed into it.
-        filter: A key of ``pixels.FILTERS``; ``nearest`` makes no new levels, in views neither.
+        height: Height in pixels.
+        width: Width in pixels.
+        keep_aspect_ratio: Whether the largest centred part with the rectangle's aspect ratio is used. Defaults to False:
+            the whole image is resized to the rectangle.
+        filter: A key of ``preprocess.FILTERS``; with ``nearest``, neither images nor views contain new levels. Defaults to
+            ``bicubic``.
     """
 
     height: int
@@ -46,7 +47,7 @@ class Frame:
         return self.height, self.width, 3
 
     def as_dict(self) -> dict[str, Any]:
-        """All values by name, as JSON."""
+        """All values by name, for JSON."""
         return asdict(self)
 
     def box(self, image: Image.Image) -> tuple[float, float]:
@@ -58,32 +59,32 @@ class Frame:
 
 
 class FrameDecoder:
-    """What a worker does for each file of an ``ImageDataGenerator``.
+    """Decodes image files to rectangles in a worker process of an ``ImageDataGenerator``.
 
     Args:
-        frame: What an image becomes.
-        ranges: How far views 1, 2, ... may be from the picture; view 0 is the picture itself.
-        seed: Decides, with a view's number and nothing else, what the view shows.
+        frame: Size and resizing of the rectangle.
+        ranges: Ranges of the transformations of views 1, 2, ...; view 0 is the image itself.
+        seed: Seed of the views, which otherwise depend on the view's number only.
     """
 
     def __init__(self, frame: Frame, ranges: Ranges, seed: int) -> None:
         self._frame, self._ranges, self._seed = frame, ranges, seed
-        self._filter = pixels.FILTERS[frame.filter]
+        self._filter = preprocess.FILTERS[frame.filter]
 
     def decode(self, path: bytes, view: int, digest: str, facts: dict[str, Any]) -> Pixels:
-        """The pixels of a file's view; see ``Decoder.decode`` for the arguments and errors. ``digest`` is not used."""
-        del digest  # no square of any content is kept
+        """Decode a view of a file; arguments and errors are those of ``Decoder.decode``, but ``digest`` is unused."""
+        del digest  # nothing is cached
         data = read_file(path)
         facts["digest"] = hashlib.sha256(data).hexdigest()
         side = max(self._frame.height, self._frame.width)
-        are_labels = self._frame.filter == "nearest"  # to smooth by a reduction would make new ones
-        needed = pixels.MAX_PIXELS if are_labels else self._needed(side)
+        are_labels = self._frame.filter == "nearest"  # a reduced decoding would smooth and create new labels
+        needed = preprocess.MAX_PIXELS if are_labels else self._needed(side)
 
         def draw(image: Image.Image) -> Pixels:
             return self._view(image, view)
 
-        settings = pixels.Settings(side, 1.0, self._frame.filter, integer_range=_LABELS if are_labels else None)
-        prepared = pixels.prepare(data, settings, draw, needed)
+        settings = preprocess.Settings(side, 1.0, self._frame.filter, integer_range=_LABELS if are_labels else None)
+        prepared = preprocess.prepare(data, settings, draw, needed)
         facts |= zip(FACTS, prepared[1:], strict=True)
         return prepared.pixels
 

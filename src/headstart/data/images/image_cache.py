@@ -1,8 +1,8 @@
-"""Data: decoded squares kept on disk, one small file a picture, checked by checksum, shared by processes.
+"""Cache of decoded squares on disk: one small file per image, verified by checksum and shared by processes.
 
-A file holds the square's bytes and their CRC-32, is readable by its owner alone, and is as old as its last use, by the
-day. Its name is the content digest of the picture; its folder is that of
-everything else that made the pixels: geometry, the code that decodes, and the versions of Pillow and NumPy.
+A file holds the bytes of the square and their CRC-32. Only its owner can read it, and its modification time is the day of
+its last use. Its name is the digest of the image's content. The name of its folder is a digest of everything else that
+affects the pixels: geometry, decoding code, and the versions of Pillow and NumPy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.images import preprocess as pixels
+from headstart.data.images import preprocess
 from headstart.foundation.fingerprint import file_digest, settings_digest
 
 __all__ = ["Squares"]
@@ -28,22 +28,22 @@ _DAY_SECONDS = 86400.0
 
 
 class Squares:
-    """The squares of one geometry.
+    """Cached squares of one geometry.
 
     Args:
-        folder: Where the folders of all geometries lie.
-        geometry: Fields of ``pixels.Settings``.
+        folder: Parent folder of the folders of all geometries.
+        geometry: Fields of ``preprocess.Settings``.
     """
 
     def __init__(self, folder: str | os.PathLike[str], geometry: dict[str, Any]) -> None:
-        from importlib.metadata import version  # slow to import, and most workers keep no squares
+        from importlib.metadata import version  # slow to import, and most workers use no cache
 
-        made_by = {"pixels": file_digest(pixels.__file__), "pillow": version("pillow"), "numpy": version("numpy")}
+        made_by = {"pixels": file_digest(preprocess.__file__), "pillow": version("pillow"), "numpy": version("numpy")}
         self.folder = Path(folder) / settings_digest(kind="squares", **geometry, **made_by)[:32]
         self._shape = (geometry["size"], geometry["size"], 3)
 
     def read(self, digest: str) -> Pixels | None:
-        """The square of a picture; None if it is not there, or is damaged."""
+        """Read the square of an image; None if it is not cached or is damaged."""
         try:
             path = self._path(digest)
             data = path.read_bytes()
@@ -57,7 +57,7 @@ class Squares:
         return np.frombuffer(body, np.uint8).reshape(self._shape)
 
     def write(self, digest: str, square: Pixels) -> None:
-        """Keep a square. A disk that refuses costs time later and nothing else, so it is no error."""
+        """Store a square. Errors of the disk are ignored: they only mean that the image is decoded again."""
         path = self._path(digest)
         body = square.tobytes()
         temporary = path.with_name(f".{digest}-{os.getpid()}")

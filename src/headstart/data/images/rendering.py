@@ -1,4 +1,4 @@
-"""Data: how the pictures of a data set are shown to a network, decided by what its training pictures are like."""
+"""``Rendering``: how the images of a data set are presented to a network, decided from its training images."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["Range", "Rendering", "is_long", "render"]
 
 Range = tuple[float, float]
 
-_LONG = 2.0  # times the shorter side: the centred square then shows less than half of a picture
-_MAX_LONG = 0.05  # share of long training pictures above which all pictures are squeezed
-_MAX_APART = 0.01  # share of training pictures that may lie beyond the common range on either side
+_LONG = 2.0  # ratio of the sides above which the centred square shows less than half of an image
+_MAX_LONG = 0.05  # share of long training images above which all images are squeezed
+_MAX_APART = 0.01  # share of training images that may be beyond the common range, at either end
 
 
 class Rendering(NamedTuple):
-    """How pictures are shown to a network, beyond what its backbone asks for; see ``pixels.Settings``.
+    """How images are presented to a network, apart from the backbone's own settings; see ``preprocess.Settings``.
 
     Attributes:
-        frame: ``crop`` or ``squeeze``.
-        integer_range: Black and white of pictures of wide whole numbers; None where training holds none.
-        float_range: Black and white of pictures of floats; None where training holds none.
+        frame: ``crop`` or ``squeeze``. Defaults to ``crop``.
+        integer_range: Values shown as black and white in images with more than 8 bits. Defaults to None: training has none.
+        float_range: Values shown as black and white in images of floats. Defaults to None: training has none.
     """
 
     frame: str = "crop"
@@ -31,25 +31,25 @@ class Rendering(NamedTuple):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rendering:
-        """The rendering among the values of a signature, or of a run's state."""
+        """Create the rendering stored in a model's signature or in a run's state."""
         ranges = (values[name] for name in ("integer_range", "float_range"))
         return cls(values["frame"], *(None if given is None else (float(given[0]), float(given[1])) for given in ranges))
 
 
 def is_long(width: int, height: int) -> bool:
-    """Whether a picture is longer than 2:1, either way."""
+    """Whether an image is longer than 2:1, in either direction."""
     return max(width, height) > _LONG * min(width, height)
 
 
 def render(seen: Sequence[Seen]) -> Rendering:
-    """Decide how pictures are shown.
+    """Decide how images are presented to a network.
 
-    Where more than one in twenty training pictures is longer than 2:1, all are squeezed into the square, since the centre
-    of a long picture says too little. Wide whole numbers and floats get one range for all pictures, that which their
-    values use, so that a dark picture stays dark beside a bright one.
+    If more than 5% of the training images are longer than 2:1, all images are squeezed into the square, because the centre
+    of a long image shows too little. Images with more than 8 bits, and images of floats, get one value range for all of
+    them, so that a dark image stays darker than a bright one.
 
     Args:
-        seen: Training pictures.
+        seen: Properties of the training images.
     """
     num_long = sum(is_long(picture.width, picture.height) for picture in seen)
     frame = "squeeze" if num_long > _MAX_LONG * len(seen) else "crop"

@@ -1,4 +1,4 @@
-"""Data: a look at some training pictures before any is decoded: how large, how long and how deep they are."""
+"""Survey of some training images before any is decoded: their size, aspect ratio and value range."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _UNKNOWN_SIDE = 64
 
 
 class Survey(NamedTuple):
-    """What training pictures are like, and what follows from it.
+    """Properties of the training images, and the rendering chosen for them.
 
     Attributes:
         side: Median of the shorter sides, in pixels.
-        rendering: How pictures are shown to a network.
-        reasons: A line for each decision that is not the usual one.
+        rendering: How images are presented to a network.
+        reasons: One line for each decision that differs from the default.
     """
 
     side: int
@@ -37,22 +37,22 @@ class Survey(NamedTuple):
     reasons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """Plain values, as run.json holds them."""
+        """Convert to the JSON object that run.json stores."""
         return {"side": self.side, **self.rendering._asdict(), "reasons": list(self.reasons)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Survey:
-        """What ``to_json`` gave."""
+        """Restore a survey from the result of ``to_json``."""
         return cls(int(values["side"]), Rendering.from_json(values), tuple(values["reasons"]))
 
 
 def survey(dataset: Dataset, *, validation: float, seed: int) -> Survey:
-    """Look at up to 100 training pictures, in bounded worker processes, and decide how pictures are shown.
+    """Read the size and value range of up to 100 training images, in worker processes, and decide the rendering.
 
     Args:
-        dataset: Images, whose split may not be decided yet.
-        validation: Share of the samples that a split made here takes for validation.
-        seed: Decides that split.
+        dataset: Data set of images, whose split may be undecided.
+        validation: Share of the samples for validation, if the split is made by Headstart.
+        seed: Seed of that split.
     """
     seen = _look(dataset, training_samples(dataset, validation=validation, seed=seed))
     rendering = render(seen)
@@ -61,7 +61,7 @@ def survey(dataset: Dataset, *, validation: float, seed: int) -> Survey:
 
 
 def _look(dataset: Dataset, indices: Sequence[int] | np.ndarray[Any, Any]) -> list[Seen]:
-    """Some of the samples, spread evenly. A file that cannot be looked at is left to the decoder, which reports it."""
+    """Read some of the samples, evenly spaced. Unreadable files are left out here; the decoder reports them later."""
     if dataset.arrays is not None:
         height, width = dataset.arrays.shape[1:3]
         return [Seen(width, height)]
@@ -77,15 +77,14 @@ def _reasons(seen: Sequence[Seen], rendering: Rendering) -> list[str]:
     if rendering.frame == "squeeze":
         num_long = sum(is_long(picture.width, picture.height) for picture in seen)
         reasons.append(
-            f"pictures are squeezed whole into the square: {num_long} of the {len(seen)} training pictures looked at are "
-            "longer than 2:1"
+            f"images are squeezed into the square: {num_long} of {len(seen)} sampled training images are longer than 2:1"
         )
-    ranges = {"integer": ("whole numbers", rendering.integer_range), "float": ("floats", rendering.float_range)}
+    ranges = {"integer": ("integer", rendering.integer_range), "float": ("float", rendering.float_range)}
     for kind, (name, given) in ranges.items():
         if given is not None:
             number = sum(picture.kind == kind for picture in seen)
             reasons.append(
-                f"pictures of {name} show {given[0]:g} as black and {given[1]:g} as white: the range that {number} of the "
-                f"{len(seen)} training pictures looked at use"
+                f"{name} images show {given[0]:g} as black and {given[1]:g} as white, the range used by {number} of "
+                f"{len(seen)} sampled training images"
             )
     return reasons

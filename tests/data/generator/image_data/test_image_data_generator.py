@@ -74,7 +74,7 @@ def test_a_data_frame_gives_paths_labels_and_weights(photos: Callable[..., Path]
     frame.loc[1, "filename"] = "nowhere.jpg"
     frame.loc[2, "class"] = None
     make, settings = ImageDataGenerator().flow_from_dataframe, {"class_mode": "sparse", "shuffle": False, **FLOW}
-    with pytest.warns(UserWarning, match=r"1 of 9 rows name no file.*nowhere\.jpg"):
+    with pytest.warns(UserWarning, match=r"1 of 9 rows are left out.*nowhere\.jpg"):
         generator = make(frame, weight_col="weight", **settings)
     with generator:
         batches = [generator[i] for i in range(len(generator))]
@@ -87,7 +87,7 @@ def test_a_data_frame_without_suffixes_is_told(photos: Callable[..., Path]) -> N
     """The names are at fault, and not the labels."""
     frame = frame_of(photos(per_class=3))
     frame["filename"] = [name.removesuffix(".jpg") for name in frame["filename"]]
-    with pytest.raises(UsageError, match=r"x_col[^\0]*9 names, and none is that of a file[^\0]*suffix"):
+    with pytest.raises(UsageError, match=r"x_col[^\0]*none of 9 names is an existing file[^\0]*suffix"):
         ImageDataGenerator().flow_from_dataframe(frame, **FLOW)
 
 
@@ -225,7 +225,7 @@ def test_arrays_that_are_none_are_refused(images: Any, targets: Any) -> None:
 
 def test_a_folder_of_splits_is_refused(photos: Callable[..., Path]) -> None:
     """Its folders are no classes, which the old generator did not notice."""
-    with pytest.raises(UsageError, match=r"H017[^\0]*name the split"):
+    with pytest.raises(UsageError, match=r"H017[^\0]*give the folder of a split"):
         ImageDataGenerator().flow_from_directory(photos(splits={"train": 2, "test": 2}), **FLOW)
 
 
@@ -642,7 +642,7 @@ def test_linked_folders_are_left_out_and_listed(photos: Callable[..., Path], tmp
     plain, followed = make(folder, **FLOW), make(folder, follow_links=True, **FLOW)
     assert plain.filenames == of_keras(folder).filenames
     assert (plain.samples, followed.samples) == (8, 10)
-    assert [entry.reason for entry in plain.skipped] == ["in a linked folder: follow_links=True"] * 2
+    assert [entry.reason for entry in plain.skipped] == ["in a linked folder (see follow_links)"] * 2
 
 
 def test_label_maps_of_16_bits_keep_their_values(tmp_path: Path) -> None:

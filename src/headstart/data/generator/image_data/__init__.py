@@ -1,1 +1,1 @@
-"""Data: the arguments of Keras's retired ``ImageDataGenerator`` to batches, read ahead and with every file accounted for."""
+"""Keras's retired ``ImageDataGenerator``, with batches decoded ahead and every skipped file listed."""

@@ -1,4 +1,4 @@
-"""Data: what the arguments of Keras's retired ``ImageDataGenerator`` may be."""
+"""Validation of the arguments of ``ImageDataGenerator``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DROP = "dataframe.drop_duplicates() before the call"
 
 
 def shape_of(values: Any) -> tuple[int, ...]:
-    """The shape of what can become an array; () of what cannot."""
+    """Shape of a value as an array, or () if it cannot be converted."""
     try:
         return tuple(np.shape(values))
     except ValueError:  # rows of different lengths
@@ -86,9 +86,9 @@ _ARGUMENTS = {
     "vertical_flip": _SWITCH,
     "rescale": Rule("a number", lambda value: value is None or is_number(value), "rescale=1 / 255"),
     "preprocessing_function": Rule(
-        "a function that takes and gives one image", lambda value: value is None or callable(value)
+        "a function that takes and returns one image", lambda value: value is None or callable(value)
     ),
-    "data_format": _one_of(None, "channels_last", "channels_first", advice="leave it out: channels are last"),
+    "data_format": _one_of(None, "channels_last", "channels_first", advice="leave it out for channels_last"),
     "validation_split": Rule(
         "a share of at least 0 and below 1",
         lambda value: value is None or (is_number(value) and 0 <= value < 1),
@@ -96,9 +96,9 @@ _ARGUMENTS = {
     ),
     "interpolation_order": _one_of(0, 1, advice="0 for nearest (masks), 1 for bilinear sampling"),
     "dtype": _one_of(None, "float32", "float16", "float64", advice="leave it out, and cast in the model"),
-    "x": Rule("one array of images, (n, height, width, channels)", _are_images, "give further inputs to the model apart"),
+    "x": Rule("one array of images, (n, height, width, channels)", _are_images, "pass other inputs to the model separately"),
     "sample_weight": Rule(
-        "a number for each sample", lambda value: value is None or len(shape_of(value)) == 1, "one weight an image"
+        "a number for each sample", lambda value: value is None or len(shape_of(value)) == 1, "one weight per image"
     ),
     "ignore_class_split": _SWITCH,
     "directory": Rule(
@@ -110,49 +110,53 @@ _ARGUMENTS = {
         lambda value: _is_pair(value) and all(is_whole(side, 1) for side in value),
         "target_size=(224, 224)",
     ),
-    "color_mode": _one_of(*CHANNELS, advice="color_mode='rgb': transparency is shown on a plain ground"),
+    "color_mode": _one_of(*CHANNELS, advice="color_mode='rgb', which shows transparent pixels on a plain background"),
     "classes": Rule("names of classes", lambda value: value is None or _are_names(value), "classes=['cat', 'dog']"),
     "batch_size": _COUNT,
     "shuffle": _SWITCH,
     "seed": Rule("a whole number of at least 0", lambda value: value is None or is_whole(value, 0)),
     "save_to_dir": Rule(
-        "a folder that is there",
+        "an existing folder",
         lambda value: value is None or (isinstance(value, str | os.PathLike) and Path(value).is_dir()),
-        "make it first: os.makedirs('preview', exist_ok=True)",
+        "create it first: os.makedirs('preview', exist_ok=True)",
     ),
     "save_prefix": Rule(
         "text without a path in it",
         lambda value: isinstance(value, str) and not {"/", "\\"} & {*value},
-        "name the folder with save_to_dir",
+        "give the folder with save_to_dir",
     ),
     "save_format": _one_of(*_FORMATS, advice="save_format='png'"),
     "follow_links": _SWITCH,
     "subset": _one_of(None, "training", "validation", advice="subset='training' or subset='validation'"),
-    "interpolation": _one_of(None, *FILTERS, advice="leave it out for bicubic, or 'nearest' for masks"),
+    "interpolation": _one_of(None, *FILTERS, advice="leave it out for bicubic, or use 'nearest' for masks"),
     "validate_filenames": _SWITCH,
     "keep_aspect_ratio": _SWITCH,
     "workers": Rule(_COUNT.expected, lambda value: value is None or is_whole(value, 1)),
     "num_ahead": Rule("a whole number of at least 0", lambda value: is_whole(value, 0)),
-    "drop_duplicates": Rule("not an argument any more", lambda _: False, _DROP),
-    "has_ext": Rule("not an argument any more: x_col holds whole names", lambda _: False, "frame[x_col] + '.jpg'"),
+    "drop_duplicates": Rule("no longer an argument", lambda _: False, _DROP),
+    "has_ext": Rule("no longer an argument: x_col holds full file names", lambda _: False, "frame[x_col] + '.jpg'"),
 }
 
 
 def check_arguments(given: Mapping[str, object]) -> None:
-    """Reject arguments that cannot be honoured, as ``_ARGUMENTS`` has them (H017), and unknown options of a flow."""
+    """Reject arguments that violate their rule in ``_ARGUMENTS``, and unknown options of a ``flow`` method.
+
+    Raises:
+        UsageError: An argument is invalid or not supported (H017).
+    """
     given = {**given, **given.get("options", {})}  # type: ignore[dict-item]
     check(given, _ARGUMENTS, lambda name, received, rule: rejected(name, received, rule.expected, rule.advice))
     for name in given.get("options", {}):  # type: ignore[attr-defined]
         if name not in FLOW_OPTIONS:
             known = f"arguments of Keras's class, {', '.join(FLOW_OPTIONS)}"
-            raise rejected(name, "an unknown argument", known, "check its name")
+            raise rejected(name, "an unknown argument", known, "check the name")
 
 
 def rejected(name: str, received: object, expected: str, advice: str) -> UsageError:
-    """The error for an argument that cannot be honoured."""
+    """Create the error for an argument that is invalid or not supported (H017)."""
     return UsageError(
         "H017",
-        "this argument of the retired generator cannot be honoured",
+        "unsupported argument of ImageDataGenerator",
         received=f"{name}: {received}",
         expected=expected,
         advice=advice,

@@ -1,4 +1,4 @@
-"""Data: a data frame of image paths, as Keras's retired generator takes it, as samples with targets."""
+"""Reading of a data frame of image paths for ``ImageDataGenerator.flow_from_dataframe``."""
 
 from __future__ import annotations
 
@@ -35,15 +35,18 @@ def from_frame(
     class_mode: str | None,
     validate: bool,
 ) -> Source:
-    """A data frame with a column of paths.
+    """Read the samples and targets of a data frame with a column of image paths.
 
     Args:
-        frame: The rows.
-        directory: What relative paths are relative to.
-        columns: Names of the columns of paths, of labels (or several of targets) and of weights.
-        classes: The classes and their order, or none for all; rows of others are listed as skipped.
-        class_mode: A key of ``CLASS_MODES``, ``raw`` for the values as they are, or ``multi_output`` for a list of columns.
-        validate: List rows that name no image file as skipped; otherwise they stay, and have NaN for their pixels.
+        frame: The data frame.
+        directory: Folder that relative paths are relative to.
+        columns: Names of the columns of paths, of labels (or of several targets) and of weights.
+        classes: Classes in their order, or empty for all; rows of other classes are listed as skipped.
+        class_mode: A key of ``CLASS_MODES``, ``raw`` for unchanged values, or ``multi_output`` for a list of columns.
+        validate: Whether rows without an image file are listed as skipped; else they are kept, with NaN as pixels.
+
+    Raises:
+        UsageError: A column does not exist or does not fit ``class_mode``, or no path is a file (H017).
     """
     x_col, y_col, weight_col = columns
     if class_mode not in [*_FRAME_MODES]:
@@ -51,7 +54,7 @@ def from_frame(
         raise rejected("class_mode", repr(class_mode), modes, "class_mode='raw' for other targets")
     _check_columns(frame, columns, class_mode)
     names = [str(name) for name in frame[x_col]]
-    paths = [os.path.join(directory, name) for name in names]  # noqa: PTH118  any bytes a name can hold
+    paths = [os.path.join(directory, name) for name in names]  # noqa: PTH118  a name may hold any bytes
     rows, skipped = _rows_of_files(paths) if validate else (list(range(len(paths))), [])
     weights = None if weight_col is None else _values(frame, "weight_col", weight_col).astype(np.float32)
     numbers: Numbers = None
@@ -61,7 +64,7 @@ def from_frame(
         chosen = classes or _class_names(frame[y_col], cells)
         indices = {name: number for number, name in enumerate(chosen)}
         known = [[name for name in labels if name in indices] for labels in cells]
-        skipped += [Skipped(paths[i], _not_asked_for(cells[i])) for i in rows if not known[i]]
+        skipped += [Skipped(paths[i], _not_requested(cells[i])) for i in rows if not known[i]]
         rows = [i for i in rows if known[i]]
         lists = [[indices[name] for name in known[i]] for i in rows]
         has_lists = any(isinstance(cell, list | tuple | set) for cell in frame[y_col])
@@ -79,26 +82,26 @@ def from_frame(
 
 
 def _rows_of_files(paths: list[str]) -> tuple[list[int], list[Skipped]]:
-    """Positions of the paths that are files' paths; the others are skipped, with a warning.
+    """Positions of the paths that are files; other paths are skipped, with a warning.
 
     Raises:
-        UsageError: None of them is (H017).
+        UsageError: No path is a file (H017).
     """
     rows = [i for i, path in enumerate(paths) if Path(path).is_file()]
     missing = [Skipped(path, "no such file") for path in sorted({*paths} - {paths[i] for i in rows}, key=paths.index)]
     if missing and not rows:
-        received = f"{len(paths)} names, and none is that of a file: {missing[0].path}"
-        raise rejected("x_col", received, "names of files, suffix included", "name their folder with directory=")
+        received = f"none of {len(paths)} names is an existing file: {missing[0].path}"
+        raise rejected("x_col", received, "names of files, with suffix", "give their folder with directory=")
     if missing:
-        told = f"{len(paths) - len(rows)} of {len(paths)} rows name no file and are left out, {missing[0].path} for one"
-        warnings.warn(f"{told}; see skipped", stacklevel=4)
+        left_out = f"{len(paths) - len(rows)} of {len(paths)} rows are left out because their file does not exist"
+        warnings.warn(f"{left_out}, such as {missing[0].path}; see skipped", stacklevel=4)
     return rows, missing
 
 
 def _check_columns(
     frame: pd.DataFrame, columns: tuple[str, str | list[str] | None, str | None], class_mode: str | None
 ) -> None:
-    """Reject names of columns that the frame does not have, where they are needed."""
+    """Reject required columns that the data frame does not have."""
     x_col, y_col, weight_col = columns
     if class_mode == "multi_output" and not isinstance(y_col, list):
         raise rejected("y_col", repr(y_col), "a list of columns for class_mode='multi_output'", "y_col=['a', 'b']")
@@ -113,28 +116,28 @@ def _check_columns(
     for name, column in needed:
         if column not in there:
             expected = f"a column of the data frame: {', '.join(map(str, there))}"
-            raise rejected(name, repr(column), expected, "name the column that is meant, or rename it")
+            raise rejected(name, repr(column), expected, "give the name of an existing column, or rename it")
 
 
 def _values(frame: pd.DataFrame, name: str, columns: str | list[str] | None) -> Array:
-    """Numbers of a column or several, in their own type where they have one."""
+    """Values of one or several columns: numbers keep their type, other cells are converted to float32."""
     values: Array = frame[columns].to_numpy()
     if values.dtype.kind in "biuf":
         return values
     try:
-        return np.array(values.tolist(), np.float32)  # of cells that are lists, too
+        return np.array(values.tolist(), np.float32)  # cells may be lists
     except (TypeError, ValueError) as error:
         advice = "turn the column into numbers first: frame[column].map(...)"
-        raise rejected(name, f"{columns}: {error}", "numbers alone", advice) from error
+        raise rejected(name, f"{columns}: {error}", "numbers only", advice) from error
 
 
 def _labels(cell: Any, class_mode: str) -> list[str]:
-    """The classes that a cell names."""
+    """Class names in a cell."""
     if isinstance(cell, list | tuple | set):
         if class_mode != "categorical":
-            raise rejected("y_col", cell, "one label a row", "class_mode='categorical' for several labels a row")
+            raise rejected("y_col", cell, "one label per row", "class_mode='categorical' for several labels per row")
         return [label for part in cell for label in _labels(part, "")]
-    if cell is None or cell != cell:  # noqa: PLR0124  NaN alone is unlike itself
+    if cell is None or cell != cell:  # noqa: PLR0124  only NaN differs from itself
         return []
     whole = isinstance(cell, float) and cell.is_integer()
     text = printable(str(int(cell) if whole else cell).strip())
@@ -142,11 +145,11 @@ def _labels(cell: Any, class_mode: str) -> list[str]:
 
 
 def _class_names(column: Any, cells: list[list[str]]) -> tuple[str, ...]:
-    """All classes: numbers by size, anything else in plain order."""
+    """All classes: numbers sorted by value, others as text."""
     names = {name for labels in cells for name in labels}
     are_whole = getattr(column.dtype, "kind", "O") in "iuf" and all(name.lstrip("-").isdecimal() for name in names)
     return tuple(sorted(names, key=int if are_whole else None))
 
 
-def _not_asked_for(labels: list[str]) -> str:
-    return f"its class {', '.join(labels)} is not among those asked for" if labels else "no label"
+def _not_requested(labels: list[str]) -> str:
+    return f"its class {', '.join(labels)} is not among the requested classes" if labels else "no label"

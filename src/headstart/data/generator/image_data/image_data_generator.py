@@ -1,6 +1,6 @@
-"""Data: the arguments of Keras's retired ``ImageDataGenerator``, so that a program written for it changes one import.
+"""``ImageDataGenerator`` with the arguments of Keras's retired class, so that a program only changes one import.
 
-What differs is listed in the class's docstring. What cannot be honoured is rejected in three lines.
+The class's docstring lists the differences. Arguments that are not supported raise an error.
 """
 
 from __future__ import annotations
@@ -31,51 +31,55 @@ __all__ = ["ImageDataGenerator"]
 
 
 class ImageDataGenerator(RandomViews):
-    """Keras's retired class: random transformations and standardization, and batches of files or arrays.
+    """Keras's retired class: random transformations, standardization, and batches from files or arrays.
 
-    The order of files, ``filenames``, ``class_indices``, the subsets of ``validation_split``, the meaning of the amounts and
-    iteration without end are those of Keras's class. What differs:
+    Use it to run a program written for Keras's class; for new programs, ``ImageGenerator`` is simpler. The order of files,
+    ``filenames``, ``class_indices``, the subsets of ``validation_split``, the units of the arguments and endless iteration
+    are those of Keras's class. The differences are:
 
-    - The ``subset="validation"`` of a generator is not augmented: its pictures are rescaled and standardized, and the same
-      in every epoch. (Keras's class augments them.) Copies of a validation picture in the training share join it.
-    - A view follows from the seed, the epoch and the place in the epoch alone: two generators with equal seeds show a
-      picture and its mask alike. A seed that is left out is 0.
-    - Each view is one resampling of the decoded picture, smoothed (``bicubic``) where Keras's default is ``nearest``. With
-      ``interpolation="nearest"`` or ``interpolation_order=0`` the values of a mask stay exact in all views.
-    - A file that cannot be read is listed in the generator's ``skipped`` with a warning, where Keras's class ends with an
-      error: see ``Flow`` for when its row is NaN and when it is left out.
-    - ``width_shift_range`` moves to the side and ``height_shift_range`` up and down (Keras 3 has them exchanged).
+    - ``subset="validation"`` is not augmented: its images are rescaled and standardized, and are equal in every epoch.
+      (Keras's class augments them.) Copies of a validation image are moved from the training subset to validation.
+    - A view depends on the seed, the epoch and the position in the epoch only, so that two generators with equal seeds
+      transform an image and its mask alike. The default seed is 0.
+    - Each view is resampled once from the decoded image, with antialiasing (``bicubic``) instead of Keras's default
+      ``nearest``. With ``interpolation="nearest"`` or ``interpolation_order=0``, the values of a mask stay exact.
+    - A file that cannot be read is listed in the generator's ``skipped``, with a warning, where Keras's class raises an
+      error. ``Flow`` documents when its row is NaN and when it is left out.
+    - ``width_shift_range`` shifts horizontally and ``height_shift_range`` vertically (Keras 3 has them exchanged).
 
     The guide docs/guides/image-data-generator.md compares both classes argument by argument.
 
     Args:
-        featurewise_center: Subtract each channel's mean, learned by ``fit``.
-        samplewise_center: Subtract each image's own mean.
-        featurewise_std_normalization: Divide by each channel's standard deviation, learned by ``fit``.
-        samplewise_std_normalization: Divide by each image's own standard deviation.
-        zca_whitening: Whiten by the matrix that ``fit`` learned.
-        zca_epsilon: Added to the singular values in whitening.
-        rotation_range: Degrees, to either side.
-        width_shift_range: A float below 1 is a share of the width to either side, one from 1 on is pixels; an int n stands
-            for up to n - 1 whole pixels; a list holds the shifts to choose from.
-        height_shift_range: Vertical shift, given like ``width_shift_range``.
-        brightness_range: Pair of factors.
-        shear_range: Degrees, to either side.
-        zoom_range: A share to either side of 1, or a pair of factors, for width and height apart; below 1 is nearer.
-        channel_shift_range: Levels that all channels are raised or lowered by.
-        fill_mode: What is seen beyond the picture: ``nearest``, ``reflect``, ``wrap`` or ``constant``.
-        cval: Level of ``constant``.
-        horizontal_flip: Mirror half of the views left to right.
-        vertical_flip: Mirror half of the views top to bottom.
-        rescale: A factor, after ``preprocessing_function``.
-        preprocessing_function: Takes and gives one image, float32 ``(height, width, channels)``.
-        data_format: ``channels_last`` (the default) or ``channels_first``.
-        validation_split: Share of the samples that ``subset="validation"`` means; that subset is not augmented.
-        interpolation_order: 1 for bilinear sampling, 0 for nearest.
-        dtype: Of the images; float32 if left out.
+        featurewise_center: Subtract each channel's mean, learned by ``fit``. Defaults to False.
+        samplewise_center: Subtract each image's mean. Defaults to False.
+        featurewise_std_normalization: Divide by each channel's standard deviation, learned by ``fit``. Defaults to False.
+        samplewise_std_normalization: Divide by each image's standard deviation. Defaults to False.
+        zca_whitening: Apply ZCA whitening, learned by ``fit``. Defaults to False.
+        zca_epsilon: Value added to the singular values in whitening. Defaults to 1e-6.
+        rotation_range: Largest rotation in degrees, in either direction. Defaults to 0.
+        width_shift_range: Horizontal shift in either direction. A float below 1 is a share of the width, from 1 on pixels;
+            an int n means whole pixels up to n - 1; a list holds the shifts to choose from. Defaults to 0.
+        height_shift_range: Vertical shift, in the form of ``width_shift_range``. Defaults to 0.
+        brightness_range: Pair of brightness factors. Defaults to None: unchanged.
+        shear_range: Largest shear in degrees, in either direction. Defaults to 0.
+        zoom_range: Share s, which means factors of 1 - s to 1 + s, or a pair of factors, drawn for width and height
+            independently; below 1 zooms in. Defaults to 0.
+        channel_shift_range: Largest number of levels added to or subtracted from all channels. Defaults to 0.
+        fill_mode: How the area beyond the image is filled: ``nearest``, ``reflect``, ``wrap`` or ``constant``. Defaults to
+            ``nearest``.
+        cval: Level of the fill mode ``constant``. Defaults to 0.
+        horizontal_flip: Mirror half of the views left to right. Defaults to False.
+        vertical_flip: Mirror half of the views top to bottom. Defaults to False.
+        rescale: Factor of the pixels, applied after ``preprocessing_function``. Defaults to None.
+        preprocessing_function: Function that takes and returns one image, float32 ``(height, width, channels)``. Defaults to
+            None.
+        data_format: ``channels_last`` or ``channels_first``. Defaults to ``channels_last``.
+        validation_split: Share of the samples in ``subset="validation"``. Defaults to 0.
+        interpolation_order: 1 for bilinear sampling, 0 for nearest. Defaults to 1.
+        dtype: Type of the images. Defaults to float32.
 
     Raises:
-        UsageError: An argument cannot be honoured (H017).
+        UsageError: An argument is invalid or not supported (H017).
 
     Example::
 
@@ -97,10 +101,11 @@ class ImageDataGenerator(RandomViews):
         ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> Flow:
-        """Batches of images in memory, ``(n, height, width, channels)``, in their own range.
+        """Iterate over batches of images in memory, ``(n, height, width, channels)``, in their own value range.
 
-        With ``subset``, the validation share is the first of the array; where that would leave a class on one side only, it
-        is the first of each class, unless ``ignore_class_split`` is set. It is not augmented.
+        With ``subset``, the first ``validation_split`` share of the array is the validation subset, which is not augmented.
+        If a class would then be in one subset only, the share is taken from each class, unless ``ignore_class_split`` is
+        True.
         """
         check_arguments(locals())
         images = self._channels_last(np.asarray(x))
@@ -133,11 +138,11 @@ class ImageDataGenerator(RandomViews):
         keep_aspect_ratio: bool = False,
         **options: int,
     ) -> Flow:
-        """Batches of the pictures in a folder of class folders.
+        """Iterate over batches of the images in a folder of class folders.
 
-        With ``subset``, the validation share is the first of each class folder, in the order of names; it is not augmented.
-        ``options`` are ``workers`` (decoding processes) and ``num_ahead`` (batches decoded ahead), as ``ImageGenerator`` has
-        them.
+        With ``subset``, the first ``validation_split`` share of each class folder, in the order of names, is the validation
+        subset, which is not augmented. ``options`` are ``workers`` (number of decoding processes) and ``num_ahead`` (number
+        of batches decoded ahead), as in ``ImageGenerator``.
         """
         check_arguments(locals())
         source = from_folder(directory, tuple(classes or ()), class_mode, bool(follow_links))
@@ -168,11 +173,12 @@ class ImageDataGenerator(RandomViews):
         keep_aspect_ratio: bool = False,
         **options: int,
     ) -> Flow:
-        """Batches of the pictures that a data frame names.
+        """Iterate over batches of the images listed in a data frame.
 
-        Rows that name no file are listed in ``skipped`` with a warning; with ``validate_filenames=False`` they stay in their
-        places, with NaN for pixels. With ``subset``, the validation share is the first of the rows, or of each class where
-        that would leave a class on one side only; it is not augmented. ``options`` are those of ``flow_from_directory``.
+        Rows whose file does not exist are listed in ``skipped``, with a warning; with ``validate_filenames=False`` they are
+        kept, with NaN as pixels. With ``subset``, the first ``validation_split`` share of the rows is the validation subset,
+        which is not augmented; if a class would then be in one subset only, the share is taken from each class. ``options``
+        are those of ``flow_from_directory``.
         """
         directory = "" if directory is None else directory
         check_arguments(locals())
@@ -201,7 +207,7 @@ class ImageDataGenerator(RandomViews):
         return (channels, height, width) if self._is_channels_first else (height, width, channels)
 
     def _ranges_of(self, subset: str | None) -> Ranges:
-        """What views show: nothing but the pictures themselves in the validation subset."""
+        """Ranges of the transformations; the validation subset is not transformed."""
         return Ranges() if subset == "validation" else self._ranges
 
     def _frame(self, target_size: tuple[int, int], keep_aspect_ratio: bool, interpolation: str | None) -> Frame:

@@ -1,4 +1,4 @@
-"""Data: the iterators of Keras's retired ``ImageDataGenerator``: what programs for it ask of them."""
+"""Iterators returned by the ``flow`` methods of ``ImageDataGenerator``, with the attributes of Keras's iterators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["ArrayViews", "Asked", "Flow", "Saving"]
 
 
 class Saving(NamedTuple):
-    """Where the images of batches are saved as files: ``save_to_dir``, ``save_prefix`` and ``save_format`` of Keras."""
+    """Where the images of batches are saved: Keras's ``save_to_dir``, ``save_prefix`` and ``save_format``."""
 
     folder: Path
     prefix: str
@@ -30,14 +30,14 @@ class Saving(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What all flow methods are asked for.
+    """Arguments that all ``flow`` methods share.
 
     Attributes:
-        batch_size: Samples a batch.
-        shuffle: In another order in every epoch.
-        seed: None for 0.
+        batch_size: Samples per batch.
+        shuffle: Whether the order changes in every epoch.
+        seed: Seed of order and views; None means 0.
         subset: ``training``, ``validation`` or None.
-        save_to: Folder (None for none), prefix and format of the files that images are saved in.
+        save_to: Folder (None: images are not saved), prefix and format of saved images.
     """
 
     batch_size: int
@@ -47,33 +47,33 @@ class Asked(NamedTuple):
     save_to: tuple[str | None, str, str]
 
     def schedule(self, num_samples: int) -> Schedule:
-        """The order of the samples."""
+        """Order of the samples."""
         return Schedule(num_samples, self.batch_size, bool(self.shuffle), self.seed or 0)
 
     @property
     def saving(self) -> Saving | None:
-        """Where images are saved, if they are."""
+        """Where images are saved, or None."""
         folder, prefix, kind = self.save_to
         return None if folder is None else Saving(Path(folder), prefix, kind)
 
 
 class Flow(BatchGenerator):
-    """Batches without end, by ``for`` and ``next``; in Keras's ``fit``, ``evaluate`` and ``predict`` an epoch at a time.
+    """Iterator over batches: endless with ``for`` and ``next``, one epoch at a time in Keras's methods.
 
-    Made by the ``flow`` methods of ``ImageDataGenerator``. A file that cannot be read is listed in ``skipped`` and a warning
-    names it. With ``shuffle=False``, or without labels, its row is NaN: row i of ``predict`` always belongs to
-    ``filenames[i]``, and ``evaluate`` leaves the row out.
+    The ``flow`` methods of ``ImageDataGenerator`` return it. A file that cannot be read is listed in ``skipped``, with a
+    warning. With ``shuffle=False``, or without labels, its row is NaN, so that row i of ``predict`` always belongs to
+    ``filenames[i]``; ``evaluate`` leaves the row out.
 
     Attributes:
-        filenames: Path of each sample below the directory, or as the data frame has it.
+        filenames: Path of each sample relative to the directory, or as in the data frame.
         filepaths: Path of each sample.
-        classes: Label number of each sample (lists of them where it has several), in the order of ``filenames``.
+        classes: Label number of each sample (a list if it has several labels), in the order of ``filenames``.
         class_indices: Label number of each class.
-        labels: ``classes``; the targets themselves for ``raw`` and ``multi_output``.
-        samples, n: How many samples there are.
-        num_classes: How many classes there are.
+        labels: Equal to ``classes``, or to the targets for ``raw`` and ``multi_output``.
+        samples, n: Number of samples.
+        num_classes: Number of classes.
         image_shape: Shape of one image.
-        skipped: Every file that was left out or answered with NaN, with the reason.
+        skipped: Files that were left out or returned as NaN, with the reason.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class Flow(BatchGenerator):
 
     @property
     def index_array(self) -> Array:
-        """Numbers of the samples in the order of the current epoch."""
+        """Sample numbers in the order of the current epoch."""
         return self._schedule.order(self.epoch)
 
     @property
     def batch_index(self) -> int:
-        """Number of the batch that ``next`` gives."""
+        """Number of the batch that ``next`` returns."""
         return self._passes.cursor
 
     def _batch(self, epoch: int, index: int, verb: str = "") -> Any:
@@ -121,7 +121,7 @@ class Flow(BatchGenerator):
         return batch
 
     def _save(self, image: Array, saving: Saving, number: int) -> None:
-        """Write an image with its values stretched to 0 to 255, as Keras's class does; never over a file that is there."""
+        """Save an image with its values stretched to 0 to 255, as Keras's class does; existing files are not replaced."""
         if np.isnan(image).any():
             return
         image = np.moveaxis(image, 0, 2) if self._is_channels_first else image
@@ -140,14 +140,14 @@ class Flow(BatchGenerator):
 
 
 class ArrayViews:
-    """Batches out of images in memory, in their own range and shape.
+    """Source of batches from images in memory, in their own value range and shape.
 
     Args:
         images: ``(n, height, width, channels)``.
-        schedule: Their order.
-        ranges: What the views show.
+        schedule: Order of the images.
+        ranges: Ranges of the random transformations.
         order: 1 for bilinear sampling, 0 for nearest.
-        workers: How many threads.
+        workers: Number of threads.
     """
 
     def __init__(self, images: Array, schedule: Schedule, ranges: Ranges, order: int, workers: int) -> None:
@@ -157,7 +157,7 @@ class ArrayViews:
         self._top = 1.0 if images.size and float(images.max()) <= 1 else 255.0
 
     def get(self, epoch: int, index: int) -> Batch:
-        """The batch."""
+        """Return a batch of an epoch."""
         first = index * self._schedule.batch_size
         samples = self._schedule.order(epoch)[first : first + self._schedule.batch_size]
         failures: dict[int, Decoded] = {}
@@ -169,7 +169,7 @@ class ArrayViews:
         return Batch(np.stack(views), samples, failures)
 
     def close(self) -> None:
-        """Nothing is left between batches."""
+        """Do nothing: no thread is left between batches."""
 
     def _view(self, sample: int, view: int) -> Array:
         image = self._images[sample]

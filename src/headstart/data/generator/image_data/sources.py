@@ -1,4 +1,4 @@
-"""Data: what Keras's retired generator is given: a folder or arrays, as samples with targets."""
+"""Reading of a folder or of arrays into samples with targets, for ``ImageDataGenerator``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Numbers = Array | list[list[int]] | None
 _IMAGE_SUFFIXES = ("avif", "bmp", "gif", "jfif", "jp2", "jpe", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
 _PROBE = Geometry(8)
 
-# From label numbers, and how many classes there are, to targets.
+# Functions from label numbers and the number of classes to targets.
 CLASS_MODES: dict[str | None, Callable[[Array, int], Array] | None] = {
     "categorical": lambda numbers, num_classes: np.eye(num_classes, dtype=np.float32)[numbers],
     "binary": lambda numbers, _: numbers.astype(np.float32),
@@ -38,16 +38,16 @@ CLASS_MODES: dict[str | None, Callable[[Array, int], Array] | None] = {
 
 
 class Samples(NamedTuple):
-    """Files, or arrays, in their order.
+    """Files or arrays in their order.
 
     Attributes:
-        filenames: As programs for Keras's class read them.
-        filepaths: Paths.
-        digests: SHA-256 of each content.
-        numbers: Label number of each; lists of them where a sample has several labels; None where there are no classes.
+        filenames: Names relative to the folder or as in the data frame, as in Keras's class.
+        filepaths: Path of each sample.
+        digests: SHA-256 of each sample's content.
+        numbers: Label number of each sample, or a list of them if samples have several labels; None without classes.
         class_indices: Label number of each class.
-        skipped: What was left out, and why.
-        are_in_folders: The classes are folders.
+        skipped: Samples that are left out, with the reason.
+        are_in_folders: Whether the classes are folders. Defaults to False.
     """
 
     filenames: Sequence[str]
@@ -60,18 +60,18 @@ class Samples(NamedTuple):
 
     @property
     def paths(self) -> Sequence[str]:
-        """Name by which batches are decoded: ``filepaths``."""
+        """Paths of the files to decode: ``filepaths``."""
         return self.filepaths
 
 
 class Source(NamedTuple):
-    """Samples and what comes with their images."""
+    """Samples with their targets and weights."""
 
     samples: Samples
     targets: Targets
 
     def take(self, rows: Sequence[int]) -> Source:
-        """The samples at these positions."""
+        """Select samples by position."""
         samples, (values, weights, are_images) = self.samples, self.targets
         numbers = samples.numbers
         taken = samples._replace(
@@ -88,9 +88,20 @@ class Source(NamedTuple):
 def from_folder(
     directory: str | os.PathLike[str], classes: tuple[str, ...], class_mode: str | None, follow_links: bool
 ) -> Source:
-    """A folder of class folders, all of them if none is named, in the plain order of names that Keras has.
+    """Read a folder of class folders in Keras's order of files.
 
-    Files in linked folders below a class, and files that are no images by name or content, are listed as skipped.
+    Files in linked folders below a class (unless ``follow_links`` is set), and files that are not images by name or content,
+    are listed as skipped.
+
+    Args:
+        directory: Path of the folder.
+        classes: Names of the class folders in their order, or empty for all, sorted.
+        class_mode: A key of ``CLASS_MODES``.
+        follow_links: Whether linked folders below a class are read.
+
+    Raises:
+        UsageError: An argument is invalid (H017).
+        DatasetError: The folder does not exist (H106) or contains no class folders (H101).
     """
     root = Path(directory)
     if class_mode not in [*CLASS_MODES]:
@@ -99,17 +110,20 @@ def from_folder(
     folders = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")) if root.is_dir() else []
     if not classes and "train" in folders and any(p.is_dir() for p in (root / "train").iterdir()):
         wanted = "a folder of class folders, not of splits"
-        raise rejected("directory", directory, wanted, f"name the split: {root / 'train'}")
+        raise rejected("directory", directory, wanted, f"give the folder of a split: {root / 'train'}")
     if missing := [name for name in classes if root.is_dir() and not (root / name).is_dir()]:
         there = f"names of folders in {root}: {', '.join(folders[:10])}"
         raise rejected("classes", ", ".join(missing), there, "correct the name, or leave it out")
     names = classes or tuple(map(printable, folders))
-    padded = (*names, "(no other)") if len(names) == 1 else names  # nothing to tell apart, and no need to
+    padded = (*names, "(no other)") if len(names) == 1 else names  # Keras accepts a single class
     dataset = read_folder(root, classes=padded or None)
-    # Keras goes through the folders of a class by their whole paths, and through each folder's files by name.
+    # Keras sorts the folders of a class by their full paths, and the files of each folder by name.
     order = sorted(range(len(dataset)), key=lambda i: (dataset.labels[i], *os.path.split(dataset.paths[i])))
     linked = [] if follow_links else [i for i in order if _is_linked(root, dataset.paths[i])]
-    skipped = [*dataset.skipped, *(Skipped(dataset.paths[i], "in a linked folder: follow_links=True") for i in linked)]
+    skipped = [
+        *dataset.skipped,
+        *(Skipped(dataset.paths[i], "in a linked folder (see follow_links)") for i in linked),
+    ]
     order = sorted({*order} - {*linked}, key=order.index) if linked else order
     files = dataset.take(order)
     samples = Samples(
@@ -125,19 +139,23 @@ def from_folder(
 
 
 def from_arrays(images: Array, targets: Any, weights: Any) -> Source:
-    """Images in memory; the targets come out as they are."""
+    """Make a source of images in memory; targets are returned unchanged.
+
+    Raises:
+        UsageError: Targets or weights do not have one entry per image (H017).
+    """
     values = None if targets is None else np.asarray(targets) if shape_of(targets) else np.zeros(0)
     weights = None if weights is None else np.asarray(weights)
     if any(rows is not None and len(rows) != len(images) for rows in (values, weights)):
-        told = f"{len(images)} images, with targets of {shape_of(targets)} and weights of {shape_of(weights)}"
-        expected = "a target, and a weight where there are any, for each image"
-        raise rejected("x", told, expected, "check the first axis of each")
+        received = f"{len(images)} images, targets of shape {shape_of(targets)}, weights of shape {shape_of(weights)}"
+        expected = "a target, and a weight if there are any, for each image"
+        raise rejected("x", received, expected, "check the length of the first axis of each array")
     numbers: Numbers = None
     names: tuple[str, ...] = ()
     if values is not None:
         try:
             numbers, names = integer_labels(values)
-        except DatasetError:  # numbers to predict, not classes
+        except DatasetError:  # the targets are values rather than classes
             numbers = None
     places = [f"[{i}]" for i in range(len(images))]
     indices = {name: number for number, name in enumerate(names)}
@@ -145,10 +163,10 @@ def from_arrays(images: Array, targets: Any, weights: Any) -> Source:
 
 
 def targets_of(class_mode: str | None, numbers: Numbers, names: tuple[str, ...]) -> Targets:
-    """What comes with the images under a key of ``CLASS_MODES``.
+    """Targets of samples for a key of ``CLASS_MODES``.
 
     Raises:
-        UsageError: The mode is for two classes (H017).
+        UsageError: The mode is ``binary``, and there are not two classes (H017).
     """
     make = CLASS_MODES[class_mode]
     if make is None:
@@ -173,7 +191,7 @@ def _is_linked(root: Path, path: str) -> bool:
 
 
 def without_strangers(source: Source) -> Source:
-    """The source without files that have no image's name and no image's content, such as notes; these are skipped."""
+    """Skip files that are not images, neither by name nor by content, such as text files."""
     paths = source.samples.filepaths
     odd = [i for i, path in enumerate(paths) if not path.lower().endswith(_IMAGE_SUFFIXES)]
     if not odd:

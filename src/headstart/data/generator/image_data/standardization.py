@@ -1,4 +1,4 @@
-"""Data: what Keras's retired ``ImageDataGenerator`` does to the values of images: rescaling, centring, whitening."""
+"""Rescaling, centring, normalisation and whitening of images, as in Keras's retired ``ImageDataGenerator``."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _EPSILON = 1e-6
 
 
 class Standardization:
-    """The steps between decoded pixels and a network's input, in Keras's order.
+    """Steps between decoded pixels and a network's input, in Keras's order.
 
-    A function of the user's, a factor, each image's own mean and deviation, then the mean, deviation and whitening that
-    ``fit`` learned. All arrays have their channels last until the very end.
+    The steps are: the user's function, a factor, each image's mean and standard deviation, then the mean, standard deviation
+    and whitening learned by ``fit``. Channels are last in all arrays until the final step.
 
     Args:
-        preprocessing_function: Takes and gives one image.
-        rescale: A factor.
+        preprocessing_function: Function that takes and returns one image, or None.
+        rescale: Factor of the pixels, or None.
         samplewise_center: Subtract each image's mean.
-        samplewise_std: Divide by each image's deviation.
-        featurewise_center: Subtract the mean of each channel, as ``fit`` learned it.
-        featurewise_std: Divide by the deviation of each channel.
-        zca_epsilon: Added to the singular values; None for no whitening.
+        samplewise_std: Divide by each image's standard deviation.
+        featurewise_center: Subtract each channel's mean, learned by ``fit``.
+        featurewise_std: Divide by each channel's standard deviation, learned by ``fit``.
+        zca_epsilon: Value added to the singular values in whitening; None for no whitening.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Standardization:
         self._function, self.rescale = preprocessing_function, rescale
         self._samplewise_center, self._samplewise_std = samplewise_center or samplewise_std, samplewise_std
         self._zca_epsilon = zca_epsilon
-        self._featurewise_std = featurewise_std and zca_epsilon is None  # whitening sees to the deviation itself
+        self._featurewise_std = featurewise_std and zca_epsilon is None  # whitening includes the deviation
         self._featurewise_center = featurewise_center or featurewise_std or zca_epsilon is not None
         self.mean: Array | None = None
         self.std: Array | None = None
         self.zca_whitening_matrix: Array | None = None
 
     def fit(self, images: Array) -> None:
-        """Learn mean, deviation and whitening, as far as they are wanted, of images ``(n, height, width, channels)``."""
+        """Learn mean, standard deviation and whitening, if switched on, from images ``(n, height, width, channels)``."""
         images = np.array(images, np.float32) * np.float32(self.rescale or 1)
         if self._featurewise_center:
             self.mean = np.mean(images, axis=(0, 1, 2)).reshape(1, 1, -1)
@@ -63,10 +63,10 @@ class Standardization:
             self.zca_whitening_matrix = (u * (np.sqrt(len(images)) / (singular + self._zca_epsilon))) @ u.T
 
     def apply(self, images: Array) -> Array:
-        """Float32 images of their own, standardized: ``(n, height, width, channels)``.
+        """Standardize images into a new float32 array, ``(n, height, width, channels)``.
 
         Raises:
-            UsageError: Something is to be learned by ``fit`` first (H047).
+            UsageError: ``fit`` must be called first (H047).
         """
         if self._featurewise_center and self.mean is None:
             raise _unfitted()
@@ -87,12 +87,12 @@ class Standardization:
         return images
 
     def finish(self, is_grey: bool, is_channels_first: bool, dtype: str) -> Callable[[Array], Array]:
-        """The function that a generator calls on each batch of pixels.
+        """Return the function that a generator applies to each batch of pixels.
 
         Args:
-            is_grey: Turn RGB into one channel first.
-            is_channels_first: Give ``(n, channels, height, width)``.
-            dtype: Of the result.
+            is_grey: Whether RGB is first converted to one channel.
+            is_channels_first: Whether the result is ``(n, channels, height, width)``.
+            dtype: Type of the result.
         """
 
         def finished(pixels: Array) -> Array:
@@ -106,8 +106,8 @@ class Standardization:
 def _unfitted() -> UsageError:
     return UsageError(
         "H047",
-        "the ImageDataGenerator has not learned its statistics",
-        received="featurewise_center, featurewise_std_normalization or zca_whitening, and no call of fit",
+        "ImageDataGenerator.fit was not called",
+        received="featurewise_center, featurewise_std_normalization or zca_whitening, without a call of fit",
         expected="fit(x) on images of the training set before the first batch",
         advice="datagen.fit(x_train), or keras.layers.Normalization() as the first layer, with adapt() on some batches",
     )

@@ -1,4 +1,4 @@
-"""Data: which samples the subsets of Keras's retired generator hold."""
+"""Training and validation subsets of ``ImageDataGenerator``."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ def with_subset(
     subset: str | None,
     images: Array | None = None,
 ) -> tuple[Source, list[int]]:
-    """The samples of a subset, and their positions: Keras's, but that copies of a picture stay on one side.
+    """Samples of a subset, and their positions: the same as Keras's, except that copies of an image stay in one subset.
 
-    Keras's validation subset is the first share of each class folder, and of a data frame or an array as a whole. Of these
-    it is the first share of each class where the first share of the whole would leave a class on one side only. Where there
-    are no targets, nothing is moved: rows stay paired with those of other generators.
+    Keras's validation subset is the first share of each class folder, or of a data frame or array as a whole. If the latter
+    would leave a class in one subset only, it is the first share of each class. Without targets, copies are not moved, so
+    that rows stay paired with those of other generators.
 
     Args:
         source: All samples.
-        share: The validation share.
-        subset: ``training``, ``validation``, or None for all.
-        images: The images in memory, where they are no files.
+        share: Share of the samples in the validation subset.
+        subset: ``training``, ``validation``, or None for all samples.
+        images: The images, if they are in memory. Defaults to None.
+
+    Raises:
+        UsageError: The subset is empty, or there is no validation share (H017).
     """
     num_samples = len(source.samples.filepaths)
     if subset is None:
         return source, list(range(num_samples))
     if not share:
         received = f"{subset!r} with validation_split={share:g}"
-        advice = "ImageDataGenerator(validation_split=0.2), in both generators"
+        advice = "ImageDataGenerator(validation_split=0.2) for both generators"
         raise rejected("subset", received, "a validation_split above 0", advice)
     is_validation = _first_share(source.samples.numbers, num_samples, share, source.samples.are_in_folders)
     if source.targets.values is not None:

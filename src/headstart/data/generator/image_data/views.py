@@ -1,4 +1,4 @@
-"""Data: the constructor and the numbers of Keras's retired ``ImageDataGenerator``: random views, and standardization."""
+"""``RandomViews``: the base of ``ImageDataGenerator``, with its constructor, random views and standardization."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["RandomViews"]
 
 
 class RandomViews:
-    """Random views of images in memory, and their standardization. See ``ImageDataGenerator`` for the arguments."""
+    """Random views of images in memory, and their standardization; ``ImageDataGenerator`` documents the arguments."""
 
     def __init__(  # noqa: PLR0913, PLR0917  the names and their order are Keras's
         self,
@@ -75,7 +75,7 @@ class RandomViews:
 
     @property
     def mean(self) -> Array | None:
-        """Mean of each channel that ``featurewise_center`` subtracts: learned by ``fit``, or set."""
+        """Mean of each channel, learned by ``fit`` or assigned, which ``featurewise_center`` subtracts."""
         return self.standardization.mean
 
     @mean.setter
@@ -84,7 +84,7 @@ class RandomViews:
 
     @property
     def std(self) -> Array | None:
-        """Deviation of each channel that ``featurewise_std_normalization`` divides by: learned by ``fit``, or set."""
+        """Standard deviation of each channel, learned by ``fit`` or assigned, for ``featurewise_std_normalization``."""
         return self.standardization.std
 
     @std.setter
@@ -93,17 +93,18 @@ class RandomViews:
 
     @property
     def zca_whitening_matrix(self) -> Array | None:
-        """The matrix that ``zca_whitening`` multiplies flattened images by, once ``fit`` has learned it."""
+        """Matrix by which ``zca_whitening`` multiplies flattened images; None before ``fit``."""
         return self.standardization.zca_whitening_matrix
 
     def fit(self, x: Array, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Learn what featurewise standardization and whitening need, of images ``(n, height, width, channels)``.
+        """Learn the statistics of featurewise standardization and whitening.
 
         Args:
-            x: Images of the training set; ``rescale`` is applied to them, and ``preprocessing_function`` is not.
-            augment: Learn of transformed images.
-            rounds: How many transformed images for each, with ``augment``.
-            seed: Of the transformations.
+            x: Training images, ``(n, height, width, channels)``; ``rescale`` is applied to them, but not
+                ``preprocessing_function``.
+            augment: Whether to learn from transformed images. Defaults to False.
+            rounds: Number of transformed images for each image, with ``augment``. Defaults to 1.
+            seed: Seed of the transformations. Defaults to None: NumPy's global random state.
         """
         check_arguments({"x": x, "seed": seed})
         images = self._channels_last(np.asarray(x))
@@ -115,22 +116,22 @@ class RandomViews:
         self.standardization.fit(images)
 
     def get_random_transform(self, img_shape: tuple[int, ...], seed: int | None = None) -> Parameters:
-        """Parameters of a random view of an image of this shape, for ``apply_transform``; from NumPy's state if unseeded."""
+        """Draw parameters for ``apply_transform``, from NumPy's global random state if ``seed`` is None."""
         shape = img_shape[1:] if self._is_channels_first else img_shape
         return random_parameters(self._ranges, shape, _random(seed))
 
     def apply_transform(self, x: Array, transform_parameters: Parameters) -> Array:
-        """An image transformed by ``theta``, ``tx``, ``ty``, ``shear``, ``zx``, ``zy``, flips, shift and brightness."""
+        """Transform an image by the parameters of ``get_random_transform``; those left out change nothing."""
         image = self._channels_last(np.asarray(x)[None])[0]
         view = transform_array(image, self._ranges, transform_parameters, self._order)
         return np.moveaxis(view, 2, 0) if self._is_channels_first else view
 
     def random_transform(self, x: Array, seed: int | None = None) -> Array:
-        """A random view of an image."""
+        """Transform an image randomly, from NumPy's global random state if ``seed`` is None."""
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
     def standardize(self, x: Array) -> Array:
-        """A new array: an image, or a batch of them, as batches hold it: prepared, rescaled, centred, whitened."""
+        """Return a new array: an image or a batch of images, preprocessed, rescaled, centred and whitened as in batches."""
         images = np.asarray(x)
         batch = self._channels_last(images if images.ndim == 4 else images[None])
         finished = self.standardization.finish(False, self._is_channels_first, self._dtype)(batch)
@@ -145,7 +146,7 @@ class RandomViews:
 
 
 def _random(seed: int | None) -> Any:
-    """NumPy's legacy generators, which Keras's class draws from: the same numbers for the same seed."""
+    """NumPy's legacy generator, which Keras's class uses, so that equal seeds give equal numbers."""
     return np.random if seed is None else np.random.RandomState(seed)
 
 
