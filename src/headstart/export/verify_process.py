@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = ["RUNTIMES", "main", "measure"]
 
-Array = np.ndarray[Any, Any]  # of its own: this process imports nothing of Headstart
+Array = np.ndarray[Any, Any]  # not imported from Headstart, which this process must not load
 Given = dict[str, Array]  # what a model is fed: arrays by the names of its inputs
 Predict = Callable[[Given], Array]
 
