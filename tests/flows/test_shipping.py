@@ -148,7 +148,7 @@ def test_a_table_without_onnx_is_fitted_predicted_and_evaluated(
         run.export("onnx", out=tmp_path / "out")
     assert caught.value.code == "H408"
     title, received, expected_line, advice = str(caught.value).splitlines()
-    assert title.endswith("the model cannot be written as onnx")
+    assert title.endswith("the model cannot be exported to onnx")
     assert "Erfinv" in received
     assert expected_line.strip().startswith("expected")
     assert all(name in advice for name in ("keras", "h5", "saved_model", "openvino", "litert"))

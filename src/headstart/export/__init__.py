@@ -1,1 +1,1 @@
-"""Export: a saved model to files for other runtimes, each checked by a fresh process."""
+"""Export of a saved model to files for other runtimes, each verified by a new process."""

@@ -1,4 +1,4 @@
-"""Part A: notes of conversions that failed, kept in the cache so that no process tries again until a version changes."""
+"""Records of failed conversions, kept in the cache so that none is tried again until a package version changes."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _CONVERTERS = ("keras", "tensorflow", "openvino", "tf2onnx")
 
 
 def noted_failure(name: str) -> str:
-    """Why a conversion failed here before; empty if nothing is known of that.
+    """Reason why a conversion failed before; "" if there is no record.
 
     Args:
-        name: What names the model, the format and ``converter_versions``.
+        name: Key that identifies the model, the format and ``converter_versions``.
     """
     try:
         return str(read_json(_file(name))["reason"])
-    except (RunError, KeyError, TypeError):  # no note, or none that can be read: the conversion is tried again
+    except (RunError, KeyError, TypeError):  # no readable record: the conversion is tried again
         return ""
 
 
 def note_failure(name: str, reason: str) -> None:
-    """Note that the converter itself failed, and was not stopped.
+    """Record that the converter itself failed; do not call it if the converter was stopped.
 
     Args:
-        name: As ``noted_failure`` takes it.
-        reason: What the converter said.
+        name: Key, as for ``noted_failure``.
+        reason: Message of the converter.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     text = reason.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -42,7 +42,7 @@ def note_failure(name: str, reason: str) -> None:
 
 @lru_cache
 def converter_versions() -> dict[str, str]:
-    """Versions of the packages that a conversion goes through."""
+    """Versions of the packages used in a conversion."""
     return {name: _version(name) for name in _CONVERTERS}
 
 

@@ -1,7 +1,6 @@
-"""Part A: the table of formats a model can be written in, and the child process that writes them, on TensorFlow.
+"""The child process that writes a model in the formats of ``FORMATS``, on TensorFlow.
 
-``conversion`` starts it as a script, whatever backend trained the model. What comes out is made by public tools alone; of
-Headstart it imports no more than the graphs that stand before and in place of the network of a table.
+``export.converter`` starts it as a script, whatever backend trained the model.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from headstart.export.formats import FORMATS, NO_COUNTERPART, ModelToWrite
 
 __all__ = ["STOPPED", "is_lack_of_room", "main"]
 
-STOPPED = 3  # the exit status where memory or disk was lacking: another try may go well
+STOPPED = 3  # exit status for a lack of memory or disk space: a retry may succeed
 
 
 def is_lack_of_room(error: BaseException) -> bool:
-    """Whether an error tells that memory or disk was lacking, which says nothing of the model."""
+    """Whether an error means a lack of memory or disk space, so that the model is not at fault."""
     text = f"{type(error).__name__} {error}".casefold()
     return isinstance(error, MemoryError | OSError) or any(word in text for word in _LACKS)
 
@@ -31,18 +30,18 @@ _LACKS = ("resourceexhausted", "bad_alloc", "out of memory", "cannot allocate", 
 
 
 def main() -> int:
-    """Write the formats that standard input asks for; the last line of standard output is a JSON object of seconds.
+    """Write the formats requested on standard input; the last line of standard output is a JSON object of seconds.
 
-    The request is ``{"keras_file", "folder", "formats": [...], "output", "labels", "table"}``. On a failure the last line of
-    standard error says in which format and why. With ``"each": true`` the others are written all the same, and the object
-    holds the reasons of those that failed.
+    The request is ``{"keras_file", "folder", "formats": [...], "output", "labels", "table"}``. After a failure, the last
+    line of standard error names the format and the reason. With ``"each": true``, the remaining formats are still written,
+    and the JSON object holds the reasons of those that failed.
     """
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # this process is ours: OpenVINO reports nothing
-    import keras  # noqa: F401 - the slow part, done while the request is still being prepared
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # disables OpenVINO's telemetry in this process
+    import keras  # noqa: F401 - slow, and done while the request is still being prepared
 
     request = json.load(sys.stdin)
     with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
-        tempfile.tempdir = scratch  # what TensorFlow leaves among temporary files goes with this folder
+        tempfile.tempdir = scratch  # temporary files that TensorFlow leaves behind are removed with this folder
         try:
             return _write(request)
         finally:
@@ -54,23 +53,23 @@ def _write(request: dict[str, Any]) -> int:
 
     trained = ModelToWrite(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}
-    refused: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for name in request["formats"]:
         start = time.perf_counter()
         try:
             FORMATS[name].write(trained, Path(request["folder"]) / FORMATS[name].file)
         except ImportError as error:
-            refused[name] = f"it needs a package that is not there: pip install {error.name}"
+            failed[name] = f"a required package is not installed: pip install {error.name}"
         except NoCounterpartError as error:
-            refused[name] = f"{NO_COUNTERPART}: {error}"
-        except Exception as error:  # noqa: BLE001  the converters share no base class, and the parent tells the user
-            refused[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            failed[name] = f"{NO_COUNTERPART}: {error}"
+        except Exception as error:  # noqa: BLE001  the converters share no base class, and the parent reports it
+            failed[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
             if is_lack_of_room(error):
-                return _fail(f"{name}: {refused[name]}", STOPPED)
-        if name in refused and not request.get("each"):
-            return _fail(f"{name}: {refused[name]}")
+                return _fail(f"{name}: {failed[name]}", STOPPED)
+        if name in failed and not request.get("each"):
+            return _fail(f"{name}: {failed[name]}")
         seconds[name] = time.perf_counter() - start
-    sys.stdout.write(f"\n{json.dumps(refused if request.get('each') else seconds)}\n")
+    sys.stdout.write(f"\n{json.dumps(failed if request.get('each') else seconds)}\n")
     return 0
 
 
@@ -83,4 +82,4 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # every file is closed by now, and TensorFlow takes more than a second to be taken down
+    os._exit(status)  # all files are closed, and a regular shutdown of TensorFlow takes more than a second

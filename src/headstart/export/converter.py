@@ -1,6 +1,6 @@
-"""Part A: this side of the child process that converts a Keras model, whatever backend is in use here.
+"""The parent's side of the child process that converts a Keras model on TensorFlow, whatever backend is in use here.
 
-It lies so low because the engine needs a graph of Part A; ``export`` ships and checks what comes out of the same child.
+Two modules use it: ``features.engines``, for a fast graph of Part A, and ``export.export_folder``, for exports.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ _CHILD_SECONDS = 1800.0
 _QUIET = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "-1",  # conversion and checks are small; an accelerator would round differently
+    "CUDA_VISIBLE_DEVICES": "-1",  # conversion and verification are small jobs, and a GPU would round differently
     "PYTHONWARNINGS": "ignore",
 }
 
 
 def write_engine_graph(keras_file: Path, xml_file: Path) -> None:
-    """Convert any .keras file of built-in layers to an OpenVINO graph, float32, with an open batch dimension.
+    """Convert a .keras file of built-in layers to a float32 OpenVINO graph with a dynamic batch dimension.
 
-    Inputs and outputs keep their Keras names. The graph is not checked against the model here.
+    Inputs and outputs keep their Keras names. The graph is not verified against the model here.
 
     Args:
-        keras_file: The model; it has one input.
-        xml_file: Where the graph goes; its weights lie beside it, with the suffix ``.bin``.
+        keras_file: Path of the model, which has one input.
+        xml_file: Path of the graph to write; its weights are written next to it, with the suffix ``.bin``.
 
     Raises:
-        ExportError: The conversion failed (H403), or the folder cannot be made (H404).
-        StackError: The disk refuses a write (H601).
+        ExportError: The conversion failed (H403), or the folder cannot be created (H404).
+        StackError: Writing to disk failed (H601).
     """
     row = FORMATS["openvino"]
     with staged(xml_file.parent) as staging:
         convert(keras_file, [row], staging, names={"output": "", "labels": [], "table": None})
-        for name in row.files:  # the weights first: whoever sees the graph finds them
+        for name in row.files:  # weights first, so that a graph is never visible without them
             settle(staging / name, xml_file.with_suffix(Path(name).suffix))
 
 
@@ -60,23 +60,23 @@ def convert(
     child: Child | None = None,
     timeout_seconds: float = _CHILD_SECONDS,
 ) -> dict[str, float]:
-    """Run the converter once for all formats.
+    """Convert a model to several formats in one child process.
 
     Args:
-        keras_file: The model, of built-in layers, with one input.
+        keras_file: Path of the model, which has built-in layers and one input.
         rows: Rows of ``FORMATS``.
-        folder: Where the files go, under the names of the formats.
-        names: ``output``, what the model's only output is to be called (empty for its own names), ``labels``, and
-            ``table``: see ``convert.ModelToWrite``.
-        child: A ``Child`` of convert.py that was started before.
-        timeout_seconds: The child is ended after so long.
+        folder: Folder to write to, under the file names of the formats.
+        names: ``output`` (name of the only output, or "" to keep the model's names), ``labels``, and ``table``, as in
+            ``formats.ModelToWrite``.
+        child: A ``Child`` running convert_process.py that was started before. Defaults to None: a new one.
+        timeout_seconds: Time limit of the child. Defaults to 1800.
 
     Returns:
-        The seconds that each format took.
+        Seconds taken by each format.
 
     Raises:
-        ExportError: The conversion failed (H403), was ended from outside, by its time limit, or for lack of memory or disk
-            (H406), or the format lacks operations of the network (H408).
+        ExportError: The conversion failed (H403), was stopped by a signal, the time limit, or a lack of memory or disk space
+            (H406), or the format does not support an operation of the network (H408).
     """
     formats = [row.name for row in rows]
     request = {"keras_file": str(keras_file), "folder": str(folder), "formats": formats, **names}
@@ -85,10 +85,10 @@ def convert(
     if reason and child.was_stopped:
         raise ExportError(
             "H406",
-            "the conversion was stopped",
+            "conversion was stopped",
             received=reason,
-            expected="time, memory and disk for one more process with TensorFlow",
-            advice="try again with more of them: headstart export RUN --to openvino",
+            expected="enough time, memory and disk space for one more process with TensorFlow",
+            advice="provide more of them and try again: headstart export RUN --to openvino",
             exit_code=1,
         )
     if reason:
@@ -97,16 +97,16 @@ def convert(
 
 
 def _failed(keras_file: Path, reason: str) -> ExportError:
-    """The error for what the converter said, which begins with the format where one is at fault."""
-    named, _, told = reason.partition(": ")
-    others = f"take other formats: --to {' '.join(name for name in FORMATS if name != named)}"
-    if told.startswith(NO_COUNTERPART):
+    """Create the error for a message of the converter, which begins with the format that failed, if any."""
+    named, _, message = reason.partition(": ")
+    others = f"choose other formats: --to {' '.join(name for name in FORMATS if name != named)}"
+    if message.startswith(NO_COUNTERPART):
         return ExportError(
             "H408",
-            f"the model cannot be written as {named}",
-            received=told.removeprefix(f"{NO_COUNTERPART}: "),
-            expected=f"a network of operations that {named} has",
-            advice=f"{others}; or fit a network of other layers or activations",
+            f"the model cannot be exported to {named}",
+            received=message.removeprefix(f"{NO_COUNTERPART}: "),
+            expected=f"a network of operations that {named} supports",
+            advice=f"{others}; or fit a network with other layers or activations",
             exit_code=1,
         )
     return ExportError(
@@ -114,27 +114,28 @@ def _failed(keras_file: Path, reason: str) -> ExportError:
         f"{keras_file.name} could not be converted",
         received=reason,
         expected="a model of built-in Keras layers",
-        advice=others if named in FORMATS else "see which runtimes are installed: headstart stack",
+        advice=others if named in FORMATS else "check which runtimes are installed: headstart stack",
         exit_code=1,
     )
 
 
 def ask_child(script: str, request: dict[str, Any]) -> tuple[dict[str, float], str]:
-    """Run a script beside this file in a fresh interpreter; see ``Child``."""
+    """Run a script of this folder in a new interpreter and return its answer; see ``Child``."""
     return Child(script).ask(request)
 
 
 class Child:
-    """A script beside this file in a fresh interpreter, on TensorFlow and without an accelerator.
+    """A script of this folder in a new interpreter, on TensorFlow and without a GPU.
 
-    It starts at once and imports what it needs while the request is still being prepared. It ends with its answer, or
-    when this process ends.
+    The process starts at once, so that its imports run while the request is still being prepared. It ends after its answer,
+    or when this process ends.
 
     Args:
-        script: Its file name.
+        script: File name of the script.
 
     Attributes:
-        was_stopped: A signal, its time limit, or a lack of memory or disk ended it, so that another try may go well.
+        was_stopped: Whether a signal, the time limit, or a lack of memory or disk space ended it, so that a retry may
+            succeed.
     """
 
     def __init__(self, script: str) -> None:
@@ -142,14 +143,14 @@ class Child:
         self.was_stopped = False
         command = [sys.executable, "-P", "-B", str(Path(__file__).with_name(script))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        # A group of its own: Ctrl-C in the terminal is for the parent to handle.
+        # In its own process group, so that only the parent receives Ctrl-C from the terminal.
         self._process = subprocess.Popen(command, env={**os.environ, **_QUIET}, process_group=0, **pipes)  # type: ignore[call-overload]
 
     def ask(self, request: dict[str, Any], timeout_seconds: float = _CHILD_SECONDS) -> tuple[dict[str, Any], str]:
-        """Send a request, wait for the answer.
+        """Send a request and wait for the answer.
 
         Returns:
-            The JSON object on its last line of output and an empty text; or nothing, and the reason why.
+            The JSON object on the last line of the output, and ""; or an empty dictionary, and the reason of the failure.
         """
         text = json.dumps(request, ensure_ascii=True).encode("ascii")
         try:
@@ -163,18 +164,18 @@ class Child:
         self.was_stopped = code < 0 or code == STOPPED
         if code:
             lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-            told = lines[-1].strip() if lines else "no message"
-            return {}, told if code > 0 else f"{self._script} was killed by signal {-code}: {told}"
+            message = lines[-1].strip() if lines else "no message"
+            return {}, message if code > 0 else f"{self._script} was killed by signal {-code}: {message}"
         answer: dict[str, Any] = json.loads(output.decode("utf-8", "replace").splitlines()[-1])
         return answer, ""
 
     def stop(self) -> None:
-        """End it while another thread waits for its answer; that thread gets none."""
+        """Kill the process while another thread waits for its answer; that thread then gets a failure."""
         if self._process.poll() is None:
             self._process.kill()
 
     def close(self) -> None:
-        """End it, if it still runs."""
+        """Kill the process if it is still running, and release its pipes."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
@@ -182,10 +183,10 @@ class Child:
 
 @contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """A hidden folder inside ``out``, gone afterwards; ``out`` itself goes too if it was made here and stays empty.
+    """Create a hidden temporary folder inside ``out``, and remove ``out`` if it was created for it and stays empty.
 
     Raises:
-        ExportError: The folder cannot be made (H404).
+        ExportError: The folder cannot be created (H404).
     """
     made = not out.exists()
     try:
@@ -194,10 +195,10 @@ def staged(out: Path) -> Iterator[Path]:
     except OSError as error:
         raise ExportError(
             "H404",
-            f"nothing can be written there: {error.strerror or error}",
+            f"cannot write to the export folder: {error.strerror or error}",
             received=str(out),
-            expected="a folder to write in",
-            advice="name another folder with --out",
+            expected="a writable folder",
+            advice="choose another folder with --out",
         ) from error
     try:
         with scratch as name:
@@ -208,6 +209,6 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 def settle(path: Path, final: Path) -> None:
-    """Give a finished file or folder its final name, in place of what stood there."""
+    """Move a finished file or folder to its final path, replacing an existing one."""
     with replacing(final) as temporary:
         path.rename(temporary)

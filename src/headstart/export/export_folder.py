@@ -1,4 +1,4 @@
-"""Artefacts: a trained model in the formats to ship, each reproduced by a fresh process before it is reported."""
+"""Export of a trained model to a folder, in formats that a new process verifies before they are reported."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +27,26 @@ from headstart.foundation.runs.run_folder import RunFolder
 
 __all__ = ["Exported", "export_model", "formats_of", "write_preprocessing"]
 
-# The most that each measurement of verify_export may be. The same inputs leave rounding alone; from the bytes of a
-# file, decoders differ by a level or two of 255, while a wrong resize filter or channel order makes tens.
+# Limits of the measurements of verify_process. Equal inputs differ only by rounding. Read from the bytes of a file, pixels
+# differ by one or two levels of 255 between decoders, but by tens with a wrong resize filter or channel order.
 _LIMITS = {"from_inputs": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "changed": 0.0}
 _GOLDEN, _PREPROCESS = "golden.npz", "preprocess.py"
 _MODELS = ("model.keras", "model.npz")  # a network, or trees
 _SIGNATURE = "signature.json"
-_OF_THE_FOLDER = ("digests", "tensorrt", "tensorrt_note", "openvino_options")  # what a signature says of the files beside it
+_OF_THE_FOLDER = ("digests", "tensorrt", "tensorrt_note", "openvino_options")  # signature keys about the files next to it
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One export that a fresh process has read and found in agreement with the model.
+    """An export whose predictions a new process has reproduced.
 
     Attributes:
-        format: Its name in ``FORMATS``.
-        path: The file or folder to open.
+        format: A key of ``FORMATS``.
+        path: File or folder to open.
         file_mb: Size of all its files, in 10^6 bytes.
-        max_difference: Largest difference from the golden answers, from pixels and from files, or from columns; values of
-            a regression by the size of the target.
-        seconds: Writing and checking it; the first format that needs TensorFlow pays for its start and the loading.
+        max_difference: Largest difference from the golden predictions, for stored inputs and for inputs read from files or
+            columns; for a regression it is relative to the scale of the target.
+        seconds: Time for writing and verifying it; the first format that needs TensorFlow includes its start and loading.
     """
 
     format: str
@@ -63,26 +64,27 @@ def export_model(
     child: Child | None = None,
     timeout_seconds: float = 1800.0,
 ) -> list[Exported]:
-    """Write a trained model in several formats: either all are there, checked, or ``out`` is as it was.
+    """Export a trained model to several formats; either all of them are written and verified, or ``out`` is not changed.
 
-    Beside the exports lie ``README.md`` (a program for each format that is there), ``signature.json`` (with the digest of
-    every file, and beside an ONNX file the command that makes a TensorRT engine of it), ``golden.npz`` and
-    ``preprocess.py``.
-    Earlier exports of the same model are replaced or kept; a file that Headstart did not write is never touched.
+    Next to the exports are written: ``README.md`` (a program for each format), ``signature.json`` (with the digest of every
+    file and, for an ONNX file of an image model, the command that builds a TensorRT engine from it), ``golden.npz`` and
+    ``preprocess.py``. Earlier exports of the same model are replaced or kept; files that Headstart did not write are never
+    touched.
 
     Args:
-        source: A folder with ``model.keras``, ``signature.json`` and ``golden.npz``, which may come from anyone: nothing in
-            it is executed, and ``preprocess.py`` is written from this package.
+        source: Folder with ``model.keras`` (or ``model.npz``), ``signature.json`` and ``golden.npz``. It is not trusted:
+            nothing in it is executed, and ``preprocess.py`` is written from this package.
         formats: Keys of ``FORMATS``.
-        out: The folder to write into; made if it is not there.
-        child: A converter that was started before.
-        timeout_seconds: The converter is ended after so long.
+        out: Folder to write to, created if missing.
+        child: A converter that was started before. Defaults to None: a new one.
+        timeout_seconds: Time limit of the converter. Defaults to 1800.
 
     Raises:
-        ExportError: An unknown format (H401), an export that disagrees with the model (H402), a conversion that failed
-            (H403), something in the way in ``out`` (H404), or an incomplete ``source`` (H405).
-        RunError: ``source`` was changed (H506), cannot be read (H502), or its model has layers that are not loaded (H521).
-        StackError: The disk refuses a write (H601).
+        ExportError: A format is unknown (H401) or not available for the model (H407, H408), an export disagrees with the
+            model (H402), the conversion failed (H403) or was stopped (H406), ``out`` cannot be written to or contains other
+            files (H404), or ``source`` is incomplete (H405).
+        RunError: ``source`` was changed (H506), cannot be read (H502), or its model contains unsafe layers (H521).
+        StackError: Writing to disk failed (H601).
 
     Example:
         >>> export_model(Path("runs/flowers-001"), ["onnx"], Path("shipped"))  # doctest: +SKIP
@@ -104,7 +106,7 @@ def export_model(
         write_preprocessing(staging, signature)
         names = {"output": signature["output"]["name"], "labels": signature["labels"], "table": _table(signature)}
         seconds = convert(source / model, rows, staging, names=names, child=child, timeout_seconds=timeout_seconds)
-        # Most of a check is one thread importing a runtime, so two at a time; each holds a copy of the model.
+        # Importing a runtime on one thread takes most of the time, so two run at once; each holds a copy of the model.
         with ThreadPoolExecutor(max_workers=2) as pool:
             checks = list(pool.map(lambda row: _verify(row, staging), rows))
         exports = [
@@ -126,7 +128,7 @@ def _rows(formats: Sequence[str]) -> list[Format]:
     if unknown or not formats:
         raise ExportError(
             "H401",
-            "no known export format was named",
+            "unknown export format",
             received=", ".join(unknown) or "nothing",
             expected=f"one or more of {', '.join(FORMATS)}",
             advice="for example --to onnx openvino",
@@ -135,7 +137,7 @@ def _rows(formats: Sequence[str]) -> list[Format]:
 
 
 def formats_of(source: Path) -> list[str]:
-    """The formats that a model can be written in: trees are no network, and have those of columns alone."""
+    """Formats to which a model can be exported; boosted trees only have the formats that take columns."""
     _, model = _signature(source)
     return [row.name for row in FORMATS.values() if model == "model.keras" or row.takes_columns]
 
@@ -146,15 +148,15 @@ def _refuse_formats(model: str, rows: Sequence[Format]) -> None:
         fitting = [row.name for row in FORMATS.values() if row.takes_columns]
         raise ExportError(
             "H407",
-            "the model has no such format",
-            received=f"{', '.join(wrong)} of boosted trees, which are no network",
+            "export format not available for this model",
+            received=f"{', '.join(wrong)} for boosted trees, which are not a network",
             expected=" or ".join(fitting),
             advice=f"--to {fitting[0]}; or fit a network: --trial table-dnn",
         )
 
 
 def _table(signature: dict[str, Any]) -> dict[str, Any] | None:
-    """What a converter needs to know of a table; None for images."""
+    """Information about a table for the converter; None for images."""
     if "encoding" not in signature:
         return None
     arguments = [column["saved_model_argument"] for column in signature["columns"]]
@@ -163,57 +165,54 @@ def _table(signature: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _signature(source: Path) -> tuple[dict[str, Any], str]:
-    """The signature, and the name of the model's file."""
+    """Signature, and name of the model's file."""
     models = [name for name in _MODELS if (source / name).is_file()]
     missing = [name for name in (_SIGNATURE, _GOLDEN) if not (source / name).is_file()]
     if missing or not models:
         raise ExportError(
             "H405",
-            "the model to export is not complete",
+            "model to export is incomplete",
             received=f"{source} without {', '.join(missing or ['model.keras'])}",
             expected="the folder of a finished run",
-            advice="let the run end, or fit again",
+            advice="wait until the run has finished, or fit again",
         )
     RunFolder(source).check(_GOLDEN, _PREPROCESS, models[0])
     return read_signature(source), models[0]
 
 
 def _check_golden(path: Path, signature: Mapping[str, Any]) -> None:
-    """Refuse golden samples that no export could be held against, before the model is converted.
+    """Reject golden samples that do not fit the model, before it is converted.
 
     Raises:
-        RunError: There is none, or the file is not of this model (H502).
+        RunError: There are no golden samples, or they do not belong to this model (H502).
     """
     with reading(path), np.load(path, allow_pickle=False) as arrays:
         answers = arrays["answers"]
         if answers.shape[1:] != tuple(signature["output"]["shape"][1:]) or not len(answers):
-            raise ValueError(f"it holds answers {answers.shape}, and the signature says {signature['output']['shape']}")
+            raise ValueError(f"answers have shape {answers.shape}, but the output has {signature['output']['shape']}")
         if arrays["inputs"].shape != (len(answers), *signature["input"]["shape"][1:]):
-            raise ValueError(f"it holds inputs {arrays['inputs'].shape} for {len(answers)} answers")
+            raise ValueError(f"inputs have shape {arrays['inputs'].shape} for {len(answers)} answers")
 
 
 def write_preprocessing(folder: Path, signature: Mapping[str, Any]) -> None:
-    """Write ``preprocess.py`` beside a model: always this package's own, never one that lay in a run."""
-    from headstart.data.images import preprocess as pixels  # which imports Pillow
-    from headstart.data.tables import preprocess as encoding  # which imports Pillow
-
-    source = encoding if "encoding" in signature else pixels
-    write_bytes(folder / _PREPROCESS, Path(str(source.__file__)).read_bytes())
+    """Write ``preprocess.py`` next to a model: always this package's own file, never one found in a run."""
+    kind = "tables" if "encoding" in signature else "images"
+    write_bytes(folder / _PREPROCESS, files("headstart.data").joinpath(kind, _PREPROCESS).read_bytes())
 
 
 def _earlier_exports(out: Path, source: Path, signature: dict[str, Any], written: Sequence[str]) -> dict[str, str]:
-    """Digests of the earlier exports that stay; an error if anything foreign, or of another model, is in the way."""
+    """Digests of earlier exports that are kept; raises if files of others, or of another model, are in the way."""
     if out.exists() and out.samefile(source):
-        raise _blocked(out, "the export folder is the run itself", "a folder of its own: a run stays as it is")
+        raise _blocked(out, "it is the run itself", "a separate folder, because a run is not changed")
     earlier = _earlier_signature(out)
     listed: dict[str, str] = earlier.get("digests", {})
     present = {path.relative_to(out).as_posix(): path for name in written for path in _files(out / name)}
     for name, path in present.items():
         if path.is_symlink() or listed.get(name) != file_digest(path):
-            raise _blocked(path, "a file in the way is not ours", "only what an earlier export left, unchanged")
+            raise _blocked(path, "it contains a file not written by Headstart", "only unchanged files of an earlier export")
     kept = {name: digest for name, digest in listed.items() if name not in present and (out / name).exists()}
     if kept and _identity(earlier) != _identity(signature):
-        raise _blocked(out, "another model's exports are there", f"this model's exports beside {', '.join(kept)}")
+        raise _blocked(out, "it contains another model's exports", f"the model that {', '.join(kept)} belongs to")
     return kept
 
 
@@ -226,7 +225,7 @@ def _earlier_signature(out: Path) -> dict[str, Any]:
     except RunError:
         signature = None
     if not isinstance(signature, dict) or not isinstance(signature.get("digests"), dict):
-        raise _blocked(path, "a file in the way is not ours", f"a {_SIGNATURE} that an earlier export left")
+        raise _blocked(path, "it contains a file not written by Headstart", f"a {_SIGNATURE} of an earlier export")
     return signature
 
 
@@ -235,29 +234,29 @@ def _identity(signature: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_runtimes(signature: dict[str, Any], digests: dict[str, str]) -> dict[str, Any]:
-    """What the runtimes of the formats that are there have to be told."""
-    told: dict[str, Any] = {}
+    """Options and commands for the runtimes of the formats in the folder."""
+    options: dict[str, Any] = {}
     if FORMATS["openvino"].file in digests:
-        told["openvino_options"] = OPENVINO_OPTIONS
+        options["openvino_options"] = OPENVINO_OPTIONS
     if FORMATS["onnx"].file in digests and "encoding" not in signature:  # TensorRT has no operations on text
         given = signature["input"]
-        told["tensorrt"] = shlex.join(tensorrt_command(given["name"], given["shape"][1:]))
-        told["tensorrt_note"] = TENSORRT_NOTE
-    return told
+        options["tensorrt"] = shlex.join(tensorrt_command(given["name"], given["shape"][1:]))
+        options["tensorrt_note"] = TENSORRT_NOTE
+    return options
 
 
 def _origin(source: Path, signature: dict[str, Any]) -> dict[str, str]:
-    """Digests of the signature that name no file of the run, such as where its weights came from."""
+    """Digests in the signature that do not belong to a file of the run, such as that of the original weights."""
     return {name: digest for name, digest in signature.get("digests", {}).items() if not (source / name).exists()}
 
 
 def _blocked(path: Path, reason: str, expected: str) -> ExportError:
     return ExportError(
         "H404",
-        f"nothing can be written there: {reason}",
+        f"cannot write to the export folder: {reason}",
         received=str(path),
         expected=expected,
-        advice="name another folder with --out",
+        advice="choose another folder with --out",
     )
 
 
@@ -276,7 +275,7 @@ def _file_mb(folder: Path, row: Format) -> float:
 
 
 def _verify(row: Format, folder: Path) -> tuple[float, float]:
-    """The largest difference of an export, and the seconds it took to measure it in a process of its own."""
+    """Largest difference of an export's predictions, measured in a new process, and the seconds that this took."""
     start = time.perf_counter()
     request = {"folder": str(folder), "file": row.file, "runtime": row.runtime}
     measured, reason = ask_child("verify_process.py", request)
@@ -286,10 +285,10 @@ def _verify(row: Format, folder: Path) -> tuple[float, float]:
     if reason:
         raise ExportError(
             "H402",
-            f"the {row.name} export does not agree with the model; it was not kept",
+            f"the {row.name} export does not agree with the model and was discarded",
             received=reason,
             expected=", ".join(f"{name} <= {limit:g}" for name, limit in _LIMITS.items()) + " on the golden samples",
-            advice="check that model.keras and golden.npz are of one run and one version of Headstart, or fit again",
+            advice="check that model.keras and golden.npz come from one run and one version of Headstart, or fit again",
             exit_code=1,
         )
     return max(measured["from_inputs"], measured["from_bytes"]), time.perf_counter() - start

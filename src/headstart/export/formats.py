@@ -1,4 +1,4 @@
-"""FORMATS: the formats that a model can be written in, and how each is written, on TensorFlow."""
+"""``FORMATS``: the export formats and the functions that write them, on TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from typing import Any
 
 __all__ = ["FORMATS", "NO_COUNTERPART", "TENSORRT_NOTE", "Format", "ModelToWrite", "tensorrt_command"]
 
-NO_COUNTERPART = "the format lacks what the network needs"  # so a reason begins that is the network's own
+NO_COUNTERPART = "unsupported operations"  # prefix of a reason that lies in the network
 
 _ENGINE_BATCHES = {"min": 1, "opt": 8, "max": 64}
 
 TENSORRT_NOTE = (
-    "Headstart has not run this command: it needs NVIDIA's TensorRT (the pip package has no trtexec) and the GPU that the "
-    "engine is for. It keeps float32. Half precision is faster and changes the answers: TensorRT 10 takes --fp16 for it, "
-    "TensorRT 11 a model.onnx that NVIDIA's ModelOpt has converted. Compare the engine's answers with those in golden.npz."
+    "Headstart has not run this command, because it needs NVIDIA's TensorRT (the pip package has no trtexec) and the GPU "
+    "that the engine is for. It keeps float32. Half precision is faster but changes predictions: TensorRT 10 takes --fp16 "
+    "for it, and TensorRT 11 a model.onnx converted by NVIDIA's ModelOpt. Compare the engine's predictions with those in "
+    "golden.npz."
 )
 
 
 @dataclass(frozen=True)
 class ModelToWrite:
-    """A trained model on disk, loaded and traced once for all the formats that need it.
+    """A trained model on disk, which is loaded and traced once for all formats that need it.
 
     Attributes:
-        keras_file: The model, of built-in layers only, with one input; of trees their arrays, ``model.npz``.
-        output: What its only output is to be called; empty for the names that the model has.
+        keras_file: Path of the model, with built-in layers only and one input, or of the arrays of trees, ``model.npz``.
+        output: Name of the only output. Defaults to "": the model's own names.
         labels: Class names in the order of the outputs.
-        table: Of a table: its ``encoding``, the ``arguments`` that a SavedModel is to have for its columns, and
-            ``scaling_of_targets`` or None.
+        table: For a table: its ``encoding``, the ``arguments`` of a SavedModel for its columns, and ``scaling_of_targets``
+            or None. Defaults to None: images.
     """
 
     keras_file: Path
@@ -43,7 +44,7 @@ class ModelToWrite:
 
     @cached_property
     def model(self) -> Any:
-        """The Keras model, loaded without running any code from the file."""
+        """Keras model, loaded without running code from the file."""
         import keras
 
         from headstart.export.tensorflow_to_onnx import inline_constants
@@ -55,7 +56,7 @@ class ModelToWrite:
 
     @cached_property
     def trees(self) -> list[Any]:
-        """The arrays of trees; none where the model is a network."""
+        """Arrays of the trees; empty if the model is a network."""
         import numpy as np
 
         if self.keras_file.suffix != ".npz":
@@ -65,7 +66,7 @@ class ModelToWrite:
 
     @cached_property
     def on_columns(self) -> tuple[Any, list[Any]]:
-        """For a table: from its columns, by the names of the arguments, to named outputs; and what that has to hold."""
+        """Function from a table's columns, passed as named arguments, to named outputs; and objects that it depends on."""
         import tensorflow as tf
 
         from headstart.export.tensorflow_graphs import tf_encoder, tf_trees
@@ -91,7 +92,7 @@ class ModelToWrite:
 
     @cached_property
     def function(self) -> Any:
-        """The forward pass in TensorFlow: a named input to a dictionary of named outputs, for any batch size."""
+        """Forward pass as a TensorFlow function from a named input to a dictionary of named outputs, for any batch size."""
         import keras
         import tensorflow as tf
 
@@ -113,15 +114,16 @@ class ModelToWrite:
 
 @dataclass(frozen=True)
 class Format:
-    """One format to ship.
+    """An export format.
 
     Attributes:
-        name: What the user asks for.
+        name: Name of the format on the command line.
         file: Name of the file or folder.
-        write: Writes it.
-        runtime: What reads it again: a key of ``RUNTIMES`` in ``verify_export``.
-        beside: Names of further files that ``write`` leaves next to it.
-        takes_columns: Of a table it takes the columns themselves, and can hold trees; others take encoded rows.
+        write: Function that writes a model to a path.
+        runtime: Runtime that verifies the export: a key of ``verify_process.RUNTIMES``.
+        beside: Names of further files that ``write`` creates next to it. Defaults to none.
+        takes_columns: Whether the model of a table takes the columns themselves and may be trees; other formats take encoded
+            rows. Defaults to False.
     """
 
     name: str
@@ -133,12 +135,12 @@ class Format:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every name that belongs to the format; the one that a reader opens comes last."""
+        """Names of all files of the format; the one that a reader opens comes last."""
         return (*self.beside, self.file)
 
 
 def _write_keras(trained: ModelToWrite, path: Path) -> None:
-    shutil.copyfile(trained.keras_file, path)  # not saved anew: the file that was measured is the file that ships
+    shutil.copyfile(trained.keras_file, path)  # copied, so that exactly the evaluated file is exported
 
 
 def _write_h5(trained: ModelToWrite, path: Path) -> None:
@@ -148,7 +150,7 @@ def _write_h5(trained: ModelToWrite, path: Path) -> None:
 def _write_saved_model(trained: ModelToWrite, path: Path) -> None:
     import tensorflow as tf
 
-    # Only the variables and the traced function: a third of the time that saving the tree of Keras layers takes.
+    # Saving only the variables and the traced function takes a third of the time of saving all Keras layers.
     module = tf.Module()
     function, module.lookups = (trained.function, []) if trained.table is None else trained.on_columns
     module.all_variables = [] if trained.trees else [variable.value for variable in trained.model.variables]
@@ -187,11 +189,11 @@ def _write_openvino(trained: ModelToWrite, path: Path) -> None:
 def _write_litert(trained: ModelToWrite, path: Path) -> None:
     import tensorflow as tf
 
-    # By way of a SavedModel: only its signature carries the names of input and output into the file.
+    # Converted from a SavedModel, because only its signature keeps the names of input and output.
     with tempfile.TemporaryDirectory(prefix=".litert-", dir=path.parent) as scratch:
-        _write_saved_model(replace(trained, table=None), Path(scratch))  # it has no operations on text
+        _write_saved_model(replace(trained, table=None), Path(scratch))  # LiteRT has no operations on text
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=["serving_default"])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # a phone has no TensorFlow to fall back on
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # phones cannot fall back to TensorFlow
         path.write_bytes(converter.convert())
 
 
@@ -209,14 +211,14 @@ FORMATS: dict[str, Format] = {
 
 
 def tensorrt_command(name: str, sides: Sequence[int]) -> list[str]:
-    """The command that builds a TensorRT engine from the ONNX file, argument by argument.
+    """Command that builds a TensorRT engine from the ONNX file, as a list of arguments.
 
-    TensorRT builds for the GPU of the machine it runs on, so this is for whoever receives the file; ``TENSORRT_NOTE``
-    says what to know about it.
+    TensorRT builds an engine for the GPU of the machine on which it runs, so the recipient of the file runs the command.
+    ``TENSORRT_NOTE`` describes its limits.
 
     Args:
-        name: The model's input.
-        sides: Its shape behind the batch dimension.
+        name: Name of the model's input.
+        sides: Shape of the input after the batch dimension.
 
     Example:
         >>> " ".join(tensorrt_command("image", [224, 224, 3])[-3:])
@@ -227,6 +229,6 @@ def tensorrt_command(name: str, sides: Sequence[int]) -> list[str]:
         "trtexec",
         f"--onnx={FORMATS['onnx'].file}",
         "--saveEngine=model.engine",
-        "--noTF32",  # else float32 products are rounded to ten bits where the GPU can
+        "--noTF32",  # else GPUs that support TF32 round float32 products to ten bits
         *(f"--{bound}Shapes={name}:{batch}x{shape}" for bound, batch in _ENGINE_BATCHES.items()),
     ]

@@ -1,6 +1,6 @@
-"""Part A: a ``.keras`` file from anyone, let through only if all that Keras would build from it is on a list.
+"""Check of an untrusted ``.keras`` file: it may only contain layers from a list of allowed modules.
 
-Keras refuses pickled functions by itself (``safe_mode``). It does build whatever class of its own a file names, and a few of
+Keras itself rejects pickled functions (``safe_mode``). But it creates any class of its own that a file names, and some of
 these run code or open files: ``Lambda``, ``TFSMLayer``, ``TorchModuleWrapper``, ``JaxLayer``.
 """
 
@@ -22,37 +22,37 @@ _MODULES = frozenset(
         *("keras.activations", "keras.constraints", "keras.initializers", "keras.regularizers", "keras.dtype_policies"),
         *("keras.losses", "keras.metrics", "keras.optimizers", "keras.optimizers.schedules"),
         *(f"keras.src.ops.{kind}" for kind in ("core", "image", "linalg", "math", "nn", "numpy")),
-        *("builtins", None),  # activations by name, and Keras's own marks for tensors and tuples
+        *("builtins", None),  # activations by name, and Keras's markers for tensors and tuples
     )
 )
-_REFUSED = frozenset(("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "__lambda__", "__typespec__"))
+_UNSAFE = frozenset(("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "__lambda__", "__typespec__"))
 _MAX_CONFIG_BYTES = 64_000_000
 
 
 def check_keras_file(path: Path) -> None:
-    """Refuse a model that holds anything but the built-in layers that do nothing but compute.
+    """Reject a model that contains anything but built-in layers that only compute.
 
     Raises:
-        RunError: It is no ``.keras`` file (H502), or holds something else (H521).
+        RunError: The file is not a ``.keras`` file (H502), or contains other layers (H521).
     """
     with reading(path), zipfile.ZipFile(path) as archive:
         if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
             raise ValueError(f"its config.json is larger than {_MAX_CONFIG_BYTES / 1e6:.0f} MB")
         config = parse_json(archive.read("config.json").decode("utf-8"))
         named = list(dict.fromkeys(_named(config)))
-    refused = [f"{module}.{name}" for module, name in named if module not in _MODULES or name in _REFUSED]
-    if refused or not named:
+    unsafe = [f"{module}.{name}" for module, name in named if module not in _MODULES or name in _UNSAFE]
+    if unsafe or not named:
         raise RunError(
             "H521",
-            "the model has layers that are not loaded",
-            received=f"{path}: {', '.join(refused[:5]) or 'no layer at all'}",
-            expected="Keras's own layers, those apart that run code or open files: Lambda, TFSMLayer, TorchModuleWrapper",
-            advice="if you trust the model, build it of other layers and fit again",
+            "model contains unsafe layers",
+            received=f"{path}: {', '.join(unsafe[:5]) or 'no layers'}",
+            expected="Keras's built-in layers, except those that run code or open files, such as Lambda and TFSMLayer",
+            advice="if you trust the model, rebuild it from other layers and fit again",
         )
 
 
 def _named(config: Any) -> Iterator[tuple[str | None, str]]:
-    """Module and name of all that a configuration would build."""
+    """Yield module and name of every object that a configuration would create."""
     waiting = [config]
     while waiting:
         value = waiting.pop()

@@ -1,6 +1,6 @@
-"""Part A: the encoder of a table and trees as ONNX graphs, and one graph of an encoder and what stands behind it.
+"""The table encoder and boosted trees as ONNX graphs, and the merge of an encoder with the model that follows it.
 
-For the child process that converts models. ``encoding`` says what is computed.
+The child process that converts models uses it. ``data.tables.preprocess`` defines what is computed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["merge", "onnx_encoder", "onnx_trees"]
 
 Spec = Mapping[str, Any]
 
-_OPSET, _ML_OPSET, _IR = 18, 3, 8  # read by every ONNX runtime of the last two years
+_OPSET, _ML_OPSET, _IR = 18, 3, 8  # supported by every ONNX runtime of the last two years
 _ML = "ai.onnx.ml"
-_LINKS = ("Sigmoid", "Softmax", "Identity")  # by the number that ``Trees.weights`` gives
+_LINKS = ("Sigmoid", "Softmax", "Identity")  # by the index in ``Trees.weights``
 
 
 class _Graph:
-    """ONNX nodes as they are added; names inside begin with a prefix that no column has."""
+    """Builder of an ONNX graph; names of nodes begin with a prefix that no column name has."""
 
     def __init__(self, prefix: str, taken: Sequence[str] = ()) -> None:
         self.nodes: list[Any] = []
@@ -34,7 +34,7 @@ class _Graph:
         self._names = map(f"{_unlike(prefix, taken)}{{}}".format, count())
 
     def add(self, operation: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """One node; the name of its output."""
+        """Add a node and return the name of its output."""
         from onnx import helper
 
         name = next(self._names)
@@ -42,7 +42,7 @@ class _Graph:
         return name
 
     def constant(self, values: Any, dtype: Any = np.float64) -> str:
-        """An array that never changes."""
+        """Add a constant array and return its name."""
         from onnx import numpy_helper
 
         name = next(self._names)
@@ -50,7 +50,7 @@ class _Graph:
         return name
 
     def model(self, inputs: list[Any], result: str, output: str, width: int) -> Any:
-        """The whole as a model whose output, float32 ``(batch, width)``, has that name."""
+        """Build the model, with an output named ``output``, float32 ``(batch, width)``."""
         import onnx
         from onnx import TensorProto, helper
 
@@ -64,12 +64,12 @@ class _Graph:
 
 
 def onnx_encoder(encoding: Mapping[str, Any]) -> Any:
-    """An ONNX model from typed columns to rows.
+    """Build an ONNX model from typed columns to encoded rows.
 
     Returns:
-        A ``ModelProto`` with an input ``(batch, 1)`` a column under the column's name: float32, float64 or string (what
-        ``encoding.typed`` gives), and the output ``rows``, float32 ``(batch, width)``. A column that is called ``rows``
-        itself gives the output another name.
+        A ``ModelProto`` with an input ``(batch, 1)`` per column, named like the column, of the type that
+        ``preprocess.typed`` returns (float32, float64 or string), and the output ``rows``, float32 ``(batch, width)``. If a
+        column is called ``rows``, the output has another name.
     """
     from onnx import TensorProto, helper
 
@@ -102,7 +102,7 @@ def _onnx_date(graph: _Graph, column: str, spec: Spec) -> list[str]:
         blocks.append(
             _onnx_single(graph, graph.add("Sub", graph.add("Mul", part, graph.constant(2.0)), graph.constant(1.0)))
         )
-        quarter_on = graph.add("Add", angle, graph.constant(math.pi / 2))  # a cosine in float64 is not in every runtime
+        quarter_on = graph.add("Add", angle, graph.constant(math.pi / 2))  # not every runtime has a cosine in float64
         blocks += [_onnx_single(graph, graph.add("Sin", turned)) for turned in (angle, quarter_on)]
     return [*blocks, *_onnx_flag(graph, missing, spec)]
 
@@ -128,7 +128,7 @@ def _onnx_lookup(graph: _Graph, column: str, keys: Sequence[str], values: Sequen
 
 
 def _onnx_filled(graph: _Graph, column: str, spec: Spec) -> tuple[str, str]:
-    """The column in float64 without NaN, and where it had one."""
+    """Column in float64 with missing values filled, and the mask of missing values."""
     from onnx import TensorProto
 
     missing = graph.add("IsNaN", column)
@@ -142,8 +142,8 @@ def _onnx_transformed(graph: _Graph, values: str, spec: Spec) -> str:
         return graph.add("Mul", graph.add("Sign", values), graph.add("Log", above_one))
     if spec["transform"] == "quantile":
         knots, widths, slopes = np.array(segments(spec)).T
-        behind = graph.add("Sub", values, graph.constant(knots[None]))
-        within = graph.add("Min", graph.add("Max", behind, graph.constant(0.0)), graph.constant(widths[None]))
+        beyond = graph.add("Sub", values, graph.constant(knots[None]))
+        within = graph.add("Min", graph.add("Max", beyond, graph.constant(0.0)), graph.constant(widths[None]))
         rises = graph.add("MatMul", within, graph.constant(slopes[:, None]))
         return graph.add("Add", rises, graph.constant(spec["values"][0]))
     return values
@@ -173,12 +173,13 @@ _ONNX_BLOCKS: dict[str, Callable[[_Graph, str, Spec], list[str]]] = {
 
 
 def onnx_trees(weights: Sequence[Array], output: str, scaling: Mapping[str, Any] | None = None) -> Any:
-    """An ONNX model from ``rows``, float32 ``(batch, width)``, to the answers of trees.
+    """Build an ONNX model of boosted trees, from ``rows``, float32 ``(batch, width)``, to predictions.
 
     Args:
-        weights: What ``Trees.weights`` gives.
+        weights: Arrays from ``Trees.weights``.
         output: Name of the output, float32 ``(batch, units)``.
-        scaling: Of a regression, as a signature has it: answers are then in the user's units.
+        scaling: Target scaling of a regression, from a signature, by which predictions are converted to the user's units.
+            Defaults to None.
     """
     from onnx import TensorProto, helper
 
@@ -206,7 +207,7 @@ def onnx_trees(weights: Sequence[Array], output: str, scaling: Mapping[str, Any]
         target_ids=outputs[tree_of[is_leaf]].tolist(),
         target_weights=values[is_leaf].tolist(),
     )
-    # Not as the node's own base values: ONNX Runtime forgets that of an output without trees.
+    # The base is added separately because ONNX Runtime ignores a node's base value for an output without trees.
     sums = graph.add("Add", added, graph.constant(base[None], np.float32))
     operation = _LINKS[int(link[0])]
     answers = graph.add(operation, sums, axis=1) if operation == "Softmax" else graph.add(operation, sums)
@@ -217,7 +218,7 @@ def onnx_trees(weights: Sequence[Array], output: str, scaling: Mapping[str, Any]
 
 
 def _onnx_units(graph: _Graph, values: str, scaling: Mapping[str, Any]) -> str:
-    """Values of a regression in the user's units."""
+    """Convert regression values to the user's units."""
     single = np.float32
     stretched = graph.add("Mul", values, graph.constant(scaling["deviation"], single))
     plain = graph.add("Add", stretched, graph.constant(scaling["offset"], single))
@@ -227,24 +228,24 @@ def _onnx_units(graph: _Graph, values: str, scaling: Mapping[str, Any]) -> str:
 
 
 def merge(encoder: Any, model: Any, *, output: str) -> Any:
-    """An encoder and the model of its rows as one ONNX model: columns in, answers out.
+    """Merge an encoder and the model of its rows into one ONNX model, from columns to predictions.
 
     Args:
-        encoder: What ``onnx_encoder`` gives.
+        encoder: Model from ``onnx_encoder``.
         model: A ``ModelProto`` with one input, rows, and one output.
-        output: What the output is to be called; a column of that name gives it another.
+        output: Name of the output; if a column has it, the output gets another name.
 
     Returns:
-        A ``ModelProto`` that passes ONNX's checker, its batch dimension dynamic.
+        A ``ModelProto`` that passes ONNX's checker, with a dynamic batch dimension.
     """
     import onnx
     from onnx import compose
 
-    front, columns = onnx.ModelProto(), [given.name for given in encoder.graph.input]
-    front.CopyFrom(encoder)
-    behind = compose.add_prefix(model, _unlike("model/", columns))
-    _agree_on_versions(front, behind)
-    joined = compose.merge_models(front, behind, io_map=[(front.graph.output[0].name, behind.graph.input[0].name)])
+    first, columns = onnx.ModelProto(), [given.name for given in encoder.graph.input]
+    first.CopyFrom(encoder)
+    second = compose.add_prefix(model, _unlike("model/", columns))
+    _agree_on_versions(first, second)
+    joined = compose.merge_models(first, second, io_map=[(first.graph.output[0].name, second.graph.input[0].name)])
     _rename_output(joined, _free(output, columns))
     for tensor in (*joined.graph.input, *joined.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -252,17 +253,17 @@ def merge(encoder: Any, model: Any, *, output: str) -> Any:
     return joined
 
 
-def _agree_on_versions(front: Any, behind: Any) -> None:
-    """One version of the format and of each set of operations: ours are the same in all that are in use."""
-    front.ir_version = behind.ir_version = max(front.ir_version, behind.ir_version)
-    versions = {entry.domain: entry.version for entry in behind.opset_import}
-    uses_ours = any(node.domain == _ML for node in behind.graph.node)
-    for entry in front.opset_import:
-        entry.version = versions.get(entry.domain, entry.version) if entry.domain != _ML or uses_ours else entry.version
-    if not uses_ours:
-        kept = [entry for entry in behind.opset_import if entry.domain != _ML]
-        del behind.opset_import[:]
-        behind.opset_import.extend(kept)
+def _agree_on_versions(first: Any, second: Any) -> None:
+    """Give both models the same versions of the format and operator sets; the encoder's operations exist in all of them."""
+    first.ir_version = second.ir_version = max(first.ir_version, second.ir_version)
+    versions = {entry.domain: entry.version for entry in second.opset_import}
+    uses_ml = any(node.domain == _ML for node in second.graph.node)
+    for entry in first.opset_import:
+        entry.version = versions.get(entry.domain, entry.version) if entry.domain != _ML or uses_ml else entry.version
+    if not uses_ml:
+        kept = [entry for entry in second.opset_import if entry.domain != _ML]
+        del second.opset_import[:]
+        second.opset_import.extend(kept)
 
 
 def _rename_output(model: Any, name: str) -> None:
@@ -275,7 +276,7 @@ def _rename_output(model: Any, name: str) -> None:
 
 
 def _unlike(prefix: str, names: Sequence[str]) -> str:
-    """The prefix, or a longer one that none of the names begins with."""
+    """Extend a prefix until none of the names begins with it."""
     while any(name.startswith(prefix) for name in names):
         prefix = f"_{prefix}"
     return prefix

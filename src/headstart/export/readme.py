@@ -1,8 +1,8 @@
-"""Part A: the README.md of an export folder: for each format in it, a program that answers for a user's own samples.
+"""The README.md of an export folder, with a program per format that predicts a user's own samples.
 
-The program of a format is a row of ``USAGES`` between two parts that all formats share: reading samples by
-``preprocess.py``, and printing predictions. Nothing from the signature of a model becomes part of the text but its task:
-whoever made the model has no say in what another user runs.
+The program of a format consists of a row of ``USAGES`` between two parts that all formats share: reading samples with
+``preprocess.py``, and printing predictions. From a model's signature only the task affects the text, so that the author of a
+model cannot put code into a program that other users run.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from headstart.export.formats import FORMATS, Format
 __all__ = ["OPENVINO_OPTIONS", "README", "USAGES", "Usage", "program", "readme_text"]
 
 README = "README.md"
-OPENVINO_OPTIONS = {"INFERENCE_PRECISION_HINT": "f32"}  # OpenVINO 2026.4 reads it from no place in the file
+OPENVINO_OPTIONS = {"INFERENCE_PRECISION_HINT": "f32"}  # OpenVINO 2026.4 cannot read it from the model file
 
 
 @dataclass(frozen=True)
 class Usage:
-    """How a format is used.
+    """How a format is used in a program.
 
     Attributes:
-        title: Its name in a heading.
-        package: What to install beside NumPy, and beside Pillow for images.
-        imports: Lines that import it.
-        answers: Lines from ``inputs``, an array or columns by name, to ``answers``, ``(n, units)``.
-        variables: Environment variables that have to be set before that.
-        columns: Line that gives a table's columns as the format takes them; empty where it takes encoded rows.
-        notes: What its runtime does unless told otherwise, or what else goes wrong in silence.
+        title: Heading.
+        package: Packages to install in addition to NumPy, and to Pillow for images.
+        imports: Import lines.
+        answers: Lines that compute ``answers``, ``(n, units)``, from ``inputs``, which is an array or columns by name.
+        variables: Environment variables that must be set first.
+        columns: Expression for a table's columns in the form that the format takes. Defaults to "": it takes encoded rows.
+        notes: Pitfalls of the runtime, such as defaults that change predictions.
     """
 
     title: str
@@ -43,10 +43,10 @@ class Usage:
     notes: Sequence[str] = ()
 
 
-_TF32 = "tf.config.experimental.enable_tensor_float_32_execution(False)  # full float32, where there is an NVIDIA GPU"
+_TF32 = "tf.config.experimental.enable_tensor_float_32_execution(False)  # full float32 on NVIDIA GPUs"
 _OF_KERAS = (
-    "Keras runs on TensorFlow, PyTorch or JAX. On an NVIDIA GPU these may shorten float32 products to ten bits; the program "
-    "sets TensorFlow, Keras's default, to full float32.",
+    "Keras runs on TensorFlow, PyTorch or JAX. On an NVIDIA GPU these may round float32 products to ten bits (TF32); the "
+    "program sets TensorFlow, Keras's default backend, to full float32.",
 )
 
 
@@ -79,16 +79,16 @@ USAGES: dict[str, Usage] = {
         ],
         columns='{column["saved_model_argument"]: cells[column["name"]].reshape(-1, 1) for column in signature["columns"]}',
         notes=(
-            "Inputs go in by name, each as a tensor of its own type: text as strings, a gap in it as an empty string; "
-            "numbers as float32 and dates as float64, a gap as NaN. The names may differ from those in a file of rows: "
-            "`signature.json` lists them as `saved_model_argument`.",
+            "Inputs are passed by name, each as a tensor of its type: text as strings, with empty strings for missing "
+            "values; numbers as float32 and dates as float64, with NaN for missing values. The names may differ from the "
+            "column names of a table: `signature.json` lists them as `saved_model_argument`.",
         ),
     ),
     "onnx": Usage(
         title="ONNX Runtime, `model.onnx`",
         package="onnxruntime",
         imports=["import onnxruntime"],
-        variables={"ORT_DISABLE_TELEMETRY": "1"},  # else it keeps a device id in the home folder, and sends it
+        variables={"ORT_DISABLE_TELEMETRY": "1"},  # else it stores a device id in the home folder and sends it
         answers=[
             'session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])',
             "(answers,) = session.run(None, inputs)",
@@ -98,24 +98,24 @@ USAGES: dict[str, Usage] = {
             "for name, values in cells.items()}"
         ),
         notes=(
-            'ONNX Runtime turns whatever is in a column of text into text without a warning: None becomes `"None"`, NaN '
-            '`"nan"`, a 7 among objects that pandas has made floating-point becomes `"7.0"`; the model has seen neither. '
-            "Give it `str` alone, and an empty string for a gap, as `preprocess.typed` does.",
+            'ONNX Runtime converts all values of a text column to text without a warning: None becomes `"None"`, NaN '
+            '`"nan"`, and a 7 that pandas has converted to floating point becomes `"7.0"`. The model has seen none of them '
+            "in training. Pass `str` only, with empty strings for missing values, as `preprocess.typed` does.",
         ),
     ),
     "openvino": Usage(
         title="OpenVINO, `model.xml` and `model.bin`",
         package="openvino",
         imports=["import openvino"],
-        variables={"CI": "true"},  # else it reports its import
+        variables={"CI": "true"},  # else OpenVINO reports its import
         answers=[
             f'compiled = openvino.Core().compile_model("model.xml", "CPU", {OPENVINO_OPTIONS!r})'.replace("'", '"'),
             'answers = compiled(inputs)[signature["output"]["name"]]',
         ],
         notes=(
-            "OpenVINO computes in bfloat16 unless told otherwise on processors that have it (Intel's with AMX), and in half "
-            "precision on a GPU: a probability is then off by some hundredths, and some samples get another class. The file "
-            "cannot ask for float32 itself. Do so whenever you compile it, as the program does.",
+            "By default, OpenVINO computes in bfloat16 on processors that support it (Intel's with AMX), and in half "
+            "precision on a GPU: probabilities then differ by some hundredths, and some samples get another class. The file "
+            "cannot request float32 itself. Request it whenever you compile the model, as the program does.",
         ),
     ),
     "litert": Usage(
@@ -127,27 +127,24 @@ USAGES: dict[str, Usage] = {
             'answers = run(**inputs)[signature["output"]["name"]]',
         ],
         notes=(
-            "Use the signature, which names inputs and outputs. A LiteRT file lists its inputs in alphabetical order, "
-            "whatever their order was in the model.",
+            "Use the signature, which names inputs and outputs. A LiteRT file lists its inputs in alphabetical order, which "
+            "may differ from their order in the model.",
         ),
     ),
 }
 
 
-_TABLE = "a CSV file with a header, separated as the training file was (by commas if that was no CSV file),"
-
-
 def program(name: str, signature: Mapping[str, Any]) -> str:
-    """The program of one format: it takes image files, or a CSV file, and prints a JSON object for each sample.
+    """Write the program of one format, which reads image files or a CSV file and prints a JSON object per sample.
 
     Args:
         name: A key of ``FORMATS``.
-        signature: What ``signature.json`` holds.
+        signature: Contents of ``signature.json``.
     """
     usage = USAGES[name]
     is_table = "encoding" in signature
     modules = ["json", "sys", *(["csv"] if is_table else []), *(["os"] if usage.variables else [])]
-    settings = [f'os.environ["{name}"] = "{value}"  # nothing is sent to anyone' for name, value in usage.variables.items()]
+    settings = [f'os.environ["{name}"] = "{value}"  # disables telemetry' for name, value in usage.variables.items()]
     lines = [
         *(f"import {name}" for name in sorted(modules)),
         "",
@@ -168,15 +165,15 @@ def program(name: str, signature: Mapping[str, Any]) -> str:
 
 
 def readme_text(formats: Sequence[str], signature: Mapping[str, Any]) -> str:
-    """README.md of a folder that holds these formats.
+    """Write the README.md of a folder that contains these formats.
 
     Args:
         formats: Keys of ``FORMATS``.
-        signature: What ``signature.json`` holds.
+        signature: Contents of ``signature.json``.
     """
     is_table = "encoding" in signature
     given = (
-        "a CSV file with a header, separated as the training data were (by commas if these were no CSV file),"
+        "a CSV file with a header and the separator of the training data (commas if these were not a CSV file),"
         if is_table
         else "image files"
     )
@@ -194,17 +191,17 @@ Install: `pip install numpy{pillow} {USAGES[name].package}`
     ]
     return f"""# How to use this model
 
-Written by Headstart beside the exported files. Each program below reads {given}, prints one JSON object per sample, and
-needs neither Headstart nor anything else from the machine that trained the model. Save it in this folder, for example as
-`predict.py`, and run it here:
+Headstart wrote this file next to the exported files. Each program below reads {given} and prints one JSON object per
+sample. It needs neither Headstart nor anything else from the machine that trained the model. Save it in this folder, for
+example as `predict.py`, and run it here:
 
 ```
 python predict.py {argument}
 ```
 
-`preprocess.py` does exactly what was done in training; any other way to read samples gives other predictions.
-`signature.json` holds the labels, the names, shapes and types of inputs and outputs, and a digest of each file. `golden.npz`
-holds samples with the model's answers, to check an installation with.
+`preprocess.py` prepares samples exactly as in training; any other way of reading samples gives other predictions.
+`signature.json` contains the labels, the names, shapes and types of inputs and outputs, and a digest of each file.
+`golden.npz` contains samples with the model's predictions, for checking an installation.
 
 {chr(10).join(sections)}"""
 
@@ -213,9 +210,9 @@ _NAMED = 'inputs = {signature["input"]["name"]: inputs}'
 
 
 def _read_images(row: Format) -> list[str]:
-    from headstart.data.images import preprocess as pixels
+    from headstart.data.images.preprocess import load
 
-    settings = ", ".join(f'"{name}"' for name in inspect.signature(pixels.load).parameters if name != "source")
+    settings = ", ".join(f'"{name}"' for name in inspect.signature(load).parameters if name != "source")
     return [
         "names = sys.argv[1:]",
         f"settings = {{name: signature[name] for name in ({settings})}}",

@@ -1,4 +1,4 @@
-"""Data: signature.json read without trust: what it says of a model has to make sense before any of it is used."""
+"""Reading of an untrusted signature.json, whose values are validated before any of them is used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.tables import preprocess as encoding
+from headstart.data.tables import preprocess
 from headstart.data.tasks import TASKS
 from headstart.foundation.runs.file_reading import held_to, reading
 from headstart.foundation.runs.files import read_json
@@ -18,14 +18,14 @@ from headstart.foundation.runs.schema import SHAPES
 __all__ = ["read_signature", "thresholds_of"]
 
 NAME = "signature.json"
-_LARGEST_SIDE = 8192  # of a square that a model takes, in pixels
+_LARGEST_SIDE = 8192  # of a model's square input, in pixels
 
 
 def read_signature(folder: Path) -> dict[str, Any]:
-    """The signature of the model that lies in a folder.
+    """Read and validate the signature of the model in a folder.
 
     Raises:
-        RunError: It is missing, or no signature of a model (H502), or was changed after it was written (H506).
+        RunError: The signature is missing or invalid (H502), or was changed after it was written (H506).
     """
     path = folder / NAME
     signature: dict[str, Any] = held_to(path, read_json(path), SHAPES[NAME])
@@ -38,7 +38,7 @@ def read_signature(folder: Path) -> dict[str, Any]:
 
 
 def thresholds_of(signature: Mapping[str, Any]) -> tuple[float, ...]:
-    """The thresholds that a signature tells, in the order of its labels; none where its task has none."""
+    """Thresholds in a signature, in the order of its labels; empty if the task has none."""
     if "thresholds" in signature:
         return tuple(signature["thresholds"][name] for name in signature["labels"])
     return (signature["threshold"],) if "threshold" in signature else ()
@@ -48,9 +48,9 @@ def _check_labels(signature: Mapping[str, Any]) -> None:
     labels, task = signature["labels"], signature["task"]
     least = 1 if task in ("multilabel", "regression") else 2
     if len(set(labels)) != len(labels) or len(labels) < least or (task == "binary" and len(labels) != 2):
-        raise ValueError(f"{len(labels)} labels, {len(set(labels))} of them different, do not make a {task} task")
+        raise ValueError(f"{len(labels)} labels, {len(set(labels))} of them different, do not fit the task {task}")
     if signature["output"]["shape"][-1:] != [TASKS[task].units(len(labels))]:
-        raise ValueError(f"output.shape {signature['output']['shape']} does not go with {len(labels)} labels")
+        raise ValueError(f"output.shape {signature['output']['shape']} does not match {len(labels)} labels")
     thresholds_of(signature)
 
 
@@ -61,30 +61,30 @@ def _check_input(signature: Mapping[str, Any]) -> None:
     else:
         size = signature["size"]
         if size > _LARGEST_SIDE:
-            raise ValueError(f"size is {size}, and {_LARGEST_SIDE} is the most")
-        from headstart.data.images import preprocess as pixels  # which imports Pillow
+            raise ValueError(f"size is {size}, more than the maximum of {_LARGEST_SIDE}")
+        from headstart.data.images import preprocess as preprocess_images  # imports Pillow
 
-        settings = pixels.Settings(**{name: signature[name] for name in pixels.Settings._fields})
-        pixels.from_array(np.zeros((1, 1, 3), np.uint8), settings)
+        settings = preprocess_images.Settings(**{name: signature[name] for name in preprocess_images.Settings._fields})
+        preprocess_images.from_array(np.zeros((1, 1, 3), np.uint8), settings)
         expected = [None, size, size, 3]
     if shape != expected:
         raise ValueError(f"input.shape is {shape}, not {expected}")
 
 
 def _width_of(signature: Mapping[str, Any]) -> int:
-    """The width of an encoded row, found by encoding a missing value and a word in each column."""
+    """Width of an encoded row; the encoding is tested on a row of missing values and a row of text."""
     spec = signature["encoding"]
     names = [column["name"] for column in spec["columns"]]
     if len(set(names)) != len(names) or names != [column["name"] for column in signature["columns"]]:
-        raise ValueError("the columns of its encoding are not those that it lists")
-    width = sum(map(encoding.dense_width, spec["columns"])) + len(encoding.code_sizes(spec))
+        raise ValueError("encoding.columns does not match columns")
+    width = sum(map(preprocess.dense_width, spec["columns"])) + len(preprocess.code_sizes(spec))
     if spec["width"] != width:
-        raise ValueError(f"encoding.width is {spec['width']}, and its columns make {width}")
-    cells, _ = encoding.read_cells({name: np.array([None, "0"], object) for name in names}, spec)
+        raise ValueError(f"encoding.width is {spec['width']}, but its columns have a width of {width}")
+    cells, _ = preprocess.read_cells({name: np.array([None, "0"], object) for name in names}, spec)
     with np.errstate(all="ignore"):
-        rows = encoding.encode_typed(cells, spec)
+        rows = preprocess.encode_typed(cells, spec)
     if not np.isfinite(rows).all():
-        raise ValueError("its encoding makes numbers that are not finite")
+        raise ValueError("the encoding produces numbers that are not finite")
     return width
 
 
@@ -95,4 +95,4 @@ def _check_scaling(signature: Mapping[str, Any]) -> None:
     if scaling and {len(scaling[key]) for key in ("log1p", "mean", "deviation", "offset", "smearing")} != {
         len(signature["labels"])
     }:
-        raise ValueError("scaling_of_targets has not one value for each target")
+        raise ValueError("scaling_of_targets does not have one value for each target")

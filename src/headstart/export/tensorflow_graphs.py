@@ -1,4 +1,4 @@
-"""Part A: the encoder of a table as TensorFlow operations, for a SavedModel that takes the columns themselves."""
+"""The table encoder and boosted trees as TensorFlow operations, for a SavedModel that takes columns."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Spec = Mapping[str, Any]
 
 
 def tf_encoder(encoding: Mapping[str, Any]) -> tuple[Callable[[Mapping[str, Any]], Any], list[Any]]:
-    """The encoder as TensorFlow operations.
+    """Build the table encoder from TensorFlow operations.
 
     Returns:
-        A function from typed columns by name, float32, float64 or string tensors ``(batch, 1)``, to rows, float32
-        ``(batch, width)``; it may be called within a ``tf.function``. And the tables that it looks text up in: a module
-        that is saved with the function has to hold them.
+        A function from typed columns by name (float32, float64 or string tensors ``(batch, 1)``) to rows, float32
+        ``(batch, width)``, which may be called within a ``tf.function``; and its lookup tables for text, which a module that
+        is saved with the function must hold.
     """
     import tensorflow as tf
 
@@ -41,11 +41,15 @@ def tf_encoder(encoding: Mapping[str, Any]) -> tuple[Callable[[Mapping[str, Any]
 
 
 def tf_trees(weights: Sequence[Any], scaling: Mapping[str, Any] | None) -> Callable[[Any], Any]:
-    """Trees as TensorFlow operations: encoded rows ``(batch, width)`` to answers, float32 ``(batch, units)``.
+    """Build boosted trees from TensorFlow operations.
 
     Args:
-        weights: What ``Trees.weights`` gives.
-        scaling: Of a regression, as a signature has it: answers are then in the user's units.
+        weights: Arrays from ``Trees.weights``.
+        scaling: Target scaling of a regression, from a signature, by which predictions are converted to the user's units;
+            None for other tasks.
+
+    Returns:
+        A function from encoded rows ``(batch, width)`` to predictions, float32 ``(batch, units)``.
     """
     import tensorflow as tf
 
@@ -68,7 +72,7 @@ def tf_trees(weights: Sequence[Any], scaling: Mapping[str, Any] | None) -> Calla
 
 
 def _depth(left: Any, right: Any, roots: Any) -> int:
-    """Steps from a root to the farthest leaf."""
+    """Number of steps from a root to the deepest leaf."""
     nodes, steps = np.unique(roots), 0
     while True:
         following = np.unique(np.concatenate([left[nodes], right[nodes]]))
@@ -85,7 +89,7 @@ def _tf_units(values: Any, scaling: Mapping[str, Any]) -> Any:
 
 
 class _TfLookup:
-    """Text to a number each, float32."""
+    """Lookup table from text to numbers, float32."""
 
     def __init__(self, keys: Sequence[str], values: Sequence[float], default: float) -> None:
         import tensorflow as tf
@@ -98,7 +102,7 @@ class _TfLookup:
 
 
 class _TfCategory:
-    """The columns of a category."""
+    """Encoded columns of a category."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec, levels = spec, spec["levels"]

@@ -1,4 +1,4 @@
-"""Part A: the forward pass of a network from TensorFlow to ONNX, with the operations that tf2onnx does not know."""
+"""Conversion of a network's forward pass from TensorFlow to ONNX, with operations that tf2onnx does not support."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["NoCounterpartError", "inline_constants", "inlined", "to_onnx"]
 
-_OPSET = 18  # the newest that every ONNX runtime of the last two years reads
+_OPSET = 18  # the newest version that every ONNX runtime of the last two years supports
 
 
 class NoCounterpartError(ValueError):
-    """A network has operations that ONNX has not."""
+    """A network has operations that ONNX does not support."""
 
 
 @contextmanager
 def inlined() -> Iterator[None]:
-    """Trace functions without functions inside them.
+    """Inline nested functions while tracing.
 
-    Keras compiles a convolution in groups by XLA, as a function of its own, of which tf2onnx can make nothing.
+    Keras compiles a grouped convolution with XLA, as a nested function, which tf2onnx cannot convert.
     """
     import tensorflow as tf
 
-    tf.config.run_functions_eagerly(True)  # tracing goes on as ever: only calls of inner functions become their bodies
+    tf.config.run_functions_eagerly(True)  # affects calls of inner functions only; tracing still works
     try:
         yield
     finally:
@@ -37,9 +37,9 @@ def inlined() -> Iterator[None]:
 
 
 def inline_constants(model: keras.Model) -> None:
-    """Let the mean and variance of ``Normalization`` layers be constants of a traced graph.
+    """Turn mean and variance of ``Normalization`` layers into constants of the traced graph.
 
-    As tensors they would be captured from outside of it: inputs that nobody feeds, for tf2onnx.
+    As tensors they would be captured from outside the graph, and tf2onnx would treat them as inputs.
     """
     import keras
 
@@ -49,12 +49,12 @@ def inline_constants(model: keras.Model) -> None:
 
 
 def to_onnx(function: Any) -> onnx.ModelProto:
-    """A TensorFlow function with an input signature as an ONNX model of standard operations.
+    """Convert a TensorFlow function with an input signature to an ONNX model of standard operations.
 
-    tf2onnx 1.17.0 leaves an operation that it does not know as it is, and reports success.
+    The result is checked because tf2onnx 1.17.0 copies operations that it does not support and reports success.
 
     Raises:
-        NoCounterpartError: ONNX has no such operations; the text lists them.
+        NoCounterpartError: ONNX lacks some of the operations, which the text lists.
     """
     import tf2onnx
 
@@ -65,12 +65,12 @@ def to_onnx(function: Any) -> onnx.ModelProto:
         raise NoCounterpartError(f"operations without a counterpart in ONNX: {', '.join(unknown)}")
     if len(model.graph.input) != len(function.input_signature):
         outside = ", ".join(sorted(value.name for value in model.graph.input)[:3])
-        raise NoCounterpartError(f"constants outside the graph, which ONNX would take as inputs: {outside}")
+        raise NoCounterpartError(f"constants outside the graph, which ONNX would treat as inputs: {outside}")
     return model
 
 
 def _unknown(graph: onnx.GraphProto) -> set[str]:
-    """Operations that no operator set of ONNX has, in graphs within the graph too."""
+    """Operations that are in no ONNX operator set, including those of subgraphs."""
     import onnx
 
     found = {node.op_type for node in graph.node if not onnx.defs.has(node.op_type, node.domain)}
@@ -79,7 +79,7 @@ def _unknown(graph: onnx.GraphProto) -> set[str]:
 
 
 def _add_operations() -> None:
-    """Add to tf2onnx's table what it lacks: ``Erfc``, which gelu becomes, and ``Expm1``, which celu becomes."""
+    """Add operations that tf2onnx lacks to its table: ``Erfc``, used by gelu, and ``Expm1``, used by celu."""
     from tf2onnx.handler import tf_op
 
     @tf_op("Erfc")
@@ -96,7 +96,7 @@ def _add_operations() -> None:
 
 
 def _replace(ctx: Any, node: Any, operation: str, order: Any) -> None:
-    """Put the difference of 1 and an operation in place of a node; exact to the last bits of 1, not of the difference."""
+    """Replace a node by the difference of 1 and an operation; the precision is that of 1, not of the difference."""
     from tf2onnx import utils
 
     kind, shape = ctx.get_dtype(node.output[0]), ctx.get_shape(node.output[0])

@@ -1,4 +1,4 @@
-"""Part B: trees of decisions as plain arrays, and what they answer, with NumPy alone."""
+"""``Trees``: boosted decision trees as plain arrays, and their predictions with NumPy only."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["LINKS", "Trees", "softmax"]
 
 LINKS = ("sigmoid", "softmax", "identity")
 
-_BLOCK = 1 << 20  # positions in trees that are followed at a time
+_BLOCK = 1 << 20  # tree positions (rows times trees) evaluated at a time, to limit memory
 
 
 @dataclass(frozen=True)
 class Trees:
-    """Trees that answer what a network of the task would; a leaf is a node that leads to itself.
+    """Boosted trees whose predictions have the form of a network's output. A leaf is a node whose children are itself.
 
     Attributes:
-        features: Column that a node compares, int32 ``(nodes,)``.
-        thresholds: Up to which it goes left, float32; what is above goes right.
-        left: Next node, int32.
-        right: Next node, int32.
-        missing_left: Whether NaN goes left.
-        values: What a leaf adds, float64; 0 elsewhere.
-        roots: First node of each tree, int32 ``(trees,)``.
-        outputs: Output that the tree adds to, int32.
-        base: What each output starts from, float64 ``(units,)``.
-        link: A key of ``LINKS``: from sums to answers.
+        features: Column that each node compares, int32 ``(nodes,)``.
+        thresholds: Threshold of each node, float32 ``(nodes,)``: values up to it go left, larger ones right.
+        left: Left child of each node, int32 ``(nodes,)``.
+        right: Right child of each node, int32 ``(nodes,)``.
+        missing_left: Whether NaN goes left, ``(nodes,)``.
+        values: Value of each leaf, float64 ``(nodes,)``; 0 for other nodes.
+        roots: Root node of each tree, int32 ``(trees,)``.
+        outputs: Output that each tree adds to, int32 ``(trees,)``.
+        base: Initial value of each output, float64 ``(units,)``.
+        link: One of ``LINKS``: the function from sums to predictions.
     """
 
     features: Array
@@ -47,16 +47,16 @@ class Trees:
     link: str
 
     def weights(self) -> list[Array]:
-        """All of it as arrays, in the order of the attributes; the link as its place in ``LINKS``."""
+        """All attributes as arrays, in their order; the link is its index in ``LINKS``."""
         arrays = [getattr(self, field.name) for field in fields(self)[:-1]]
         return [*arrays, np.array([LINKS.index(self.link)], np.int32)]
 
     @classmethod
     def from_weights(cls, weights: Sequence[Array]) -> Trees:
-        """The trees that gave these arrays.
+        """Restore trees from the arrays that ``weights`` returned.
 
         Raises:
-            ValueError: They are no trees: their number or shapes are others, or a node does not lead on to a later one.
+            ValueError: The arrays are not trees: their number or shapes are wrong, or a child does not come after its node.
         """
         named = dict(zip((field.name for field in fields(cls)), weights, strict=True))
         link = LINKS[int(named.pop("link")[0])]
@@ -66,23 +66,23 @@ class Trees:
 
     @classmethod
     def read(cls, path: Path, width: int) -> Trees:
-        """The trees in an ``.npz`` file.
+        """Read trees from an ``.npz`` file.
 
         Args:
-            path: The file.
-            width: Columns of the rows that they are to answer.
+            path: Path of the file.
+            width: Number of columns of the rows to predict.
 
         Raises:
-            RunError: The file cannot be read, or holds no trees for such rows (H502).
+            RunError: The file cannot be read, or does not contain trees for such rows (H502).
         """
         with reading(path), np.load(path, allow_pickle=False) as arrays:
             trees = cls.from_weights([arrays[name] for name in arrays.files])
             if trees.features.max() >= width:
-                raise ValueError(f"a tree asks for column {trees.features.max()} of {width}")
+                raise ValueError(f"a tree compares column {trees.features.max()}, but there are {width} columns")
         return trees
 
     def _check(self) -> None:
-        """Make sure that ``predict`` ends: every way leads from a node to later ones, and so to a leaf."""
+        """Check that ``predict`` terminates: the children of a node come after it, so that every path ends at a leaf."""
         of_nodes = (self.features, self.thresholds, self.left, self.right, self.missing_left, self.values)
         numbers = np.arange(self.left.size)
         are_leaves = (self.left == numbers) & (self.right == numbers)
@@ -100,21 +100,21 @@ class Trees:
 
     @property
     def num_params(self) -> int:
-        """Learned numbers: a column and a threshold a split, a value a leaf, a base an output."""
+        """Number of parameters: column and threshold of each split, value of each leaf, base of each output."""
         num_leaves = int((self.left == np.arange(len(self.left))).sum())
         return 2 * (len(self.left) - num_leaves) + num_leaves + len(self.base)
 
     def predict(self, rows: Array) -> Array:
-        """Answers, float32 ``(n, units)``: probabilities, or values where the link is the identity.
+        """Predict float32 ``(n, units)``: probabilities, or values if the link is the identity.
 
         Args:
-            rows: ``(n, width)``, compared in float32.
+            rows: Encoded rows, ``(n, width)``, compared in float32.
         """
         answers: Array = _ANSWERS[self.link](self.sums(rows)).astype(np.float32)
         return answers
 
     def sums(self, rows: Array) -> Array:
-        """What ``predict`` gives before the link, float64."""
+        """Predictions before the link function, float64 ``(n, units)``."""
         rows, block = np.asarray(rows, np.float32), max(1, _BLOCK // len(self.roots))
         to_output = np.equal.outer(self.outputs, np.arange(len(self.base))).astype(np.float64)
         sums = np.tile(self.base, (len(rows), 1))
@@ -124,7 +124,7 @@ class Trees:
         return sums
 
     def _leaves(self, rows: Array) -> Array:
-        """The leaf that each row ends in, in each tree."""
+        """Leaf that each row reaches in each tree, ``(n, trees)``."""
         places = np.arange(len(rows))[:, None]
         nodes: Array = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
         while True:
@@ -137,7 +137,7 @@ class Trees:
 
 
 def softmax(sums: Array) -> Array:
-    """Probabilities of the classes, ``(n, classes)``."""
+    """Class probabilities from sums, ``(n, classes)``."""
     shifted = np.exp(sums - sums.max(axis=1, keepdims=True))
     result: Array = shifted / shifted.sum(axis=1, keepdims=True)
     return result

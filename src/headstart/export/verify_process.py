@@ -1,6 +1,6 @@
-"""Artefacts: the fresh process that reads an export without Headstart and measures it against the golden samples.
+"""The new process that reads an export without Headstart and compares its predictions with the golden samples.
 
-``export`` starts it as a script, and judges what it measures.
+``export.export_folder`` starts it as a script and compares the measurements with limits.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 __all__ = ["RUNTIMES", "main", "measure"]
 
 Array = np.ndarray[Any, Any]  # not imported from Headstart, which this process must not load
-Given = dict[str, Array]  # what a model is fed: arrays by the names of its inputs
+Given = dict[str, Array]  # inputs of a model by name
 Predict = Callable[[Given], Array]
 
-# A top class that leads by less than this is a tie, which float32 may settle either way.
+# If the probability of the top class leads by less than this, it is a tie that rounding in float32 may decide either way.
 _TIE = 2e-4
 
 
@@ -36,7 +36,7 @@ def _read_keras(path: Path, _output: str) -> Predict:
 def _read_tensorflow(path: Path, output: str) -> Predict:
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(path))  # kept below: a signature does not own its variables
+    loaded = tf.saved_model.load(str(path))  # kept alive by predict, because a signature does not own its variables
     answer = loaded.signatures["serving_default"]
 
     def predict(given: Given, _owner: Any = loaded) -> Array:
@@ -55,7 +55,7 @@ def _read_onnxruntime(path: Path, _output: str) -> Predict:
 def _read_openvino(path: Path, output: str) -> Predict:
     import openvino
 
-    # Half precision is the runtime's own choice where the processor has it; the export is to be judged in float32.
+    # The export must be compared in float32; by default OpenVINO uses lower precision on processors that support it.
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda given: np.asarray(compiled(given)[compiled.output(output)])
 
@@ -63,8 +63,8 @@ def _read_openvino(path: Path, output: str) -> Predict:
 def _read_litert(path: Path, output: str) -> Predict:
     from ai_edge_litert.interpreter import Interpreter
 
-    # Not TensorFlow's interpreter: that one holds TensorFlow's operations too, and would hide that a file needs them.
-    answer = Interpreter(str(path)).get_signature_runner()  # it resizes the input to each batch
+    # TensorFlow's interpreter would also accept TensorFlow's operations, which LiteRT on a phone does not have.
+    answer = Interpreter(str(path)).get_signature_runner()  # resizes the input to each batch
     return lambda given: np.asarray(answer(**given)[output])
 
 
@@ -78,31 +78,31 @@ RUNTIMES: dict[str, Callable[[Path, str], Predict]] = {
 
 
 def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
-    """Feed the golden samples to an export: as they were stored, and once more from where they came from.
+    """Run an export on the golden samples, both from their stored inputs and from their original files or cells.
 
     Args:
-        folder: Where the export lies, with its ``signature.json``, ``golden.npz`` and ``preprocess.py``.
+        folder: Folder of the export, with ``signature.json``, ``golden.npz`` and ``preprocess.py``.
         file: Name of the export in that folder.
         runtime: A key of ``RUNTIMES``.
 
     Returns:
-        ``from_inputs`` and ``from_bytes``: largest difference from the golden answers, of stored inputs and of the bytes of
-        image files, or of the cells of a table; that of a regression by the size of the target;
-        ``pixel_levels``: largest difference, of 255, between the stored pixels and those ``preprocess.py`` makes;
-        ``changed``: samples whose answer is another class, or other labels, when read from bytes.
+        ``from_inputs`` and ``from_bytes``: largest difference from the golden predictions, from stored inputs and from the
+        bytes of image files or the cells of a table; for a regression it is relative to the scale of the target.
+        ``pixel_levels``: largest difference, in levels of 255, between the stored pixels and those of ``preprocess.py``.
+        ``changed``: number of samples whose predicted class or labels differ when read from bytes or cells.
 
     Raises:
-        ValueError: There are no golden samples, or the export answers in another shape.
+        ValueError: There are no golden samples, or the predictions of the export have another shape.
     """
     signature = json.loads((folder / "signature.json").read_text("utf-8"))
     with np.load(folder / "golden.npz", allow_pickle=False) as arrays:
         golden = dict(arrays)
     expected = golden["answers"]
     if not len(expected):
-        raise ValueError("golden.npz holds no samples")
+        raise ValueError("golden.npz contains no samples")
     predict = RUNTIMES[runtime](folder / file, signature["output"]["name"])
     judge = _Judge(expected, signature)
-    twice = [*range(len(expected)), 0]  # one more than there are, so that a single sample makes a batch too
+    twice = [*range(len(expected)), 0]  # one row more than there are, so that even a single sample is tested as a batch
     preprocess = _preprocessing(folder / "preprocess.py")
     if "encoding" in signature:
         given, levels = _columns(golden, signature, preprocess, runtime), 0.0
@@ -124,19 +124,19 @@ def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
 
 
 def main() -> int:
-    """Measure what standard input names; the last line of standard output is the JSON of ``measure``.
+    """Measure the export named on standard input; the last line of standard output is the JSON of ``measure``.
 
-    The request is ``{"folder", "file", "runtime"}``. On a failure the last line of standard error says why.
+    The request is ``{"folder", "file", "runtime"}``. After a failure, the last line of standard error gives the reason.
     """
     if "headstart" in sys.modules:
-        raise SystemExit("Headstart is already imported in this process: it is not a fresh one")
-    sys.modules["headstart"] = None  # type: ignore[assignment]  # from here on importing it fails, for preprocess.py too
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # OpenVINO reports nothing without it
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # nor does ONNX Runtime, which is silent from its import on
+        raise SystemExit("Headstart is already imported, but exports must be verified in a process without it")
+    sys.modules["headstart"] = None  # type: ignore[assignment]  # importing it now fails, also in preprocess.py
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # disables OpenVINO's telemetry
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when ONNX Runtime is imported
     request = json.load(sys.stdin)
     try:
         measured = measure(Path(request["folder"]), request["file"], request["runtime"])
-    except Exception as error:  # noqa: BLE001  the runtimes share no base class, and the parent tells the user
+    except Exception as error:  # noqa: BLE001  the runtimes share no base class, and the parent reports it
         sys.stderr.write(f"\n{type(error).__name__}: {' '.join(str(error).split())[:500]}\n")
         return 1
     sys.stdout.write(f"\n{json.dumps(measured)}\n")
@@ -144,7 +144,7 @@ def main() -> int:
 
 
 class _Judge:
-    """Golden answers, and how far others are from them."""
+    """Comparison of predictions with the golden ones."""
 
     def __init__(self, expected: Array, signature: dict[str, Any]) -> None:
         self._expected, self._task = expected, signature["task"]
@@ -156,15 +156,15 @@ class _Judge:
             self._size = _sizes(expected, signature["scaling_of_targets"])
 
     def difference(self, answers: Array, rows: list[int]) -> float:
-        """The largest difference from the golden answers of these rows."""
+        """Largest difference from the golden predictions of these rows."""
         expected = self._expected[rows]
-        if answers.shape != expected.shape:  # else (n, 1) would be compared with (n, k) without a word
-            raise ValueError(f"the export answers in shape {answers.shape}, the model in {expected.shape}")
+        if answers.shape != expected.shape:  # else (n, 1) would silently be broadcast to (n, k)
+            raise ValueError(f"predictions of the export have shape {answers.shape}, those of the model {expected.shape}")
         size = self._size[rows] if self._size.ndim == 2 else self._size
         return float((np.abs(answers - expected) / size).max())
 
     def changed(self, answers: Array) -> int:
-        """Samples that are answered differently, those apart where the golden answer was a tie."""
+        """Number of samples with another predicted class or label, unless the golden prediction is a tie."""
         expected = self._expected
         if self._task == "regression":
             return 0
@@ -178,9 +178,9 @@ class _Judge:
 
 
 def _sizes(expected: Array, scaling: dict[str, Any]) -> Array:
-    """What a difference of 1 is: the target's deviation, or the value itself where its logarithm was learned.
+    """Scale of differences: the target's standard deviation, or the value plus 1 if its logarithm was learned.
 
-    Nothing can be told that is smaller than float32's steps at that value.
+    It is at least a multiple of the spacing of float32 at that value, because smaller differences cannot be measured.
     """
     of_values = np.where(scaling["log1p"], np.abs(expected) + 1, np.broadcast_to(scaling["deviation"], expected.shape))
     steps = 8 * np.spacing(np.abs(expected).astype(np.float32))
@@ -193,13 +193,13 @@ def _taken(given: Given, rows: list[int]) -> Given:
 
 
 def _decoded(golden: Given, preprocess: Any) -> Array:
-    """Golden images from the bytes of their files, by the settings that the signature beside ``preprocess.py`` states."""
+    """Decode golden images from the bytes of their files, with the settings in the signature next to ``preprocess.py``."""
     files, spans = golden["files"], itertools.pairwise(golden["offsets"])
     return np.stack([preprocess.load(files[start:end].tobytes()) for start, end in spans])
 
 
 def _columns(golden: Given, signature: dict[str, Any], preprocess: Any, runtime: str) -> Given:
-    """Golden rows of a table as a runtime takes them: columns by name, or encoded."""
+    """Golden rows of a table in the form that a runtime takes: columns by name, or encoded rows."""
     names = [column["name"] for column in signature["columns"]]
     cells = {name: golden[f"column_{number}"] for number, name in enumerate(names)}
     typed, _ = preprocess.read_cells(cells, signature["encoding"])
@@ -215,7 +215,7 @@ def _columns(golden: Given, signature: dict[str, Any], preprocess: Any, runtime:
 def _preprocessing(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location("preprocess", path)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{path.name} is no Python module")
+        raise ValueError(f"{path.name} is not a Python module")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -225,4 +225,4 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # every file is closed by now, and TensorFlow takes more than a second to be taken down
+    os._exit(status)  # all files are closed, and a regular shutdown of TensorFlow takes more than a second
