@@ -55,7 +55,7 @@ def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path, capsys: pyte
     assert "accuracy / r2" in shown
     assert "0.860 ± 0.010" in shown
     assert "–" in shown
-    assert "These runs are of different data" in shown
+    assert "These runs used different data, so their losses and ranks cannot be compared." in shown
     assert {"val_accuracy", "val_r2", "fold_accuracy"} <= set(as_csv(both).splitlines()[0].split(","))
 
 

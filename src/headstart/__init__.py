@@ -1,6 +1,14 @@
-"""Headstart: labelled images or a table in; the fastest good model here, an honest report and a file to ship out.
+"""Headstart trains and compares models on labelled images or a table, and finds the fastest good one for this machine.
 
-Names are imported when they are first used, so that ``import headstart`` costs nothing.
+Names are imported on first use, so that ``import headstart`` loads no heavy package.
+
+Example::
+
+    import headstart as hs
+
+    run = hs.fit("flowers/", budget="2m")
+    run.leaderboard()
+    run.predict(["new/rose.jpg"])
 """
 
 from __future__ import annotations

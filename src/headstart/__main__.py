@@ -1,4 +1,4 @@
-"""Doors: ``python -m headstart`` does what ``headstart`` does."""
+"""Run the command line with ``python -m headstart``."""
 
 from headstart.cli import main
 

@@ -1,4 +1,4 @@
-"""Doors: ``fit`` and ``resume`` for Python, with the words of the command line."""
+"""``fit`` and ``resume`` as Python functions, with the options of the command line."""
 
 from __future__ import annotations
 
@@ -50,35 +50,43 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     progress: Progress | None = None,
     started: float | None = None,
 ) -> Run:
-    """Train and compare models on labelled images or a table; leave a run folder with the best one, its report and numbers.
+    """Train and compare models on labelled images or a table, and save the best one with a report in a run folder.
 
     Args:
-        data: A folder of class folders; a CSV or Parquet file, of image paths if a column holds some, else of features;
-            ``"demo"``; a data frame or an array ``(rows, columns)``; or a ``Dataset``, as the readers make one.
-        target: Name or position of the target column of a table, or several, in a sequence or joined by commas; found if
-            None.
-        image: Name or position of its column of image paths.
-        group: Name or position of its column of what belongs together, such as a patient; see ``read_table``.
-        task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``; inferred if None.
-        plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
-        trial: Only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``, or ``table-network``. A
-            network of your own, a ``keras.Model`` or a function as ``networks.adopt`` takes them, is the trial of its name:
-            on Lite0's features, or at the pixels if it takes images (on a table: ``Model("table", head=...)``). A model
-            ends in the task's own output, and is copied, trained by the plan's settings (how it was compiled does not
-            count) and left as it was; behind a function, Headstart puts the output layer.
-        validation: Share for validation, and for test, where the data brings no split.
-        folds: Cross-validate each trial on the training and validation samples in so many folds, and try the mean of the
-            models of all folds; 0: no folds; None: only the heads of plan ``best`` and tables below 500 rows, in 5, and
-            without that mean.
-        weights: Local weights file for a network of keras.applications.
-        budget: ``"30s"``, ``"5m"``, ``"1h"`` or seconds, counted from the call.
-        out: Folder of the run; ``runs/<data name>-NNN`` if None.
-        seed: Seed of splits, initial weights, shuffling and dropout.
-        progress: Told how far the run is; silent if None.
-        started: ``time.perf_counter()`` value from which budget and wall clock count; the call itself if None.
+        data: A folder with one folder per class; a CSV or Parquet file (of image paths if one of its columns holds paths,
+            of features otherwise); ``"demo"``; a data frame or an array ``(rows, columns)``; or a ``Dataset`` from one of
+            the readers.
+        target: Name or position of the target column of a table. For several targets, a sequence or one string separated
+            by commas. Detected by default.
+        image: Name or position of the column of image paths. Detected by default.
+        group: Name or position of the column of groups, for example patient IDs: all samples of a group stay in one
+            split (see ``read_table``). Defaults to None, for independent samples.
+        task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``. Inferred from the labels by default.
+        plan: A key of ``PLANS``, or the path of a TOML file as described in ``docs/plans.md``. Defaults to ``"quick"``.
+        trial: Run only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``, or ``table-network``.
+            Also accepts a network of your own, a ``keras.Model`` or a function (see ``networks.adopt``), which becomes the
+            trial of its name: on Lite0's features, or at the pixels if it takes images (on a table, use
+            ``Model("table", head=...)``). A model must end in the task's output layer; it is copied, trained with the
+            plan's settings (its own ``compile`` is ignored) and left unchanged. To the output of a function, Headstart
+            adds the output layer. Defaults to all trials of the plan.
+        validation: Share of the samples for validation, and for test, if the data have no split. Defaults to 0.2.
+        folds: Cross-validate each trial on the training and validation samples with this many folds, and also try the
+            mean of the models of all folds. 0 means no folds. By default, only the heads of plan ``best`` and tables with
+            fewer than 500 rows are cross-validated, in 5 folds and without that mean.
+        weights: Local weights file for a ``keras.applications`` backbone.
+        budget: Time limit for the whole run, counted from the call: ``"30s"``, ``"5m"``, ``"1h"`` or a number of seconds.
+            Unlimited by default.
+        out: Run folder to create. Defaults to ``runs/<data name>-NNN``.
+        seed: Random seed for splits, initial weights, shuffling and dropout. Defaults to 0.
+        progress: Receives the progress of the run. Defaults to None, which is silent.
+        started: ``time.perf_counter()`` value from which budget and wall-clock time are counted. Defaults to the time of
+            the call.
+
+    Returns:
+        The finished run: leaderboard, evaluation, report and the selected model.
 
     Raises:
-        HeadstartError: The data, an argument or the budget does not allow a model.
+        HeadstartError: The data, an argument or the budget does not allow a model to be trained.
 
     Example::
 
@@ -116,17 +124,21 @@ def resume(
     progress: Progress | None = None,
     started: float | None = None,
 ) -> Run:
-    """Go on with a run that was killed, from where it stood; one that is complete is left as it is.
+    """Resume a run that was killed, from where it stopped; a complete run is left unchanged.
 
     Args:
         path: The run folder.
-        networks: The networks of your own that ``fit`` was given: a run folder holds their names, not their code.
-        progress: Told how far the run is; silent if None.
-        started: ``time.perf_counter()`` value from which its budget counts, anew; the call itself if None.
+        networks: Your own networks that were passed to ``fit``: a run folder holds their names, not their code. Defaults
+            to none.
+        progress: Receives the progress of the run. Defaults to None, which is silent.
+        started: ``time.perf_counter()`` value from which the budget is counted anew. Defaults to the time of the call.
+
+    Returns:
+        The finished run, equal to the bit to one that was never killed (seconds aside).
 
     Raises:
-        UsageError: Keras is at work in this process on another backend than the run's (H005).
-        RunError: It is no run (H503), or cannot be resumed (H511 to H513, H515).
+        UsageError: Keras already runs on another backend in this process (H005).
+        RunError: The folder is not a run (H503), or it cannot be resumed (H511 to H513, H515).
 
     Example::
 
@@ -146,36 +158,36 @@ def _path(data: object) -> str:
         return os.fspath(data)
     raise UsageError(
         "H045",
-        "this is no data to fit on",
+        "unsupported data type",
         received=type(data).__name__,
         expected="the path of a folder or a table, a data frame, an array (rows, columns), or a Dataset",
-        advice="hs.read_table for rows, hs.read_arrays for images in memory",
+        advice="use hs.read_table for rows, or hs.read_arrays for images in memory",
     )
 
 
 def _trial_names(trials: Sequence[str | OwnNetwork]) -> tuple[str, ...]:
-    """The names of trials, networks among them adopted."""
-    found: list[str] = []
+    """Replace each network among the trials by the name of a trial that trains it."""
+    names: list[str] = []
     own: dict[str, OwnNetwork] = {}
     for trial in trials:
         if isinstance(trial, str):
-            found.append(trial)
+            names.append(trial)
             continue
         name = adopt(trial)
         if own.setdefault(name, trial) is not trial:
             raise UsageError(
                 "H029",
-                "the network needs a name of its own",
+                "two networks have the same name",
                 received=f"two networks called {name}",
-                expected="a name for each",
-                advice='name the function with def, or the model: keras.Model(..., name="mine")',
+                expected="a different name for each network",
+                advice='define the function with def, or name the model: keras.Model(..., name="mine")',
             )
-        found.append("-".join([*_beginning(trial, name), name]))
-    return tuple(found)
+        names.append("-".join([*_prefix(trial, name), name]))
+    return tuple(names)
 
 
-def _beginning(network: OwnNetwork, name: str) -> list[str]:
-    """What stands before a network's name in its trial: the pixels, in the size that a model may insist on."""
+def _prefix(network: OwnNetwork, name: str) -> list[str]:
+    """Parts of a trial's name before its network: for a network of images ``pixels``, and the side that its input fixes."""
     if not NETWORKS[name].takes_images:
         return []
     inputs = getattr(network, "inputs", None)
@@ -184,5 +196,5 @@ def _beginning(network: OwnNetwork, name: str) -> list[str]:
 
 
 def demo_folder() -> Path:
-    """The folder of the demo: ``clothing/{train,validation,test}/<class>/*.jpg``; its NOTICE.md names source and licence."""
+    """Folder of the demo photographs, ``{train,validation,test}/<class>/*.jpg``; its NOTICE.md names source and licence."""
     return Path(__file__).parent / "demo_images" / "clothing"

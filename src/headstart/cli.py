@@ -1,4 +1,4 @@
-"""The command line: arguments, warnings in a line, errors in three, exit statuses."""
+"""Entry point of the command line: parses arguments, prints warnings and errors, sets the exit status."""
 
 from __future__ import annotations
 
@@ -23,8 +23,15 @@ _MANY = ("--trial", "--to", "--clear")  # options that take several values, as i
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a user's mistake ends in three lines and exit code 2, Ctrl-C in 130."""
-    if sys.stderr is None or sys.stdout is None:  # closed by whoever started us
+    """Run the command line and exit.
+
+    The exit status is 0 for success, 1 for a failed check or run, 2 for invalid input (after an error with a code and three
+    lines), and 130 for Ctrl-C.
+
+    Args:
+        arguments: Command-line arguments without the program name. Defaults to ``sys.argv[1:]``.
+    """
+    if sys.stderr is None or sys.stdout is None:  # the parent process closed them
         sys.stderr, sys.stdout = (s or Path(os.devnull).open("w") for s in (sys.stderr, sys.stdout))  # noqa: SIM115 - open to the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -37,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
-    """``--to a b`` as ``--to a --to b``. A further value that is a file or folder is an argument of its own.
+    """Rewrite ``--to a b`` as ``--to a --to b``, which typer can parse.
+
+    From the second value on, one that is an existing file or folder ends the list and is taken as a positional argument.
 
     Example:
         >>> spread(["export", "runs/flowers-001", "--to", "onnx", "keras", "--json"])
@@ -61,35 +70,35 @@ def spread(arguments: Sequence[str]) -> list[str]:
 def _guarded(arguments: list[str]) -> int:
     try:
         result = app(args=arguments, standalone_mode=False)
-        sys.stdout.flush()  # here, where a reader that has gone is met quietly
+        sys.stdout.flush()  # here, so that the BrokenPipeError of a closed pipe is caught below
     except HeadstartError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
-        print("Interrupted: headstart resume RUN goes on with a fit from here.", file=sys.stderr)  # noqa: T201
+        print("Interrupted. To continue a fit, run: headstart resume RUN", file=sys.stderr)  # noqa: T201
         return 130
     except typer.TyperException as error:
         wrong = UsageError(
             "H004",
-            "the command cannot be read",
+            "invalid command line",
             received=f"headstart {' '.join(arguments)}",
             expected=error.format_message(),
-            advice=" ".join(["headstart", *(name for name in arguments[:1] if name in _commands()), "--help"]),
+            advice="run " + " ".join(["headstart", *(name for name in arguments[:1] if name in _commands()), "--help"]),
         )
         print(wrong, file=sys.stderr)  # noqa: T201
         return 2
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us, `head` say, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, for example `head`, has exited
         return 0
     if result == 130:
-        print("Interrupted: the best so far is kept. Fit again for what is left.", file=sys.stderr)  # noqa: T201
+        print("Interrupted: the best model so far was saved. Run fit again to train the remaining trials.", file=sys.stderr)  # noqa: T201
     return int(result or 0)
 
 
 def _show_warning(
     otherwise: Callable[..., None], message: Warning | str, category: type[Warning], filename: str, *place: Any
 ) -> None:
-    """A warning of ours in a line of its own, without the place in our code; others as ever."""
+    """Print a warning of Headstart on one line without its position in the source; pass other warnings on."""
     if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent):
         print(printable(message), file=sys.stderr)  # noqa: T201
     else:

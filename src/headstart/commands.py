@@ -1,4 +1,4 @@
-"""The commands of ``headstart``: one short function a verb; the work is done below."""
+"""The commands of ``headstart``: one short function per command, which parses options and prints results."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="headstart",
-    help="Labelled images or a table in; the fastest good model on this machine, an honest report and a file to ship out.",
+    help="Train and compare models on labelled images or a table, and find the fastest good one for this machine.",
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # what stands in brackets in a help text is text
+    rich_markup_mode=None,  # otherwise rich would take the brackets in a help text for markup
 )
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else.")]
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as fit printed it.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/flowers-001.")]
 
 
 def _print_version(is_asked: bool) -> None:
@@ -50,41 +50,49 @@ def _options(
 @app.command()
 def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A folder of class folders, a CSV or Parquet file, or 'demo'.")
+        str, typer.Argument(metavar="DATA", help="A folder with one folder per class, a CSV or Parquet file, or 'demo'.")
     ],
     target: Annotated[
-        str | None, typer.Option(help="The column to predict, by name or position; several, joined by commas.")
+        str | None, typer.Option(help="Column to predict, by name or position; separate several by commas.")
     ] = None,
-    image: Annotated[str | None, typer.Option(help="The column of image paths, by name or position.")] = None,
+    image: Annotated[str | None, typer.Option(help="Column of image paths, by name or position.")] = None,
     group: Annotated[
         str | None,
-        typer.Option(help="The column of what belongs together, such as a patient: it stays on one side of each split."),
+        typer.Option(help="Column of groups, for example patient IDs: all samples of a group stay in one split."),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="binary, multiclass, multilabel or regression; inferred if left out.")
+        str | None, typer.Option(help="binary, multiclass, multilabel or regression; inferred from the labels by default.")
     ] = None,
-    plan: Annotated[str, typer.Option(help="quick, balanced, best, scratch, one_vs_rest, or a TOML file.")] = "quick",
+    plan: Annotated[
+        str, typer.Option(help="Models to compare: quick, balanced, best, scratch, one_vs_rest, or a TOML file.")
+    ] = "quick",
     trial: Annotated[
         list[str] | None,
-        typer.Option(help="Only these: [backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network."),
+        typer.Option(
+            help="Run only these trials: [backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network."
+        ),
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="30s, 5m, 1h; the whole process ends within it.")] = None,
-    validation: Annotated[float, typer.Option(help="Share for validation where the data brings no split.")] = 0.2,
+    budget: Annotated[
+        str | None, typer.Option(help="Time limit for the whole process, report included, such as 30s, 5m or 1h.")
+    ] = None,
+    validation: Annotated[float, typer.Option(help="Share of validation samples if the data have no split.")] = 0.2,
     folds: Annotated[
         int | None,
         typer.Option(
-            help="Folds of a cross-validation on the training and validation samples, 0 for none; unasked, 5 for tables of "
-            "less than 500 rows and for the heads of plan best."
+            help="Number of cross-validation folds on the training and validation samples, 0 for none. By default 5 for "
+            "tables with fewer than 500 rows and for the heads of plan best, otherwise none."
         ),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights file for a network of keras.applications.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<data name>-NNN.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of splits, weights, shuffling and dropout.")] = 0,
-    backend: Annotated[str | None, typer.Option(help="tensorflow, torch or jax; default KERAS_BACKEND.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Local weights file for a keras.applications backbone.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to create. Default: runs/<data name>-NNN.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed for splits, initial weights, shuffling and dropout.")] = 0,
+    backend: Annotated[
+        str | None, typer.Option(help="Keras backend: tensorflow, torch or jax. Default: the KERAS_BACKEND variable.")
+    ] = None,
     as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
 ) -> None:
-    """Train and compare models; keep the best, with a report."""
+    """Train and compare models on your data; save the best one and a report."""
     if backend := backend or os.environ.get("KERAS_BACKEND"):
         from headstart.foundation.machine import choose_backend
 
@@ -118,9 +126,11 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
 
 @app.command()
 def resume(
-    run: RunFolder, as_json: Json = False, quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False
+    run: RunFolder,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
 ) -> None:
-    """Go on with a run that was killed, on the backend it began with; one that is complete is shown as it is."""
+    """Resume a killed run on the backend it started with; a complete run is only shown."""
     from headstart.api import resume as resume_run
     from headstart.console import hush_native_libraries, make_progress
     from headstart.foundation.stopwatch import process_age_seconds
@@ -129,44 +139,48 @@ def resume(
 
     is_complete = (run / "manifest.json").is_file()
     started = time.perf_counter() - process_age_seconds()
-    found = resume_run(run, progress=None if quiet else make_progress(), started=started)
-    _show_run(found, as_json)
+    resumed = resume_run(run, progress=None if quiet else make_progress(), started=started)
+    _show_run(resumed, as_json)
     if not is_complete:
-        _exit_as(found)
+        _exit_as(resumed)
 
 
 @app.command()
-def demo(as_json: Json = False, quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False) -> None:
-    """Fit on the photographs that ship with Headstart."""
+def demo(
+    as_json: Json = False, quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False
+) -> None:
+    """Run fit on the photographs that ship with Headstart."""
     fit("demo", as_json=as_json, quiet=quiet)
 
 
 @app.command()
 def leaderboard(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or more run folders.")],
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV to standard output.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Trials by execution time and val_loss, the Pareto front marked."""
-    from headstart import display as tables
+    """Show the trials of one or more runs by execution time and val_loss, with the Pareto front."""
+    from headstart import display
 
-    entries = tables.entries(runs)
+    entries = display.entries(runs)
     if as_json:
         _print_json({"trials": entries})
     elif as_csv:
-        sys.stdout.write(tables.as_csv(entries))
+        sys.stdout.write(display.as_csv(entries))
     else:
-        tables.show_leaderboard(entries)
+        display.show_leaderboard(entries)
 
 
 @app.command()
 def evaluate(
     run: RunFolder,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled samples: a folder of class folders, or a table.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Labelled samples: a folder with one folder per class, or a table.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Measure a run's model on labelled samples."""
-    from headstart import display as tables
+    """Evaluate the model of a run on labelled samples."""
+    from headstart import display
     from headstart.search.run import Run
 
     opened = Run(run)
@@ -176,24 +190,25 @@ def evaluate(
     if as_json:
         _print_json(evaluation.to_json())
     else:
-        tables.show_evaluation(evaluation.to_json(), opened.sample_nouns)
+        display.show_evaluation(evaluation.to_json(), opened.sample_nouns)
 
 
 @app.command()
 def predict(
     run: RunFolder,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATHS...", help="Images, or folders of images; for a model of features, tables.")
+        list[str],
+        typer.Argument(metavar="PATHS...", help="Images or folders of images; tables if the run was fitted on one."),
     ],
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write. Default: standard output.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer for images or rows of features; what cannot be read is a row with an error."""
-    from headstart import display as tables
+    """Predict images or table rows; a file that cannot be read becomes a row with an error."""
+    from headstart import display
     from headstart.foundation.csv_output import to_csv
     from headstart.search.run import Run
 
-    columns, rows, num_errors = Run(run).answers(tables.expand(paths))
+    columns, rows, num_errors = Run(run).answers(display.expand(paths))
     if out is not None:
         from headstart.foundation.runs.files import write_csv
 
@@ -209,52 +224,59 @@ def predict(
 @app.command()
 def export(
     run: RunFolder,
-    to: Annotated[list[str], typer.Option("--to", metavar="FORMAT...", help="keras h5 saved_model onnx openvino litert")],
-    out: Annotated[Path | None, typer.Option(help="Folder to write into; default RUN/exports.")] = None,
+    to: Annotated[
+        list[str],
+        typer.Option("--to", metavar="FORMAT...", help="One or more of keras, h5, saved_model, onnx, openvino and litert."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: RUN/exports.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the model to ship; each file is checked by a fresh process against the trained model."""
-    from headstart import display as tables
+    """Export the model of a run, and verify each file in a fresh process against the trained model."""
+    from headstart import display
     from headstart.search.run import Run
 
     exports = Run(run).export(*to, out=out)
     if as_json:
-        _print_json({"exports": [tables.export_entry(e) for e in exports]})
+        _print_json({"exports": [display.export_entry(e) for e in exports]})
     else:
-        tables.show_exports(exports)
+        display.show_exports(exports)
 
 
 @app.command()
 def stack(as_json: Json = False) -> None:
-    """Show every layer of the stack that is there, and what will be used."""
-    from headstart import display as tables
+    """Show what is installed, from Python to the GPU, and what Headstart will use."""
+    from headstart import display
     from headstart.foundation.machine import stack as layers
 
     rows = layers()
     if as_json:
         _print_json({"layers": [{"layer": a.strip(), "found": b, "use": c} for a, b, c in rows]})
     else:
-        tables.show_stack(rows)
+        display.show_stack(rows)
 
 
 @app.command()
 def cache(
     clear: Annotated[
         list[str] | None,
-        typer.Option("--clear", metavar="WHAT...", help="Remove rows, squares, graphs, keras, matplotlib, notes or all."),
+        typer.Option(
+            "--clear",
+            metavar="WHAT...",
+            help="Remove any of rows, squares, graphs, keras, matplotlib and notes, or all.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what the cache holds, how large and how old it is; it is kept within HEADSTART_CACHE_GB, 20 GB by default."""
-    from headstart import display as tables
+    """Show the contents, size and age of the cache, after pruning it to HEADSTART_CACHE_GB (20 GB by default)."""
+    from headstart import display
     from headstart.foundation.cache import cache_contents
 
     removed = cache_contents.clear(clear) if clear else cache_contents.prune()
-    state = tables.cache_state(removed)
+    state = display.cache_state(removed)
     if as_json:
         _print_json(state)
     else:
-        tables.show_cache(state)
+        display.show_cache(state)
 
 
 def _print_json(value: object) -> None:
@@ -262,15 +284,15 @@ def _print_json(value: object) -> None:
 
 
 def _show_run(run: Run, as_json: bool) -> None:
-    from headstart import display as tables
+    from headstart import display
 
     if as_json:
         _print_json(run.to_json())
     else:
-        tables.show_run(run)
+        display.show_run(run)
 
 
 def _exit_as(run: Run) -> None:
-    """End as the run did."""
+    """Exit with status 130 if the run was interrupted."""
     if run.folder.state.get("status") == "interrupted":
         raise typer.Exit(130)

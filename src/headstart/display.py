@@ -1,4 +1,4 @@
-"""Doors: results as tables for a person and as rows for a script."""
+"""Results of the command line: tables for a terminal, and plain values for ``--json`` and ``--csv``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Entry = dict[str, Any]
 
 
 def entries(runs: Sequence[Path]) -> list[Entry]:
-    """Trials of one run or several as plain rows, best first, with the front drawn over all of them."""
+    """Trials of one or more runs as plain values, best first, with one Pareto front over all of them."""
     run_of: dict[int, str] = {}
     rows: list[Row] = []
     for path in runs:
@@ -50,22 +50,22 @@ def entries(runs: Sequence[Path]) -> list[Entry]:
             named = replace(row, trial=f"{len(rows)}\0{row.trial}")
             run_of[len(rows)] = str(path)
             rows.append(named)
-    found = []
+    result = []
     for row in ranked(rows):
         number, _, trial = row.trial.partition("\0")
-        found.append({"run": run_of[int(number)], **row.to_json(), "trial": trial})
-    return found
+        result.append({"run": run_of[int(number)], **row.to_json(), "trial": trial})
+    return result
 
 
 def as_csv(rows: Sequence[Entry]) -> str:
     """Leaderboard entries as CSV."""
-    # Runs of different tasks have different metrics, and only some trials have folds.
+    # The columns of all rows: runs of different tasks have different metrics, and only some trials have folds.
     columns = list(dict.fromkeys(name for row in rows for name in row)) or ["run", "trial"]
     return to_csv(columns, [[row.get(c) for c in columns] for row in rows])
 
 
 def show_leaderboard(rows: Sequence[Entry]) -> None:
-    """Print a leaderboard."""
+    """Print leaderboard entries as a table."""
     several = len({row["run"] for row in rows}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in (["run"] if several else []) + ["trial"]:
@@ -86,7 +86,7 @@ def show_leaderboard(rows: Sequence[Entry]) -> None:
     console = _console()
     console.print(table)
     if len({_data_of(Path(row["run"])) for row in rows}) > 1:
-        console.print("These runs are of different data: neither their losses nor their places can be compared.")
+        console.print("These runs used different data, so their losses and ranks cannot be compared.")
 
 
 def _data_of(run: Path) -> tuple[object, ...]:
@@ -94,7 +94,7 @@ def _data_of(run: Path) -> tuple[object, ...]:
     return state.get("data_digest"), state.get("task")
 
 
-_METRICS = {"macro_auc": "macro AUC"}  # as they stand above a column
+_METRICS = {"macro_auc": "macro AUC"}  # column headings that differ from the metric's key
 
 
 def _numbers(row: Entry) -> list[str]:
@@ -121,7 +121,7 @@ def _millions(num_params: int) -> str:
 
 
 def show_run(run: Run) -> None:
-    """Print what a finished run found, and where everything is."""
+    """Print the results of a finished run: leaderboard, evaluation, findings, and what to run next."""
     state, console = run.folder.state, _console()
     console.print()
     rows = entries([run.path])
@@ -147,11 +147,11 @@ def show_run(run: Run) -> None:
 
 
 def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
-    """Print the numbers of an evaluation, with n and the interval beside them.
+    """Print the scores of an evaluation, with the number of samples and the intervals.
 
     Args:
-        value: What ``Evaluation.to_json`` gave.
-        nouns: What the samples are called.
+        value: Output of ``Evaluation.to_json``.
+        nouns: Plural noun for the samples. Defaults to ``images``.
     """
     console = _console()
     for line in summary_lines(value, nouns):
@@ -159,10 +159,10 @@ def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
 
 
 def expand(paths: Sequence[str]) -> list[str]:
-    """Files as they are; a folder as the files below it in natural order, without hidden ones.
+    """Replace each folder by the files below it, in natural order and without hidden ones; keep files as they are.
 
     Raises:
-        UsageError: There is not a single file (H006).
+        UsageError: There is no file (H006).
     """
     files: list[str] = []
     for name in paths:
@@ -178,38 +178,38 @@ def expand(paths: Sequence[str]) -> list[str]:
         raise UsageError(
             "H006",
             "nothing to predict",
-            received=f"{' '.join(paths)}: no file in it",
-            expected="image files, or folders that hold some; for a model of features, tables",
-            advice="name at least one file",
+            received=f"{' '.join(paths)}, which contains no files",
+            expected="image files or folders of images; tables if the run was fitted on a table",
+            advice="pass at least one file",
         )
     return files
 
 
 def export_entry(exported: Exported) -> Entry:
-    """One export as plain values."""
+    """An export as plain values for ``--json``."""
     numbers = {"file_mb": exported.file_mb, "max_difference": exported.max_difference, "seconds": exported.seconds}
     return {"format": exported.format, "path": str(exported.path), **numbers}
 
 
 def show_exports(exports: Sequence[Exported]) -> None:
-    """Print what was written and how well it agrees."""
+    """Print the exported files, with the largest difference of each from the trained model."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("format", "path", "MB", "largest difference", "seconds"):
         table.add_column(name, justify="left" if name in ("format", "path") else "right", overflow="fold")
     for e in exports:
         table.add_row(e.format, _plain(e.path), f"{e.file_mb:.1f}", f"{e.max_difference:.1e}", f"{e.seconds:.1f}")
     _console().print(table)
-    _console().print("Each file was loaded by a fresh process and gave the trained model's answers.")
+    _console().print("Each file was loaded in a fresh process and gave the predictions of the trained model.")
 
 
 def cache_state(removed_bytes: int) -> Entry:
-    """The cache as plain values: its folder and bound, and size, age and meaning of each kind of content.
+    """The cache as plain values: folder, size limit, and the size, age and meaning of each kind of content.
 
     Args:
-        removed_bytes: What was just removed.
+        removed_bytes: Number of bytes that were just removed.
     """
     now, held = time.time(), list(parts())
-    found = [
+    contents = [
         {
             "kind": part.kind,
             "meaning": KINDS[part.kind].meaning,
@@ -226,12 +226,12 @@ def cache_state(removed_bytes: int) -> Entry:
         "bytes": sum(part.num_bytes for part in held),
         "bound_bytes": bound_bytes(),
         "removed_bytes": removed_bytes,
-        "contents": found,
+        "contents": contents,
     }
 
 
 def show_cache(state: Entry) -> None:
-    """Print what the cache holds."""
+    """Print the contents of the cache."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("kind", "MB", "files", "last used", "oldest", "what it is"):
         table.add_column(name, justify="right" if name in ("MB", "files") else "left", overflow="fold")
@@ -244,10 +244,11 @@ def show_cache(state: Entry) -> None:
     console.print(_plain(f"{state['bytes'] / 1e6:,.1f} MB in {state['folder']}"))
     pruned = ", ".join(kind for kind, row in KINDS.items() if row.is_pruned)
     console.print(
-        f"{pruned} are kept within {state['bound_bytes'] / 1e9:g} GB: the least recently used go first ({BOUND_VARIABLE})."
+        f"{pruned} are limited to {state['bound_bytes'] / 1e9:g} GB; the least recently used are removed first "
+        f"({BOUND_VARIABLE} sets the limit)."
     )
     if state["removed_bytes"]:
-        console.print(f"{state['removed_bytes'] / 1e6:,.1f} MB were removed now.")
+        console.print(f"{state['removed_bytes'] / 1e6:,.1f} MB were just removed.")
 
 
 def _age(seconds: float) -> str:
@@ -258,7 +259,7 @@ def _age(seconds: float) -> str:
 
 
 def show_stack(rows: Sequence[tuple[str, str, str]]) -> None:
-    """Print the stack, top to bottom."""
+    """Print the installed stack, from Python down to the hardware."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("layer", "found", "use"):
         table.add_column(name, overflow="fold")
@@ -269,7 +270,7 @@ def show_stack(rows: Sequence[tuple[str, str, str]]) -> None:
 
 def _console() -> Console:
     console = Console(highlight=False)
-    # In a pipe there is no width to fit into: a wrapped cell would only hurt whoever reads it.
+    # A pipe has no width to fit into, and wrapped cells would be hard to parse.
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
