@@ -83,7 +83,7 @@ def _guarded(arguments: list[str]) -> int:
             "invalid command line",
             received=f"headstart {' '.join(arguments)}",
             expected=error.format_message(),
-            advice="run " + " ".join(["headstart", *(name for name in arguments[:1] if name in _commands()), "--help"]),
+            advice=" ".join(["headstart", *(name for name in arguments[:1] if name in _commands()), "--help"]),
         )
         print(wrong, file=sys.stderr)  # noqa: T201
         return 2

@@ -1,4 +1,4 @@
-"""Artefacts: each note of the encoder is a finding that says what it means for the user."""
+"""Each note of the table encoder becomes a finding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headstart.features.tables.table_encoder import learn_encoding
 
 @pytest.mark.parametrize("code", CHECKS)
 def test_every_note_is_one_finding(code: str) -> None:
-    """Whole, with the columns that were noted, however many; and only where there is a note."""
+    """A code gives one complete finding that lists up to eight noted columns, and none without a note."""
     (finding,) = check_columns([Note(code, f"column {i}: 3 of 9 cells") for i in range(10)])
     assert finding.code == code
     assert all([finding.title, finding.severity, finding.measured, finding.why, finding.advice])
@@ -27,13 +27,13 @@ def test_every_note_is_one_finding(code: str) -> None:
 
 
 def test_findings_come_in_the_order_of_their_codes() -> None:
-    """Whatever the order of the columns was."""
+    """Findings are sorted by code, not by column."""
     notes = [Note(code, "a column") for code in reversed(CHECKS)]
     assert [finding.code for finding in check_columns(notes)] == sorted(CHECKS)
 
 
 def test_a_table_with_everything_wrong_has_every_finding() -> None:
-    """Each code is one that the encoder gives, and the columns are named as the user named them."""
+    """The encoder gives every code except D214, and each finding has the user's name of the column."""
     random = np.random.default_rng(0)
     labels = np.arange(200) % 2
     useful = random.normal(size=200) + labels

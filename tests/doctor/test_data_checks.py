@@ -1,4 +1,4 @@
-"""Artefacts: each check of the data speaks where it should, and only there."""
+"""Each check of the data gives a finding where it should, and only there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNTS = {"train": 40, "validation": 10, "test": 600}
 
 
 def make(**changes: Any) -> Dataset:
-    """A data set that no check has anything to say about, with these changes."""
+    """A data set without findings, with ``changes`` applied."""
     split = tuple(name for name, count in COUNTS.items() for _ in range(2 * count))
     n = len(split)
     healthy = Dataset(
@@ -39,7 +39,7 @@ def make(**changes: Any) -> Dataset:
 
 
 def facts(dataset: Dataset, *odd: str) -> dict[int, dict[str, Any]]:
-    """What the decoder saw: JPEG everywhere but for the first files."""
+    """Facts of the decoder: JPEG for all files except the first ones, which have the ``odd`` formats."""
     seen = {i: dict(JPEG) for i in range(len(dataset))}
     return seen | {i: {**JPEG, "format": kind} for i, kind in enumerate(odd)}
 
@@ -50,19 +50,19 @@ def found(dataset: Dataset, *odd: str) -> dict[str, Finding]:
 
 
 def first(dataset: Dataset, position: int, value: object, field: str) -> Dataset:
-    """The data set with one value of one sample changed."""
+    """Return the data set with one value of one sample changed."""
     values = list(getattr(dataset, field))
     values[position] = value
     return replace(dataset, **{field: tuple(values)})
 
 
 def test_healthy_data_has_no_finding() -> None:
-    """Nothing is said where nothing is wrong."""
+    """No check fires on data without a problem."""
     assert found(make()) == {}
 
 
-def test_files_left_out() -> None:
-    """D101 counts them and their reasons, most frequent first."""
+def test_skipped_files_are_counted_by_reason() -> None:
+    """D101 counts skipped files and their reasons, the most frequent first."""
     skipped = [Skipped(f"{i}", "cannot be read: permission denied") for i in range(3)]
     finding = found(make(skipped=(Skipped("x", "the file is empty"), *skipped)))["D101"]
     assert finding.title.startswith("4 ")
@@ -70,38 +70,38 @@ def test_files_left_out() -> None:
 
 
 def test_hidden_files_are_no_finding() -> None:
-    """They are listed in skipped.csv, which is enough."""
+    """Hidden files are listed in skipped.csv and give no finding."""
     assert found(make(skipped=(Skipped(".DS_Store", "hidden or a system file"),))) == {}
 
 
-def test_a_file_of_an_unusual_format() -> None:
+def test_file_of_an_unusual_format_is_named() -> None:
     """D102 names the file and its format."""
     finding = found(make(), "GIF")["D102"]
     assert "0.jpg (GIF)" in finding.measured
     assert finding.severity == "info"
 
 
-def test_a_mix_of_formats_is_no_finding() -> None:
-    """A tenth of PNG among JPEG is how people collect pictures."""
+def test_mixed_formats_are_no_finding() -> None:
+    """A tenth of PNG files among JPEG files is usual and gives no D102."""
     assert found(make(), *["PNG"] * 130) == {}
 
 
-def test_copies_on_one_side() -> None:
-    """D103 tells exact copies from near ones, where Headstart made the split."""
+def test_duplicates_on_one_side_are_counted() -> None:
+    """D103 counts exact and near duplicates separately in a split that Headstart made."""
     dataset = first(first(first(make(), 2, "0", "digests"), 2, 0, "duplicate_groups"), 4, 0, "duplicate_groups")
     finding = found(dataset)["D103"]
     assert "1 exact and 1 near" in finding.measured
     assert "D104" not in found(dataset)
 
 
-def test_copies_within_the_user_s_split_are_no_finding() -> None:
-    """Nothing was kept together by us there, so nothing is claimed."""
+def test_duplicates_within_a_split_of_the_user_are_no_finding() -> None:
+    """D103 says that Headstart kept duplicates together, so it does not apply to splits of the user."""
     dataset = first(first(make(made_splits=()), 2, "0", "digests"), 2, 0, "duplicate_groups")
     assert found(dataset) == {}
 
 
-def test_a_picture_on_both_sides() -> None:
-    """D104 counts pictures, not files, and names one of them; the position of a test sample joins a training group."""
+def test_picture_on_both_sides_of_a_split_is_named() -> None:
+    """D104 counts pictures, not files, and names one; here a test sample is put into the group of a training sample."""
     dataset = first(make(made_splits=()), len(make()) - 2, 0, "duplicate_groups")
     finding = found(dataset)["D104"]
     assert finding.title.startswith("1 ")
@@ -110,8 +110,8 @@ def test_a_picture_on_both_sides() -> None:
     assert finding.severity == "warning"
 
 
-def test_a_picture_with_two_labels() -> None:
-    """D105 where equal content is in two classes; equal content in one class is no conflict."""
+def test_picture_with_two_labels_is_named() -> None:
+    """D105 fires if equal content has two classes; equal content in one class is no conflict."""
     dataset = first(first(make(), 1, "0", "digests"), 1, 0, "duplicate_groups")
     assert "0.jpg" in found(dataset)["D105"].measured
     same = first(first(make(), 2, "0", "digests"), 2, 0, "duplicate_groups")
@@ -119,15 +119,15 @@ def test_a_picture_with_two_labels() -> None:
 
 
 def as_table(dataset: Dataset) -> Dataset:
-    """The same samples as rows of a table."""
+    """Turn the samples into rows of a table."""
     return replace(dataset, table=Table(("a",), (np.array(dataset.digests, object),)))
 
 
-def test_rows_that_are_alike_are_not_called_copies() -> None:
-    """D110 where they are on one side, D111 where not, D112 where their labels differ; no label is called wrong."""
+def test_equal_rows_are_reported_by_split_and_label() -> None:
+    """D110 if equal rows are on one side of the split, D111 if not, D112 if their labels differ."""
     together = found(as_table(first(first(make(), 2, "0", "digests"), 2, 0, "duplicate_groups")))
     assert set(together) == {"D110"}
-    assert together["D110"].measured.startswith("1 of 1300 rows are like another")
+    assert together["D110"].measured.startswith("1 of 1300 rows duplicate another row")
     across = found(as_table(first(make(), 1298, "0", "digests")))
     assert set(across) == {"D111"}
     assert (across["D111"].title[:6], across["D111"].severity) == ("2 rows", "warning")
@@ -137,27 +137,27 @@ def test_rows_that_are_alike_are_not_called_copies() -> None:
     assert (differing["D112"].title[:6], differing["D112"].severity) == ("2 rows", "info")
 
 
-def test_where_most_rows_recur_only_what_cannot_be_told_apart_is_a_finding() -> None:
-    """Few discrete columns make rows that are alike on all sides."""
+def test_recurring_rows_give_only_the_label_conflict() -> None:
+    """If most rows recur because the columns have few values, equal rows are not copies, and only D112 fires."""
     dataset = make()
     few = replace(dataset, digests=tuple(str(i % 7) for i in range(len(dataset))))
     assert set(found(as_table(few))) == {"D112"}
 
 
-@pytest.mark.parametrize(("number", "speaks"), [(499, True), (500, False)])
-def test_a_small_test_split(number: int, speaks: bool) -> None:
-    """D106 below 500 samples, with the width that they allow: 1.96 · sqrt(0.25 / n)."""
+@pytest.mark.parametrize(("number", "fires"), [(499, True), (500, False)])
+def test_small_test_split_is_reported_with_its_interval(number: int, fires: bool) -> None:
+    """D106 fires below 500 samples and states the half width of the interval at 50%: 1.96 · sqrt(0.25 / n)."""
     dataset = make()
     keep = [*dataset.indices("train", "validation"), *dataset.indices("test")[:number]]
     findings = found(dataset.take(keep))
-    assert ("D106" in findings) == speaks
-    if speaks:
+    assert ("D106" in findings) == fires
+    if fires:
         assert "499 samples" in findings["D106"].measured
         assert "±4.4 points" in findings["D106"].measured
 
 
-def test_a_small_validation_split_where_there_is_no_test_split() -> None:
-    """D106 speaks of the split that the score is measured on, and D109 says that there is no other."""
+def test_small_validation_split_is_reported_without_a_test_split() -> None:
+    """D106 is about the split that the score is measured on, and D109 reports that there is no test split."""
     dataset = make()
     findings = found(dataset.take(dataset.indices("train", "validation")))
     assert set(findings) == {"D106", "D109"}
@@ -165,32 +165,32 @@ def test_a_small_validation_split_where_there_is_no_test_split() -> None:
     assert "20 validation samples" in findings["D109"].measured
 
 
-@pytest.mark.parametrize(("cats", "speaks"), [(199, False), (200, True)])
-def test_classes_of_very_different_size(cats: int, speaks: bool) -> None:
-    """D107 from five to one, in the training split alone."""
+@pytest.mark.parametrize(("cats", "fires"), [(199, False), (200, True)])
+def test_imbalanced_classes_are_reported(cats: int, fires: bool) -> None:
+    """D107 fires from a ratio of 5:1 in the training split."""
     dataset = make()
     extra = make(split=("train",) * len(dataset)).take(range(0, 2 * (cats - 40), 2))
     joined = dataset.plus(extra)
     distinct = replace(joined, digests=tuple(map(str, range(len(joined)))), duplicate_groups=tuple(range(len(joined))))
     findings = found(distinct)
-    assert ("D107" in findings) == speaks
-    if speaks:
+    assert ("D107" in findings) == fires
+    if fires:
         assert findings["D107"].measured == "200 training samples of cat, 40 of dog"
 
 
-@pytest.mark.parametrize(("dogs", "speaks"), [(20, False), (19, True)])
-def test_a_class_of_few_samples(dogs: int, speaks: bool) -> None:
-    """D108 below twenty training samples, with the class and its number."""
+@pytest.mark.parametrize(("dogs", "fires"), [(20, False), (19, True)])
+def test_small_class_is_reported_with_its_size(dogs: int, fires: bool) -> None:
+    """D108 fires below 20 training samples and states the class and its number of samples."""
     dataset = make()
     gone = [i for i in dataset.indices("train") if dataset.labels[i] == 1][dogs:]
     findings = found(dataset.without([], gone))
-    assert ("D108" in findings) == speaks
-    if speaks:
+    assert ("D108" in findings) == fires
+    if fires:
         assert findings["D108"].measured == "dog 19"
 
 
-def test_a_group_on_both_sides_of_a_split() -> None:
-    """D113 names it; samples that belong to no other are no group."""
+def test_group_on_both_sides_of_a_split_is_named() -> None:
+    """D113 names the group; samples without a group are ignored."""
     dataset = make()
     train, test = dataset.indices("train")[0], dataset.indices("test")[0]
     together = [f"p{i}" if i % 2 else "" for i in range(len(dataset))]
@@ -201,8 +201,8 @@ def test_a_group_on_both_sides_of_a_split() -> None:
     assert "Ada" in finding.measured
 
 
-def test_every_check_of_the_table_speaks_in_full() -> None:
-    """The contract of a row: its own code, a known severity, every field filled, plain JSON."""
+def test_every_check_gives_a_complete_finding() -> None:
+    """Each check has a code of its own, a known severity, every field filled in, and values that JSON can hold."""
     sick = make(skipped=(Skipped("x", "damaged"),))
     sick = first(first(first(sick, 1, "0", "digests"), 1, 0, "duplicate_groups"), len(sick) - 1, 0, "duplicate_groups")
     sick = sick.take([0, 1, 2, 4, 6, 8, 10, 12, len(sick) - 1])

@@ -1,4 +1,4 @@
-"""Artefacts: each check of pictures speaks where it should, and only there."""
+"""Each check of pictures gives a finding where it should, and only there."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ DATASET = Dataset(
 
 
 def found(number: int, rendering: Rendering | None = None, **changes: Any) -> dict[str, Finding]:
-    """Findings by their code, where the first ``number`` pictures have these facts."""
+    """Findings by their code; the first ``number`` pictures have the facts ``changes``."""
     facts = {i: PLAIN | (changes if i < number else {}) for i in range(40)}
     return {finding.code: finding for finding in check_pictures(DATASET, facts, rendering or Rendering())}
 
 
 def test_plain_pictures_have_no_finding() -> None:
-    """Nothing is said where nothing is wrong."""
+    """No check fires on plain pictures."""
     assert found(0) == {}
 
 
 def test_blank_pictures_are_counted_and_named() -> None:
-    """D114 names ten of them, and says how many more there are."""
+    """D114 names ten blank pictures and counts the rest."""
     assert found(1, blank=True)["D114"].title == "1 picture is blank"
     finding = found(12, blank=True)["D114"]
     assert (finding.title, finding.severity) == ("12 pictures are blank", "warning")
@@ -45,13 +45,13 @@ def test_blank_pictures_are_counted_and_named() -> None:
     assert finding.measured.endswith("9.png and 2 more")
 
 
-def test_long_pictures_are_named_with_what_was_done() -> None:
-    """D115 says whether all pictures are squeezed or these are cropped."""
-    assert "judged by its centred square" in found(1, width=90)["D115"].measured
-    assert "squeezed whole" in found(40, Rendering("squeeze"), height=90)["D115"].measured
+def test_long_pictures_are_named_with_their_treatment() -> None:
+    """D115 says whether all pictures are squeezed or the long ones are cropped."""
+    assert "each is cropped to its centred square" in found(1, width=90)["D115"].measured
+    assert "all pictures are squeezed into a square" in found(40, Rendering("squeeze"), height=90)["D115"].measured
 
 
-def test_ranges_and_unusable_profiles_are_told() -> None:
+def test_ranges_and_unusable_profiles_are_reported() -> None:
     """D116 states the range, D117 names the files."""
     assert found(0, Rendering("crop", (0, 4095)))["D116"].measured == "whole numbers from 0 (black) to 4095 (white)"
     assert "2 of 40 pictures: 0.png, 1.png" in found(2, profile="unusable")["D117"].measured

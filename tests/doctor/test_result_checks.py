@@ -1,4 +1,4 @@
-"""Findings about results: a model beside a constant prediction, and trials within noise of one another."""
+"""Findings about results: a model no better than a constant prediction, and trials within noise of one another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLEAR = {"dnn": Difference(0.2, 0.05, 100)}
 
 
 def evaluated(task: str, labels: Array, answers: Array, together: tuple[str, ...] = ()) -> tuple[Dataset, Evaluation]:
-    """A data set of two equal halves, training and test, and the evaluation of answers to the second."""
+    """A data set whose training and test splits are equal, and the evaluation of ``answers`` on the test split."""
     n, columns = len(labels), answers.shape[1]
     classes = tuple("abc"[:columns])
     split = ("train",) * n + ("test",) * n
@@ -31,7 +31,7 @@ def evaluated(task: str, labels: Array, answers: Array, together: tuple[str, ...
 
 
 def answers_to(task: str, labels: Array, skill: float) -> Array:
-    """Answers between a constant, or chance, and the truth."""
+    """Predictions between chance (skill 0) and the truth (skill 1)."""
     random = np.random.default_rng(1)
     if task == "regression":
         return skill * labels + (1 - skill) * random.normal(0, 1, labels.shape)
@@ -49,7 +49,7 @@ LABELS = {
 @pytest.mark.parametrize("task", LABELS)
 @pytest.mark.parametrize(("skill", "found"), [(0.0, ["D301"]), (0.8, [])])
 def test_model_without_skill_is_a_finding(task: str, skill: float, found: list[str]) -> None:
-    """Whatever the task: D301 for chance, nothing for a model that knows something."""
+    """D301 fires for predictions at random and not for a model with skill, whatever the task."""
     labels = LABELS[task]
     dataset, evaluation = evaluated(task, labels, answers_to(task, labels, skill))
     findings = check_results(dataset, evaluation, "linear", CLEAR)
@@ -58,7 +58,7 @@ def test_model_without_skill_is_a_finding(task: str, skill: float, found: list[s
 
 
 def test_skill_in_a_rare_class_is_no_finding() -> None:
-    """Accuracy cannot be above that of the majority by much where 98% have one class; the loss shows the skill."""
+    """If 98% of the samples have one class, accuracy hardly exceeds the majority baseline; the loss shows the skill."""
     labels = (np.arange(500) % 50 == 0).astype(int)
     share = np.where(labels == 1, 0.4, 0.01)
     dataset, evaluation = evaluated("binary", labels, np.stack([1 - share, share], axis=1))
@@ -67,7 +67,7 @@ def test_skill_in_a_rare_class_is_no_finding() -> None:
 
 
 def test_skill_within_a_few_groups_is_a_finding() -> None:
-    """60% of 400 independent samples are more than half; of eight groups, all right or all wrong, they may be chance."""
+    """An accuracy of 60% is significant on 400 independent samples, but not on 8 groups that are each all right or wrong."""
     labels = np.arange(400) % 2
     is_right = np.repeat([True, True, True, True, True, False, False, False], 50)
     share = np.where(is_right == (labels == 1), 0.9, 0.1)
@@ -80,7 +80,7 @@ def test_skill_within_a_few_groups_is_a_finding() -> None:
 
 
 def test_trials_within_noise_are_a_finding() -> None:
-    """Nearest first, four at most by name; a trial that is clearly worse is not among them."""
+    """D302 names at most four trials, the nearest first, and leaves out a trial that is clearly worse."""
     dataset, evaluation = evaluated("binary", LABELS["binary"], answers_to("binary", LABELS["binary"], 0.8))
     near = {f"near{number}": Difference(0.01 * number, 0.1, 90) for number in range(6)}
     (finding,) = check_results(dataset, evaluation, "linear", near | {"far": Difference(0.2, 0.05, 90)})

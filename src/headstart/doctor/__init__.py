@@ -1,1 +1,1 @@
-"""Doctor: data, columns, pictures and results to findings: what is wrong, how it was measured, and what to do."""
+"""Checks of data, columns, pictures and results -> findings: what is wrong, how it was measured, and what to do."""

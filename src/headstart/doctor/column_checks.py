@@ -1,4 +1,4 @@
-"""Artefacts: findings about the columns of a table, from what its encoder noted while it learned."""
+"""Checks of the columns of a table, from the notes that the encoder took while it was fitted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MAX_SHOWN = 8
 
 
 def check_columns(notes: Sequence[Note]) -> list[Finding]:
-    """Every finding about the columns.
+    """Turn the notes of the table encoder into findings, one per code.
 
     Args:
-        notes: What the encoder left out or found odd.
+        notes: Columns that the encoder left out or found unusual.
     """
     measured = {code: [note.measured for note in notes if note.code == code] for code in CHECKS}
     return [check(_shown(measured[code])) for code, check in CHECKS.items() if measured[code]]
@@ -33,8 +33,8 @@ def _empty(measured: str) -> Finding:
         "columns are empty",
         "info",
         measured,
-        "A column without a single value in the training rows teaches nothing; it is left out.",
-        "Nothing, or find out why it was not filled.",
+        "A column without any value in the training rows carries no information and is left out.",
+        "Nothing, or find out why the column is empty.",
     )
 
 
@@ -44,7 +44,7 @@ def _constant(measured: str) -> Finding:
         "columns are constant",
         "info",
         measured,
-        "A value that never changes in the training rows tells no sample from another; the column is left out.",
+        "A column with a single value in the training rows cannot distinguish samples and is left out.",
         "Nothing.",
     )
 
@@ -52,21 +52,21 @@ def _constant(measured: str) -> Finding:
 def _ids(measured: str) -> Finding:
     return Finding(
         "D203",
-        "columns say only which row it is",
+        "columns only identify the row",
         "info",
         measured,
-        "A model can learn such a column by heart and knows nothing of new rows then; it is left out.",
-        "Nothing; where it does mean something, make a column of its meaning, such as the part of a name that recurs.",
+        "A model can memorise such a column, which does not help with new rows. The column is left out.",
+        "Nothing. If part of the text has a meaning, such as the title in a name, put that part into a column of its own.",
     )
 
 
 def _duplicates(measured: str) -> Finding:
     return Finding(
         "D204",
-        "columns repeat others",
+        "columns duplicate other columns",
         "info",
         measured,
-        "The same knowledge twice only makes a model larger; the later column is left out.",
+        "Duplicate information only makes a model larger. The later column is left out.",
         "Nothing.",
     )
 
@@ -74,12 +74,12 @@ def _duplicates(measured: str) -> Finding:
 def _disguises(measured: str) -> Finding:
     return Finding(
         "D205",
-        "a column is the target in disguise",
+        "a column gives the target away (target leakage)",
         "warning",
         measured,
-        "Whoever knows this column knows the answer. If it is filled in only once the answer is known, a model that reads "
-        "it is worthless where it is needed; it is left out.",
-        "Nothing, if so. If it is known beforehand, the answer can be looked up in it, and no model is needed.",
+        "The column determines the target. If it is filled in only once the target is known, a model that uses it is "
+        "useless in practice. The column is left out.",
+        "Nothing in that case. If the column is known beforehand, look the target up in it: no model is needed.",
     )
 
 
@@ -89,8 +89,8 @@ def _odd_cells(measured: str) -> Finding:
         "cells do not fit their column",
         "warning",
         measured,
-        "Words among numbers, or dates that are none, count as missing.",
-        "Look at them: a unit or a typing error hides values that are there.",
+        "Text in a numeric column and invalid dates are treated as missing.",
+        "Check these cells: a unit or a typing error may hide a value.",
     )
 
 
@@ -100,33 +100,34 @@ def _infinite(measured: str) -> Finding:
         "cells are infinite",
         "warning",
         measured,
-        "No network can compute with them; they count as missing.",
-        "Look for a division by zero where the table was made.",
+        "Networks cannot compute with infinite values, which are treated as missing.",
+        "Look for a division by zero in the program that made the table.",
     )
 
 
 def _merged(measured: str) -> Finding:
     return Finding(
         "D208",
-        "whole numbers are too large to tell apart",
+        "whole numbers are too large for float32",
         "warning",
         measured,
-        "Models compute in float32, which holds every whole number up to 16,777,216 (2^24) and only some of those above.",
-        "Write moments as dates (2024-01-31 12:00), take a large constant off, or leave the column out if it is a number "
-        "that only names something.",
+        "Models compute in float32, which represents every whole number up to 16,777,216 (2^24) and only some larger ones: "
+        "different values of the column become equal.",
+        "Write timestamps as dates (2024-01-31 12:00), subtract a large constant, or leave the column out if it is only an "
+        "id.",
     )
 
 
 def _doubtful_dates(measured: str) -> Finding:
     return Finding(
         "D209",
-        "dates can be read in two ways",
+        "dates are ambiguous",
         "warning",
         measured,
-        "Nothing in the training rows says in which order day, month and year stand. The order is taken that gives fewer "
-        "different days of the month, the day first if both give as many; with years of two digits the year comes first if "
-        "the dates span less than half the time then. It is used in all rows, now and later.",
-        "If it is the other one, or to leave no doubt, write dates as 2024-01-31: year, month, day.",
+        "Nothing in the training rows shows the order of day, month and year. Headstart chose the order that gives fewer "
+        "distinct days of the month, and day first if both orders give the same number. With two-digit years, the year "
+        "comes first if the dates then span less than half the time. The order is used for all rows, including later ones.",
+        "If the order is wrong, or to be certain, write dates as 2024-01-31: year, month, day.",
     )
 
 
@@ -136,9 +137,9 @@ def _numbers_as_text(measured: str) -> Finding:
         "numbers are read as text",
         "warning",
         measured,
-        "Each different text is a value of its own then, and how large it is counts for nothing.",
-        "Write all numbers of a column in one unit, in the digits 0 to 9, without ~ or ±, and leave a cell without a number "
-        "empty.",
+        "Each distinct text becomes a category of its own, and the size of the number is ignored.",
+        "Write all numbers of a column in one unit, with the digits 0 to 9 and without ~ or ±, and leave cells without a "
+        "number empty.",
     )
 
 
@@ -148,21 +149,21 @@ def _mixed_signs(measured: str) -> Finding:
         "a column has decimal points and decimal commas",
         "warning",
         measured,
-        "Each cell that can be read in one way only is read in that way; the others follow the majority.",
-        "Check where the rows come from, and write the numbers of a column with one decimal sign.",
+        "Cells that can be read in only one way are read in that way; the others follow the majority.",
+        "Check where the rows come from, and use one decimal sign for all numbers of a column.",
     )
 
 
 def _doubtful_numbers(measured: str) -> Finding:
     return Finding(
         "D212",
-        "numbers can be read in two ways",
+        "numbers are ambiguous",
         "info",
         measured,
         "Three digits after a point or a comma may be decimals, or the sign may separate thousands. No cell of the table "
-        "tells which, so points are decimal signs and commas separate thousands; between semicolons it is the other way "
-        "round. A model learns the same from either, and later files are read in the same way.",
-        "If it is the other way, save the table with decimal points and without thousands separators.",
+        "shows which, so points were read as decimal signs and commas as thousands separators (the other way round if "
+        "semicolons separate the columns). A model learns the same from either, and later files are read in the same way.",
+        "If this is wrong, save the table with decimal points and without thousands separators.",
     )
 
 
@@ -172,8 +173,9 @@ def _bare_numbers(measured: str) -> Finding:
         "cells lack the unit of their column",
         "warning",
         measured,
-        "Most cells of the column have one unit, which is learned with it; numbers without a unit are taken to have it too.",
-        "Check that these cells mean the same unit.",
+        "Most cells of the column have the same unit, which is learned from the training rows. Numbers without a unit are "
+        "assumed to have it too.",
+        "Check that these cells are in that unit.",
     )
 
 
@@ -184,43 +186,44 @@ def _other_rows(measured: str) -> Finding:
         "warning",
         measured,
         "The number format, the unit and the range of each column are learned from the training rows.",
-        "Check how the split was made: a model is only tested well on rows of the kind that it will meet.",
+        "Check how the split was made: a test is meaningful only on the kind of rows that the model will be used for.",
     )
 
 
 def _unread_dates(measured: str) -> Finding:
     return Finding(
         "D215",
-        "text looks like dates and was not read as dates",
+        "text that looks like dates was not read as dates",
         "warning",
         measured,
-        "As text, each different cell is a category of its own, and the column is left out if its cells hardly ever repeat: "
-        "how far apart two moments are, and the season, weekday or hour they share, is lost.",
-        "Write the cells in one way, best as 2024-01-31 or 2024-01-31 13:45. English and Korean names of months are read; "
-        "write those of other languages as numbers.",
+        "As text, each distinct cell is a category of its own, and the column is left out if its cells hardly ever repeat. "
+        "The time between two dates and their season, weekday or hour are lost.",
+        "Write all cells in one notation, preferably 2024-01-31 or 2024-01-31 13:45. English and Korean month names are "
+        "supported; write months of other languages as numbers.",
     )
 
 
 def _row_counters(measured: str) -> Finding:
     return Finding(
         "D216",
-        "columns number the rows",
+        "columns are row counters",
         "warning",
         measured,
-        "Whole numbers that rise in step with the rows, or are close together and yet hardly repeat, are numbers of rows. "
-        "They say nothing about new rows, and if the table was sorted they give the target away. They are left out.",
-        "Nothing, if they are. If the column is a measurement, give it the name of one to keep it: time, year, dose, depth.",
+        "Whole numbers that increase with the rows, or that are close together but hardly repeat, are row numbers. They "
+        "say nothing about new rows, and in a sorted table they give the target away. The columns are left out.",
+        "Nothing if they are row numbers. To keep a column that is a measurement, give it the name of one, such as time, "
+        "year, dose or depth.",
     )
 
 
 def _measured_counters(measured: str) -> Finding:
     return Finding(
         "D217",
-        "measurements look like numbers of rows",
+        "measurements look like row counters",
         "warning",
         measured,
-        "The numbers look like numbers of rows. They are used because the column is called like a moment or a measurement.",
-        "Nothing, if that is what they are. If they only number the rows, remove the column, or let its name end in id.",
+        "The values look like row numbers. They are used because the column is named like a time or a measurement.",
+        "Nothing if they are measurements. If they only number the rows, remove the column, or give it a name ending in id.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Artefacts: checks of the data. Each looks for one thing and gives a finding or nothing."""
+"""Checks of the samples, their labels and their split; each returns a finding or None."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SMALL_CLASS = 20
 
 
 def check_data(dataset: Dataset, facts: Facts) -> list[Finding]:
-    """Every finding about a data set whose split is decided.
+    """Run all checks of the data on a data set that has been split.
 
     Args:
-        dataset: The data, with its groups of copies.
-        facts: What the decoder saw, by position: width, height, format, mode, animated.
+        dataset: The data, with ``duplicate_groups`` filled in.
+        facts: What the decoder reported for each image, by position: width, height, format, mode, animated.
     """
-    found = (check(dataset, facts) for check in CHECKS)
-    return [finding for finding in found if finding is not None]
+    results = (check(dataset, facts) for check in CHECKS)
+    return [finding for finding in results if finding is not None]
 
 
 def _skipped(dataset: Dataset, _: Facts) -> Finding | None:
@@ -37,11 +37,11 @@ def _skipped(dataset: Dataset, _: Facts) -> Finding | None:
     reasons = Counter(s.reason.split(": ")[-1] for s in bad).most_common(3)
     return Finding(
         "D101",
-        f"{len(bad)} {'samples were' if len(bad) > 1 else 'sample was'} left out",
+        f"{len(bad)} {'samples were' if len(bad) > 1 else 'sample was'} skipped",
         "warning",
         "; ".join(f"{number} × {reason}" for reason, number in reasons),
-        "A file or a row that cannot be used teaches nothing, and nobody sees that it is missing.",
-        "See skipped.csv for each one and its reason.",
+        "A file or row that cannot be used is missing from training and evaluation, which is easily overlooked.",
+        "See skipped.csv, which lists each skipped sample with the reason.",
     )
 
 
@@ -56,11 +56,12 @@ def _odd_formats(dataset: Dataset, facts: Facts) -> Finding | None:
     shown = ", ".join(f"{path} ({kind})" for path, kind in odd[:3])
     return Finding(
         "D102",
-        f"{len(odd)} {'file is' if len(odd) == 1 else 'files are'} of an unusual format",
+        f"{len(odd)} {'file has' if len(odd) == 1 else 'files have'} an unusual format",
         "info",
         f"{most} {usual}, but {shown}" + (f" and {len(odd) - 3} more" if len(odd) > 3 else ""),
-        "A single file of another format is often a placeholder or a screenshot that slipped in. It is used all the same.",
-        "Look at it, and delete it if it does not belong.",
+        "A single file in another format is often a placeholder or a screenshot that was added by mistake. It is used "
+        "nevertheless.",
+        "Look at the file, and delete it if it does not belong to the data.",
     )
 
 
@@ -74,12 +75,12 @@ def _copies(dataset: Dataset, _: Facts) -> Finding | None:
         return None
     return Finding(
         "D103",
-        f"{number} {'copy stays' if number == 1 else 'copies stay'} with the original in the split",
+        f"{number} {'duplicate was' if number == 1 else 'duplicates were'} kept in the same split as the original",
         "info",
         f"{num_exact} exact and {num_near} near duplicates among {len(dataset)} samples",
-        "A sample on both sides of a split makes the score look better than it is. Where Headstart made the split, each "
-        "sample and all its copies are on one side.",
-        "Nothing; delete copies if they were not meant.",
+        "Duplicates on both sides of a split make the score look better than it is. In splits made by Headstart, a sample "
+        "and all its duplicates are on one side.",
+        "Nothing. Delete the duplicates if they are not intended.",
     )
 
 
@@ -95,11 +96,11 @@ def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
     files = [path for path, group in zip(dataset.paths, dataset.duplicate_groups, strict=True) if group in across]
     return Finding(
         "D104",
-        f"{len(across)} {'samples are' if len(across) > 1 else 'sample is'} on both sides of your split",
+        f"{len(across)} {'samples have' if len(across) > 1 else 'sample has'} duplicates on both sides of your split",
         "warning",
-        f"{len(files)} images with their copies, for example {files[0]}",
-        "The model is asked about a sample that it was trained on, so the score flatters it.",
-        "Take the copies out of one side. Headstart never moves samples between splits that you made.",
+        f"{len(files)} images including the duplicates, for example {files[0]}",
+        "The model is evaluated on samples that it was trained on, so the score is too good.",
+        "Remove the duplicates from one side. Headstart never moves samples between splits that you made.",
     )
 
 
@@ -109,22 +110,22 @@ def _conflicts(dataset: Dataset, _: Facts) -> Finding | None:
         return None
     return Finding(
         "D105",
-        f"{num_different} {'samples carry' if num_different > 1 else 'sample carries'} two labels",
+        f"{num_different} {'images have' if num_different > 1 else 'image has'} conflicting labels",
         "warning",
-        f"{len(files)} images of equal content and different labels, for example {files[0]}",
-        "No model can be right about both.",
-        "Decide which label is right and delete the other copy.",
+        f"{len(files)} files with identical content but different labels, for example {files[0]}",
+        "No model can predict both labels correctly.",
+        "Decide which label is right, and delete the other copy.",
     )
 
 
 def _of_several_labels(dataset: Dataset) -> tuple[list[str], int]:
-    """Samples whose content occurs with another label too, and how many contents these are."""
+    """Paths of the samples whose content also occurs with another label, and the number of distinct contents among them."""
     if dataset.task == "regression":
-        return [], 0  # of values some difference is no contradiction
+        return [], 0  # equal samples with different target values are measurement noise, not a contradiction
     labels: dict[str, set[str]] = defaultdict(set)
     for digest, label in zip(dataset.digests, dataset.label_texts(), strict=True):
         labels[digest].add(label)
-    conflicting = {digest for digest, found in labels.items() if len(found) > 1}
+    conflicting = {digest for digest, of_digest in labels.items() if len(of_digest) > 1}
     return [path for path, digest in zip(dataset.paths, dataset.digests, strict=True) if digest in conflicting], len(
         conflicting
     )
@@ -138,15 +139,16 @@ def _small_test(dataset: Dataset, _: Facts) -> Finding | None:
     num_groups = count_groups(dataset.group_numbers(dataset.indices(split)))
     groups = "" if num_groups is None else f" in {num_groups} groups"
     width = 100 * 1.96 * (0.25 / max(1, number)) ** 0.5
-    has_width = dataset.task != "regression" and num_groups is None  # samples of one group tell less than as many others
-    known = f": a score of 50% would be known to ±{width:.1f} points" if has_width else ""
+    # Samples of one group carry less information than as many independent ones, so the formula does not hold for them.
+    has_width = dataset.task != "regression" and num_groups is None
+    known = f"; the 95% interval of a score of 50% would be ±{width:.1f} points" if has_width else ""
     return Finding(
         "D106",
         f"the {split} split is small",
         "info",
         f"{number} samples{groups}{known}",
-        f"With fewer than {_SMALL_TEST} samples, two models have to be far apart before the better one can be told.",
-        "Read the interval beside each number, or collect more samples.",
+        f"With fewer than {_SMALL_TEST} samples, only a large difference between two models stands out from chance.",
+        "Read the interval next to each score, or collect more samples.",
     )
 
 
@@ -159,12 +161,12 @@ def _imbalance(dataset: Dataset, _: Facts) -> Finding | None:
         return None
     return Finding(
         "D107",
-        "the classes are of very different size",
+        "the classes are imbalanced",
         "warning",
         f"{counts[most]} training samples of {most}, {counts[least]} of {least}",
-        "Accuracy then says little about the small classes. Where each sample has one class, what Keras trains weighs the "
-        "small ones more and is corrected for it in the end: recipe.json of a trial holds the weights.",
-        "Read balanced accuracy and the per-class table, and collect more of the small classes.",
+        "With imbalanced classes, accuracy says little about the small ones. If each sample has one class, Keras trains "
+        "with class weights, and the probabilities are corrected for them; recipe.json of a trial holds the weights.",
+        "Look at balanced accuracy and the per-class table, and collect more samples of the small classes.",
     )
 
 
@@ -178,8 +180,8 @@ def _small_classes(dataset: Dataset, _: Facts) -> Finding | None:
         f"{len(small)} of {dataset.num_classes} classes have fewer than {_SMALL_CLASS} training samples",
         "warning",
         shown + (" …" if len(small) > 5 else ""),
-        "So few samples rarely show all that a class can look like.",
-        "Collect more of these classes first: nothing else helps as much.",
+        "So few samples rarely cover the variety of a class.",
+        "Collect more samples of these classes first; nothing else helps as much.",
     )
 
 
@@ -190,9 +192,9 @@ def _no_test(dataset: Dataset, _: Facts) -> Finding | None:
         "D109",
         "there is no test split",
         "info",
-        f"{dataset.split.count('validation')} validation samples serve for both choosing and judging",
-        "The model was chosen by its score on these samples, so that score is optimistic.",
-        "Keep a folder `test` of samples that nothing is chosen by.",
+        f"{dataset.split.count('validation')} validation samples are used both to select and to evaluate the model",
+        "The model was selected by its score on these samples, so that score is optimistic.",
+        "Provide a test split (for images a folder `test`) that is not used to select anything.",
     )
 
 
@@ -203,12 +205,12 @@ def _alike(dataset: Dataset, _: Facts) -> Finding | None:
         return None
     return Finding(
         "D110",
-        "rows that are alike stay on one side of the split",
+        "duplicate rows were kept on one side of the split",
         "info",
-        f"{number} of {len(dataset)} rows are like another in all columns but those that only number or name the rows",
-        "Whether rows that are alike are copies, a table does not say. Copies on both sides of a split would make the score "
-        "look better than it is, so Headstart keeps such rows on one side.",
-        "Nothing; delete rows that are copies, if they were not meant.",
+        f"{number} of {len(dataset)} rows duplicate another row (row numbers and ids aside)",
+        "A table does not show whether equal rows are copies. Copies on both sides of a split would make the score look "
+        "better than it is, so Headstart keeps equal rows on one side.",
+        "Nothing. Delete rows that are unintended copies.",
     )
 
 
@@ -220,12 +222,12 @@ def _alike_across(dataset: Dataset, _: Facts) -> Finding | None:
     example = f"row {dataset.paths[across[0]]} ({dataset.label_texts()[across[0]]})"
     return Finding(
         "D111",
-        f"{len(across)} rows have one like them in another split",
+        f"{len(across)} rows have a duplicate in another split",
         "warning",
-        f"alike in all columns but those that only number or name the rows, for example {example}",
-        "If they are copies, the model is asked about rows that it was trained on, and the score flatters it. Headstart "
-        "parts rows that are alike only where a class has too few others for training and validation.",
-        "Take copies out of one side, or add rows of that class. Headstart never moves rows between splits that you made.",
+        f"equal in all columns (row numbers and ids aside), for example {example}",
+        "If they are copies, the model is evaluated on rows that it was trained on, and the score is too good. Headstart "
+        "separates equal rows only if a class has too few others for training and validation.",
+        "Remove copies from one side, or add rows of that class. Headstart never moves rows between splits that you made.",
     )
 
 
@@ -235,11 +237,12 @@ def _not_told_apart(dataset: Dataset, _: Facts) -> Finding | None:
         return None
     return Finding(
         "D112",
-        f"{len(rows)} rows are like one of another label",
+        f"{len(rows)} rows have a duplicate with a different label",
         "info",
-        f"{num_different} different rows in all columns but those that only number or name them, for example row {rows[0]}",
-        "The columns cannot tell these rows apart, so that no model can be right about all of them.",
-        "Nothing; if they are many, add columns that tell them apart.",
+        f"{num_different} distinct {'row' if num_different == 1 else 'rows'} (row numbers and ids aside), "
+        f"for example row {rows[0]}",
+        "The columns cannot distinguish these rows, so no model can predict all of them correctly.",
+        "Nothing if there are few. If there are many, add columns that distinguish them.",
     )
 
 
@@ -256,13 +259,13 @@ def _groups_across(dataset: Dataset, _: Facts) -> Finding | None:
         f"{len(across)} {'group is' if len(across) == 1 else 'groups are'} on both sides of your split",
         "warning",
         f"of {len(splits)} groups, for example {across[0]}",
-        "The model is asked about a group that it knows from training, and of a new one it may know less.",
-        "Split by groups, or leave the split to Headstart. Headstart never moves samples between splits that you made.",
+        "The model is evaluated on groups that it was trained on. On new groups it may be worse.",
+        "Split by group, or let Headstart make the split. Headstart never moves samples between splits that you made.",
     )
 
 
 def _splits_of_rows(dataset: Dataset) -> dict[str, list[str]]:
-    """The splits of the rows of a table that are alike, by their content; of a table where most recur, that says nothing."""
+    """Splits of the rows of a table by content; empty if most rows recur, because equal rows are then not copies."""
     splits: dict[str, list[str]] = defaultdict(list)
     if dataset.table is not None and 2 * len(set(dataset.digests)) >= len(dataset):
         for digest, split in zip(dataset.digests, dataset.split, strict=True):

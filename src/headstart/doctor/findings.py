@@ -1,4 +1,4 @@
-"""Artefacts: a finding is one diagnosis: what was measured, why it hurts, what to do."""
+"""The result of a check: ``Finding``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ __all__ = ["Finding"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One diagnosis.
+    """A problem that the doctor found in the data, a column, the pictures or the results.
+
+    Findings never stop a run. ``fit`` prints them at its end and writes them to ``findings.json`` and the report.
 
     Attributes:
-        code: Stable code, ``D`` and three digits.
-        title: One line.
+        code: Stable code, ``D`` and three digits; ``docs/findings.md`` lists all of them.
+        title: What was found, in one line.
         severity: ``info``, ``warning`` or ``error``.
-        measured: The numbers behind it.
+        measured: The measured numbers, with examples.
         why: Why it matters.
         advice: What to do.
+
+    Example:
+        >>> finding = Finding("D109", "there is no test split", "info", "20 samples", "The score is optimistic.", "Add one.")
+        >>> finding.code, finding.severity
+        ('D109', 'info')
     """
 
     code: str
@@ -28,5 +35,5 @@ class Finding:
     advice: str
 
     def to_json(self) -> dict[str, str]:
-        """Plain values, as findings.json holds them."""
+        """Return the finding as an entry of ``findings.json``."""
         return asdict(self)

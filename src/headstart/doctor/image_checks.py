@@ -1,4 +1,4 @@
-"""Artefacts: findings about pictures: blank ones, long ones, wide values, colour profiles."""
+"""Checks of the pictures: blank pictures, long pictures, value ranges and colour profiles."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["CHECKS", "check_pictures"]
 
 Facts = Mapping[int, Mapping[str, Any]]
 
-_NAMES = 10  # in one finding
+_MAX_SHOWN = 10  # file names in one finding
 
 
 def check_pictures(dataset: Dataset, facts: Facts, rendering: Rendering) -> list[Finding]:
-    """Every finding about the pictures of a data set whose split is decided.
+    """Run all checks of the pictures on a data set that has been split.
 
     Args:
         dataset: The data.
-        facts: What the decoder saw, by position: width, height, profile, blank.
-        rendering: How the pictures were shown to the network.
+        facts: What the decoder reported for each picture, by position: width, height, profile, blank.
+        rendering: How the pictures are shown to the network.
     """
-    found = (check(dataset, facts, rendering) for check in CHECKS)
-    return [finding for finding in found if finding is not None]
+    results = (check(dataset, facts, rendering) for check in CHECKS)
+    return [finding for finding in results if finding is not None]
 
 
 def _blank(dataset: Dataset, facts: Facts, _: Rendering) -> Finding | None:
@@ -37,8 +37,9 @@ def _blank(dataset: Dataset, facts: Facts, _: Rendering) -> Finding | None:
         "D114",
         f"{len(blank)} {'picture is' if len(blank) == 1 else 'pictures are'} blank",
         "warning",
-        f"{len(blank)} of {len(facts)} pictures are of a single colour where the network looks: {_names(dataset, blank)}",
-        "A picture of one colour shows nothing of its class. It is used all the same, and teaches the model a mistake.",
+        f"{len(blank)} of {len(facts)} pictures have a single colour in the part that the network sees: "
+        f"{_names(dataset, blank)}",
+        "A picture of a single colour shows nothing of its class. It is used nevertheless, and teaches the model a mistake.",
         "Look at these files: delete them, or save them again from their source.",
     )
 
@@ -48,15 +49,15 @@ def _long(dataset: Dataset, facts: Facts, rendering: Rendering) -> Finding | Non
     if not long:
         return None
     is_squeezed = rendering.frame == "squeeze"
-    shown = "all pictures are squeezed whole into a square" if is_squeezed else "each is judged by its centred square"
+    shown = "all pictures are squeezed into a square" if is_squeezed else "each is cropped to its centred square"
     return Finding(
         "D115",
         f"{len(long)} {'picture is' if len(long) == 1 else 'pictures are'} longer than 2:1",
         "info",
         f"{len(long)} of {len(facts)} pictures: {_names(dataset, long)}; {shown}",
-        "A network sees a square, and the centred square of such a picture shows less than half of it. Where more than one "
-        "in twenty training pictures is that long, all are squeezed; where they are few, they are cropped like the others.",
-        "Crop the pictures to the part that matters, if it lies at one place.",
+        "A network sees a square, and the centred square of such a picture shows less than half of it. If more than one in "
+        "twenty training pictures is that long, all are squeezed; if fewer are, they are cropped like the others.",
+        "If the important part of the pictures is in one place, crop them to it.",
     )
 
 
@@ -67,12 +68,12 @@ def _ranges(_: Dataset, __: Facts, rendering: Rendering) -> Finding | None:
         return None
     return Finding(
         "D116",
-        "the values of the pictures need a range",
+        "pixel values were scaled by a range learned from training pictures",
         "info",
         "; ".join(shown),
-        "Files of 16 or 32 bits do not say which of their values are used. The range is taken from training pictures and "
-        "is one for all, so that brightness can be compared; values beyond it are clipped.",
-        "Nothing, if the range is that of your instrument. Else scale the pictures to 8 bits yourself.",
+        "Files with 16 or 32 bits per channel do not state which range of values they use. One range, measured on training "
+        "pictures, is used for all pictures, so that their brightness stays comparable; values outside it are clipped.",
+        "Nothing if the range is that of your instrument. Otherwise convert the pictures to 8 bits yourself.",
     )
 
 
@@ -85,16 +86,16 @@ def _profiles(dataset: Dataset, facts: Facts, _: Rendering) -> Finding | None:
         f"{len(unusable)} {'colour profile is' if len(unusable) == 1 else 'colour profiles are'} unusable",
         "info",
         f"{len(unusable)} of {len(facts)} pictures: {_names(dataset, unusable)}",
-        "An embedded profile says which colours the numbers stand for. A broken one, or one for another kind of picture, is "
-        "ignored, and the colours are taken for sRGB.",
-        "Nothing, if the colours look right in the report; else save the pictures again in sRGB.",
+        "An embedded profile defines which colours the pixel values stand for. A broken profile, or one for another kind of "
+        "picture, is ignored, and the picture is treated as sRGB.",
+        "Nothing if the colours of these files look right; otherwise save the pictures again in sRGB.",
     )
 
 
 def _names(dataset: Dataset, positions: Iterable[int]) -> str:
     names = [printable(dataset.paths[i]) for i in positions]
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return ", ".join(names[:_NAMES]) + more
+    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    return ", ".join(names[:_MAX_SHOWN]) + more
 
 
 CHECKS: tuple[Callable[[Dataset, Facts, Rendering], Finding | None], ...] = (_blank, _long, _ranges, _profiles)

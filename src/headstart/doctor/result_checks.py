@@ -1,4 +1,4 @@
-"""Artefacts: checks of what came out: a model beside a constant prediction, and trials beside one another."""
+"""Checks of the results: the model compared with a constant prediction, and the trials with one another."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from headstart.evaluation.evaluation import Evaluation
 
 __all__ = ["check_results"]
 
-_Z95 = 1.96  # standard errors on either side of a mean that hold it in 95 of 100 samples
+_Z95 = 1.96  # half the width of a 95% interval, in standard errors
 _MAX_SHOWN = 4
 
 
 def check_results(
     dataset: Dataset, evaluation: Evaluation, best: str, differences: Mapping[str, Difference]
 ) -> list[Finding]:
-    """Every finding about the results of a run.
+    """Run all checks of the results of a run.
 
     Args:
-        dataset: The samples, whose training split tells what a constant would predict.
-        evaluation: Of the shipped model, on the samples of the split that it names.
-        best: The trial with the lowest ``val_loss``.
-        differences: For each other trial: its validation losses less those of the best.
+        dataset: The samples; the constant prediction is computed from the training split.
+        evaluation: Evaluation of the selected model.
+        best: Name of the trial with the lowest ``val_loss``.
+        differences: For each other trial, the paired difference of its validation losses from those of the best.
     """
-    found = (_no_better_than_a_constant(dataset, evaluation), _ties(best, differences))
-    return [finding for finding in found if finding is not None]
+    results = (_no_better_than_a_constant(dataset, evaluation), _ties(best, differences))
+    return [finding for finding in results if finding is not None]
 
 
 def _no_better_than_a_constant(dataset: Dataset, evaluation: Evaluation) -> Finding | None:
-    """Neither the loss nor the headline is clearly better: of rare classes, the accuracy alone would say too little."""
+    """D301 if neither loss nor headline score is clearly better; for rare classes, accuracy alone would say too little."""
     difference = _against_a_constant(dataset, evaluation)
     name, value, interval, baseline = evaluation.headline
     if difference.mean < -_Z95 * difference.standard_error or _is_clear(evaluation):
         return None
-    constant = {"accuracy": "majority-class baseline", "macro AUC": "a constant prediction", "mae": "always the median"}[
-        name
-    ]
+    constant = {
+        "accuracy": "majority-class baseline",
+        "macro AUC": "constant-prediction baseline",
+        "mae": "median baseline",
+    }[name]
     shown = "not defined" if value is None else f"{value:.4g}"
     bounds = "" if interval is None else f" (95% interval {interval[0]:.4g} to {interval[1]:.4g})"
     groups = "" if evaluation.num_groups is None else f" in {evaluation.num_groups} groups"
@@ -52,16 +54,16 @@ def _no_better_than_a_constant(dataset: Dataset, evaluation: Evaluation) -> Find
         f"the model is no better than a constant prediction on the {evaluation.split} split",
         "warning",
         f"{name} {shown}{bounds}{beside}, on {len(evaluation)} samples{groups}; "
-        f"loss {side} that of a constant by {difference}",
-        "The interval of the score includes what is reached without looking at the samples: the model may have learned "
-        "nothing that holds for new samples, or there are too few samples to show it.",
-        "Check that the labels are right and that the samples say something about them; then add samples, or compare more "
-        "models with --plan balanced.",
+        f"loss {side} that of a constant prediction by {difference}",
+        "The interval of the score includes the score of a constant prediction: the model may have learned nothing that "
+        "holds for new samples, or there are too few samples to show it.",
+        "Check that the labels are right and can be predicted from the samples. Then add samples, or compare more models "
+        "with --plan balanced.",
     )
 
 
 def _is_clear(evaluation: Evaluation) -> bool:
-    """Whether the interval of the headline leaves the baseline out, on the better side."""
+    """Whether the whole interval of the headline score is better than the baseline."""
     name, _, interval, baseline = evaluation.headline
     if interval is None or baseline is None:
         return False
@@ -69,7 +71,7 @@ def _is_clear(evaluation: Evaluation) -> bool:
 
 
 def _against_a_constant(dataset: Dataset, evaluation: Evaluation) -> Difference:
-    """The model's losses less those of the best constant of the training split; of several targets, in their deviations."""
+    """Losses of the model minus those of the training split's best constant; values are in standard deviations."""
     task, labels = TASKS[dataset.task], evaluation.labels
     known = dataset.labels[dataset.indices("train")]
     columns = np.eye(dataset.num_classes)[known] if task.has_classes else np.asarray(known, np.float64)
@@ -93,8 +95,8 @@ def _ties(best: str, differences: Mapping[str, Difference]) -> Finding | None:
         f"{len(ties)} {'trial differs' if len(ties) == 1 else 'trials differ'} from the best by less than the noise",
         "info",
         f"{best} has the lowest val_loss, ahead of {shown}{more}",
-        "The difference of the losses on the same validation samples is within one standard error: another split of the "
-        "same data may put these trials in another order.",
-        "Nothing, if the selected trial is fast enough; else use the fastest of these. More samples tell more, and so does "
-        "--folds 5.",
+        "The losses on the same validation samples differ by at most one standard error: another split of the same data "
+        "may rank these trials differently.",
+        "Nothing if the selected trial is fast enough; otherwise use the fastest of these. More samples, or --folds 5, show "
+        "the difference more precisely.",
     )
