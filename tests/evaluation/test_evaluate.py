@@ -384,9 +384,9 @@ def test_wilson_interval_holds_the_share(case: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 3), (4, 3)])
-def test_wilson_interval_refuses_what_is_no_share(successes: int, n: int) -> None:
-    """More successes than trials, or no trial, is a mistake."""
-    with pytest.raises(ValueError, match="no share"):
+def test_wilson_interval_rejects_invalid_counts(successes: int, n: int) -> None:
+    """More successes than samples, or no sample, raises a ValueError."""
+    with pytest.raises(ValueError, match="is not a share"):
         wilson_interval(successes, n)
 
 

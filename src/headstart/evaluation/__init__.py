@@ -1,1 +1,1 @@
-"""Evaluation: predictions beside the truth to metrics, intervals and comparisons."""
+"""Predictions and true labels -> metrics, confidence intervals and comparisons of models."""

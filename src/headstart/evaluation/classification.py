@@ -1,4 +1,4 @@
-"""Evaluation: one class a sample. Accuracy, areas under ROC curves, confusion matrix, precision and recall."""
+"""Evaluation of binary and multiclass tasks: accuracy, ROC AUC, confusion matrix, precision and recall."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Classification", "evaluate_classes"]
 
-_ROW_SUM_TOLERANCE = 1e-3  # rows stored in half precision sum to one only roughly
+_ROW_SUM_TOLERANCE = 1e-3  # rows stored in half precision sum to one only approximately
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Classification(Evaluation):
-    """What a classifier answered on one split, beside the truth; the task is ``binary`` or ``multiclass``.
+    """Evaluation of a classifier with one class per sample; the task is ``binary`` or ``multiclass``.
 
     Attributes:
-        threshold: Binary only: the second class is answered from this probability on.
-        accuracy: Share of right answers.
-        accuracy_interval: The 95% interval of the accuracy: Wilson's, at the effective sample size where there are groups.
+        threshold: Probability at or above which the second class is predicted (binary only).
+        accuracy: Share of correct predictions.
+        accuracy_interval: 95% Wilson interval of the accuracy; with groups, at the effective sample size.
         balanced_accuracy: Mean recall over the classes that occur in this split.
-        baseline_accuracy: Accuracy of always answering with the most common class of this split: the best that a
-            constant can do here.
-        roc_auc: ``micro``, ``macro`` (mean of the classes that have one) and ``per_class``, each class against the
-            rest; None where a class has no positives or no negatives.
-        confusion_matrix: Counts; rows are the truth, columns the predictions.
-        report: For each class ``precision``, ``recall``, ``f1`` and ``support``; 0 where nothing defines them.
+        baseline_accuracy: Accuracy of the majority-class baseline: always predicting the most common class of this split.
+        roc_auc: Areas under the ROC curves, one-vs-rest: ``micro``, ``macro`` (mean over the classes that have an area) and
+            ``per_class``; None for a class without positives or negatives.
+        confusion_matrix: Counts; rows are true classes, columns predicted classes.
+        report: For each class ``precision``, ``recall``, ``f1`` and ``support``; 0 where they are not defined.
     """
 
     threshold: float
@@ -51,16 +50,16 @@ class Classification(Evaluation):
 
     @property
     def probabilities(self) -> Array:
-        """The answers: one row a sample, one column a class."""
+        """Predicted probabilities, ``(n, classes)``."""
         return self.answers
 
     @property
     def headline(self) -> Headline:
-        """The accuracy."""
+        """The accuracy, with the majority-class baseline."""
         return Headline("accuracy", self.accuracy, self.accuracy_interval, self.baseline_accuracy)
 
     def to_json(self) -> dict[str, Any]:
-        """The object of ``headstart evaluate --json``; plain Python values, no NaN."""
+        """Return the scores as ``headstart evaluate --json`` prints them: plain Python values without NaN."""
         value = self._shared_json() | {
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
@@ -77,12 +76,9 @@ class Classification(Evaluation):
         return value
 
     def plot_roc(self, ax: Axes | None = None) -> Axes:
-        """Draw the ROC curves on matplotlib axes, new ones if none are given, and return the axes."""
-        from headstart.evaluation.plots.axes import new_axes  # matplotlib, which nothing else here needs
-        from headstart.evaluation.plots.classification import (  # matplotlib, which nothing else here needs
-            draw_binary_roc,
-            draw_roc,
-        )
+        """Draw the ROC curves on matplotlib axes (new ones by default), and return the axes."""
+        from headstart.evaluation.plots.axes import new_axes  # imports matplotlib, which only plots need
+        from headstart.evaluation.plots.classification import draw_binary_roc, draw_roc
 
         ax = ax or new_axes()
         if self.task == "binary":
@@ -92,7 +88,7 @@ class Classification(Evaluation):
         return draw_roc(ax, self.classes, truth, self.answers, self.roc_auc)
 
     def plot_confusion(self, ax: Axes | None = None) -> Axes:
-        """Draw the confusion matrix on matplotlib axes, new ones if none are given, and return the axes."""
+        """Draw the confusion matrix on matplotlib axes (new ones by default), and return the axes."""
         from headstart.evaluation.plots.axes import new_axes
         from headstart.evaluation.plots.classification import draw_confusion
 
@@ -109,10 +105,10 @@ def evaluate_classes(
     thresholds: Sequence[float] = (),
     groups: Array | None = None,
 ) -> Classification:
-    """The numbers of ``binary`` and ``multiclass``; see ``evaluate_predictions``.
+    """Evaluate the predictions of a ``binary`` or ``multiclass`` task; arguments as in ``evaluate_predictions``.
 
     Raises:
-        ValueError: The shapes do not fit, a label is out of range, or a probability is none.
+        ValueError: The shapes do not fit, a label is out of range, or a probability is invalid.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -146,12 +142,12 @@ def evaluate_classes(
 def _checked(classes: tuple[str, ...], labels: Any, probabilities: Any) -> tuple[Array, Array]:
     truth, rows = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     if truth.ndim != 1 or len(truth) == 0 or not np.issubdtype(truth.dtype, np.integer):
-        raise ValueError(f"labels of shape {truth.shape} and type {truth.dtype}; a row of class numbers is needed")
+        raise ValueError(f"labels must be a row of class numbers, received shape {truth.shape} and type {truth.dtype}")
     if truth.min() < 0 or truth.max() >= len(classes):
-        raise ValueError(f"labels from {truth.min()} to {truth.max()} for {len(classes)} classes")
+        raise ValueError(f"labels are out of range: {truth.min()} to {truth.max()} for {len(classes)} classes")
     if rows.shape != (len(truth), len(classes)):
-        raise ValueError(f"probabilities of shape {rows.shape}; {(len(truth), len(classes))} is needed")
-    # A comparison with NaN is false, so this refuses it too.
+        raise ValueError(f"probabilities must have shape {(len(truth), len(classes))}, received {rows.shape}")
+    # Comparisons with NaN are false, so this rejects NaN as well.
     if not (rows >= 0).all() or not (np.abs(rows.sum(axis=1) - 1) <= _ROW_SUM_TOLERANCE).all():
         raise ValueError("probabilities must be numbers of at least 0, and every row must sum to 1")
     return truth.astype(np.int64), rows

@@ -1,4 +1,4 @@
-"""Evaluation: two models compared on the same samples: the mean difference of their losses and its standard error."""
+"""Compare two models on the same samples: mean difference of their losses and its standard error."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Difference", "paired_difference"]
 
 
 class Difference(NamedTuple):
-    """A mean difference of paired losses.
+    """Mean difference of the losses of two models on the same samples.
 
     Attributes:
-        mean: Mean over the samples; positive where the first model is worse.
-        standard_error: Of that mean; infinite where fewer than two samples, or groups, leave it unknown.
-        n: Samples.
-        num_groups: Independent groups of samples; None where each sample stands for itself.
+        mean: Mean over the samples; positive if the first model is worse.
+        standard_error: Standard error of ``mean``; infinite (unknown) with fewer than two samples or groups.
+        n: Number of samples.
+        num_groups: Number of independent groups of samples; None if samples are independent.
     """
 
     mean: float
@@ -29,7 +29,7 @@ class Difference(NamedTuple):
 
     @property
     def is_noise(self) -> bool:
-        """Whether the mean lies within one standard error of zero."""
+        """Whether the mean is within one standard error of zero."""
         return abs(self.mean) <= self.standard_error
 
     def __str__(self) -> str:
@@ -41,22 +41,22 @@ class Difference(NamedTuple):
 def paired_difference(losses: Array, others: Array, groups: Array | None = None) -> Difference:
     """Compare the losses of two models on the same samples.
 
-    Both models find the same samples hard, so the difference of their losses varies far less than either loss: it is the
-    differences that are averaged. Samples of one group, for example images of one patient, vary together: the differences
-    are then summed over each group and the groups are what varies (K.-Y. Liang and S. L. Zeger, 1986, "Longitudinal data
-    analysis using generalized linear models", Biometrika 73).
+    Samples that are hard for one model tend to be hard for the other, so the difference of the losses varies far less than
+    either loss. Samples of one group, for example images of one patient, vary together; with groups, the variance is that
+    of the differences summed over each group (K.-Y. Liang and S. L. Zeger, 1986, "Longitudinal data analysis using
+    generalized linear models", Biometrika 73).
 
     Args:
-        losses: Of the first model, ``(n,)``.
-        others: Of the second.
-        groups: Group number of each sample; None where samples are independent.
+        losses: Losses of the first model, ``(n,)``.
+        others: Losses of the second model, ``(n,)``.
+        groups: Group number of each sample, ``(n,)``. Defaults to None, for independent samples.
 
     Example:
         >>> found = paired_difference(np.array([1.0, 3.0, 2.0]), np.array([0.0, 2.0, 3.0]))
         >>> round(found.mean, 4), round(found.standard_error, 4), found.is_noise
         (0.3333, 0.6667, True)
     """
-    with np.errstate(invalid="ignore"):  # a loss may have overflowed; its difference is then NaN and never noise
+    with np.errstate(invalid="ignore"):  # if both losses overflowed, the difference is NaN and never counts as noise
         differences = np.asarray(losses, np.float64) - np.asarray(others, np.float64)
         mean = float(differences.mean())
         deviations: Array = differences - mean

@@ -1,4 +1,4 @@
-"""Evaluation: answers against the truth, with every metric of the task and its interval."""
+"""Evaluate predictions: dispatches to the evaluation of each task."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def evaluate_predictions(
     thresholds: Sequence[float] = (),
     groups: Array | None = None,
 ) -> Evaluation:
-    """Compare answers with the truth; every number that scikit-learn has too equals scikit-learn's.
+    """Compare the outputs of a model with the true labels. Metrics that scikit-learn also has equal scikit-learn's.
 
     Args:
-        task: A key of ``TASKS``: ``binary`` (two classes, the second is the positive one), ``multiclass``,
-            ``multilabel`` or ``regression``.
-        classes: Names of the classes, labels or targets in the order of the columns.
-        labels: The truth, at least one sample: class numbers ``(n,)``, 0 and 1 ``(n, labels)``, or values ``(n, targets)``.
-        answers: Probabilities ``(n, classes)`` whose rows sum to one, two columns for binary as well; independent
-            probabilities ``(n, labels)``; or values ``(n, targets)``.
+        task: A key of ``TASKS``: ``binary`` (two classes, of which the second is positive), ``multiclass``, ``multilabel``
+            or ``regression``.
+        classes: Names of the classes, labels or targets, in the order of the columns.
+        labels: True labels of at least one sample: class numbers ``(n,)``, 0 or 1 ``(n, labels)``, or values
+            ``(n, targets)``.
+        answers: Outputs of the model: probabilities ``(n, classes)`` whose rows sum to one (two columns for binary, too),
+            independent probabilities ``(n, labels)``, or values ``(n, targets)``.
         split: Name of the evaluated split.
-        thresholds: From which probability on the positive class or a label is answered: one number for binary, one a
-            label for multilabel, 0.5 where none is given. Other tasks have none.
-
-        groups: Group number of each sample, ``(n,)``, as ``Dataset.group_numbers`` gives it; intervals are then those of as
-            many independent groups. None where samples are independent.
+        thresholds: Probability at or above which the positive class (binary, one number) or each label (multilabel, one
+            number per label) is predicted. Defaults to 0.5 each; other tasks have no thresholds.
+        groups: Group number of each sample, ``(n,)``, from ``Dataset.group_numbers``; intervals then account for the
+            groups. Defaults to None, for independent samples.
 
     Raises:
-        ValueError: The task is not known, the shapes do not fit, a label is out of range, or an answer is none.
+        ValueError: The task is unknown, the shapes do not fit, a label is out of range, or an output is invalid.
 
     Example:
         >>> result = evaluate_predictions("binary", ["cat", "dog"], [0, 1], [[0.9, 0.1], [0.2, 0.8]], split="test")
@@ -53,4 +53,4 @@ def evaluate_predictions(
         return evaluate_labels(task, classes, labels, answers, split=split, thresholds=thresholds, groups=groups)
     if task == "regression":
         return evaluate_values(task, classes, labels, answers, split=split, groups=groups)
-    raise ValueError(f"task {task!r} is none that can be evaluated")
+    raise ValueError(f"unknown task {task!r}")

@@ -1,4 +1,4 @@
-"""Evaluation: what every comparison of answers with the truth has, whatever the task."""
+"""The base class of all evaluations, ``Evaluation``, and checks of their inputs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Evaluation", "Headline", "check_names", "check_thresholds", "count_g
 
 
 class Headline(NamedTuple):
-    """The one number that tells how good the answers are.
+    """The main score of an evaluation, with its interval and baseline.
 
     Attributes:
-        name: What it is called: ``accuracy``, ``macro AUC`` or ``mae``.
-        value: Its value; None where nothing defines it.
-        interval: Its 95% interval; None where there is none.
-        baseline: What the best constant answer would have; None where that was not stored.
+        name: Name of the score: ``accuracy``, ``macro AUC`` or ``mae``.
+        value: Its value; None if it is not defined.
+        interval: Its 95% interval; None if there is none.
+        baseline: Score of the best constant prediction; None if it was not stored.
     """
 
     name: str
@@ -33,23 +33,30 @@ class Headline(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Evaluation(ABC):
-    """What a model answered on one split, beside the truth.
+    """Predictions of a model on one split compared with the true labels: scores, intervals and plots.
 
-    It is a ``Classification``, a ``MultiLabel`` or a ``Regression``; each has the numbers of its kind besides.
+    ``Run.evaluate`` and ``Model.evaluate`` return one: a ``Classification``, a ``MultiLabel`` or a ``Regression``, each with
+    the metrics of its task.
 
     Attributes:
         task: A key of ``TASKS``.
         split: The split that was evaluated: ``test``, ``validation`` or ``train``.
-        classes: Names of the classes, labels or targets in the order of the columns.
-        labels: The truth: class numbers ``(n,)``, 0 and 1 for each label ``(n, labels)``, or values ``(n, targets)``.
-        answers: What the model answered: probabilities ``(n, classes)``, or values ``(n, targets)``.
-        predicted: The answers that follow from them, in the shape of ``labels``.
-        loss: Cross-entropy in nats, unweighted and without penalties; for values the mean squared error.
-        skipped: Samples that were found and not evaluated, with their reasons.
-        num_groups: How many independent groups the samples come in, by which intervals are wider; None where each sample
-            stands for itself.
-        num_seen: Of data that were brought to a fitted model, how many are equal to samples that it was fitted on or chosen
-            by.
+        classes: Names of the classes, labels or targets, in the order of the columns.
+        labels: True labels: class numbers ``(n,)``, 0 or 1 for each label ``(n, labels)``, or values ``(n, targets)``.
+        answers: Outputs of the model: probabilities ``(n, classes)``, or values ``(n, targets)``.
+        predicted: Predictions that follow from the outputs, in the shape of ``labels``.
+        loss: Cross-entropy in nats, unweighted and without penalties; for regression, the mean squared error.
+        skipped: Samples that were found but not evaluated, with their reasons.
+        num_groups: Number of independent groups of samples, which makes intervals wider; None if samples are independent.
+        num_seen: Number of evaluated samples that equal a sample that the model was trained or selected on; counted when a
+            fitted model is evaluated on new data.
+
+    Example:
+        >>> from headstart.evaluation.evaluate import evaluate_predictions
+        >>> probabilities = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+        >>> evaluation = evaluate_predictions("binary", ["cat", "dog"], [0, 1, 1], probabilities, split="test")
+        >>> round(evaluation.loss, 4), evaluation.predicted.tolist(), evaluation.headline.baseline
+        (0.4149, [0, 1, 0], 0.6666666666666666)
     """
 
     task: str
@@ -74,17 +81,17 @@ class Evaluation(ABC):
 
     @property
     def optimistic(self) -> bool:
-        """Whether choices were made on this split, so that its numbers flatter the model."""
+        """Whether the model was trained or selected on this split, so that its scores are too good."""
         return self.split != "test"
 
     @property
     @abstractmethod
     def headline(self) -> Headline:
-        """The number that is said first, with its interval and what a constant answer has."""
+        """The main score, with its interval and that of the best constant prediction."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """The object of ``headstart evaluate --json``; plain Python values, no NaN."""
+        """Return the scores as ``headstart evaluate --json`` prints them: plain Python values without NaN."""
 
     def _shared_json(self) -> dict[str, Any]:
         return {
@@ -100,7 +107,7 @@ class Evaluation(ABC):
 
 
 def finite(value: float | None) -> float | None:
-    """The number, None where it is too large for one or nothing defines it.
+    """Return ``value`` as a float, or None if it is None, infinite or NaN.
 
     Example:
         >>> finite(0.5), finite(float("nan")), finite(None)
@@ -110,7 +117,7 @@ def finite(value: float | None) -> float | None:
 
 
 def count_groups(groups: Array | None) -> int | None:
-    """How many groups there are; None where samples are independent.
+    """Number of distinct groups; None if samples are independent.
 
     Example:
         >>> count_groups(np.array([3, 3, 5])), count_groups(None)
@@ -120,22 +127,22 @@ def count_groups(groups: Array | None) -> int | None:
 
 
 def check_names(task: str, names: tuple[str, ...], least: int, most: int | None = None) -> None:
-    """Refuse names that do not make the columns of a task.
+    """Reject class names that do not fit a task.
 
     Raises:
-        ValueError: There are too few or too many, or two are the same.
+        ValueError: There are too few or too many names, or two are equal.
     """
     if len(set(names)) != len(names) or len(names) < least or (most is not None and len(names) > most):
-        raise ValueError(f"{len(names)} classes, {len(set(names))} of them different, do not make a {task} task")
+        raise ValueError(f"{len(names)} classes ({len(set(names))} distinct) do not fit task {task}")
 
 
 def check_thresholds(thresholds: tuple[float, ...], num_needed: int) -> tuple[float, ...]:
-    """The thresholds, 0.5 each if none is given.
+    """Return the thresholds, or 0.5 for each of ``num_needed`` if none is given.
 
     Raises:
-        ValueError: Their number is another than needed, or one of them is no number.
+        ValueError: The number of thresholds is wrong, or one of them is not finite.
     """
     chosen = thresholds or (0.5,) * num_needed
     if len(chosen) != num_needed or not all(math.isfinite(threshold) for threshold in chosen):
-        raise ValueError(f"thresholds {chosen}; {num_needed} of them are needed")
+        raise ValueError(f"expected {num_needed} finite thresholds, received {chosen}")
     return tuple(float(threshold) for threshold in chosen)

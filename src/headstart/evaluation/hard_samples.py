@@ -1,4 +1,4 @@
-"""Evaluation: what to look at. The answers that were most wrong, and those that were most unsure."""
+"""Find the samples worth looking at: the worst and the most uncertain predictions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["most_unsure", "most_wrong"]
 
 
 def most_wrong(evaluation: Evaluation, k: int) -> list[int]:
-    """Positions of at most ``k`` mistakes, the gravest first.
+    """Positions of at most ``k`` wrong predictions, the worst first.
 
-    For classes the least probability for the true class is the gravest, for labels the least for all the true answers
-    together, for values the largest distance from the truth, measured by the truth's spread. These are the samples
-    that cost the most loss: wrong labels, odd samples, or something the model has not understood.
+    The worst prediction is the one with the lowest probability of the true class, for several labels the lowest joint
+    probability of all true labels, and for values the largest error relative to the standard deviation of the truth. Such
+    samples often have a wrong label, are unusual, or show something that the model has not learned.
 
     Example:
         >>> from headstart.evaluation.evaluate import evaluate_predictions
@@ -28,12 +28,12 @@ def most_wrong(evaluation: Evaluation, k: int) -> list[int]:
     """
     is_wrong = (evaluation.predicted != evaluation.labels).reshape(len(evaluation), -1).any(axis=1)
     mistakes = np.flatnonzero(is_wrong)
-    # Stable, so that equal credits keep the order of the samples and the report stays the same.
+    # A stable sort keeps ties in the order of the samples, so that the report is reproducible.
     return [int(position) for position in mistakes[np.argsort(_credit(evaluation)[mistakes], kind="stable")][:k]]
 
 
 def _credit(evaluation: Evaluation) -> Array:
-    """How well each sample was answered, the mistakes lowest."""
+    """Score of each prediction; lower is worse."""
     labels, answers = evaluation.labels, evaluation.answers
     if isinstance(evaluation, Classification):
         return answers[np.arange(len(labels)), labels]
@@ -46,11 +46,11 @@ def _credit(evaluation: Evaluation) -> Array:
 
 
 def most_unsure(evaluation: Evaluation, k: int) -> list[int]:
-    """Positions of the ``k`` samples nearest to another answer, right or wrong; none where answers are values.
+    """Positions of the ``k`` most uncertain predictions, right or wrong; none for regression.
 
-    For two classes that is the distance of the second class's probability from the threshold, for more the margin
-    between the two most probable classes, for labels the least distance of any from its threshold. Labelling more
-    samples like these teaches the model the most.
+    Uncertainty is measured by the distance of the positive class's probability from the threshold (binary), by the margin
+    between the two most probable classes (multiclass), or by the smallest distance of a label's probability from its
+    threshold (multilabel). The model learns the most from more labelled samples like these.
 
     Example:
         >>> from headstart.evaluation.evaluate import evaluate_predictions

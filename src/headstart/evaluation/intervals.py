@@ -1,4 +1,4 @@
-"""Evaluation: how far a number may be off because the split is one sample of many that might have been drawn."""
+"""95% confidence intervals of scores: Wilson's for shares, the bootstrap for anything else."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["bootstrap_interval", "share_interval", "wilson_interval"]
 _Z95 = 1.959963984540054  # the 97.5% quantile of the normal distribution
 _SEED = 1979
 _MAX_RESAMPLES, _MIN_RESAMPLES = 1000, 200
-_CELLS = 2_000_000  # of the table of weights, at most this many at a time
+_CELLS = 2_000_000  # cells of the table of resampled counts that are held in memory at a time
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """Wilson's 95% score interval of a share of independent samples.
 
-    E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22. Unlike the
-    normal approximation it stays within 0 and 1 and is useful at n = 1.
+    Unlike the normal approximation, it stays within 0 and 1 and is useful even for n = 1. See E. B. Wilson (1927),
+    "Probable inference, the law of succession, and statistical inference", JASA 22.
 
     Raises:
         ValueError: ``n`` is below 1, or ``successes`` is not between 0 and ``n``.
@@ -31,29 +31,30 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
         [0.792, 0.868]
     """
     if n < 1 or not 0 <= successes <= n:
-        raise ValueError(f"{successes} of {n} is no share")
+        raise ValueError(f"{successes} of {n} is not a share")
     return _wilson(successes / n, n, _Z95)
 
 
 def share_interval(hits: Array, groups: Array | None = None) -> tuple[float, float]:
-    """The 95% interval of a share of samples, which may come in groups.
+    """95% interval of a share of samples, which may come in groups.
 
-    Samples of one group, for example images of one patient, are right or wrong together, so that they tell less than as
-    many independent ones. Wilson's interval is then taken at the effective sample size: as many independent samples as
-    would vary like these groups do, at most ``n`` and at least 1, with Student's t for the number of groups
-    (E. L. Korn and B. I. Graubard, 1998, "Confidence intervals for proportions with small expected number of positive
-    counts estimated from survey data", Survey Methodology 24). Where all samples are hits, or none, a group counts as one.
+    Samples of one group, for example images of one patient, tend to be right or wrong together, so they carry less
+    information than as many independent samples. With groups, Wilson's interval is computed at the effective sample size,
+    the number of independent samples with the same variance (at most ``n``, at least 1), with Student's t for the number
+    of groups (E. L. Korn and B. I. Graubard, 1998, "Confidence intervals for proportions with small expected number of
+    positive counts estimated from survey data", Survey Methodology 24). If all samples are hits, or none is, the effective
+    sample size is the number of groups.
 
     Args:
-        hits: Whether each sample counts, ``(n,)``; at least one sample.
-        groups: Group number of each sample; None where samples are independent.
+        hits: Whether each sample is a hit, ``(n,)``; at least one sample.
+        groups: Group number of each sample, ``(n,)``. Defaults to None, for independent samples.
 
     Example:
         >>> hits = np.repeat([True, True, True, False], 10)
         >>> [round(bound, 2) for bound in share_interval(hits)]
         [0.6, 0.86]
         >>> [round(bound, 2) for bound in share_interval(hits, np.repeat(np.arange(4), 10))]
-        [0.15, 0.98]
+        [0.13, 0.98]
     """
     n, share = len(hits), float(np.mean(hits))
     if groups is None:
@@ -73,7 +74,7 @@ def _wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
     square = quantile * quantile
     centre = (share + square / (2 * n)) / (1 + square / n)
     half = quantile * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    # At 0 and 1 the bounds are 0 and 1 exactly; rounding would leave them a hair away.
+    # At a share of 0 or 1 the bound is exactly 0 or 1, which rounding errors would miss.
     return (0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half)
 
 
@@ -87,22 +88,23 @@ def _t95(degrees: int) -> float:
 def bootstrap_interval(
     measure: Callable[[Array], Array], n: int, cost: int = 1, groups: Array | None = None
 ) -> tuple[float, float] | None:
-    """The middle 95% of a number over resampled splits; the same split always gives the same interval.
+    """95% bootstrap interval of a score; deterministic, with a fixed seed.
 
-    B. Efron (1979), "Bootstrap methods: another look at the jackknife", The Annals of Statistics 7: samples are drawn
-    with replacement, here as the count of each sample. Where samples come in groups, whole groups are drawn. The quantiles
-    are moved outwards as Student's t is beside the normal distribution, since resamples of few samples vary too little
+    Samples, or whole groups of samples, are drawn with replacement (B. Efron, 1979, "Bootstrap methods: another look at
+    the jackknife", The Annals of Statistics 7). A resample is represented by the count of each sample. Resamples of few
+    samples vary too little, so the quantiles are moved outwards in the ratio of Student's t to the normal distribution
     (T. C. Hesterberg, 2015, "What teachers should know about the bootstrap", The American Statistician 69).
 
     Args:
-        measure: Takes counts, ``(resamples, n)``, and gives one number a resample, NaN where it is not defined. Where
-            samples come in groups of unequal size, the sum of the counts varies.
-        n: Samples in the split.
-        cost: How many times ``measure`` reads the counts; fewer resamples are drawn where much is to be read.
-        groups: Group number of each sample; None where samples are independent.
+        measure: Computes one score per resample from counts ``(resamples, n)``, NaN where it is not defined. With groups
+            of unequal size, the sum of the counts varies.
+        n: Number of samples in the split.
+        cost: How many times ``measure`` reads the counts; the more, the fewer resamples are drawn (200 to 1000). Defaults
+            to 1.
+        groups: Group number of each sample, ``(n,)``. Defaults to None, for independent samples.
 
     Returns:
-        Both bounds; None for a single sample or group, which says nothing about others, or where no resample has a number.
+        Lower and upper bound; None for a single sample or group, or if the score is not defined in any resample.
 
     Example:
         >>> errors = np.array([1.0, 2.0, 3.0, 4.0])
@@ -132,7 +134,7 @@ def bootstrap_interval(
 
 
 def _tail(num_drawn: int) -> float:
-    """The share of resamples beyond each bound: 2.5% of many samples, less of few."""
+    """Share of resamples beyond each bound: 2.5% for many samples, less for few."""
     from scipy.special import ndtr
 
     return float(ndtr(-math.sqrt(num_drawn / (num_drawn - 1)) * _t95(num_drawn - 1)))

@@ -1,4 +1,4 @@
-"""Artefacts: trials by execution time and val_loss, and their Pareto front."""
+"""The leaderboard: trials ranked by ``val_loss``, with execution times and the Pareto front of both."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ __all__ = ["Row", "columns", "metric_of", "pareto_front", "ranked", "read_leader
 
 @dataclass(frozen=True)
 class Row:
-    """One trial. Seconds are wall clock; a trial that failed has a reason in place of numbers.
+    """One trial of a leaderboard; a trial that failed has a reason instead of numbers.
 
     Attributes:
-        trial: Its name.
+        trial: Name of the trial.
         status: ``done``, ``failed``, ``interrupted`` or ``skipped``.
         part_a: Backbone and cut.
         part_b: Network.
-        val_loss: The task's score on the validation split.
-        metric: What ``val_metric`` is: ``accuracy``, ``macro_auc`` or ``r2``.
-        val_metric: That, on the validation split.
-        part_a_seconds: What its features cost when they were computed.
-        part_a_cached: They were not paid for now.
-        part_b_seconds: Training.
-        total_seconds: Both: the execution time.
-        num_params: Parameters of both parts.
-        ms_per_sample: Decoding, Part A and Part B for one image or row among many.
-        file_mb: The weights of both parts in float32, in 10^6 bytes.
-        fold_loss: Mean score over the held-out folds of a cross-validation, where there was one.
-        fold_loss_deviation: Standard deviation of that over the folds.
+        metric: Name of ``val_metric``: ``accuracy``, ``macro_auc`` or ``r2``.
+        val_loss: Loss on the validation split, as ``TASKS`` defines it for the task.
+        val_metric: Value of the metric on the validation split.
+        part_a_seconds: Wall-clock seconds that the features took when they were computed, even if they were cached now.
+        part_a_cached: Whether the features were read from the cache.
+        part_b_seconds: Wall-clock seconds of the training.
+        total_seconds: Execution time: the sum of both.
+        num_params: Number of parameters of both parts.
+        ms_per_sample: Milliseconds per image or row when many are predicted: decoding, Part A and Part B.
+        file_mb: Size of the weights of both parts in float32, in units of 10^6 bytes.
+        fold_loss: Mean loss over the held-out folds of a cross-validation; None without one.
+        fold_loss_deviation: Standard deviation of the loss over the folds.
         fold_metric: Mean of the metric over the held-out folds.
-        fold_metric_deviation: Standard deviation of that over the folds.
-        on_front: No other trial is both faster and better.
-        reason: Why it failed, was skipped, or was cut short.
+        fold_metric_deviation: Standard deviation of the metric over the folds.
+        on_front: Whether the trial is Pareto-optimal: no other trial is both faster and better.
+        reason: Why the trial failed, was skipped, or was cut short.
     """
 
     trial: str
@@ -65,19 +65,19 @@ class Row:
 
     @property
     def measured(self) -> str:
-        """The metric in words, as ``accuracy 85.8%`` or ``r2 0.912``."""
+        """The metric as text, for example ``accuracy 85.8%`` or ``r2 0.912``."""
         value = self.val_metric or 0.0
         return f"accuracy {value:.1%}" if self.metric == "accuracy" else f"{self.metric.replace('_', ' ')} {value:.3f}"
 
     def to_json(self) -> dict[str, object]:
-        """Plain values by name, ``val_metric`` by the metric's own; those of folds only where there were folds."""
+        """Return plain values; ``metric`` in a key is replaced by its name, and keys of folds appear only with folds."""
         values = {name: value for name, value in asdict(self).items() if value is not None or name not in _FOLDS}
         del values["metric"]
         return {_spelled(name, self.metric): value for name, value in values.items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Row:
-        """The row that ``to_json`` gave."""
+        """Restore a row from the output of ``to_json``."""
         metric = metric_of(values)
         given = {_plain(name, metric): value for name, value in values.items()}
         known = {field.name: given[field.name] for field in fields(cls) if field.name in given}
@@ -85,16 +85,20 @@ class Row:
 
 
 def columns(metric: str) -> list[str]:
-    """The columns of leaderboard.csv."""
+    """Column names of ``leaderboard.csv`` for a metric."""
     return ["rank", *(_spelled(field.name, metric) for field in fields(Row) if field.name != "metric")]
 
 
 def metric_of(columns: Iterable[str]) -> str:
-    """Which metric the columns, or keys, of a row are of."""
-    found = [name[4:] for name in columns if name.startswith("val_") and name != "val_loss"]
-    if len(found) != 1:
-        raise ValueError("no column of a validation metric")
-    return found[0]
+    """Name of the metric in the columns or keys of a row.
+
+    Raises:
+        ValueError: There is no column of a validation metric, or more than one.
+    """
+    metrics = [name[4:] for name in columns if name.startswith("val_") and name != "val_loss"]
+    if len(metrics) != 1:
+        raise ValueError(f"{len(metrics)} columns of a validation metric instead of 1")
+    return metrics[0]
 
 
 def _spelled(name: str, metric: str) -> str:
@@ -106,7 +110,7 @@ def _plain(name: str, metric: str) -> str:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """For each point, whether no other is at least as good in both numbers and better in one; lower is better.
+    """Whether each point is Pareto-optimal: no other point is at least as low in both numbers and lower in one.
 
     Example:
         >>> pareto_front([(1.0, 0.5), (2.0, 0.4), (3.0, 0.6)])
@@ -116,7 +120,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
-    """The rows by val_loss, those without one last, with the Pareto front marked."""
+    """Sort rows by ``val_loss`` (rows without one last), and mark the Pareto front of ``val_loss`` and execution time."""
     scored = [row for row in rows if row.val_loss is not None and row.total_seconds is not None]
     front = pareto_front([(row.total_seconds or 0.0, row.val_loss or 0.0) for row in scored])
     marked = [Row(**{**asdict(row), "on_front": is_on}) for row, is_on in zip(scored, front, strict=True)]
@@ -125,17 +129,17 @@ def ranked(rows: Sequence[Row]) -> list[Row]:
 
 
 def write_leaderboard(path: Path, rows: Sequence[Row]) -> None:
-    """Write leaderboard.csv, best first; the rows are of one metric."""
+    """Write ``leaderboard.csv``, the best trial first; all rows must have the same metric."""
     best_first = [{name: value for name, value in asdict(row).items() if name != "metric"} for row in ranked(rows)]
     names = columns(rows[0].metric if rows else Row.metric)
     write_csv(path, names, [[rank, *row.values()] for rank, row in enumerate(best_first, start=1)])
 
 
 def read_leaderboard(folder: RunFolder) -> list[Row]:
-    """Read the leaderboard of a run back.
+    """Read ``leaderboard.csv`` of a run.
 
     Raises:
-        RunError: The file is missing or not ours (H502), or was changed (H506).
+        RunError: The file is missing or malformed (H502), or it was changed (H506).
     """
     rows = folder.rows("leaderboard.csv")
     with reading(folder.path / "leaderboard.csv"):
@@ -152,13 +156,13 @@ def _row(cells: dict[str, str]) -> Row:
 
 
 def _whole(row: Row) -> Row:
-    """Refuse a row whose numbers are none, and one with a score and without the numbers that are shown beside it."""
+    """Reject a row with a value that is not a number, or with a ``val_loss`` but without the numbers shown next to it."""
     wrong = [name for name in _NUMBERS if not (getattr(row, name) is None or is_number(getattr(row, name)))]
     if wrong:
         raise ValueError(f"the {wrong[0]} of trial {row.trial} is not a number")
     missing = [name for name in (*_SECONDS, "num_params", "file_mb") if getattr(row, name) is None]
     if row.val_loss is not None and missing:
-        raise ValueError(f"trial {row.trial} has a val_loss and no {missing[0]}")
+        raise ValueError(f"trial {row.trial} has a val_loss but no {missing[0]}")
     return row
 
 

@@ -1,4 +1,4 @@
-"""Evaluation: several labels a sample, each answered for itself. Areas, label sets, precision and recall of each label."""
+"""Evaluation of multi-label tasks: ROC AUC, accuracy of label sets, precision and recall of each label."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ __all__ = ["MultiLabel", "evaluate_labels"]
 @final
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class MultiLabel(Evaluation):
-    """Which labels a model gave each sample of one split, beside the truth; the task is ``multilabel``.
+    """Evaluation of a model that predicts several labels per sample; the task is ``multilabel``.
 
     Attributes:
-        thresholds: For each label, the probability from which on it is answered.
-        accuracy: Subset accuracy: the share of samples whose labels are all right.
-        accuracy_interval: The 95% interval of the accuracy: Wilson's, at the effective sample size where there are groups.
-        hamming_accuracy: Share of right answers among all labels of all samples.
-        baseline_accuracy: Accuracy of always answering with the commonest set of labels of this split.
-        roc_auc: ``micro``, ``macro`` (mean of the labels that have one) and ``per_class``; None where a label has no
-            positives or no negatives.
-        macro_auc_interval: The 95% interval of the macro mean over resampled splits; None where it is not defined.
-        f1: ``micro`` over all answers, and ``macro``, the mean over the labels.
-        confusion_matrices: For each label, counts; rows are the truth (no, yes), columns the predictions.
-        report: For each label ``precision``, ``recall``, ``f1`` and ``support``; 0 where nothing defines them.
+        thresholds: For each label, the probability at or above which it is predicted.
+        accuracy: Subset accuracy: share of samples whose labels are all correct.
+        accuracy_interval: 95% Wilson interval of the accuracy; with groups, at the effective sample size.
+        hamming_accuracy: Share of correct predictions among all labels of all samples.
+        baseline_accuracy: Accuracy of always predicting the most common label set of this split.
+        roc_auc: Areas under the ROC curves: ``micro``, ``macro`` (mean over the labels that have an area) and
+            ``per_class``; None for a label without positives or negatives.
+        macro_auc_interval: 95% bootstrap interval of the macro mean; None if it is not defined.
+        f1: ``micro`` over all predictions, and ``macro``, the mean over the labels.
+        confusion_matrices: For each label, counts; rows are the truth (no, yes), columns the predictions (no, yes).
+        report: For each label ``precision``, ``recall``, ``f1`` and ``support``; 0 where they are not defined.
     """
 
     thresholds: Mapping[str, float]
@@ -52,16 +52,16 @@ class MultiLabel(Evaluation):
 
     @property
     def probabilities(self) -> Array:
-        """The answers: one row a sample, one column a label; they need not sum to one."""
+        """Predicted probabilities, ``(n, labels)``; rows need not sum to one."""
         return self.answers
 
     @property
     def headline(self) -> Headline:
-        """The macro area; a constant has 0.5."""
+        """The macro AUC, with the 0.5 of a constant prediction as the baseline."""
         return Headline("macro AUC", self.roc_auc["macro"], self.macro_auc_interval, 0.5)
 
     def to_json(self) -> dict[str, Any]:
-        """The object of ``headstart evaluate --json``; plain Python values, no NaN."""
+        """Return the scores as ``headstart evaluate --json`` prints them: plain Python values without NaN."""
         return self._shared_json() | {
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
@@ -77,14 +77,14 @@ class MultiLabel(Evaluation):
         }
 
     def plot_roc(self, ax: Axes | None = None) -> Axes:
-        """Draw the ROC curves on matplotlib axes, new ones if none are given, and return the axes."""
-        from headstart.evaluation.plots.axes import new_axes  # matplotlib, which nothing else here needs
-        from headstart.evaluation.plots.classification import draw_roc  # matplotlib, which nothing else here needs
+        """Draw the ROC curves on matplotlib axes (new ones by default), and return the axes."""
+        from headstart.evaluation.plots.axes import new_axes  # imports matplotlib, which only plots need
+        from headstart.evaluation.plots.classification import draw_roc
 
         return draw_roc(ax or new_axes(), self.classes, self.labels == 1, self.answers, self.roc_auc)
 
     def plot_confusion(self, ax: Axes | None = None) -> Axes:
-        """Draw the confusion matrix of each label, 12 at most, on matplotlib axes and return the axes."""
+        """Draw the confusion matrices of at most 12 labels on matplotlib axes (new ones by default), and return the axes."""
         from headstart.evaluation.plots.axes import new_axes
         from headstart.evaluation.plots.classification import draw_label_confusions
 
@@ -101,10 +101,10 @@ def evaluate_labels(
     thresholds: Sequence[float] = (),
     groups: Array | None = None,
 ) -> MultiLabel:
-    """The numbers of ``multilabel``; see ``evaluate_predictions``.
+    """Evaluate the predictions of a ``multilabel`` task; arguments as in ``evaluate_predictions``.
 
     Raises:
-        ValueError: The shapes do not fit, a label is neither 0 nor 1, or a probability is none.
+        ValueError: The shapes do not fit, a label is neither 0 nor 1, or a probability is invalid.
     """
     names = tuple(classes)
     check_names(task, names, least=1)
@@ -149,9 +149,9 @@ def _matrices(names: tuple[str, ...], n: int, hits: Array, answered: Array, supp
 def _checked(labels_named: tuple[str, ...], labels: Any, probabilities: Any) -> tuple[Array, Array]:
     truth, rows = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     if truth.ndim != 2 or truth.shape[1] != len(labels_named) or len(truth) == 0 or not np.isin(truth, (0, 1)).all():
-        raise ValueError(f"labels of shape {truth.shape}; 0 or 1 for each of {len(labels_named)} labels is needed")
+        raise ValueError(f"labels must be 0 or 1 for each of {len(labels_named)} labels, received shape {truth.shape}")
     if rows.shape != truth.shape:
-        raise ValueError(f"probabilities of shape {rows.shape}; {truth.shape} is needed")
-    if not ((rows >= 0) & (rows <= 1)).all():  # a comparison with NaN is false, so this refuses it too
+        raise ValueError(f"probabilities must have shape {truth.shape}, received {rows.shape}")
+    if not ((rows >= 0) & (rows <= 1)).all():  # comparisons with NaN are false, so this rejects NaN as well
         raise ValueError("probabilities must be numbers from 0 to 1")
     return truth.astype(np.int64), rows

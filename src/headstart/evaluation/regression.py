@@ -1,4 +1,4 @@
-"""Evaluation: values. How far off they are on average, and how much of the truth's spread they explain."""
+"""Evaluation of regression tasks: mean errors and R² of each target."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ __all__ = ["Regression", "evaluate_values"]
 @final
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Regression(Evaluation):
-    """What values a model answered on one split, beside the truth; the task is ``regression``.
+    """Evaluation of a model that predicts values; the task is ``regression``.
 
-    With several targets each number is the mean over them, and ``per_target`` has those of each.
+    With several targets, each score is the mean over the targets, and ``per_target`` has the scores of each target.
 
     Attributes:
         mse: Mean squared error.
-        rmse: Its root, in units of the target.
-        mae: Mean absolute error.
-        mae_interval: The 95% interval of the mean absolute error over resampled splits; None for a single sample.
-        mape: Mean absolute error as a share of the truth, over the truths other than 0; None where all are 0.
-        mape_n: How many truths that is.
-        r2: Share of the truth's variance that is explained; None for a target that does not vary.
-        baseline_mse: Mean squared error of the best constant answer for it, the mean of this split's truth.
-        baseline_mae: Mean absolute error of the best constant answer for it, the median of this split's truth.
-        per_target: The same numbers by the name of the target.
+        rmse: Root mean squared error, in units of the target.
+        mae: Mean absolute error, in units of the target.
+        mae_interval: 95% bootstrap interval of the mean absolute error; None for a single sample.
+        mape: Mean absolute error as a share of the true value, over true values other than 0; None if all are 0.
+        mape_n: Number of true values that ``mape`` is computed from.
+        r2: Coefficient of determination; None for a target that does not vary.
+        baseline_mse: Mean squared error of the best constant prediction for it, the mean of the true values of this split.
+        baseline_mae: Mean absolute error of the best constant prediction for it, the median of the true values of this
+            split.
+        per_target: All of these scores for each target, by its name.
     """
 
     mse: float
@@ -51,11 +52,11 @@ class Regression(Evaluation):
 
     @property
     def headline(self) -> Headline:
-        """The mean absolute error; lower is better."""
+        """The mean absolute error (lower is better), with the median baseline."""
         return Headline("mae", self.mae, self.mae_interval, self.baseline_mae)
 
     def to_json(self) -> dict[str, Any]:
-        """The object of ``headstart evaluate --json``; plain Python values, no NaN."""
+        """Return the scores as ``headstart evaluate --json`` prints them: plain Python values without NaN."""
         numbers = {name: getattr(self, name) for name in (*_AVERAGED, "mae_interval", "mape_n")}
         value = self._shared_json() | _plain(numbers) | {"targets": list(self.classes)}
         if len(self.classes) > 1:
@@ -63,30 +64,30 @@ class Regression(Evaluation):
         return value
 
     def plot_scatter(self, ax: Axes | None = None, target: str | None = None) -> Axes:
-        """Draw the answers against the truth of one target, the first if none is named, and return the axes."""
-        from headstart.evaluation.plots.axes import new_axes  # matplotlib, which nothing else here needs
-        from headstart.evaluation.plots.regression import draw_scatter  # matplotlib, which nothing else here needs
+        """Draw predicted against true values of one target (the first by default), and return the axes."""
+        from headstart.evaluation.plots.axes import new_axes  # imports matplotlib, which only plots need
+        from headstart.evaluation.plots.regression import draw_scatter
 
         return draw_scatter(ax or new_axes(), *self.target(target))
 
     def plot_residuals(self, ax: Axes | None = None, target: str | None = None) -> Axes:
-        """Draw the residuals (answer minus truth) of one target against the answers, with their histogram."""
+        """Draw residuals (predicted minus true) of one target (the first by default), and return the axes."""
         from headstart.evaluation.plots.axes import new_axes
         from headstart.evaluation.plots.regression import draw_residuals
 
         return draw_residuals(ax or new_axes(), *self.target(target))
 
     def target(self, name: str | None = None) -> tuple[Array, Array]:
-        """Truth and answers of one target, the first if none is named, each ``(n,)``."""
+        """True and predicted values of one target (the first by default), each ``(n,)``."""
         column = 0 if name is None else self.classes.index(name)
         return self.labels[:, column], self.answers[:, column]
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # squares may be infinite or nothing: told as unknown
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # squares may overflow; such scores become None in JSON
 def evaluate_values(
     task: str, targets: Sequence[str], labels: Array, answers: Array, *, split: str, groups: Array | None = None
 ) -> Regression:
-    """The numbers of ``regression``; see ``evaluate_predictions``.
+    """Evaluate the predictions of a ``regression`` task; arguments as in ``evaluate_predictions``.
 
     Raises:
         ValueError: The shapes do not fit, or a value is not finite.
@@ -118,9 +119,9 @@ _AVERAGED = ("mse", "rmse", "mae", "mape", "r2", "baseline_mse", "baseline_mae")
 def _checked(targets: tuple[str, ...], labels: Any, answers: Any) -> tuple[Array, Array]:
     truth, values = np.asarray(labels, np.float64), np.asarray(answers, np.float64)
     if truth.ndim != 2 or truth.shape[1] != len(targets) or len(truth) == 0 or not np.isfinite(truth).all():
-        raise ValueError(f"labels of shape {truth.shape}; a finite number for each of {len(targets)} targets is needed")
+        raise ValueError(f"labels must be finite numbers for {len(targets)} targets, received shape {truth.shape}")
     if values.shape != truth.shape or not np.isfinite(values).all():
-        raise ValueError(f"answers of shape {values.shape}; finite numbers of shape {truth.shape} are needed")
+        raise ValueError(f"predictions must be finite numbers of shape {truth.shape}, received shape {values.shape}")
     return truth, values
 
 
@@ -135,7 +136,7 @@ def _numbers(truth: Array, values: Array, groups: Array | None) -> dict[str, Any
         "mae_interval": _interval(np.abs(error), groups),
         "mape": float(np.abs(error[known] / truth[known]).mean()) if known.any() else None,
         "mape_n": int(known.sum()),
-        # The mean of equal numbers may be a hair beside them: not the spread tells whether they vary.
+        # Whether values vary cannot be read off the spread: the rounded mean of equal numbers may differ from them.
         "r2": None if truth.min() == truth.max() else float(1 - np.square(error).sum() / spread.sum()),
         "baseline_mse": float(spread.mean()),
         "baseline_mae": float(np.abs(truth - np.median(truth)).mean()),

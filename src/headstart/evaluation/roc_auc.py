@@ -1,4 +1,4 @@
-"""Evaluation: areas under ROC curves, each class or label against the rest."""
+"""Areas under ROC curves, each class or label against the rest."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ __all__ = ["macro_area_interval", "roc_areas"]
 
 
 def roc_areas(names: tuple[str, ...], truth: Array, scores: Array) -> dict[str, Any]:
-    """``micro``, ``macro`` (mean of those that have one) and ``per_class``; None where positives or negatives are missing.
+    """Compute the ROC AUC of each column and their averages.
 
     Args:
         names: Names of the columns.
         truth: True for positives, ``(n, columns)``.
-        scores: The higher, the more likely positive, ``(n, columns)``.
+        scores: Scores, higher for more likely positives, ``(n, columns)``.
+
+    Returns:
+        ``micro``, ``macro`` (mean over the columns that have an area) and ``per_class``; None for an area that is not
+        defined because positives or negatives are missing.
 
     Example:
         >>> areas = roc_areas(("cat", "dog"), np.eye(2) == 1, np.array([[0.9, 0.1], [0.8, 0.2]]))
@@ -41,12 +45,13 @@ def _area(truth: Array, scores: Array) -> float | None:
 
 
 def macro_area_interval(truth: Array, scores: Array, groups: Array | None = None) -> tuple[float, float] | None:
-    """The 95% interval of the macro mean, by resampling samples with all their labels; None where nothing defines it.
+    """95% bootstrap interval of the macro AUC, from resampled samples with all their labels; None if it is not defined.
 
     Args:
         truth: True for positives, ``(n, columns)``.
-        scores: The higher, the more likely positive, ``(n, columns)``.
-        groups: Group number of each sample, which are then resampled whole; None where samples are independent.
+        scores: Scores, higher for more likely positives, ``(n, columns)``.
+        groups: Group number of each sample, ``(n,)``; whole groups are resampled. Defaults to None, for independent
+            samples.
     """
     columns = [_Ranked(truth[:, k], scores[:, k]) for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
     if not columns:
@@ -62,18 +67,18 @@ def macro_area_interval(truth: Array, scores: Array, groups: Array | None = None
 
 
 class _Ranked:
-    """One column in the order of its scores, so that its area is a few sums for any counts of the samples."""
+    """One column sorted by score once, so that its AUC takes only a few sums for each resample."""
 
     def __init__(self, truth: Array, scores: Array) -> None:
         order = np.argsort(scores, kind="stable")
         self._positives, self._negatives = order[truth[order]], order[~truth[order]]
-        # A positive is in the right order with the negatives below it, and half so with those of the same score.
+        # AUC counts the negatives scored below each positive, and ties as one half.
         below = scores[self._negatives]
         self._under = np.searchsorted(below, scores[self._positives], side="left")
         self._upto = np.searchsorted(below, scores[self._positives], side="right")
 
     def areas(self, counts: Array) -> Array:
-        """The area for each row of counts, NaN where a row has no positives or no negatives."""
+        """AUC for each row of counts ``(resamples, n)``; NaN for a row without positives or negatives."""
         of_positives, of_negatives = counts[:, self._positives], counts[:, self._negatives]
         sums = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(of_negatives, axis=1)], axis=1)
         right = (of_positives * (sums[:, self._under] + sums[:, self._upto])).sum(axis=1) / 2

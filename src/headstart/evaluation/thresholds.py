@@ -1,4 +1,4 @@
-"""Evaluation: from which probability on a label is answered, decided on the validation split."""
+"""Decision thresholds for binary and multi-label tasks, chosen on the validation split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headstart.foundation.arrays import Array
 __all__ = ["best_threshold", "best_thresholds", "has_thresholds"]
 
 _USUAL = 0.5
-# At one standard error, chance moves the threshold of a calibrated model more often than not, and for the worse.
+# With one standard error, chance would usually move the threshold of a calibrated model, and make it worse.
 _STANDARD_ERRORS = 2.0
 _MIN_F1_GAIN, _MIN_POSITIVES = 0.01, 10
 
@@ -19,17 +19,17 @@ Measure = Literal["accuracy", "f1"]
 
 
 def has_thresholds(task: str) -> bool:
-    """Whether answers of a task are decided by thresholds."""
+    """Whether predictions of a task depend on thresholds."""
     return task in ("binary", "multilabel")
 
 
 def best_thresholds(task: str, labels: Array, answers: Array) -> tuple[float, ...]:
-    """The thresholds of a task: one for two classes, one a label for several labels, none for anything else.
+    """Choose the thresholds of a task: one for binary, one per label for multilabel, none for other tasks.
 
     Args:
         task: A key of ``TASKS``.
-        labels: The truth of the validation split.
-        answers: What the model answered there, in the columns of the task.
+        labels: True labels of the validation split.
+        answers: Outputs of the model on the validation split, in the columns of the task.
 
     Example:
         >>> best_thresholds("regression", np.array([[1.5]]), np.array([[1.4]]))
@@ -43,18 +43,18 @@ def best_thresholds(task: str, labels: Array, answers: Array) -> tuple[float, ..
 
 
 def best_threshold(labels: Array, probabilities: Array, measure: Measure = "accuracy") -> float:
-    """The threshold that suits these answers best; 0.5 unless another one is clearly better.
+    """Choose the threshold with the best accuracy or F1; 0.5 unless another one is clearly better.
 
-    Candidates lie halfway between neighbouring probabilities; among equals the one nearest to 0.5 wins. The best of many
-    candidates looks better than it is, so 0.5 stays where the gain may be chance. For the accuracy that is a gain within
-    two standard errors, counted over the samples that the two thresholds answer differently (Q. McNemar, 1947, "Note on
-    the sampling error of the difference between correlated proportions"). For F1 it is a gain of at most 0.01, or any
-    gain with fewer than 10 positives.
+    Candidates are halfway between neighbouring probabilities; of equally good ones, the one nearest to 0.5 is chosen. The
+    best of many candidates looks better than it is, so the threshold stays 0.5 if the gain may be due to chance. For
+    accuracy, that is a gain within two standard errors, counted over the samples that the two thresholds predict
+    differently (Q. McNemar, 1947, "Note on the sampling error of the difference between correlated proportions"). For F1,
+    it is a gain of at most 0.01, or any gain with fewer than 10 positives.
 
     Args:
         labels: 1 for the positive class and 0 for the other, shape ``(n,)``.
-        probabilities: Of the positive class, shape ``(n,)``.
-        measure: ``accuracy`` or ``f1``.
+        probabilities: Probabilities of the positive class, shape ``(n,)``.
+        measure: ``accuracy`` or ``f1``. Defaults to ``accuracy``.
 
     Example:
         >>> best_threshold(np.array([0] * 9 + [1] * 9), np.array([0.1] * 9 + [0.3] * 9))
@@ -62,7 +62,7 @@ def best_threshold(labels: Array, probabilities: Array, measure: Measure = "accu
     """
     truth, scores = np.asarray(labels) == 1, np.asarray(probabilities, np.float64)
     candidates = _candidates(scores)
-    # How many positives and how many samples each candidate answers positively.
+    # For each candidate, the number of true positives and of positive predictions.
     hits = _from(scores[truth], candidates)
     answered = _from(scores, candidates)
     if measure == "f1":
@@ -78,14 +78,14 @@ def best_threshold(labels: Array, probabilities: Array, measure: Measure = "accu
 
 
 def _candidates(scores: Array) -> Array:
-    """0.5, and the middles between neighbours; where floats leave no middle, the upper neighbour."""
+    """0.5 and the midpoints of neighbouring scores; if no float lies between two scores, the upper one."""
     distinct = np.unique(scores)
     middles = (distinct[:-1] + distinct[1:]) / 2
     return np.concatenate([[_USUAL], np.where(middles > distinct[:-1], middles, distinct[1:])])
 
 
 def _from(scores: Array, thresholds: Array) -> Array:
-    """How many scores are at least each threshold."""
+    """Number of scores that are at least each threshold."""
     return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
 
 

@@ -1,1 +1,1 @@
-"""Evaluation: numbers and arrays to figures, drawn on given axes. Nothing here knows an evaluation or a task."""
+"""Arrays and numbers -> figures on matplotlib axes; independent of evaluations and tasks."""

@@ -1,4 +1,4 @@
-"""Evaluation, the pictures: colours, names and axes that all figures share."""
+"""Colours, labels and axes shared by all figures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["BLUE", "DASHES", "ORANGE", "PALETTE", "dress", "ink", "label", "legend_below", "new_axes", "scale", "width"]
 
 BLUE, ORANGE = "#3d85c6", "#d55e00"
-# Of middle lightness: each has a contrast of 3 to 1 on white and on near-black. Colour-blind eyes tell them apart
-# (after Okabe and Ito, "Color Universal Design", 2008), and dashes repeat the difference.
+# Colours of medium lightness, with a contrast of 3:1 on white and on near-black. They can be distinguished by colour-blind
+# readers (after Okabe and Ito, "Color Universal Design", 2008); line styles repeat the distinction.
 PALETTE = (BLUE, ORANGE, "#1a9a76", "#b868a0", "#a37a00", "#7b7f86")
 DASHES = ("-", (0, (4, 1.5)))
 
 
 def new_axes() -> Axes:
-    """Axes on a figure of their own; pyplot and its windows are left alone."""
+    """Create axes on a new figure, without pyplot and its windows."""
     from matplotlib.figure import Figure
 
     axes: Axes = Figure(figsize=(5.0, 5.0), layout="constrained").add_subplot()
@@ -30,7 +30,7 @@ def new_axes() -> Axes:
 
 
 def label(text: object, cells: int = 24) -> str:
-    r"""A name that is safe in a picture: one line, at most ``cells`` columns wide (East Asian characters take two).
+    r"""Shorten a name for a figure: printable, on one line, at most ``cells`` columns wide (see ``width``; 24 by default).
 
     Example:
         >>> label("a\nb"), label("abcdefgh", 5)
@@ -44,7 +44,7 @@ def label(text: object, cells: int = 24) -> str:
 
 
 def width(text: str) -> int:
-    """Columns that a text takes; East Asian characters take two.
+    """Width of a text in columns; East Asian characters take two.
 
     Example:
         >>> width("한국"), width("ab")
@@ -54,7 +54,7 @@ def width(text: str) -> int:
 
 
 def scale(ax: Axes, axis: str, values: np.ndarray[Any, Any]) -> None:
-    """A logarithmic axis with plain numbers where all values are positive and more than a factor of 20 apart."""
+    """Make an axis logarithmic, with plain numbers, if all values are positive and span more than a factor of 20."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     finite = values[np.isfinite(values)]
@@ -68,7 +68,7 @@ def scale(ax: Axes, axis: str, values: np.ndarray[Any, Any]) -> None:
 
 
 def dress(ax: Axes, grid: str | None) -> None:
-    """Quiet spines and a faint grid behind the data: ``x``, ``y``, ``both`` or none."""
+    """Style axes with faint spines and an optional faint grid (``x``, ``y`` or ``both``) behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_alpha(0.5)
     ax.tick_params(which="both", length=0, pad=5)
@@ -78,7 +78,7 @@ def dress(ax: Axes, grid: str | None) -> None:
 
 
 def legend_below(ax: Axes, columns: int) -> None:
-    """The legend under the axes, names as they are written."""
+    """Put the legend below the axes, without parsing mathtext in names."""
     handles, _ = ax.get_legend_handles_labels()
     if handles:
         place: Any = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.14), "ncols": columns}
@@ -88,7 +88,7 @@ def legend_below(ax: Axes, columns: int) -> None:
 
 
 def ink() -> Any:
-    """The colour of text, which the page decides."""
+    """Text colour of the current matplotlib settings."""
     from matplotlib import rcParams
 
     return rcParams["text.color"]

@@ -1,4 +1,4 @@
-"""Evaluation: ROC curves and confusion matrices, of classes and of labels."""
+"""Figures of classification and multi-label tasks: ROC curves and confusion matrices."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["draw_binary_roc", "draw_confusion", "draw_label_confusions", "draw_roc", "most_mistaken"]
 
 _MANY_CLASSES, _MANY_NUMBERS = 12, 20
-_ROW = 4  # small matrices beside one another
-_PITCH = (2.9, 3.1)  # from one small matrix to the next, in cells
+_ROW = 4  # small matrices per row
+_PITCH = (2.9, 3.1)  # distance from one small matrix to the next, in cells
 
 
 def draw_roc(ax: Axes, names: Sequence[str], truth: Array, scores: Array, areas: Mapping[str, Any]) -> Axes:
-    """ROC curves of several classes or labels: micro, macro, and one for each of up to 12 names.
+    """Draw ROC curves of several classes or labels: micro and macro average, and one curve per name for up to 12 names.
 
     Args:
         ax: The axes.
         names: Names of the columns.
         truth: True for positives, ``(n, columns)``.
-        scores: The higher, the more likely positive, ``(n, columns)``.
-        areas: Areas under the curves: ``micro``, ``macro`` and ``per_class``, as ``roc_areas`` gives them.
+        scores: Scores, higher for more likely positives, ``(n, columns)``.
+        areas: Areas under the curves from ``roc_areas``: ``micro``, ``macro`` and ``per_class``.
     """
     from sklearn.metrics import roc_curve
 
@@ -53,14 +53,14 @@ def draw_roc(ax: Axes, names: Sequence[str], truth: Array, scores: Array, areas:
 
 
 def draw_binary_roc(ax: Axes, name: str, truth: Array, scores: Array, area: float | None, threshold: float) -> Axes:
-    """ROC curve of the positive class of two, with the point of its threshold; no curve where there is no area.
+    """Draw the ROC curve of the positive class with the point of its threshold; no curve if the area is not defined.
 
     Args:
         ax: The axes.
         name: Name of the positive class.
         truth: True for positives, ``(n,)``.
         scores: Probabilities of the positive class, ``(n,)``.
-        area: Area under the curve; None where positives or negatives are missing.
+        area: Area under the curve; None if positives or negatives are missing.
         threshold: Probability at or above which the positive class is predicted.
     """
     from sklearn.metrics import roc_curve
@@ -88,7 +88,13 @@ def _framed(ax: Axes) -> Axes:
 
 
 def draw_confusion(ax: Axes, matrix: Array, classes: Sequence[str]) -> Axes:
-    """Confusion matrix: colour is the share of the row, blue if right, orange if wrong; counts up to 20 classes."""
+    """Draw a confusion matrix. Colour shows the share of the row, blue if correct and orange if wrong.
+
+    Args:
+        ax: The axes.
+        matrix: Counts, ``(classes, classes)``; rows are true classes. Counts are written for up to 20 classes.
+        classes: Names of the classes.
+    """
     counts, n = np.asarray(matrix), len(classes)
     ax.imshow(_colours(counts), aspect="equal")
     size = 8.0 if n <= _MANY_NUMBERS else 6.0
@@ -111,7 +117,7 @@ def draw_confusion(ax: Axes, matrix: Array, classes: Sequence[str]) -> Axes:
 
 
 def _colours(counts: Array) -> Array:
-    """Red, green, blue and opacity of each cell: what is right in one colour, what is wrong in another."""
+    """RGBA colour of each cell: correct predictions in one colour, mistakes in another."""
     from matplotlib.colors import to_rgb
 
     n = len(counts)
@@ -119,20 +125,20 @@ def _colours(counts: Array) -> Array:
     pixels = np.empty((n, n, 4))
     pixels[..., :3] = to_rgb(ORANGE)
     pixels[np.arange(n), np.arange(n), :3] = to_rgb(BLUE)
-    # A single mistake among thousands stays visible; an empty cell is clear.
+    # The lower bound keeps a single mistake among thousands visible; empty cells are transparent.
     pixels[..., 3] = np.where(counts > 0, 0.12 + 0.83 * shares**0.7, 0.0)
     return pixels
 
 
 def most_mistaken(matrices: Mapping[str, Array], most: int = _MANY_CLASSES) -> list[str]:
-    """The labels with the most wrong answers, at most so many, in the order of the labels."""
+    """Names of the labels with the most mistakes, at most ``most`` (12 by default), in the order of the labels."""
     wrong = {name: int(np.sum(matrix) - np.trace(matrix)) for name, matrix in matrices.items()}
     kept = sorted(wrong, key=lambda name: -wrong[name])[:most]
     return [name for name in matrices if name in set(kept)]
 
 
 def draw_label_confusions(ax: Axes, matrices: Mapping[str, Array]) -> Axes:
-    """A small confusion matrix for each label, coloured as ``draw_confusion``; of many, the 12 with the most mistakes.
+    """Draw a small confusion matrix for each label, or for the 12 labels with the most mistakes.
 
     Args:
         ax: The axes.

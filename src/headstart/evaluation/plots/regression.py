@@ -1,4 +1,4 @@
-"""Evaluation, the pictures: answered values beside the true ones, and what lies between them."""
+"""Figures of regression tasks: predicted against true values, and residuals."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ __all__ = ["draw_residuals", "draw_scatter"]
 
 _MAX_POINTS = 2000
 _SEED = 2000
-_WIDE = 1000.0  # largest by smallest truth, from which on an axis is logarithmic
+_WIDE = 1000.0  # ratio of the largest to the smallest true value above which axes are logarithmic
 _BINS = 30
 _DASHED = (0, (4, 2))
 
 
 def draw_scatter(ax: Axes, truth: Array, answers: Array) -> Axes:
-    """Answers against the truth, and the line on which both are equal; a sample of 2000 where there are more.
+    """Draw predicted against true values, with the line on which both are equal; at most 2000 points, sampled if more.
 
-    Both axes are logarithmic where all truths are positive and more than a factor of 1000 apart. An answer of 0 or less
-    has no place on such an axis and is drawn in another colour at its lower edge.
+    Both axes are logarithmic if all true values are positive and span more than a factor of 1000. Predictions of 0 or less,
+    which such an axis cannot show, are drawn in another colour at its lower edge.
 
     Args:
         ax: The axes.
         truth: True values, ``(n,)``.
-        answers: Answered values, ``(n,)``.
+        answers: Predicted values, ``(n,)``.
     """
     is_wide = _is_wide(truth)
     truth, answers = _sample(truth, answers)
     on_axis = answers > 0 if is_wide else np.ones(len(answers), dtype=bool)
     bounds = _bounds(np.concatenate([truth, answers[on_axis]]), is_wide)
-    ax.plot(bounds, bounds, color=ink(), alpha=0.5, linewidth=0.9, linestyle=_DASHED, label="answer = truth")
+    ax.plot(bounds, bounds, color=ink(), alpha=0.5, linewidth=0.9, linestyle=_DASHED, label="predicted = true")
     _dots(ax, truth[on_axis], answers[on_axis], BLUE)
     if not on_axis.all():
         beyond = truth[~on_axis]
-        _dots(ax, beyond, np.full(len(beyond), bounds[0]), ORANGE, label="answer of 0 or less")
+        _dots(ax, beyond, np.full(len(beyond), bounds[0]), ORANGE, label="predicted 0 or less")
     for axis in "xy" if is_wide else "":
         scale(ax, axis, np.array(bounds))
     ax.set(xlim=bounds, ylim=bounds, aspect="equal", xlabel="true", ylabel="predicted")
@@ -50,12 +50,12 @@ def draw_scatter(ax: Axes, truth: Array, answers: Array) -> Axes:
 
 
 def draw_residuals(ax: Axes, truth: Array, answers: Array) -> Axes:
-    """Residuals (answer minus truth) against the answers, and how often each size of residual occurs, beside them.
+    """Draw residuals (predicted minus true) against predicted values, with a histogram of the residuals at the side.
 
     Args:
         ax: The axes.
         truth: True values, ``(n,)``.
-        answers: Answered values, ``(n,)``.
+        answers: Predicted values, ``(n,)``.
     """
     residuals = np.asarray(answers, np.float64) - truth
     xs, ys = _sample(answers, residuals)
@@ -78,7 +78,7 @@ def draw_residuals(ax: Axes, truth: Array, answers: Array) -> Axes:
 
 
 def _sample(first: Array, second: Array) -> tuple[Array, Array]:
-    """The same 2000 pairs every time where there are more."""
+    """At most 2000 pairs; with more, a random sample with a fixed seed."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if len(first) <= _MAX_POINTS:
         return first, second
@@ -87,7 +87,7 @@ def _sample(first: Array, second: Array) -> tuple[Array, Array]:
 
 
 def _dots(ax: Axes, x: Array, y: Array, colour: str, label: str | None = None) -> None:
-    """Points, the fainter the more there are."""
+    """Draw points, more transparent the more there are."""
     alpha = 0.8 if len(x) <= 100 else 0.5 if len(x) <= 500 else 0.3
     ax.plot(x, y, "o", color=colour, alpha=alpha, markersize=4.5, markeredgewidth=0, label=label, clip_on=False)
 
@@ -97,7 +97,7 @@ def _is_wide(truth: Array) -> bool:
 
 
 def _bounds(values: Array, is_wide: bool) -> tuple[float, float]:
-    """The ends of both axes, a little beyond all values."""
+    """Limits of both axes, with a small margin around all values."""
     low, high = float(values.min()), float(values.max())
     if is_wide:
         margin = (high / low) ** 0.04

@@ -1,4 +1,4 @@
-"""Evaluation, the pictures: how trials learned, and how they stand beside one another."""
+"""Figures of trials: loss curves, and execution time against ``val_loss``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MANY_TRIALS = 12
 
 
 class TrialPoint(NamedTuple):
-    """A trial in the picture of execution time against ``val_loss``."""
+    """A trial in the figure of execution time against ``val_loss``."""
 
     trial: str
     total_seconds: float
@@ -27,7 +27,7 @@ class TrialPoint(NamedTuple):
 
 
 def draw_loss(ax: Axes, history: Sequence[Mapping[str, float | None]]) -> Axes:
-    """Training and validation loss by epoch, the best epoch marked; logarithmic where the values are far apart.
+    """Draw training and validation loss by epoch and mark the best epoch; logarithmic over a factor of more than 20.
 
     Args:
         ax: The axes.
@@ -55,10 +55,13 @@ def draw_loss(ax: Axes, history: Sequence[Mapping[str, float | None]]) -> Axes:
 
 
 def draw_leaderboard(ax: Axes, points: Sequence[TrialPoint]) -> Axes:
-    """Execution time against ``val_loss``: the Pareto front joined, trials named (of many, those on the front)."""
+    """Draw execution time against ``val_loss``, the Pareto front as a line.
+
+    Trials are named; if there are more than 12, only those on the front.
+    """
     front = sorted((p for p in points if p.on_front), key=lambda p: p.total_seconds)
-    behind = [p for p in points if not p.on_front]
-    ax.plot([p.total_seconds for p in behind], [p.val_loss for p in behind], "o", color=PALETTE[-1], markersize=6)
+    others = [p for p in points if not p.on_front]
+    ax.plot([p.total_seconds for p in others], [p.val_loss for p in others], "o", color=PALETTE[-1], markersize=6)
     x, y = [p.total_seconds for p in front], [p.val_loss for p in front]
     ax.plot(x, y, "-o", color=BLUE, drawstyle="steps-post", markersize=7, linewidth=1.4)
     scale(ax, "x", np.array([p.total_seconds for p in points]))
@@ -71,7 +74,7 @@ def draw_leaderboard(ax: Axes, points: Sequence[TrialPoint]) -> Axes:
 
 
 def _name_points(ax: Axes, points: Sequence[TrialPoint]) -> None:
-    """Write each name beside its point, at the first of six places where it meets no other point or name."""
+    """Write each name next to its point, at the first of six positions where it overlaps no other point or name."""
     from matplotlib.transforms import Bbox
 
     ax.autoscale_view()
