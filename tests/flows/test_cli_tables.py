@@ -95,7 +95,7 @@ def test_new_rows_are_new_though_some_are_equal_to_known_ones(run: Path, table: 
     value = json.loads(out)
     assert (status, value["split"], value["optimistic"], value["num_seen"]) == (0, "test", False, 16)
     assert json.loads((run / "run.json").read_text()).get("test_looks", 0) == looks
-    assert "16 of 60 rows are equal to some" in call("evaluate", run, tmp_path / "new.csv")[1]
+    assert "16 of 60 rows duplicate samples" in call("evaluate", run, tmp_path / "new.csv")[1]
 
 
 def test_predict_answers_in_rows(run: Path, table: Path, call: Call, tmp_path: Path) -> None:

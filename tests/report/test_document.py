@@ -235,8 +235,8 @@ def test_the_verdict_names_model_share_interval_and_baseline(finished: tuple[Run
     value = json.loads((folder.path / "evaluation.json").read_text())
     low, high = (f"{100 * bound:.1f}" for bound in value["accuracy_interval"])
     assert f"{TRIALS[0]} reaches {100 * value['accuracy']:.1f}% accuracy on 80 test images" in page.words
-    assert f"95% interval {low} to {high}%; always answering " in page.words
-    assert f" gives {100 * value['baseline_accuracy']:.1f}%" in page.words
+    assert f"95% interval {low} to {high}%; majority-class baseline" in page.words
+    assert f": {100 * value['baseline_accuracy']:.1f}%)" in page.words
 
 
 def test_the_page_stands_alone(finished: tuple[RunFolder, Page]) -> None:
@@ -307,7 +307,7 @@ def test_every_task_has_its_parts(other: tuple[str, bool, RunFolder, Page]) -> N
     gone |= {"classes"} if kind == "regression" else set()
     assert found == [name for name, _, _ in SECTIONS if name not in gone]
     assert "cannot be" not in page.words
-    assert "is not there" not in page.words
+    assert "is missing" not in page.words
     figures = {"regression": {"scatter", "residuals"}, "several": {"scatter-01", "residuals-02"}}.get(
         kind, {"roc", "confusion"}
     )
@@ -338,8 +338,8 @@ def test_the_verdict_says_what_suits_the_task(other: tuple[str, bool, RunFolder,
         "several": f"is off by {value.get('mae', 0):,.0f} on average over 2 targets on 150 test {noun} (95% interval ",
     }[kind]
     assert expected in page.words
-    constant = {"multiclass": "always answering ", "multilabel": "a constant answer has 0.5"}
-    assert constant.get(kind, "always answering the median is off by ") in page.words
+    baseline = {"multiclass": "majority-class baseline", "multilabel": "constant-prediction baseline: 0.5"}
+    assert baseline.get(kind, "median baseline: ") in page.words
     metric = {"multiclass": "Validation accuracy", "multilabel": "Validation macro AUC"}.get(kind, "Validation R²")
     assert metric in page.words
     assert "0.830" in page.words or kind == "multiclass"
@@ -365,7 +365,7 @@ def test_unsure_labels_are_told_with_their_threshold(tmp_path: Path) -> None:
     (first, *_) = most_unsure(result, 1)
     label = int(np.abs(result.answers[first] - 0.45).argmin())
     told = f"{LABELS[label]} {100 * result.answers[first, label]:.1f}%, threshold 45.0%"
-    assert "Nearest to its threshold" in page.words
+    assert "Label closest to its threshold" in page.words
     assert told in page.words
 
 
@@ -386,7 +386,7 @@ def test_an_unfinished_run_of_another_task_says_so(tmp_path: Path, kind: str, wo
     for name in ("evaluation.json", "predictions.csv"):
         (folder.path / name).unlink()
     folder.write_state({**folder.state, "status": "running"})
-    assert f"the best trial so far is {TRIALS[0]}: {words} on 341 validation rows. It was chosen there" in read(folder).words
+    assert f"the best trial so far is {TRIALS[0]}: {words} on 341 validation rows. It was selected" in read(folder).words
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_an_empty_folder_has_a_report(tmp_path: Path) -> None:
         ("running", "still going"),
         ("failed", "The run failed (TrainingError H301: <too> slow); the best"),
         ("interrupted", "was interrupted"),
-        ("?", "cannot be told"),
+        ("?", "The status of this run is not known"),
     ],
 )
 def test_an_unfinished_run_says_so(tmp_path: Path, status: str, words: str) -> None:
@@ -464,7 +464,7 @@ def test_a_validation_score_is_called_optimistic(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "x")
     make_state(folder)
     make_evaluation(folder.path, ("cat", "dog"), 20, "validation")
-    assert "Optimistic: the validation split also chose the model." in read(folder).words
+    assert "Optimistic: the model was selected on the validation split." in read(folder).words
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Report: the files of a run to one self-contained page."""
+"""The files of a run -> one self-contained HTML page."""

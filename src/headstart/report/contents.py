@@ -1,4 +1,4 @@
-"""Artefacts, the report: what the run folder holds, read without trust. What cannot be read becomes a note."""
+"""Read a run folder for the report without trusting its files; a file that cannot be read becomes a note."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from headstart.report.predictions import read_answers
 
 __all__ = ["MALFORMED", "Contents", "Trial", "mapping", "number", "text", "val_metric"]
 
-# What reading or showing a file written by anyone can raise. RecursionError: JSON nested too deep.
+# Everything that reading or showing an untrusted file can raise. RecursionError: JSON is nested too deeply.
 MALFORMED = (
     RunError,
     ArithmeticError,
@@ -38,7 +38,7 @@ _NUMBERS = (
 
 
 def number(value: object) -> float | None:
-    """A finite number out of JSON or a CSV cell, else None."""
+    """Return a JSON value or CSV cell as a finite number, or None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -49,27 +49,27 @@ def number(value: object) -> float | None:
 
 
 def text(value: object) -> str:
-    """A cell or JSON string on one line; nothing for None."""
+    """Return a CSV cell or JSON value as text on one line; empty for None."""
     return "" if value is None else printable(value)
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """A JSON object, an empty one for anything else."""
+    """Return a JSON object as it is, and an empty dictionary for anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def val_metric(row: Mapping[str, object]) -> tuple[str, float | None]:
-    """The metric of a trial on the validation split, and its value: ``val_accuracy``, ``val_macro_auc`` or ``val_r2``."""
+    """Name and value of a trial's validation metric, from the key ``val_accuracy``, ``val_macro_auc`` or ``val_r2``."""
     name = next((key for key in row if str(key).startswith("val_") and key != "val_loss"), "val_accuracy")
     return name.removeprefix("val_"), number(row.get(name))
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A row of leaderboard.csv; numbers that are missing or malformed are None.
+    """A row of ``leaderboard.csv``; numbers that are missing or malformed are None.
 
-    ``metric`` is the name of what ``metric_value`` is, and ``folds`` its mean and standard deviation over the folds of a
-    cross-validation; the other numbers go by the names of their columns.
+    ``metric`` is the name of the metric whose value is ``metric_value``; ``folds`` holds its mean and standard deviation
+    over the folds of a cross-validation. ``numbers`` holds the other numbers by the names of their columns.
     """
 
     rank: str
@@ -86,7 +86,7 @@ class Trial:
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Trial:
-        """Take the cells of one CSV row."""
+        """Create a trial from a row of ``leaderboard.csv``."""
         metric, value = val_metric(row)
         mean, deviation = number(row.get(f"fold_{metric}")), number(row.get(f"fold_{metric}_deviation"))
         return cls(
@@ -106,22 +106,22 @@ class Trial:
 
 @dataclass(frozen=True)
 class Contents:
-    """A run folder as the report sees it.
+    """The contents of a run folder, as the report uses them.
 
     Attributes:
-        folder: Where it lies.
-        places: How the page names files.
-        state: run.json.
-        trials: leaderboard.csv, in its order.
-        histories: Rows of each trial's history.jsonl, by the name of the trial's folder.
-        evaluation: evaluation.json.
-        predictions: The evaluation made anew from predictions.csv, None if that cannot be done.
-        paths: Path, or number of the row, of each prediction.
-        splits: Rows of splits.csv.
-        skipped: Rows of skipped.csv.
-        findings: findings.json.
-        signature: signature.json.
-        notes: For each file that is missing or malformed, the reason in words.
+        folder: The run folder.
+        places: Shortens the paths of files for the page.
+        state: Content of ``run.json``.
+        trials: Rows of ``leaderboard.csv``, in their order.
+        histories: Rows of each trial's ``history.jsonl``, by the name of the trial's folder.
+        evaluation: Content of ``evaluation.json``.
+        predictions: Evaluation recomputed from ``predictions.csv``; None if that is not possible.
+        paths: Path, or row number, of each prediction.
+        splits: Rows of ``splits.csv``.
+        skipped: Rows of ``skipped.csv``.
+        findings: Content of ``findings.json``.
+        signature: Content of ``signature.json``.
+        notes: The reason for each file that is missing or malformed, by file name.
     """
 
     folder: RunFolder
@@ -140,49 +140,49 @@ class Contents:
 
     @property
     def title(self) -> str:
-        """What the page is about."""
+        """Title of the page: the name of the data, or else of the run folder."""
         return text(self.state.get("data_name")) or self.folder.name
 
     @property
     def status(self) -> str:
-        """``running``, ``done``, ``failed`` or ``interrupted``; ``unknown`` if run.json does not say."""
+        """Status of the run: ``running``, ``done``, ``failed``, ``interrupted``, or ``unknown``."""
         status = self.state.get("status")
         return status if status in ("running", "done", "failed", "interrupted") else "unknown"
 
     @property
     def task(self) -> str:
-        """The task, as run.json or else evaluation.json names it."""
+        """The task from ``run.json``, or else from ``evaluation.json``; empty if neither names it."""
         return text(self.state.get("task")) or text(self.evaluation.get("task"))
 
     @property
     def is_table(self) -> bool:
-        """Whether the samples are rows of a table of features; they are images otherwise."""
+        """Whether the samples are rows of a table of features (and not images)."""
         return self.state.get("data_kind") == "table"
 
     @property
     def noun(self) -> str:
-        """What a sample is called."""
+        """Noun for a sample: ``row`` or ``image``."""
         return "row" if self.is_table else "image"
 
     @property
     def num_groups(self) -> int | None:
-        """Independent groups that the evaluated samples come in; None where each sample stands for itself."""
+        """Number of independent groups of evaluated samples; None if samples are independent."""
         count = number(self.evaluation.get("num_groups"))
         return None if count is None or count < 1 else int(count)
 
     @property
     def is_grouped(self) -> bool:
-        """Whether samples come in groups, so that no interval follows from a share and a number of samples alone."""
+        """Whether samples come in groups, so that intervals cannot be computed from a share and a number of samples."""
         return self.num_groups is not None or self.state.get("grouped") is True
 
     def num_samples(self, split: str) -> int | None:
-        """Samples of a split, as run.json counts them."""
+        """Number of samples of a split according to ``run.json``; None if it does not say."""
         count = number(mapping(self.state.get("num_samples")).get(split))
         return None if count is None or count < 0 else int(count)
 
     @classmethod
     def read(cls, folder: RunFolder) -> Contents:
-        """Read everything there is; nothing that is missing or malformed raises."""
+        """Read all files of a run folder. Missing or malformed files do not raise; they become notes."""
         notes: dict[str, str] = {}
 
         def attempt(name: str, read: Callable[[], Any], otherwise: Any) -> Any:

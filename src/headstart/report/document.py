@@ -1,4 +1,4 @@
-"""Artefacts: a run folder, read and set as one self-contained page that opens from disk, finished run or not."""
+"""Write the report of a run folder, finished or not, as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from headstart.report.sections.trials import curves, leaderboard
 __all__ = ["sections", "write_report"]
 
 SECTIONS = (
-    ("time", "What it took", stages),
+    ("time", "Timing", stages),
     ("findings", "Findings", findings),
     ("leaderboard", "Leaderboard", leaderboard),
     ("curves", "Loss curves", curves),
     ("evaluation", "Evaluation", numbers),
-    ("roc", "ROC", roc),
+    ("roc", "ROC curves", roc),
     ("confusion", "Confusion matrix", confusion),
-    ("values", "Answers and truth", values),
-    ("classes", "Class by class", classes),
-    ("wrong", "Most wrong", most_wrong_samples),
-    ("unsure", "Most unsure", most_unsure_samples),
+    ("values", "Predicted and true values", values),
+    ("classes", "Metrics by class", classes),
+    ("wrong", "Worst predictions", most_wrong_samples),
+    ("unsure", "Most uncertain predictions", most_unsure_samples),
     ("splits", "Splits", splits),
     ("skipped", "Skipped files", skipped),
     ("next", "Predict and export", commands),
@@ -36,14 +36,14 @@ SECTIONS = (
 )
 _TITLES = {
     ("multilabel", "confusion"): "Confusion matrices",
-    ("multilabel", "classes"): "Label by label",
-    ("regression", "classes"): "Target by target",
+    ("multilabel", "classes"): "Metrics by label",
+    ("regression", "classes"): "Metrics by target",
     ("table", "skipped"): "Skipped rows",
 }
 
 
 def sections(contents: Contents) -> list[tuple[str, str, Callable[[Contents], Markup]]]:
-    """Name, title and content of the sections that apply: values have no classes, and classes have no values."""
+    """Name, title and builder of each section that applies to the task of the run."""
     left_out = {"values"}
     if contents.task == "regression":
         left_out = {"roc", "confusion", "unsure"} | (set() if contents.evaluation.get("per_target") else {"classes"})
@@ -56,13 +56,13 @@ def sections(contents: Contents) -> list[tuple[str, str, Callable[[Contents], Ma
 
 
 def write_report(run_folder: RunFolder) -> Path:
-    """Write ``plots/*.svg`` and ``report.html`` from what the run folder holds, and return the path of the page.
+    """Write ``report.html`` and ``plots/*.svg`` of a run, and return the path of the page.
 
-    The page needs no network and no script. A file that is missing or malformed gives a note in its section, so a run
-    that is still going, or that crashed, has a report too.
+    The page needs no network and contains no script. A file that is missing or malformed is replaced by a note in its
+    section, so a run that is still going, or that crashed, has a report too.
 
     Raises:
-        StackError: The disk refuses a write (H601).
+        StackError: A file cannot be written (H601).
     """
     contents = Contents.read(run_folder)
     chosen = sections(contents)

@@ -1,4 +1,4 @@
-"""Artefacts, the report: numbers in words, the same everywhere on the page."""
+"""Format numbers, shares and times for the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MISSING = "–"
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage with one decimal.
+    """Format a share as a percentage with one decimal.
 
     Example:
         >>> percent(0.834), percent(1.0), percent(None)
@@ -22,7 +22,7 @@ def percent(share: float | None) -> str:
 
 
 def interval(bounds: object, show: Callable[[float | None], str] = percent) -> str:
-    """Two shares as a range of percent, or two numbers as they are shown; nothing if they are no such thing.
+    """Format two bounds as a range, as percentages by default; empty if ``bounds`` is not a pair of numbers.
 
     Example:
         >>> interval([0.793, 0.868]), interval([3.21, 3.54], decimal)
@@ -35,7 +35,7 @@ def interval(bounds: object, show: Callable[[float | None], str] = percent) -> s
 
 
 def measured(value: float | None) -> str:
-    """A number in the units of whatever was measured, with four digits that count.
+    """Format a number with four significant digits, or as a whole number from 1000 up to 10^12.
 
     Example:
         >>> measured(0.0012345), measured(-3.14159), measured(1234567.8), measured(5.0)
@@ -47,7 +47,7 @@ def measured(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time as it is read aloud.
+    """Format a number of seconds with suitable units.
 
     Example:
         >>> duration(0.042), duration(3.25), duration(125), duration(7260)
@@ -65,12 +65,12 @@ def duration(seconds: float | None) -> str:
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """A number with a fixed count of decimals."""
+    """Format a number with a fixed number of decimals, 3 by default."""
     return _MISSING if value is None else f"{value:.{digits}f}"
 
 
 def count(value: float | None) -> str:
-    """A whole number with commas between thousands.
+    """Format a whole number with commas between thousands.
 
     Example:
         >>> count(3371)
@@ -80,7 +80,7 @@ def count(value: float | None) -> str:
 
 
 def plural(how_many: int, noun: str, nouns: str = "") -> str:
-    """A number with its noun.
+    """Format a count with its noun; the plural adds an s unless it is given.
 
     Example:
         >>> plural(1, "image"), plural(2, "class", "classes")

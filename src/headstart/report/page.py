@@ -1,4 +1,4 @@
-"""Artefacts, the report: the elements of the page. Every string is escaped here, and nowhere else."""
+"""The HTML elements of the page. Every string is escaped here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,34 +16,35 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 class Markup(str):
-    """Text that is HTML already; every other string is escaped on its way into the page."""
+    """Text that is already HTML; every other string is escaped when it is added to the page."""
 
     __slots__ = ()
 
 
 def escape(value: object) -> Markup:
-    """Text as HTML: control characters and undecodable bytes shown as escapes, markup made harmless."""
+    """Escape a value for HTML, and show control characters and undecodable bytes as escape sequences."""
     return value if isinstance(value, Markup) else Markup(html.escape(printable(value)))
 
 
 def paragraph(value: object, kind: str = "") -> Markup:
-    """A paragraph, of a style sheet class if one is named."""
+    """A paragraph, with the CSS class ``kind`` if it is given."""
     return Markup(f'<p class="{kind}">{escape(value)}</p>' if kind else f"<p>{escape(value)}</p>")
 
 
 def note(value: object) -> Markup:
-    """A remark in place of what is not there."""
+    """A note in place of missing content."""
     return paragraph(value, "note")
 
 
 def table(columns: Sequence[object], rows: Iterable[Sequence[object]], marks: Sequence[str] = (), words: int = 1) -> Markup:
-    """A table that scrolls sideways where the screen is narrow.
+    """A table that scrolls sideways on a narrow screen.
 
     Args:
-        columns: Headings.
-        rows: Cells.
-        marks: A style sheet class for each row, or none.
-        words: How many of the first columns hold words; the others hold numbers, set to the right.
+        columns: Column headings.
+        rows: Cells of each row.
+        marks: CSS class of each row. Defaults to none.
+        words: Number of leading columns that hold text; the other columns hold numbers and are right-aligned. Defaults
+            to 1.
     """
 
     def line(tag: str, cells: Sequence[object], mark: str = "") -> str:
@@ -58,13 +59,13 @@ def table(columns: Sequence[object], rows: Iterable[Sequence[object]], marks: Se
 
 
 def folded(summary: object, body: Markup, *, is_open: bool) -> Markup:
-    """A part that the reader can open and close; print shows it as it stands."""
+    """A block that the reader can open and close."""
     state = " open" if is_open else ""
     return Markup(f"<details{state}><summary>{escape(summary)}</summary>{body}</details>")
 
 
 def figure(contents: Contents, name: str, draw: Callable[..., object], size: tuple[float, float], caption: object) -> Markup:
-    """Write ``plots/<name>.svg`` and set it with its caption; a wide picture keeps a readable size and scrolls."""
+    """Write ``plots/<name>.svg`` and embed it with a caption; on a narrow screen, a wide figure scrolls."""
     svg = save_svg(draw, contents.folder.path / "plots" / f"{name}.svg", size, title=text(name))
     pixels = 96 * size[0]
     least = f"min-width:{0.8 * pixels:.0f}px;" if pixels > 500 else ""
@@ -73,20 +74,20 @@ def figure(contents: Contents, name: str, draw: Callable[..., object], size: tup
 
 
 def section(name: str, title: str, build: Callable[[Contents], Markup], contents: Contents) -> Markup:
-    """A section with its heading."""
+    """A section with its heading; see ``guarded``."""
     return Markup(f'<section id="{name}"><h2>{escape(title)}</h2>{guarded(build, contents)}</section>')
 
 
 def guarded(build: Callable[[Contents], Markup], contents: Contents) -> Markup:
-    """A part of the page; where the folder's files make no sense, a note that says so."""
+    """Build a part of the page; if a file of the run is malformed, return a note with the reason instead."""
     try:
         return build(contents)
-    except MALFORMED as error:  # the files were written by anyone; one bad file must not take the page with it
-        return note(f"This part cannot be shown, a file of the run is malformed: {type(error).__name__}: {error}")
+    except MALFORMED as error:  # files are untrusted, and one bad file must not break the whole page
+        return note(f"This part cannot be shown because a file of the run is malformed: {type(error).__name__}: {error}")
 
 
 def page(title: str, header: Markup, links: Sequence[tuple[str, str]], sections: Sequence[Markup]) -> str:
-    """The whole document."""
+    """The complete HTML document."""
     style = files("headstart.report").joinpath("report.css").read_text("utf-8")
     anchors = "".join(f'<a href="#{name}">{escape(words)}</a>' for name, words in links)
     return f"""<!doctype html>
@@ -107,7 +108,7 @@ def page(title: str, header: Markup, links: Sequence[tuple[str, str]], sections:
 {header}
 <nav aria-label="Sections">{anchors}</nav>
 {"".join(sections)}
-<footer>Made by Headstart from the files of the run.</footer>
+<footer>Generated by Headstart from the files of the run.</footer>
 </main>
 </body>
 </html>

@@ -1,6 +1,6 @@
-"""Artefacts, the report: how the page names files: by where they lie in the data, not on the machine it was made on.
+"""Shorten paths on the page to their part within the data.
 
-A report is passed on. The names of a user and of folders around the data are nobody's business, and mean nothing elsewhere.
+Reports are shared, and paths of the machine would reveal the name of the user and of folders around the data.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ __all__ = ["Places"]
 
 Value = TypeVar("Value")
 
-_BOUNDARY = r"(?<![\w.~/\\-])"  # what a path begins after, so that no part of a longer one is taken for it
+_BOUNDARY = r"(?<![\w.~/\\-])"  # a path must not begin in the middle of a longer path or word
 
 
 class Places:
-    """The folders of this machine that may stand before a name, and names without them.
+    """Removes the folders of this machine from paths and texts.
 
     Args:
         run: The run folder.
-        state: What its run.json holds; the data may be any value.
-        paths: Paths of samples.
+        state: Content of its ``run.json``, which is untrusted.
+        paths: Paths of the samples.
     """
 
     def __init__(self, run: Path, state: Mapping[str, Any], paths: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ class Places:
         self._pattern = re.compile(f"{_BOUNDARY}({'|'.join(map(re.escape, longest_first))})([/\\\\]|(?![\\w.-]))")
 
     def local(self, value: Value) -> Value:
-        """Text, or a list or a dictionary of any values, with every path in it shortened to what follows a known folder."""
+        """Shorten every path in a text, or in a list or dictionary of any values, to the part after a known folder."""
         if isinstance(value, str):
             return self._pattern.sub(lambda found: "" if found[2] else PurePath(found[1]).name, value)  # type: ignore[return-value]
         if isinstance(value, dict):
@@ -52,23 +52,23 @@ class Places:
         return value
 
     def name(self, path: str) -> str:
-        """The name of a sample: its path in the data; of one that lies elsewhere, its folder and its file alone."""
+        """Path of a sample within the data; for a sample from elsewhere, only its folder and file name."""
         local = self.local(path)
         parts = PurePath(local).parts
         return local if not PurePath(local).is_absolute() else "/".join(("…", *parts[-2:]))
 
 
 def _common_folder(paths: Iterable[str]) -> str:
-    """The innermost folder that holds all absolute paths; empty where there is none."""
+    """Innermost folder that contains all absolute paths; empty if there is none."""
     folders = [str(PurePath(path).parent) for path in paths if PurePath(path).is_absolute()]
     try:
         return os.path.commonpath(folders) if folders else ""
-    except ValueError:  # they lie on several drives
+    except ValueError:  # the paths are on different drives
         return ""
 
 
 def _forms(folder: str) -> set[str]:
-    """A folder as it may be written: as it is and without links; a table stands for the folder it lies in."""
+    """Spellings of a folder: absolute, and with links resolved; also the parent folder if it is a file (a table)."""
     if not folder or "\0" in folder:
         return set()
     path = Path(folder).expanduser().absolute()

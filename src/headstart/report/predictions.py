@@ -1,4 +1,4 @@
-"""Artefacts, the report: predictions.csv read back, and the evaluation made of it anew."""
+"""Read ``predictions.csv`` and recompute the evaluation from it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Row = Mapping[str, str]
 
 
 def read_answers(rows: Sequence[Row], evaluation: Mapping[str, Any]) -> Evaluation:
-    """The evaluation again, from the stored answers; names in a CSV stand as ``printable`` shows them.
+    """Recompute the evaluation from stored predictions. Names are compared as ``printable`` writes them to CSV files.
 
     Args:
-        rows: Rows of predictions.csv.
-        evaluation: evaluation.json, for the task, the names of the columns and the thresholds.
+        rows: Rows of ``predictions.csv``.
+        evaluation: Content of ``evaluation.json``, for the task, the names of the columns and the thresholds.
 
     Raises:
-        KeyError: A column, or a class that a row names, is not there.
-        ValueError: A cell is no number, or the numbers are no answers of that task.
+        KeyError: A column, or the class of a row, is missing.
+        ValueError: A cell is not a number, or the numbers are not valid predictions of the task.
     """
     task = evaluation["task"]
     names = [printable(name) for name in evaluation["targets" if task == "regression" else "classes"]]

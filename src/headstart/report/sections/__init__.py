@@ -1,1 +1,1 @@
-"""Report: what a run folder holds to the sections of the page."""
+"""Contents of a run folder -> the sections of the page."""

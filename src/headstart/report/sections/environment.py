@@ -1,4 +1,4 @@
-"""Artefacts, the report: the samples and their splits, what was left out, what to do next, and on what machine."""
+"""Sections about splits, skipped files, the next commands, and the environment of the run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MAX_SKIPPED = 200
 
 
 def splits(contents: Contents) -> Markup:
-    """Samples of each class, or with each label, in each split, and who made the split."""
+    """Section "Splits": number of samples per class or label in each split, and who made the splits."""
     if not contents.splits:
         reason = contents.notes.get("splits.csv", "missing")
-        return note("The data has not been split yet." if reason == "missing" else f"splits.csv cannot be read: {reason}")
+        return note("The data have not been split yet." if reason == "missing" else f"splits.csv cannot be read: {reason}")
     sizes = Counter(text(row.get("split")) for row in contents.splits)
     tally = Counter((label, text(row.get("split"))) for row in contents.splits for label in _labels(contents, row))
     names = [split for split in SPLITS if split in sizes] + sorted(sizes.keys() - set(SPLITS))
@@ -42,7 +42,7 @@ def splits(contents: Contents) -> Markup:
 
 
 def _labels(contents: Contents, row: dict[str, str]) -> list[str]:
-    """The classes or labels that a row of splits.csv counts for; a value counts for none."""
+    """Classes or labels of a row of ``splits.csv``; none for values."""
     label = text(row.get("label"))
     if contents.task == "multilabel":
         return [name for name in label.split(";") if name]
@@ -52,34 +52,34 @@ def _labels(contents: Contents, row: dict[str, str]) -> list[str]:
 def _makers(contents: Contents) -> str:
     made = contents.state.get("made_splits")
     if not isinstance(made, list):
-        return "Who made the splits was not noted."
+        return "It was not recorded who made the splits."
     names = [text(name) for name in made]
     if not names:
-        return "All splits are the user's own."
-    return f"Made by Headstart: {', '.join(names)}. Any other split is the user's own."
+        return "All splits were made by the user."
+    return f"Splits made by Headstart: {', '.join(names)}. Any other split was made by the user."
 
 
 def skipped(contents: Contents) -> Markup:
-    """Files or rows that were found and not used, with the reason."""
+    """Section "Skipped files": files or rows that were not used, with the reason."""
     noun = "row" if contents.is_table else "file"
     total = number(contents.state.get("num_skipped"))
     if not contents.skipped:
         reason = contents.notes.get("skipped.csv", "")
         if reason not in ("", "missing"):
             return note(f"skipped.csv cannot be read: {reason}")
-        return note(f"The list of skipped {noun}s is not there." if total or reason else f"No {noun} was skipped.")
+        return note(f"The list of skipped {noun}s is missing." if total or reason else f"No {noun} was skipped.")
     rows = [
         (contents.places.name(text(row.get("path"))), text(row.get("reason"))) for row in contents.skipped[:_MAX_SKIPPED]
     ]
     rest = len(contents.skipped) - len(rows)
     more = note(f"{plural(rest, f'more {noun}')} in skipped.csv.") if rest else Markup("")
     body = Markup(table((noun.capitalize(), "Reason"), rows, words=2) + more)
-    title = f"{plural(len(contents.skipped), noun)} not used"
+    title = f"{plural(len(contents.skipped), noun)} skipped"
     return folded(title, body, is_open=len(contents.skipped) <= _FOLDED_ROWS)
 
 
 def commands(contents: Contents) -> Markup:
-    """What to type next: answers here, and the files to ship."""
+    """Section "Predict and export": the commands to run next."""
     if not contents.state.get("best"):
         return note("There is no model yet.")
     run = shlex.quote(contents.places.local(str(contents.folder.path)))
@@ -90,13 +90,13 @@ def commands(contents: Contents) -> Markup:
 
 
 _IMAGE_COMMANDS = {
-    "Answers for new images": "headstart predict {run} photos/*.jpg --out predictions.csv",
-    "For servers and other languages: ONNX, and OpenVINO for a CPU": "headstart export {run} --to onnx openvino",
-    "For phones and small boards: LiteRT, which was called TensorFlow Lite": "headstart export {run} --to litert",
+    "Predict new images": "headstart predict {run} photos/*.jpg --out predictions.csv",
+    "Export for servers and other languages: ONNX, and OpenVINO for CPUs": "headstart export {run} --to onnx openvino",
+    "Export for phones and small boards: LiteRT, formerly TensorFlow Lite": "headstart export {run} --to litert",
 }
 _TABLE_COMMANDS = {
-    "Answers for new rows": "headstart predict {run} new_rows.csv --out predictions.csv",
-    "For servers and other languages: ONNX, and TensorFlow's SavedModel": "headstart export {run} --to onnx saved_model",
+    "Predict new rows": "headstart predict {run} new_rows.csv --out predictions.csv",
+    "Export for servers and other languages: ONNX, and SavedModel": "headstart export {run} --to onnx saved_model",
 }
 
 
@@ -106,21 +106,21 @@ def _command(words: str, *lines: str) -> Markup:
 
 
 def _engine(contents: Contents) -> Markup:
-    """The command that makes a TensorRT engine of the ONNX export; nothing where the signature does not say enough."""
+    """Command that builds a TensorRT engine from the ONNX export; empty if the signature lacks the input's shape."""
     given = mapping(contents.signature.get("input"))
     shape = given.get("shape")
     sides = [number(side) for side in shape[1:]] if isinstance(shape, list) else []
     if not sides or not all(side and side >= 1 for side in sides):
         return Markup("")
     arguments = tensorrt_command(text(given.get("name")), [int(side) for side in sides if side])
-    first, *others = (shlex.quote(argument) for argument in arguments)  # the signature may come from anyone
+    first, *others = (shlex.quote(argument) for argument in arguments)  # the signature is untrusted
     *above, last = [first, *(f"  {other}" for other in others)]
-    words = "For an NVIDIA GPU: a TensorRT engine, made on that machine in the folder of the ONNX export"
+    words = "For an NVIDIA GPU: build a TensorRT engine on that machine, in the folder of the ONNX export"
     return Markup(_command(words, *(f"{line} \\" for line in above), last) + paragraph(TENSORRT_NOTE, "small"))
 
 
 def environment(contents: Contents) -> Markup:
-    """Settings, machine and versions: what it takes to repeat the run."""
+    """Section "Environment": settings, machine and versions, as needed to repeat the run."""
     state = contents.state
     engine = mapping(state.get("engine"))
     budget = number(state.get("budget_seconds"))
@@ -139,5 +139,5 @@ def environment(contents: Contents) -> Markup:
             f"<div><dt>{escape(key)}</dt><dd>{escape(text(value) or '–')}</dd></div>"
             for key, value in mapping(values).items()
         )
-        parts.append(f"<div><h3>{title}</h3><dl>{pairs or '<div><dd>not noted</dd></div>'}</dl></div>")
+        parts.append(f"<div><h3>{title}</h3><dl>{pairs or '<div><dd>not recorded</dd></div>'}</dl></div>")
     return Markup(f'<div class="triple">{"".join(parts)}</div>')

@@ -1,4 +1,4 @@
-"""Artefacts, the report: how good the answers are, as numbers, curves and counts."""
+"""Sections about the quality of the predictions: metrics, ROC curves, confusion matrices, predicted values, classes."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ __all__ = ["classes", "confusion", "numbers", "roc", "values"]
 
 _FOLDED_ROWS = 30
 _MAX_TARGETS = 6
-_LEGEND_ROOM, _LEGEND_LINE = 4.45, 0.18  # inches of the ROC figure without its legend, and of each of its lines
+_LEGEND_ROOM, _LEGEND_LINE = 4.45, 0.18  # height in inches of the ROC figure without its legend, and of a legend line
 
 
 def _absence(contents: Contents, name: str) -> Markup:
     reason = contents.notes.get(name, "")
     if reason == "missing" or not reason:
-        return note("There is no evaluation yet." if name == "evaluation.json" else f"{name} is not there.")
+        return note("There is no evaluation yet." if name == "evaluation.json" else f"{name} is missing.")
     return note(f"{name} cannot be read: {reason}")
 
 
 def numbers(contents: Contents) -> Markup:
-    """Every metric of the evaluated split, and how often the test split has been looked at."""
+    """Section "Evaluation": all metrics, and how often this run has evaluated the test split."""
     evaluation = contents.evaluation
     n = number(evaluation.get("n"))
     if n is None:
         return _absence(contents, "evaluation.json")
     metrics = {"multilabel": _label_metrics, "regression": _value_metrics}.get(str(evaluation.get("task")), _class_metrics)
     split = text(evaluation.get("split"))
-    groups = f"{in_groups(contents)}: intervals are of groups, not of {contents.noun}s" if contents.num_groups else ""
+    groups = f"{in_groups(contents)}; intervals account for the groups" if contents.num_groups else ""
     where = paragraph(f"{plural(int(n), contents.noun)} of the {split or 'evaluated'} split{groups}.")
     looks = number(contents.state.get("test_looks"))
     times = "" if not looks else "once" if looks == 1 else plural(int(looks), "time")
-    seen = f"The test split has been looked at {times} by this run." if times else ""
+    seen = f"This run has evaluated the test split {times}." if times else ""
     warning = Markup("")
     if split != "test":
-        warning = paragraph(f"Optimistic: the {split or 'evaluated'} split also chose the model.", "callout")
+        warning = paragraph(f"Optimistic: the model was selected on the {split or 'evaluated'} split.", "callout")
     body = table(("Metric", "Value"), metrics(evaluation))
     return Markup(where + warning + body + (paragraph(seen, "small") if seen else ""))
 
@@ -58,7 +58,7 @@ def _class_metrics(evaluation: dict[str, Any]) -> Metrics:
     bounds = interval(evaluation.get("accuracy_interval"))
     rows: Metrics = [
         ("Accuracy, 95% interval", _with_interval(percent(number(evaluation.get("accuracy"))), bounds)),
-        ("Constant answer", percent(number(evaluation.get("baseline_accuracy")))),
+        ("Constant-prediction baseline", percent(number(evaluation.get("baseline_accuracy")))),
         ("Balanced accuracy", percent(number(evaluation.get("balanced_accuracy")))),
         ("Cross-entropy, nats", decimal(number(evaluation.get("loss")), 4)),
         *_areas(evaluation),
@@ -78,12 +78,12 @@ def _label_metrics(evaluation: dict[str, Any]) -> Metrics:
     bounds, f1 = interval(evaluation.get("accuracy_interval")), mapping(evaluation.get("f1"))
     return [
         *reversed(_areas(evaluation)),
-        ("All labels right, 95% interval", _with_interval(percent(number(evaluation.get("accuracy"))), bounds)),
-        ("Commonest set of labels", percent(number(evaluation.get("baseline_accuracy")))),
-        ("Single labels right", percent(number(evaluation.get("hamming_accuracy")))),
+        ("All labels correct, 95% interval", _with_interval(percent(number(evaluation.get("accuracy"))), bounds)),
+        ("Most common label set (baseline)", percent(number(evaluation.get("baseline_accuracy")))),
+        ("Single labels correct", percent(number(evaluation.get("hamming_accuracy")))),
         ("F1, micro", decimal(number(f1.get("micro")), 4)),
         ("F1, macro", decimal(number(f1.get("macro")), 4)),
-        ("Cross-entropy of a label, nats", decimal(number(evaluation.get("loss")), 4)),
+        ("Cross-entropy per label, nats", decimal(number(evaluation.get("loss")), 4)),
     ]
 
 
@@ -92,11 +92,11 @@ def _value_metrics(evaluation: dict[str, Any]) -> Metrics:
     mape, n = number(evaluation.get("mape")), number(evaluation.get("mape_n"))
     return [
         ("Mean absolute error, 95% interval", _with_interval(measured(number(evaluation.get("mae"))), bounds)),
-        ("The same, always answering the median", measured(number(evaluation.get("baseline_mae")))),
+        ("Mean absolute error of the median baseline", measured(number(evaluation.get("baseline_mae")))),
         ("Root mean squared error", measured(number(evaluation.get("rmse")))),
         ("Mean squared error", measured(number(evaluation.get("mse")))),
-        ("The same, always answering the mean", measured(number(evaluation.get("baseline_mse")))),
-        (f"Mean error as a share of the truth, over {count(n)} truths other than 0", percent(mape)),
+        ("Mean squared error of the mean baseline", measured(number(evaluation.get("baseline_mse")))),
+        (f"Mean absolute percentage error, over {count(n)} true values other than 0", percent(mape)),
         ("R²", decimal(number(evaluation.get("r2")), 4)),
     ]
 
@@ -112,7 +112,7 @@ def _recall_interval(recall: float | None, support: float) -> str:
 
 
 def roc(contents: Contents) -> Markup:
-    """The ROC curves, drawn from the stored probabilities."""
+    """Section "ROC curves", drawn from the stored probabilities."""
     evaluation = contents.predictions
     if not isinstance(evaluation, Classification | MultiLabel):
         return _absence(contents, "predictions.csv")
@@ -120,19 +120,19 @@ def roc(contents: Contents) -> Markup:
     lines = 1 if evaluation.task == "binary" or many else (len(evaluation.classes) + 3) // 2
     size = (4.6, _LEGEND_ROOM + _LEGEND_LINE * lines)
     samples = plural(len(evaluation), contents.noun)
-    caption = f"Each class against the rest on {samples}; beside each name the area under its curve."
+    caption = f"Each class against the rest on {samples}, with the areas under the curves."
     if evaluation.task == "binary":
         caption = f"“{evaluation.classes[1]}” against “{evaluation.classes[0]}” on {samples}, with the area under the curve."
     elif evaluation.task == "multilabel":
-        caption = f"Each label on {samples}; beside each name the area under its curve."
+        caption = f"Each label on {samples}, with the areas under the curves."
     if many:
         kind = "labels" if evaluation.task == "multilabel" else "classes, each against the rest,"
-        caption = f"Averages over {len(evaluation.classes)} {kind} on {samples}, with their areas."
+        caption = f"Averages over {len(evaluation.classes)} {kind} on {samples}, with the areas under the curves."
     return figure(contents, "roc", evaluation.plot_roc, size, caption)
 
 
 def confusion(contents: Contents) -> Markup:
-    """The confusion matrix and the pairs that are taken for one another most often; or a matrix a label."""
+    """Section "Confusion matrix" with the most frequent confusions, or one matrix per label."""
     if contents.evaluation.get("task") == "multilabel":
         return _label_confusions(contents)
     names, matrix = contents.evaluation.get("classes"), contents.evaluation.get("confusion_matrix")
@@ -140,12 +140,12 @@ def confusion(contents: Contents) -> Markup:
         return _absence(contents, "evaluation.json")
     counts = np.array(matrix)
     if counts.shape != (len(names), len(names)) or counts.dtype.kind != "i" or counts.size == 0 or counts.min() < 0:
-        return note("evaluation.json holds no confusion matrix of counts for these classes.")
+        return note("evaluation.json contains no confusion matrix of counts for these classes.")
     side = 2.4 + 0.27 * len(names) if len(names) <= 20 else 2.2 + 0.105 * len(names)
     side = max(side, 4.0)
     caption = (
-        f"Rows are the truth, columns the answers, {plural(int(counts.sum()), contents.noun)}. The deeper the colour, the "
-        "larger the share of the row; blue is right, orange is wrong."
+        f"{plural(int(counts.sum()), contents.noun)}; rows are true classes, columns are predicted classes. The deeper the "
+        "colour, the larger the share of the row; blue is correct, orange is wrong."
     )
     drawing = figure(contents, "confusion", lambda ax: draw_confusion(ax, counts, names), (side, side), caption)
     return Markup(drawing + _mistaken_pairs(counts, names))
@@ -157,13 +157,13 @@ def _label_confusions(contents: Contents) -> Markup:
     if not matrices or not all(
         counts.shape == (2, 2) and counts.dtype.kind == "i" and counts.min() >= 0 for counts in matrices.values()
     ):
-        return note("evaluation.json holds no confusion matrix of counts for each label.")
+        return note("evaluation.json does not contain a confusion matrix of counts for each label.")
     num_drawn = len(most_mistaken(matrices))
     columns, rows = min(4, num_drawn), -(-num_drawn // 4)
     chosen = "" if num_drawn == len(matrices) else f"The {num_drawn} labels with the most mistakes. "
     caption = (
-        f"{chosen}Rows are the truth, columns the answers. The deeper the colour, the larger the share of the row; blue is "
-        "right, orange is wrong."
+        f"{chosen}Rows are true labels, columns are predictions. The deeper the colour, the larger the share of the row; "
+        "blue is correct, orange is wrong."
     )
     size = (0.7 + 1.3 * columns, 0.65 + 1.4 * rows)
     return figure(contents, "confusion", lambda ax: draw_label_confusions(ax, matrices), size, caption)
@@ -179,12 +179,12 @@ def _mistaken_pairs(counts: np.ndarray[Any, Any], names: list[str]) -> Markup:
         (names[i], names[j], count(wrong[i, j]), count(counts[i].sum()), percent(wrong[i, j] / counts[i].sum()))
         for i, j in pairs
     ]
-    head = ("Truth", "Answer", "Times", "Of", "Share")
-    return Markup("<h3>Most often mistaken</h3>" + table(head, rows, words=2))
+    head = ("True", "Predicted", "Count", "Of", "Share")
+    return Markup("<h3>Most frequent confusions</h3>" + table(head, rows, words=2))
 
 
 def values(contents: Contents) -> Markup:
-    """Answers against the truth and the residuals of each target, drawn from the stored answers."""
+    """Section "Predicted and true values": scatter plot and residuals of each target, from the stored predictions."""
     evaluation = contents.predictions
     if not isinstance(evaluation, Regression):
         return _absence(contents, "predictions.csv")
@@ -197,7 +197,7 @@ def values(contents: Contents) -> Markup:
 
 def _pair(contents: Contents, evaluation: Regression, name: str, place: int) -> tuple[Markup, Markup]:
     truth, answers = evaluation.target(name)
-    end = "" if len(evaluation.classes) == 1 else f"-{place + 1:02d}"  # a name may hold what no file name may
+    end = "" if len(evaluation.classes) == 1 else f"-{place + 1:02d}"  # a name may not be a valid file name
     samples = plural(len(truth), contents.noun)
     return (
         figure(
@@ -205,20 +205,20 @@ def _pair(contents: Contents, evaluation: Regression, name: str, place: int) -> 
             f"scatter{end}",
             lambda ax: draw_scatter(ax, truth, answers),
             (4.2, 4.4),
-            Markup(f"<strong>{escape(name)}</strong> of {samples}: answer and truth. A right answer lies on the line."),
+            Markup(f"<strong>{escape(name)}</strong> of {samples}. Correct predictions are on the line."),
         ),
         figure(
             contents,
             f"residuals{end}",
             lambda ax: draw_residuals(ax, truth, answers),
             (4.6, 3.6),
-            Markup(f"<strong>{escape(name)}</strong>: answer minus truth, and how often each difference occurs."),
+            Markup(f"<strong>{escape(name)}</strong>: predicted minus true value, with a histogram of the differences."),
         ),
     )
 
 
 def classes(contents: Contents) -> Markup:
-    """Precision, recall and F1 of each class or label; the errors of each target."""
+    """Section "Metrics by class": precision, recall and F1 of each class or label, or the errors of each target."""
     if contents.evaluation.get("task") == "regression":
         return _targets(contents)
     report = mapping(contents.evaluation.get("report"))
@@ -254,5 +254,5 @@ def _targets(contents: Contents) -> Markup:
         mae = _with_interval(measured(number(row.get("mae"))), interval(row.get("mae_interval"), measured))
         numbers = [measured(number(row.get(key))) for key in ("baseline_mae", "rmse")]
         rows.append((name, mae, *numbers, decimal(number(row.get("r2")))))
-    head = ("Target", "Mean absolute error, 95% interval", "Of the median", "Root mean squared error", "R²")
+    head = ("Target", "Mean absolute error, 95% interval", "Median baseline", "Root mean squared error", "R²")
     return folded(plural(len(rows), "target"), table(head, rows), is_open=len(rows) <= _FOLDED_ROWS)

@@ -1,4 +1,4 @@
-"""Artefacts, the report: one sample in words: what is true of it, and what was answered."""
+"""Texts for one sample on the page: its true label and its prediction."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from headstart.evaluation.multilabel import MultiLabel
 from headstart.foundation.arrays import Array
 from headstart.report.formatting import measured, percent
 
-__all__ = ["SampleText", "said"]
+__all__ = ["SampleText", "sample_text"]
 
 
 class SampleText(NamedTuple):
-    """One sample in words.
+    """Texts for one sample.
 
     Attributes:
-        truth: What is true of it.
-        answer: What was answered.
-        beside: The probability that goes with it, or how far off a value is.
-        is_right: Whether both are the same; of values that is not asked.
+        truth: True label, labels or value.
+        answer: Predicted label, labels or value.
+        beside: Probability of the prediction, or error of the value.
+        is_right: Whether the prediction is correct; always False for values.
     """
 
     truth: str
@@ -31,24 +31,25 @@ class SampleText(NamedTuple):
     is_right: bool
 
 
-def said(evaluation: Evaluation, position: int, *, is_unsure: bool = False) -> SampleText:
-    """What was answered for one sample, in words.
+def sample_text(evaluation: Evaluation, position: int, *, is_unsure: bool = False) -> SampleText:
+    """Describe the prediction of one sample.
 
     Args:
-        evaluation: All answers.
-        position: Which sample.
-        is_unsure: Of several labels, tell of the one nearest to its threshold; of the one that was answered worst if not.
+        evaluation: The evaluation.
+        position: Position of the sample in it.
+        is_unsure: With several labels per sample, show the probability of the label closest to its threshold. Defaults to
+            False, which shows that of the worst predicted label.
     """
     if isinstance(evaluation, Classification):
         truth, answer = int(evaluation.labels[position]), int(evaluation.predicted[position])
         chance = percent(float(evaluation.probabilities[position, answer]))
         return SampleText(evaluation.classes[truth], evaluation.classes[answer], chance, truth == answer)
     if isinstance(evaluation, MultiLabel):
-        return _said_labels(evaluation, position, is_unsure=is_unsure)
-    return _said_values(evaluation, position)
+        return _text_of_labels(evaluation, position, is_unsure=is_unsure)
+    return _text_of_values(evaluation, position)
 
 
-def _said_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> SampleText:
+def _text_of_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> SampleText:
     truth, answer, chances = (
         table[position] for table in (evaluation.labels, evaluation.predicted, evaluation.probabilities)
     )
@@ -67,8 +68,8 @@ def _said_labels(evaluation: MultiLabel, position: int, *, is_unsure: bool) -> S
     )
 
 
-def _said_values(evaluation: Evaluation, position: int) -> SampleText:
-    """Of several targets the one that is off the most, measured by the spread of its truth."""
+def _text_of_values(evaluation: Evaluation, position: int) -> SampleText:
+    """Describe the target with the largest error relative to the standard deviation of its true values."""
     truth, answer = evaluation.labels[position], evaluation.answers[position]
     spread = evaluation.labels.std(axis=0)
     worst = int(np.argmax(np.abs(answer - truth) / np.where(spread > 0, spread, 1.0)))

@@ -1,4 +1,4 @@
-"""Artefacts, the report: the samples to look at: images, small and inside the page, or rows of a table."""
+"""Sections "Worst predictions" and "Most uncertain predictions": embedded thumbnails of images, or table rows."""
 
 from __future__ import annotations
 
@@ -16,46 +16,44 @@ from headstart.foundation.errors import DatasetError
 from headstart.foundation.machine import usable_cores
 from headstart.report.contents import MALFORMED, Contents
 from headstart.report.page import Markup, escape, note, paragraph, table
-from headstart.report.sections.sample_texts import SampleText, said
+from headstart.report.sections.sample_texts import SampleText, sample_text
 
 __all__ = ["most_unsure_samples", "most_wrong_samples"]
 
-_SAMPLES = 12  # in each of the two sections
+_SAMPLES = 12  # per section
 _SIDE = 160
 _WRONG = {
-    "multilabel": "The least probability for the true answers together comes first, with the label that was answered worst.",
-    "regression": "The largest error comes first, measured by the spread of the truth.",
+    "multilabel": "Sorted by the joint probability of the true labels, lowest first; the worst predicted label is shown.",
+    "regression": "Sorted by the error relative to the standard deviation of the true values, largest first.",
 }
-_WRONG_CLASS = "The least probability for the true class comes first."
-_UNSURE = {"multilabel": "A label of these is nearest to its threshold, right or wrong."}
-_UNSURE_CLASS = "Nearest to another answer, right or wrong."
+_WRONG_CLASS = "Sorted by the probability of the true class, lowest first."
+_UNSURE = {"multilabel": "Predictions with a label close to its threshold, right or wrong."}
+_UNSURE_CLASS = "Predictions that were close to another class, right or wrong."
 
 
 def most_wrong_samples(contents: Contents) -> Markup:
-    """The mistakes that cost the most loss."""
+    """Section with the worst predictions."""
     if contents.predictions is None:
-        return note("There are no predictions to choose from.")
+        return note("There are no predictions.")
     positions = most_wrong(contents.predictions, _SAMPLES)
     if not positions:
-        return note("Every answer is right.")
+        return note("All predictions are correct.")
     fault = "wrong values" if contents.predictions.task == "regression" else "wrong labels"
     lead = _WRONG.get(contents.predictions.task, _WRONG_CLASS)
-    return _shown(
-        contents, contents.predictions, positions, f"{lead} Look for {fault} and for {contents.noun}s unlike the others."
-    )
+    return _shown(contents, contents.predictions, positions, f"{lead} Look for {fault} and for unusual {contents.noun}s.")
 
 
 def most_unsure_samples(contents: Contents) -> Markup:
-    """The answers nearest to another answer."""
+    """Section with the most uncertain predictions."""
     if contents.predictions is None:
-        return note("There are no predictions to choose from.")
+        return note("There are no predictions.")
     lead = _UNSURE.get(contents.predictions.task, _UNSURE_CLASS)
     positions = most_unsure(contents.predictions, _SAMPLES)
     return _shown(
         contents,
         contents.predictions,
         positions,
-        f"{lead} More labelled {contents.noun}s like these teach the model the most.",
+        f"{lead} Labelling more {contents.noun}s like these helps the model the most.",
         is_unsure=True,
     )
 
@@ -63,7 +61,7 @@ def most_unsure_samples(contents: Contents) -> Markup:
 def _shown(
     contents: Contents, evaluation: Evaluation, positions: list[int], lead: str, *, is_unsure: bool = False
 ) -> Markup:
-    samples = [(contents.paths[position], said(evaluation, position, is_unsure=is_unsure)) for position in positions]
+    samples = [(contents.paths[i], sample_text(evaluation, i, is_unsure=is_unsure)) for i in positions]
     if contents.is_table:
         return Markup(paragraph(lead) + _rows(evaluation, samples, is_unsure=is_unsure))
     small = _thumbnails(contents, [path for path, _ in samples])
@@ -72,15 +70,15 @@ def _shown(
 
 
 def _rows(evaluation: Evaluation, samples: list[tuple[str, SampleText]], *, is_unsure: bool) -> Markup:
-    of_labels = "Nearest to its threshold" if is_unsure else "Answered worst"
+    of_labels = "Label closest to its threshold" if is_unsure else "Worst predicted label"
     beside = {"multilabel": of_labels, "regression": "Error"}.get(evaluation.task, "Probability")
     words = 1 if evaluation.task == "regression" else 3
     rows = [(f"Row {path}", one.truth, one.answer, one.beside) for path, one in samples]
-    return table(("", "Truth", "Answer", beside), rows, words=words)
+    return table(("", "True", "Predicted", beside), rows, words=words)
 
 
 def _tile(contents: Contents, path: str, one: SampleText, small: bytes | None) -> str:
-    """A sample as a small picture; one that is not there any more, or is not an image, as its name."""
+    """A sample as a thumbnail with its texts; the file name replaces a thumbnail that could not be made."""
     place = contents.places.name(path)
     name = escape(PurePath(place).name or place)
     words = f"<b>{escape(one.truth)} <span>→</span> {escape(one.answer)}</b> {escape(one.beside)}"
@@ -94,10 +92,10 @@ def _tile(contents: Contents, path: str, one: SampleText, small: bytes | None) -
 
 
 def _thumbnails(contents: Contents, paths: list[str]) -> dict[str, bytes]:
-    """Small JPEGs of the image files among these, decoded in bounded processes and shown as the network saw them."""
+    """JPEG thumbnails of the image files, decoded in bounded processes and framed as the network saw them."""
     from PIL import Image
 
-    files = [path for path in dict.fromkeys(paths) if _is_file(path)]  # a pipe would never end
+    files = [path for path in dict.fromkeys(paths) if _is_file(path)]  # reading a pipe might never end
     small = {}
     with DecodePool(_geometry(contents.signature), min(usable_cores(), max(1, len(files)))) as pool:
         for decoded in pool.decode(files):
@@ -111,12 +109,12 @@ def _thumbnails(contents: Contents, paths: list[str]) -> dict[str, bytes]:
 def _is_file(path: str) -> bool:
     try:
         return Path(path).is_file()
-    except (OSError, ValueError):  # no file can have such a name
+    except (OSError, ValueError):  # not a valid file name
         return False
 
 
 def _geometry(signature: dict[str, Any]) -> Geometry:
     try:
         return Geometry(_SIDE, 1.0, "bicubic", *Rendering.from_json(signature))
-    except (*MALFORMED, DatasetError):  # a run that has no model yet, or a file that anyone wrote
+    except (*MALFORMED, DatasetError):  # the run has no model yet, or its signature is malformed
         return Geometry(_SIDE, 1.0)

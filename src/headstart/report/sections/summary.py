@@ -1,4 +1,4 @@
-"""Artefacts, the report: the head of the page, what it took, and what the doctor found."""
+"""Head of the page, and the sections "Timing" and "Findings"."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHADES = 6
 
 
 def header(contents: Contents) -> Markup:
-    """Title, verdict and the few numbers that matter."""
+    """Head of the page: title, status, verdict and key figures."""
     status = contents.status
     chip = f'<span class="chip {status}">{_STATUS[status]}</span>'
     eyebrow = f'<p class="eyebrow">Headstart report {chip}</p>'
@@ -38,7 +38,7 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
     samples = [contents.num_samples(split) for split in ("train", "validation", "test")]
     rows = [
         ("Best validation loss", decimal(number(best.get("val_loss")))),
-        ("Its execution time", duration(number(best.get("total_seconds")))),
+        ("Execution time of that trial", duration(number(best.get("total_seconds")))),
         ("Whole run", duration(number(state.get("wall_seconds")))),
         ("Train, validation, test", " · ".join(count(sample) for sample in samples)),
         _columns(contents),
@@ -56,7 +56,7 @@ def _columns(contents: Contents) -> tuple[str, str]:
 
 
 def stages(contents: Contents) -> Markup:
-    """Seconds by stage, as a bar and as a table."""
+    """Section "Timing": time per stage, as a bar and as a table."""
     seconds = {name: number(value) for name, value in mapping(contents.state.get("stages")).items()}
     known = {name: value for name, value in seconds.items() if value is not None and value >= 0}
     if not known:
@@ -70,17 +70,17 @@ def stages(contents: Contents) -> Markup:
     bar = Markup(f'<div class="bar" aria-hidden="true">{"".join(parts)}</div>')
     wall = number(contents.state.get("wall_seconds"))
     budget = number(contents.state.get("budget_seconds"))
-    words = "" if wall is None else f"Start to end, with imports, conversion and reporting: {duration(wall)}."
+    words = "" if wall is None else f"Whole run, including imports, conversion and reporting: {duration(wall)}."
     words += "" if budget is None else f" The budget was {duration(budget)}."
     return Markup(bar + table(("Stage", "Time", "Share"), rows) + (paragraph(words, "small") if words else ""))
 
 
 def findings(contents: Contents) -> Markup:
-    """What the doctor found, one card each, the grave ones first."""
+    """Section "Findings": one card per finding, the most severe first."""
     if "findings.json" in contents.notes:
         return note(_absence(contents))
     if not contents.findings:
-        return note("Nothing was found.")
+        return note("There are no findings.")
     order = {"error": 0, "warning": 1, "info": 2}
     ranked = sorted(contents.findings, key=lambda finding: order.get(text(finding.get("severity")), 2))
     return Markup(f'<div class="cards">{"".join(_card(finding) for finding in ranked)}</div>')
@@ -103,4 +103,4 @@ def _spelled(value: object) -> str:
 
 def _absence(contents: Contents) -> str:
     reason = contents.notes["findings.json"]
-    return "The checks have not been made yet." if reason == "missing" else f"findings.json cannot be read: {reason}"
+    return "The checks have not run yet." if reason == "missing" else f"findings.json cannot be read: {reason}"

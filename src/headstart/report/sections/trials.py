@@ -1,4 +1,4 @@
-"""Artefacts, the report: the trials side by side, execution time beside ``val_loss``, and how each one learned."""
+"""Sections "Leaderboard" and "Loss curves"."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 def leaderboard(contents: Contents) -> Markup:
-    """The table of trials, those without a result last, and the picture of both numbers."""
+    """Section "Leaderboard": the table of trials (failed ones last), and a figure of execution time and ``val_loss``."""
     if not contents.trials:
         reason = contents.notes.get("leaderboard.csv", "missing")
         return note("No trial has finished yet." if reason == "missing" else f"leaderboard.csv cannot be read: {reason}")
@@ -46,11 +46,11 @@ def leaderboard(contents: Contents) -> Markup:
         parts.append(paragraph(f"Selected: {reason}."))
     parts.append(paragraph(_legend(contents, metric), "small"))
     if failed:
-        rows = [(trial.name, trial.parts, trial.status, trial.reason or "no reason was noted") for trial in failed]
-        parts += [Markup("<h3>Without a result</h3>"), table(("Trial", "Parts", "State", "Reason"), rows, words=4)]
+        rows = [(trial.name, trial.parts, trial.status, trial.reason or "no reason was recorded") for trial in failed]
+        parts += [Markup("<h3>Trials without a result</h3>"), table(("Trial", "Parts", "Status", "Reason"), rows, words=4)]
     points = [point for trial in finished if (point := _point(trial)) is not None]
     if points:
-        caption = "Execution time against validation loss; lower left is better. The line joins the Pareto front."
+        caption = "Execution time against validation loss; lower left is better. The line is the Pareto front."
         parts.append(figure(contents, "leaderboard", lambda ax: draw_leaderboard(ax, points), (5.2, 3.5), caption))
     return Markup("".join(parts))
 
@@ -89,16 +89,16 @@ def _metric(trial: Trial, n: int | None) -> object:
 def _legend(contents: Contents, metric: str) -> Markup:
     n = contents.num_samples("validation")
     samples = "" if n is None else f" on {plural(n, f'validation {contents.noun}')}"
-    below = ", below it the 95% interval" if samples and metric == "accuracy" and not contents.is_grouped else ""
+    below = ", with the 95% interval below" if samples and metric == "accuracy" and not contents.is_grouped else ""
     is_of_values = contents.task == "regression"
-    of_values = " Loss is the mean squared error of the targets as they are learned: standardised." if is_of_values else ""
+    of_values = " Loss is the mean squared error of the standardised targets." if is_of_values else ""
     has_folds = any(trial.folds for trial in contents.trials)
     folds = " Folds: mean and standard deviation over the held-out folds of a cross-validation." if has_folds else ""
     return Markup(
-        f"<b class=front>◆</b> on the Pareto front: no other trial is faster and better. Loss and {escape(metric)}{samples}"
-        f"{below}.{of_values}{folds} Execution time = Part A (features, once per {contents.noun}; what they cost when they "
-        "were computed, even where they came from the cache now) + Part B (training). Imports, conversion and reporting are "
-        "not in it."
+        f"<b class=front>◆</b> Pareto-optimal: no other trial is both faster and better. Loss and {escape(metric)}{samples}"
+        f"{below}.{of_values}{folds} Execution time = Part A (features, once per {contents.noun}; the time of their "
+        "computation, even if they were read from the cache this time) + Part B (training). It does not include imports, "
+        "conversion and reporting."
     )
 
 
@@ -108,26 +108,27 @@ def _point(trial: Trial) -> TrialPoint | None:
 
 
 def curves(contents: Contents) -> Markup:
-    """Training and validation loss of each trial, in the order of the leaderboard."""
+    """Section "Loss curves": training and validation loss of each trial, in the order of the leaderboard."""
     ranked = [trial.name for trial in contents.trials if trial.name in contents.histories]
     names = ranked + [name for name in contents.histories if name not in ranked]
     drawn = [name for name in names if contents.histories[name]]
     if not drawn:
-        return note("No trial has an epoch to show yet.")
+        return note("No epoch has finished yet.")
     figures = [_curve(contents, place, name) for place, name in enumerate(drawn[:_MAX_CURVES])]
     rest = len(drawn) - len(figures)
     more = note(f"{plural(rest, 'more trial')} not drawn.") if rest else Markup("")
     bad = [name for name in contents.notes if name.startswith("trials/")]
     unread = note(f"Cannot be read: {', '.join(bad)}.") if bad else Markup("")
     legend = paragraph(
-        "The training curve is Keras's own figure, penalties included; the validation loss has none.", "small"
+        "The training loss is reported by Keras and includes regularization penalties; the validation loss does not.",
+        "small",
     )
     return Markup(f'<div class="pair">{"".join(figures)}</div>{legend}{more}{unread}')
 
 
 def _curve(contents: Contents, place: int, name: str) -> Markup:
     history = contents.histories[name]
-    # A folder's name may hold anything; the number keeps two names apart that look the same when cleaned.
+    # Names are untrusted and are reduced to safe characters; the number keeps the file names distinct.
     file = f"loss-{place + 1:02d}-{re.sub(r'[^A-Za-z0-9_-]+', '-', name)[:60]}"
     caption = Markup(f"<strong>{escape(name)}</strong>, {plural(len(history), 'epoch')}")
     return figure(contents, file, lambda ax: draw_loss(ax, history), (4.6, 3.0), caption)

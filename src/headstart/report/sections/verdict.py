@@ -1,4 +1,4 @@
-"""Artefacts, the report: the verdict. The one number that counts, in a sentence and on a line, beside a constant answer."""
+"""The verdict at the head of the page: the main score as a sentence and on a scale, with its baseline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from headstart.report.page import Markup, escape
 
 __all__ = ["METRICS", "headline", "in_groups", "scale", "spread", "verdict"]
 
-METRICS = {"accuracy": "accuracy", "macro_auc": "macro AUC", "r2": "R²"}  # as they are called in a sentence
+METRICS = {"accuracy": "accuracy", "macro_auc": "macro AUC", "r2": "R²"}  # names for use in a sentence
 _SHOWN: dict[str, Callable[[float | None], str]] = {"accuracy": percent, "macro AUC": decimal, "mae": measured}
 _SPELLED = {"mae": "mean absolute error"}
 
 
 def headline(evaluation: Mapping[str, object]) -> Headline | None:
-    """What evaluation.json says first; None where it does not say it."""
+    """The main score from the content of ``evaluation.json``; None if it is missing."""
     task, auc = evaluation.get("task"), mapping(evaluation.get("roc_auc"))
     name, value, bounds, baseline = {
         "multilabel": ("macro AUC", auc.get("macro"), evaluation.get("macro_auc_interval"), 0.5),
@@ -35,23 +35,23 @@ def headline(evaluation: Mapping[str, object]) -> Headline | None:
 
 
 def verdict(contents: Contents) -> str:
-    """One sentence: which trial won, how good it is on what, and against what."""
+    """Verdict on the run: the selected trial, its score on how many samples, and the baseline; or the state of the run."""
     best = mapping(contents.state.get("best"))
     name, n = text(best.get("trial")), number(contents.evaluation.get("n"))
     found = headline(contents.evaluation)
     if found is not None and n is not None:
         return _evaluated(contents, name or "The model", found, int(n))
-    # The title of an error alone: the other lines teach, they do not tell.
+    # Only the title of the error: its other lines would be too long here.
     error = text(str(contents.state.get("error") or "").partition("\n")[0])
     beginning = {
         "running": "The run is still going",
         "failed": f"The run failed ({error})" if error else "The run failed",
         "interrupted": "The run was interrupted",
-        "done": "The run has finished, but its evaluation is not there",
-        "unknown": "This run cannot be told in full",
+        "done": "The run has finished, but its evaluation is missing",
+        "unknown": "The status of this run is not known",
     }[contents.status]
     if n is not None and contents.status == "done":
-        beginning = "The run has finished, but what was evaluated defines no score"
+        beginning = "The run has finished, but its score is not defined on the evaluated samples"
     return f"{beginning}; {_best_so_far(contents, name)}"
 
 
@@ -68,7 +68,10 @@ def _best_so_far(contents: Contents, name: str) -> str:
         bounds = f" (95% interval {interval(wilson_interval(round(value * n), n))})"
         beside = "" if contents.is_grouped else bounds
     where = plural(n, f"validation {contents.noun}")
-    return f"the best trial so far is {name}: {score} on {where}{beside}. It was chosen there, so this is optimistic."
+    return (
+        f"the best trial so far is {name}: {score} on {where}{beside}. "
+        "It was selected on this split, so the score is optimistic."
+    )
 
 
 def _evaluated(contents: Contents, name: str, found: Headline, n: int) -> str:
@@ -76,16 +79,16 @@ def _evaluated(contents: Contents, name: str, found: Headline, n: int) -> str:
     show, bounds, baseline = _SHOWN[found.name], found.interval, found.baseline
     samples = plural(n, f"{split} {contents.noun}") + in_groups(contents)
     inner = [f"95% interval {interval(bounds, show)}"] if bounds else []
-    inner += [_constant(contents, found)] if baseline is not None else []
+    inner += [_baseline(contents, found)] if baseline is not None else []
     beside = f" ({'; '.join(inner)})" if inner else ""
     sentence = f"{name} {_achievement(contents, found)} on {samples}{beside}.{_more(contents)}{_folds(contents, name)}"
     if bounds and baseline is not None and (bounds[1] >= baseline if found.name == "mae" else bounds[0] <= baseline):
-        sentence += " That is not clearly better than the constant answer."
-    return sentence + (f" The {split} split also chose the model, so this is optimistic." if split != "test" else "")
+        sentence += " That is not clearly better than the baseline."
+    return sentence + (f" The model was selected on the {split} split, so this is optimistic." if split != "test" else "")
 
 
 def in_groups(contents: Contents) -> str:
-    """How many groups the evaluated samples come in, to stand after their number; empty where there are none."""
+    """Number of groups of the evaluated samples as text to follow their number; empty without groups."""
     return "" if contents.num_groups is None else f" in {plural(contents.num_groups, 'group')}"
 
 
@@ -99,32 +102,32 @@ def _achievement(contents: Contents, found: Headline) -> str:
     return f"reaches {shown} accuracy" if found.name == "accuracy" else f"reaches a macro AUC of {shown}"
 
 
-def _constant(contents: Contents, found: Headline) -> str:
+def _baseline(contents: Contents, found: Headline) -> str:
     shown = _SHOWN[found.name](found.baseline)
     if found.name == "mae":
-        return f"always answering the median is off by {shown}"
+        return f"median baseline: {shown}"
     if found.name == "accuracy":
-        return f"always answering {_commonest(contents, found.baseline or 0.0)} gives {shown}"
-    return "a constant answer has 0.5"
+        return f"majority-class baseline{_majority_class(contents, found.baseline or 0.0)}: {shown}"
+    return "constant-prediction baseline: 0.5"
 
 
-def _commonest(contents: Contents, baseline: float) -> str:
+def _majority_class(contents: Contents, baseline: float) -> str:
+    """The majority class as text, for example `` (always “hat”)``; empty if several classes are equally common."""
     n = number(contents.evaluation.get("n")) or 1.0
     report = mapping(contents.evaluation.get("report"))
     fitting = [
         name for name, row in report.items() if abs((number(mapping(row).get("support")) or 0.0) / n - baseline) < 1e-9
     ]
-    # Two classes of the same size cannot be told apart by their share, so neither is named.
-    return f"“{text(fitting[0])}”" if len(fitting) == 1 else "the commonest class"
+    return f" (always “{text(fitting[0])}”)" if len(fitting) == 1 else ""
 
 
 def _more(contents: Contents) -> str:
-    """What a number alone does not tell of labels and of values."""
+    """A second score in a sentence of its own, for several labels and for values."""
     evaluation = contents.evaluation
     if evaluation.get("task") == "multilabel" and (accuracy := number(evaluation.get("accuracy"))) is not None:
         constant = percent(number(evaluation.get("baseline_accuracy")))
-        always = f"always answering the commonest set gives {constant}"
-        return f" All labels are right for {percent(accuracy)} of the {contents.noun}s ({always})."
+        baseline = f"most common label set (baseline): {constant}"
+        return f" All labels are correct for {percent(accuracy)} of the {contents.noun}s ({baseline})."
     if evaluation.get("task") == "regression" and (r2 := number(evaluation.get("r2"))) is not None:
         return f" R² is {decimal(r2)}."
     return ""
@@ -139,13 +142,13 @@ def _folds(contents: Contents, name: str) -> str:
 
 
 def spread(metric: str, mean: float, deviation: float) -> str:
-    """A mean and its standard deviation in the words of a metric."""
+    """Format a mean and its standard deviation, for accuracy as percentages."""
     show = percent if metric == "accuracy" else decimal
     return f"{show(mean)} ± {show(deviation)}"
 
 
 def scale(contents: Contents) -> Markup:
-    """A line from 0 to the end of the scale with the score, its interval and the constant answer on it."""
+    """A scale from 0 with the score, its interval and its baseline; empty without an interval."""
     found = headline(contents.evaluation)
     if found is None or found.value is None or found.interval is None:
         return Markup("")
@@ -157,8 +160,9 @@ def scale(contents: Contents) -> Markup:
     dot = f'<i class="dot" style="left:{value:.2f}%"></i>'
     name = _SPELLED.get(found.name, found.name)
     words = f"{name} {show(found.value)}, 95% interval {interval(found.interval, show)}"
-    words += "" if baseline is None else f", constant answer {show(baseline)}"
-    legend = f"<span><i class=key-dot></i>{name} and 95% interval</span><span><i class=key-tick></i>constant answer</span>"
+    words += "" if baseline is None else f", constant-prediction baseline {show(baseline)}"
+    legend = f"<span><i class=key-dot></i>{name} and 95% interval</span>"
+    legend += "<span><i class=key-tick></i>constant-prediction baseline</span>"
     last = {"accuracy": "100%", "macro AUC": "1"}.get(found.name, measured(end))
     ends = f'<div class="ends"><span>0</span><span class="keys">{legend}</span><span>{last}</span></div>'
     return Markup(f'<div class="scale" role="img" aria-label="{escape(words)}"><div>{tick}{band}{dot}</div>{ends}</div>')
