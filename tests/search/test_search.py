@@ -75,7 +75,7 @@ def test_a_trial_that_does_not_end_well_is_a_row_with_its_reason(photos: Callabl
         "wide": ("failed", "the model's output does not fit the task"),
         "logits": ("failed", "the network's output is not a probability"),
         "narrow": ("failed", "the model's input does not fit the cut"),
-        "linear": ("skipped", "the budget ended Part A before every image had a row"),
+        "linear": ("skipped", "the budget ended before Part A had processed every image"),
     }
     assert run.to_json()["status"] == "done"
     assert run.to_json()["best"]["trial"] == "efficientnet_lite0-avg-linear"
@@ -216,7 +216,7 @@ def test_what_stops_the_folds_leaves_the_trial(
     row = next(row for row in run.to_json()["trials"] if row["trial"] != FOLDS_NAME)
     assert row["status"] == "done"
     assert "fold_loss" not in row
-    assert row["reason"].startswith("no folds: ")
+    assert row["reason"].startswith("cross-validation failed: ")
     assert run.evaluation["accuracy"] > 0.5
 
 

@@ -1,1 +1,1 @@
-"""Search: data, a plan and a budget to a finished run."""
+"""Data, a plan and a budget -> a finished run."""

@@ -1,4 +1,4 @@
-"""The whole: models that are made of others: the weighted mean of a plan's networks, and that of the models of its folds."""
+"""Build ensembles: the weighted mean of a plan's networks, and the mean of the models of all folds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["attempt_ensemble", "attempt_fold_ensemble"]
 
 
 def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
-    """Weigh the networks that see the same image as the best one does; their mean is a trial like any other."""
+    """Add the weighted mean of all networks with the same input as the best one as a trial of its own, if it is better."""
     best = job.best_network
     named = {trial.name: trial for trial in trials}
     if best is None or best.trial not in named:
@@ -32,7 +32,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
     geometry = named[best.trial].part.geometry
     scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_baseline]
     rows = [row for row in scored if named[row.trial].part.geometry == geometry]
-    rows.sort(key=lambda row: list(named).index(row.trial))  # in a resumed run they come in another order
+    rows.sort(key=lambda row: list(named).index(row.trial))  # a resumed run has them in another order
     models = [recall(job, named[row.trial]) for row in rows]
     validation = job.learning.indices("validation")
     labels, task = job.learning.targets[validation], job.learning.scored_task
@@ -40,44 +40,44 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
     weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
-        job.progress.say("no ensemble: no second network on the same input adds to the best")
+        job.progress.say("ensemble skipped: combining networks did not improve on the best one")
         return
     members = [rows[i] for i in chosen]
     mean = np.sum([weights[i] * answers[i] for i in chosen], axis=0)
     if task.score(labels, mean) >= (best.val_loss or 0.0):
-        job.progress.say("no ensemble: the mean is no better than the best of its members")
+        job.progress.say("ensemble skipped: the weighted mean is not better than the best network")
         return
     ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen], job.learning)
     seconds = sum(row.part_b_seconds or 0.0 for row in members)
-    told = " ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True))
-    _enter(job, ensemble, NAME, told, members, mean, seconds)
+    part_b = " ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True))
+    _enter(job, ensemble, NAME, part_b, members, mean, seconds)
 
 
 def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int) -> None:
-    """The mean of the models of all folds of the best network, as a trial of its own.
+    """Train the best network on each fold, and add the mean of these models as a trial of its own.
 
-    Each validation sample is answered by the model of the fold that it lies in, which has not seen it; so its score can be
-    compared with that of the other trials. The test split lies in no fold.
+    Each validation sample is predicted by the model of its fold, which was not trained on it, so that the score can be
+    compared with that of the other trials. The test split is in no fold.
     """
     named = {trial.name: trial for trial in trials}
     rows = [row for row in job.rows if row.trial in named and not named[row.trial].is_baseline]
     best = min((row for row in rows if row.val_loss is not None), key=lambda row: row.val_loss or 0.0, default=None)
     if best is None or named[best.trial].part.is_inner or named[best.trial].recipe.views > 1:
-        job.progress.say("no ensemble of the folds: they are of heads on one view of each sample")
+        job.progress.say("fold ensemble skipped: it needs a head that is trained on one view of each sample")
         return
     if not job.budget.has_time_for(num_folds * (best.part_b_seconds or 0.0)):
-        job.progress.say("no ensemble of the folds: no time in the budget")
+        job.progress.say("fold ensemble skipped: not enough time in the budget")
         return
     trial, dataset = named[best.trial], job.learning
     features, validation = job.features[trial.part.name], dataset.indices("validation")
     folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
     models: list[Model] = []
     answers: dict[int, object] = {}
-    job.progress.begin(f"{trial.name}: a model for each of {num_folds} folds", num_folds)
+    job.progress.begin(f"{trial.name}: one model per fold", num_folds)
     for fold in range(num_folds):
         split = tuple("test" if number in (fold, -1) else "train" for number in folds)
         others = carve_validation(replace(dataset, split=split), share=1 / num_folds, seed=trial.recipe.seed)
-        others = replace(others, scaling=dataset.scaling)  # one scale, in which the mean is taken
+        others = replace(others, scaling=dataset.scaling)  # the mean needs one target scale for all models
         model = Model.from_trial(trial)
         if not trial.is_solved:
             clear_session()
@@ -86,7 +86,7 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
         if trained.interrupted:
             raise KeyboardInterrupt
         if trained.cut_short:
-            job.progress.say("no ensemble of the folds: no time in the budget")
+            job.progress.say("fold ensemble skipped: not enough time in the budget")
             return
         own = [int(i) for i in validation if folds[i] == fold]
         answers |= dict(zip(own, model.scaled_answers(features, np.array(own, np.int64)), strict=True)) if own else {}
@@ -99,9 +99,9 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
 
 
 def _enter(
-    job: SearchState, ensemble: Ensemble, name: str, told: str, members: Sequence[Row], answers: object, seconds: float
+    job: SearchState, ensemble: Ensemble, name: str, part_b: str, members: Sequence[Row], answers: object, seconds: float
 ) -> None:
-    """The row of an ensemble; ``answers`` are those to the validation split, in the scale of the targets."""
+    """Add an ensemble to the leaderboard; ``answers`` are its validation predictions in the scale of the targets."""
     task, labels = job.learning.scored_task, job.learning.targets[job.learning.indices("validation")]
     part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
     num_params, mean = ensemble.num_params(), np.asarray(answers)
@@ -109,7 +109,7 @@ def _enter(
         trial=name,
         status="done",
         part_a=" ".join(part_a),
-        part_b=told,
+        part_b=part_b,
         metric=task.metric,
         val_loss=task.score(labels, mean),
         val_metric=task.measure(labels, mean),

@@ -1,4 +1,4 @@
-"""The whole: the end of a run. The best model joined, signed and converted; the honest evaluation; the report; the seal."""
+"""Finish a run: save and convert the selected model, evaluate it, run the doctor's checks, and write the report."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ from headstart.search.model_choice import Choice
 
 __all__ = ["Outcome", "ship"]
 
-# Between golden predictions and those from stored rows: of a probability, or of a target as networks learn it. Rows of an
-# inner cut are stored in half precision.
+# Largest allowed difference between golden predictions and predictions from stored rows: of a probability, or of a target
+# as networks learn it. Rows of an inner cut are stored in half precision.
 _MAX_DIFFERENCE, _MAX_DIFFERENCE_IN_HALF = 1e-3, 2e-2
-_MAX_SECONDS = 1800.0  # for a conversion, where there is no budget
+_MAX_SECONDS = 1800.0  # time limit of the conversion without a budget
 
 
 @dataclass
 class Outcome:
-    """What a run has when its trials are over.
+    """State of a run after its last trial.
 
     Attributes:
         folder: The run folder.
-        model: The model that was chosen.
-        choice: Why, and how the other trials compare with it.
-        validation: Its answers to the validation split, in the scale of ``Dataset.targets``, by models that were not
-            calibrated on the sample and, where they are of folds, not trained on it.
-        learning: The samples that training and choosing saw, and the test split if Headstart made it.
-        held_out: The user's own test split, not looked at yet.
-        features: Rows of ``learning``, for each Part A of the model.
-        converter: A converter that was started before.
-        seconds_left: What the budget leaves for the end of the run; infinite without one.
+        model: The selected model.
+        choice: Why the model was selected, and how the other trials compare with it.
+        validation: Predictions of the model on the validation split, in the scale of ``Dataset.targets``. Each is from a
+            model that was not calibrated on the sample and, in a fold ensemble, not trained on it.
+        learning: The samples used for training and selection, and the test split if Headstart made it.
+        held_out: The user's own test split, which nothing has used so far.
+        features: Features of ``learning``, for each Part A of the model.
+        converter: A converter process that is already running.
+        seconds_left: Seconds that the budget leaves to finish the run; infinite without a budget.
     """
 
     folder: RunFolder
@@ -73,110 +73,110 @@ class Outcome:
     seconds_left: float
 
 
-def ship(cargo: Outcome, progress: Progress, watch: Stopwatch, save: Callable[..., None]) -> None:
-    """Write all that a finished run holds.
+def ship(outcome: Outcome, progress: Progress, watch: Stopwatch, save: Callable[..., None]) -> None:
+    """Write the model, the evaluation and the report of a finished run, and seal the run folder.
 
     Args:
-        cargo: What there is.
-        progress: Told of each step.
-        watch: Takes the seconds of each step.
-        save: Writes run.json with the facts it is given.
+        outcome: State of the run after its last trial.
+        progress: Receives the progress.
+        watch: Records the seconds of each step.
+        save: Writes run.json with the facts it receives.
     """
     progress.begin("model, evaluation and report", 0)
-    cargo.model.tune(cargo.features)
-    _tell_means(cargo, progress)
+    outcome.model.tune(outcome.features)
+    _report_means(outcome, progress)
     with watch.stage("join and save"):
-        cargo.model.write(cargo.folder.path)
+        outcome.model.write(outcome.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
         graph = pool.submit(
-            add_graph, cargo.folder.path, cargo.converter, min(cargo.seconds_left, _MAX_SECONDS)
-        )  # a child process does the work, beside what follows
+            add_graph, outcome.folder.path, outcome.converter, min(outcome.seconds_left, _MAX_SECONDS)
+        )  # a child process does the work while this process evaluates the model
         try:
             with watch.stage("evaluate"):
-                _unseal(cargo)
-                _check_golden(cargo)
-                facts = _write_tables(cargo, _evaluate(cargo))
+                _unseal(outcome)
+                _check_golden(outcome)
+                facts = _write_tables(outcome, _evaluate(outcome))
             with watch.stage("convert for predict"):
                 graph.result()
         except ExportError as error:
-            progress.say(f"no graph for quick predictions: {error.title} ({error.received}); predict will use Keras")
+            progress.say(f"predict will use Keras, because no faster graph could be made: {error.title} ({error.received})")
         except KeyboardInterrupt:
-            cargo.converter.close()  # the pool waits for it before it lets us go
+            outcome.converter.close()  # otherwise the pool would wait for it to end
             raise
     with watch.stage("report"):
         save(**facts)
-        write_report(cargo.folder)
+        write_report(outcome.folder)
     save()
-    cargo.folder.seal()
+    outcome.folder.seal()
 
 
-def _tell_means(cargo: Outcome, progress: Progress) -> None:
-    """Say of each target whose logarithm was learned whether its mean or its median is predicted."""
-    scaling = None if cargo.model.dataset is None else cargo.model.dataset.scaling
+def _report_means(outcome: Outcome, progress: Progress) -> None:
+    """Report for each target that was learned as a logarithm whether its mean or its median is predicted."""
+    scaling = None if outcome.model.dataset is None else outcome.model.dataset.scaling
     if scaling is None:
         return
-    told = {"mean": "the mean, {:.3f} times the median", "median": "the median, which has the lower squared error here"}
-    for name, predicts, factor in zip(cargo.learning.classes, scaling.predicts, scaling.factors, strict=True):
+    texts = {"mean": "the mean, {:.3f} times the median", "median": "the median, which has the lower squared error here"}
+    for name, predicts, factor in zip(outcome.learning.classes, scaling.predicts, scaling.factors, strict=True):
         if predicts:
-            progress.say(f"{name}: learned as logarithms; predictions are {told[predicts].format(factor)}")
+            progress.say(f"{name}: learned as a logarithm; predictions are {texts[predicts].format(factor)}")
 
 
-def _unseal(cargo: Outcome) -> None:
-    """Look at the held-out test split, now that nothing is decided any more."""
-    if not len(cargo.held_out):
+def _unseal(outcome: Outcome) -> None:
+    """Compute the features of the user's test split, now that all decisions have been made."""
+    if not len(outcome.held_out):
         return
-    found = [_features_of(cargo.held_out, features) for features in cargo.features]
-    left_out = {i: file for features in found for file, i in zip(*features.skipped(cargo.held_out), strict=True)}
-    kept = [i for i in range(len(cargo.held_out)) if i not in left_out]
-    test = cargo.held_out.without(list(left_out.values()), list(left_out))
-    cargo.learning = cargo.learning.plus(test)
-    pairs: Any = zip(cargo.features, found, strict=True)  # each of one kind
-    cargo.features = [ours.plus(theirs.take(kept)) for ours, theirs in pairs]
-    cargo.learning = group_duplicates(cargo.learning, cargo.features[0].thumbnails)
+    held_out = [_features_of(outcome.held_out, features) for features in outcome.features]
+    left_out = {i: file for features in held_out for file, i in zip(*features.skipped(outcome.held_out), strict=True)}
+    kept = [i for i in range(len(outcome.held_out)) if i not in left_out]
+    test = outcome.held_out.without(list(left_out.values()), list(left_out))
+    outcome.learning = outcome.learning.plus(test)
+    pairs: Any = zip(outcome.features, held_out, strict=True)  # both of a pair have the same type
+    outcome.features = [ours.plus(theirs.take(kept)) for ours, theirs in pairs]
+    outcome.learning = group_duplicates(outcome.learning, outcome.features[0].thumbnails)
 
 
 def _features_of(dataset: Dataset, like: FeatureRows) -> FeatureRows:
-    """The features of other samples, made as those of the training samples were."""
+    """Compute the features of other samples in the same way as ``like``, those of the training samples."""
     if isinstance(like, TableFeatures):
         return like.encode(dataset)
     return extract(dataset, like.part, open_store())
 
 
-def _check_golden(cargo: Outcome) -> None:
-    """Compare the golden predictions of the shipped model with those that Part B makes of the stored rows of these samples.
+def _check_golden(outcome: Outcome) -> None:
+    """Compare the golden predictions of the saved model with predictions of Part B from the stored rows of these samples.
 
-    What a run says of its model was measured on stored rows; where they differ, it was measured on another model.
+    All scores of a run are measured on stored rows, so a difference means that they do not hold for the saved model.
 
     Raises:
-        TrainingError: They differ (H310).
+        TrainingError: The predictions differ (H310).
     """
-    dataset, signature = cargo.learning, read_json(cargo.folder.path / "signature.json")
+    dataset, signature = outcome.learning, read_json(outcome.folder.path / "signature.json")
     key, names = ("digest", dataset.digests) if dataset.table is None else ("row", dataset.paths)
     places = {name: place for place, name in reversed([*enumerate(names)])}
     indices = np.array([places[row[key]] for row in signature["golden"]], np.int64)
     shipped = TASKS[dataset.task].to_answers(np.array([row["answers"] for row in signature["golden"]], np.float32))
-    answers = cargo.model.answers(cargo.features, indices)
+    answers = outcome.model.answers(outcome.features, indices)
     if dataset.scaling is not None:
         shipped, answers = dataset.scaling.apply(shipped), dataset.scaling.apply(answers)
     difference = float((np.abs(answers - shipped) / np.maximum(1.0, np.abs(shipped))).max())
-    is_half = any(part.stage and not part.is_pixels for part in cargo.model.parts)
+    is_half = any(part.stage and not part.is_pixels for part in outcome.model.parts)
     limit = _MAX_DIFFERENCE_IN_HALF if is_half else _MAX_DIFFERENCE
-    if not difference <= limit:  # so that NaN exceeds it too
+    if not difference <= limit:  # written this way so that NaN raises, too
         raise TrainingError(
             "H310",
-            "the model does not predict what was measured",
-            received=f"predictions of {len(indices)} samples and of their stored rows that differ by {difference:.3g}",
-            expected=f"at most {limit:g}",
-            advice="clear what was stored and fit again: headstart cache --clear rows graphs; if it recurs, report it",
+            "the saved model does not reproduce the measured predictions",
+            received=f"predictions of {len(indices)} samples and of their stored rows, which differ by {difference:.3g}",
+            expected=f"a difference of at most {limit:g}",
+            advice="clear the stored features (headstart cache --clear rows graphs) and fit again; if it recurs, report it",
             exit_code=1,
         )
 
 
-def _evaluate(cargo: Outcome) -> Evaluation:
-    dataset = cargo.learning
+def _evaluate(outcome: Outcome) -> Evaluation:
+    dataset = outcome.learning
     split = "test" if "test" in dataset.split else "validation"
-    indices, model = dataset.indices(split), cargo.model
-    answers = model.answers(cargo.features, indices) if split == "test" else model.in_units(cargo.validation)
+    indices, model = dataset.indices(split), outcome.model
+    answers = model.answers(outcome.features, indices) if split == "test" else model.in_units(outcome.validation)
     return evaluate_predictions(
         dataset.task,
         dataset.classes,
@@ -188,16 +188,16 @@ def _evaluate(cargo: Outcome) -> Evaluation:
     )
 
 
-def _write_tables(cargo: Outcome, evaluation: Evaluation) -> dict[str, object]:
-    """Write evaluation, predictions, splits, skipped files and findings; give what run.json says of them."""
-    dataset, path = cargo.learning, cargo.folder.path
+def _write_tables(outcome: Outcome, evaluation: Evaluation) -> dict[str, object]:
+    """Write evaluation, predictions, splits, skipped files and findings, and return their entries in run.json."""
+    dataset, path = outcome.learning, outcome.folder.path
     texts = dataset.label_texts()
     write_json(path / "evaluation.json", evaluation.to_json())
     indices = dataset.indices(evaluation.split)
-    answers = beside_truth(dataset, indices, evaluation.answers, cargo.model.thresholds)
+    answers = beside_truth(dataset, indices, evaluation.answers, outcome.model.thresholds)
     write_csv(path / "predictions.csv", *answers)
     write_csv(path / "splits.csv", [dataset.key, "label", "split"], zip(dataset.paths, texts, dataset.split, strict=True))
-    encoding = features.encoding if isinstance(features := cargo.features[0], TableFeatures) else None
+    encoding = features.encoding if isinstance(features := outcome.features[0], TableFeatures) else None
     contents = dataset.digests if dataset.table is None or not encoding else row_contents(dataset.table, encoding)
     write_csv(path / "contents.csv", ["digest", "split"], zip(contents, dataset.split, strict=True))
     write_csv(path / "skipped.csv", ["path", "reason"], sorted(dataset.skipped, key=lambda row: natural_key(str(row[0]))))
@@ -206,7 +206,7 @@ def _write_tables(cargo: Outcome, evaluation: Evaluation) -> dict[str, object]:
         findings += check_columns(features.notes)
     else:
         findings += check_pictures(dataset, features.facts, features.part.rendering)
-    findings += check_results(dataset, evaluation, cargo.choice.best.trial, cargo.choice.differences)
+    findings += check_results(dataset, evaluation, outcome.choice.best.trial, outcome.choice.differences)
     write_json(path / "findings.json", [finding.to_json() for finding in findings])
     return {
         "num_samples": {split: int(np.sum(np.array(dataset.split) == split)) for split in SPLITS},

@@ -1,4 +1,4 @@
-"""The whole: which formats an untrained network cannot be written in, found out by a child process while it is trained."""
+"""Find out in a child process, while a network is trained, which formats it cannot be exported to."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["FormatProbe"]
 
-_GRAPHS = ("onnx", "openvino", "litert")  # the others hold whatever TensorFlow and Keras can compute
+_GRAPHS = ("onnx", "openvino", "litert")  # the other formats support every operation of TensorFlow and Keras
 _PROBE_SECONDS = 600.0
 
 
 class FormatProbe:
-    """Converts a network and throws away what comes out; what does not come out is reported as soon as it is known.
+    """Converts a network as a test, discards the files, and reports formats that failed as soon as they are known.
 
-    As a context it lasts as long as the training: afterwards it is waited for, or ended where the training failed.
+    Use it as a context manager around the training. At the end of the block, it waits for the conversion; if the training
+    failed, it stops the conversion.
 
     Args:
-        network: A fresh network; nothing of its weights is needed.
-        report: Called from a thread, once at most, with the formats that are not available, and why.
-        patience_seconds: The longest that it is waited for.
+        network: The untrained network; its weights do not matter.
+        report: Called from a thread, at most once, with the formats that are not available and the reasons.
+        patience_seconds: Longest time to wait at the end of the block.
     """
 
     def __init__(self, network: keras.Model, report: Callable[[str], None], patience_seconds: float) -> None:
@@ -38,7 +39,7 @@ class FormatProbe:
         self._thread = Thread(target=self._ask, daemon=True)
         try:
             network.save(Path(self._folder.name) / "model.keras")
-        except Exception as error:  # noqa: BLE001 - whatever the configuration of a user's layer raises
+        except Exception as error:  # noqa: BLE001 - the configuration of a user's layer may raise anything
             report(f"cannot be saved: {type(error).__name__}: {' '.join(str(error).split())[:120]}")
         else:
             self._child = Child("convert_process.py")
@@ -60,11 +61,11 @@ class FormatProbe:
         child, folder = self._child, self._folder.name
         assert child is not None
         request = {"keras_file": f"{folder}/model.keras", "folder": folder, "formats": _GRAPHS, "each": True}
-        refused, reason = child.ask(request | {"output": "", "labels": [], "table": None}, _PROBE_SECONDS)
+        failed, reason = child.ask(request | {"output": "", "labels": [], "table": None}, _PROBE_SECONDS)
         if child.was_stopped:
             return
-        if reason:  # it cannot even be loaded
-            refused = dict.fromkeys(FORMATS, reason)
-        if refused:
-            short = {name: why.removeprefix(f"{NO_COUNTERPART}: ")[:120] for name, why in refused.items()}
+        if reason:  # the network could not be loaded, so it cannot be exported at all
+            failed = dict.fromkeys(FORMATS, reason)
+        if failed:
+            short = {name: why.removeprefix(f"{NO_COUNTERPART}: ")[:120] for name, why in failed.items()}
             self._report(f"cannot be written as {'; '.join(f'{name}: {why}' for name, why in short.items())}")

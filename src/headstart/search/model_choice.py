@@ -1,4 +1,4 @@
-"""The whole: which trial becomes the model: the one with the lowest val_loss, or a network within noise of it."""
+"""Select the trial that becomes the model: the one with the lowest ``val_loss``, or a network within noise of it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ __all__ = ["Choice", "choose", "lowest"]
 
 @dataclass(frozen=True)
 class Choice:
-    """The trial to ship, and how it compares with the others on the validation split.
+    """The selected trial, and how it compares with the others on the validation split.
 
     Attributes:
-        shipped: Its row.
-        best: The row with the lowest ``val_loss``, which may be the same.
-        differences: For each other row with a ``val_loss``, by name: its losses less those of ``best``.
+        shipped: Row of the selected trial.
+        best: Row with the lowest ``val_loss``, usually the same.
+        differences: For each other row with a ``val_loss``, by name, the paired difference of its losses from those of
+            ``best``.
     """
 
     shipped: Row
@@ -31,7 +32,7 @@ class Choice:
 
     @property
     def reason(self) -> str:
-        """Why this trial is shipped, in words and numbers."""
+        """Why this trial was selected, as text."""
         if self.shipped is not self.best:
             return (
                 f"{self.shipped.trial} (val_loss {self.shipped.val_loss:.4f}), a network, which exports to every format, "
@@ -42,15 +43,15 @@ class Choice:
         second = min(self.differences, key=lambda name: self.differences[name].mean, default=None)
         if second is None:
             return reason
-        found = self.differences[second]
+        difference = self.differences[second]
         return f"{reason}, " + (
-            f"within one standard error of {second}: they differ by {found}"
-            if found.is_noise
-            else f"ahead of {second} by {found}"
+            f"within one standard error of {second}: they differ by {difference}"
+            if difference.is_noise
+            else f"ahead of {second} by {difference}"
         )
 
     def to_json(self) -> dict[str, object]:
-        """Plain values for run.json."""
+        """Return plain values for ``run.json``."""
         return {
             "shipped": self.shipped.trial,
             "best": self.best.trial,
@@ -64,20 +65,20 @@ class Choice:
 
 
 def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | None) -> Choice | None:
-    """Choose the trial to ship.
+    """Select the trial that becomes the model of the run.
 
-    The lowest ``val_loss`` wins, whatever kind of model has it. A baseline ships in fewer formats than a network, so
-    where the best network is within one standard error of it, in a comparison of paired losses, that network is chosen
-    instead: the one-standard-error rule of L. Breiman, J. Friedman, R. Olshen and C. Stone (1984), "Classification and
-    regression trees".
+    The trial with the lowest ``val_loss`` is selected, with one exception. A baseline can be exported to fewer formats than
+    a network, so if the best trial is a baseline and the best network is within one standard error of it (paired losses),
+    the network is selected instead. This is the one-standard-error rule of L. Breiman, J. Friedman, R. Olshen and C. Stone
+    (1984), "Classification and regression trees".
 
     Args:
-        rows: Rows of the leaderboard; those without a ``val_loss`` are passed over.
-        losses: From a trial's name to its losses on the validation samples, ``(n,)``.
-        groups: Group number of each of these samples; None where they are independent.
+        rows: Rows of the leaderboard; rows without a ``val_loss`` are ignored.
+        losses: Returns the losses of a trial, by its name, on the validation samples, ``(n,)``.
+        groups: Group number of each validation sample; None if samples are independent.
 
     Returns:
-        The choice; None where no row has a ``val_loss``.
+        The choice; None if no row has a ``val_loss``.
     """
     scored = [row for row in rows if row.val_loss is not None]
     best = lowest(scored)
@@ -94,6 +95,6 @@ def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | 
 
 
 def lowest(rows: Iterable[Row]) -> Row | None:
-    """The row with the lowest ``val_loss``, of equal ones the first by name; None where no row has one."""
+    """Row with the lowest ``val_loss``; ties are broken by name. None if no row has a ``val_loss``."""
     scored = [row for row in rows if row.val_loss is not None]
     return min(scored, key=lambda row: (row.val_loss or 0.0, row.trial), default=None)

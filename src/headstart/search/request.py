@@ -1,4 +1,4 @@
-"""What the user asked of a search."""
+"""The arguments of a search, with their checks and their form in ``run.json``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks of ``fit``; the fields are those of the command line."""
+    """Arguments of ``fit``; the fields are named like the options of the command line."""
 
     data: str | Dataset
     target: str | None = None
@@ -32,32 +32,33 @@ class Request:
     validation: float = 0.2
     weights: Path | None = None
     budget_seconds: float | None = None
-    folds: int | None = None  # those of the plan, and of small tables, if None
+    folds: int | None = None  # None: the default of the plan, or for small tables
     out: Path | None = None
     seed: int = 0
-    started: float | None = None  # ``perf_counter`` value from which the budget counts; now if None
+    started: float | None = None  # ``perf_counter`` value from which the budget is counted; None: now
 
     def check(self) -> None:
-        """Refuse early what would only fail after Part A.
+        """Reject invalid arguments early, before Part A runs.
 
         Raises:
-            UsageError: A number is out of its range (H007, H009), or it is said anew what a Dataset says (H044).
-            DatasetError: The share of validation is (H105).
+            UsageError: A number is out of range (H007, H009), or an argument only applies to data that are still to be
+                read, not to a Dataset (H044).
+            DatasetError: The validation share is out of range (H105).
         """
-        said = [name for name in ("target", "image", "group", "task") if getattr(self, name) is not None]
-        if isinstance(self.data, Dataset) and said:
+        given = [name for name in ("target", "image", "group", "task") if getattr(self, name) is not None]
+        if isinstance(self.data, Dataset) and given:
             raise UsageError(
                 "H044",
-                "a Dataset says this itself",
-                received=f"{', '.join(said)} beside a Dataset, whose task is {self.data.task}",
-                expected="these words for data that are yet to be read",
-                advice="give them to read_table",
+                "these arguments do not apply to a Dataset",
+                received=f"{', '.join(given)} together with a Dataset whose task is {self.data.task}",
+                expected="target, image, group and task only with a path, a data frame or an array",
+                advice="pass them to read_table when you read the data",
             )
         check_share(self.validation)
         if self.folds is not None and (self.folds < 0 or self.folds == 1):
             raise UsageError(
                 "H009",
-                "there is no such number of folds",
+                "invalid number of folds",
                 received=f"--folds {self.folds}",
                 expected="2 or more, or 0 for none",
                 advice="--folds 5",
@@ -72,7 +73,7 @@ class Request:
             )
 
     def to_json(self) -> dict[str, object] | None:
-        """What another process needs to ask the same again; None where the data are only in this one."""
+        """Return what another process needs to resume the run; None if the data exist only in this process."""
         if isinstance(self.data, Dataset):
             return None
         asked = {key: value for key, value in asdict(self).items() if key not in ("out", "started")}
@@ -82,20 +83,20 @@ class Request:
 
     @classmethod
     def from_run(cls, folder: RunFolder) -> Request:
-        """What was asked of a run.
+        """Restore the request of a run from its ``run.json``.
 
         Raises:
-            RunError: Its data were a Dataset that only the process that made it had (H511), or are not where they were from
-                here (H512); its plan file is another one by now (H515).
+            RunError: The data were a Dataset that existed only in the process of the run (H511), the data are not found
+                from here (H512), or the plan file has changed (H515).
         """
         asked = folder.state.get("request")
         if asked is None:
             raise RunError(
                 "H511",
                 "the run cannot be resumed",
-                received=f"{folder.path}: fitted on a Dataset, arrays or read from files, which is gone with its process",
-                expected="a run for which fit was given the path of a folder or a table",
-                advice="fit again; with a path instead of read_folder or read_table, the run can be resumed",
+                received=f"{folder.path}: fitted on a Dataset, which existed only in the process of the run",
+                expected="a run that was started with the path of a folder or a table",
+                advice="fit again; runs that are started with a path instead of a Dataset can be resumed",
             )
         held_to(folder.path / "run.json", folder.state, RESUMABLE)
         asked = dict(asked)
@@ -103,10 +104,10 @@ class Request:
         if not Path(asked["data"]).exists():
             raise RunError(
                 "H512",
-                "the data are not where they were",
+                "data of the run not found",
                 received=f"{asked['data']}, from {os.getcwd()}",  # noqa: PTH109 - text
                 expected=f"the data of the run, which was started in {where}",
-                advice=f"cd {where}, and resume there",
+                advice=f"cd {where} and resume there",
             )
         if digest := asked.pop("plan_digest", ""):
             asked["plan"] = str(Path(where) / Path(asked["plan"]).expanduser())
@@ -118,12 +119,12 @@ class Request:
 
 
 def _check_plan(plan: Path, digest: str) -> None:
-    """Refuse a plan that has changed; one that is gone is told by whoever reads it."""
+    """Reject a plan file that has changed; a missing one is reported when it is read."""
     if plan.is_file() and file_digest(plan) != digest:
         raise RunError(
             "H515",
             "the plan has changed since the run began",
-            received=f"{plan}: other contents than then",
+            received=f"{plan}, with different contents",
             expected="the plan that the run began with",
             advice=f"fit again: headstart fit DATA --plan {plan}",
         )

@@ -1,4 +1,4 @@
-"""The whole: an opened run folder with its verbs: leaderboard, evaluate, predict, export."""
+"""``Run``: a run folder with methods for the leaderboard, evaluation, predictions and export."""
 
 from __future__ import annotations
 
@@ -26,14 +26,23 @@ __all__ = ["Run"]
 
 
 class Run:
-    """A run on disk.
+    """A run on disk: its trials, the selected model and its report.
+
+    ``fit`` and ``resume`` return one; use ``Run(path)`` to open a run of an earlier session.
 
     Args:
-        path: The folder that ``fit`` wrote.
+        path: The run folder that ``fit`` wrote.
 
     Raises:
-        RunError: It is no run (H503), one of another format (H504), was changed (H506), holds links (H520), or its run.json
-            cannot be read (H502).
+        RunError: The folder is not a run (H503), has another format (H504), was changed (H506) or contains links (H520),
+            or its ``run.json`` cannot be read (H502).
+
+    Example::
+
+        run = hs.Run("runs/flowers-001")
+        run.leaderboard()
+        run.predict(["new/rose.jpg", "new/tulip.jpg"])
+        run.export("onnx")
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -49,41 +58,51 @@ class Run:
 
     @property
     def sample_nouns(self) -> str:
-        """What its samples are called: ``images`` or ``rows``."""
+        """Plural noun for the samples: ``images`` or ``rows``."""
         return "rows" if self.folder.state.get("data_kind") == "table" else "images"
 
     @property
     def report(self) -> Path:
-        """The report, one page without scripts."""
+        """Path of the report, one HTML page without scripts."""
         return self.path / "report.html"
 
     @property
     def evaluation(self) -> dict[str, Any]:
-        """The evaluation that ``fit`` made, as CONTRACT's ``evaluate`` object."""
+        """The evaluation that ``fit`` made, in the format of ``headstart evaluate --json``."""
         value: dict[str, Any] = self.folder.json("evaluation.json")
         return value
 
     def to_json(self) -> dict[str, Any]:
-        """The object of ``headstart fit --json``."""
+        """Return the results as ``headstart fit --json`` prints them."""
         state = self.folder.state
         keys = ("task", "classes", "status", "best", "trials", "wall_seconds", "num_samples", "num_skipped", "findings")
         return {"run": str(self.path), **{key: state.get(key) for key in keys}}
 
     def leaderboard(self) -> pd.DataFrame:
-        """The trials, best first, with execution time, ``val_loss`` and the Pareto front."""
+        """Return the trials as a data frame, best first, with ``val_loss``, execution time and the Pareto front."""
         import pandas as pd
 
         return pd.DataFrame([row.to_json() for row in read_leaderboard(self.folder)])
 
     def evaluate(self, data: str | os.PathLike[str] | Dataset | pd.DataFrame) -> Evaluation:
-        """Measure the run's model on labelled samples that it may never have seen.
+        """Evaluate the model of the run on labelled samples.
+
+        The evaluation reports samples that the model was trained or selected on.
 
         Args:
-            data: A folder of class folders, a table or a data frame, or a Dataset. Its test split is used if it has one,
-                else all of it.
+            data: A folder with one folder per class, a table, a data frame or a ``Dataset``. If it has a test split, only
+                that split is used.
+
+        Returns:
+            Scores with intervals, predictions and plots.
 
         Raises:
-            DatasetError: No sample of the run's classes can be read there (H110).
+            DatasetError: The data contain no readable sample of the run's classes (H110).
+
+        Example::
+
+            evaluation = run.evaluate("flowers/test")
+            evaluation.headline.value, evaluation.headline.interval
         """
         predictor = self.predictor()
         state = self.folder.state
@@ -100,11 +119,17 @@ class Run:
         return score(dataset, found, unread, origin, predictor.thresholds)
 
     def predict(self, samples: Any) -> pd.DataFrame:
-        """A table ``path, predicted, p_<class>…`` in the order given; a file that cannot be read has an ``error``.
+        """Predict samples and return a data frame with the columns ``path, predicted, p_<class>…``, in the given order.
+
+        A file that cannot be read is a row with an ``error``. For a model of table features, the first column is ``row``.
 
         Args:
-            samples: An image file or several; for a model of features the path of a table, a data frame, or an array
-                ``(n, columns)``, and the first column of the answer is ``row``.
+            samples: Path of an image, or a sequence of paths; for a model of table features the path of a table, a data
+                frame, or an array ``(n, columns)``.
+
+        Example::
+
+            run.predict(["new/rose.jpg", "new/tulip.jpg"])
         """
         predictor = self.predictor()
         if predictor.encoding:
@@ -116,9 +141,12 @@ class Run:
         return as_frame(answers, predictor.task, predictor.classes, predictor.key)
 
     def answers(self, paths: Sequence[str]) -> tuple[list[str], list[list[object]], int]:
-        """The same as plain columns and rows, without pandas, and how many errors there are among them.
+        """Predict files and return column names, rows and the number of rows with an error; for use without pandas.
 
-        Rows of a table that do not fit are errors. With several tables, a row is called by its file too.
+        Rows of a table that do not fit the model have an error. With several tables, rows are named ``<file>:<row>``.
+
+        Args:
+            paths: Paths of images; for a model of table features, paths of tables.
         """
         predictor = self.predictor()
         if predictor.encoding:
@@ -129,17 +157,32 @@ class Run:
         return columns, rows, sum(bool(answer.error) for answer in answers)
 
     def export(self, *formats: str, out: str | os.PathLike[str] | None = None) -> list[Exported]:
-        """Write the model in formats of ``FORMATS`` (all that it has if none is named), each checked in a fresh process.
+        """Export the model, and verify each file in a fresh process.
 
         Args:
-            formats: keras, h5, saved_model, onnx, openvino, litert.
-            out: Folder to write into; ``exports`` in the run if None.
+            formats: Keys of ``FORMATS``: ``keras``, ``h5``, ``saved_model``, ``onnx``, ``openvino``, ``litert``. Defaults to
+                all formats that the model supports.
+            out: Folder to write to. Defaults to ``exports`` in the run folder.
+
+        Returns:
+            Path, size and largest difference from the trained model of each export.
+
+        Raises:
+            RunError: The run has no model (H505).
+
+        Example::
+
+            run.export("onnx", "openvino")
         """
         self._require_model()
         return export_model(self.path, formats or formats_of(self.path), Path(out) if out else self.path / "exports")
 
     def predictor(self) -> Predictor:
-        """The run's model as a graph that predicts without Keras; by Keras where no graph could be made."""
+        """Load the model of the run for prediction, as a graph without Keras if there is one.
+
+        Raises:
+            RunError: The run has no model (H505).
+        """
         self._require_model()
         return Predictor(self.path)
 
@@ -150,11 +193,11 @@ class Run:
                 "the run has no model",
                 received=f"{self.path}: status {self.folder.state.get('status')}",
                 expected="a run that ended with at least one trained model",
-                advice=f"headstart resume {self.path}, where it was killed; or fit again",
+                advice=f"if it was killed, run headstart resume {self.path}; otherwise fit again",
             )
 
     def _origin(self, contents: Sequence[str], *, are_rows: bool) -> Origin:
-        """Where these contents come from; a look at the run's test split is counted."""
+        """Which split of the run the contents come from; an evaluation of its test split is counted."""
         fitted = ((row["digest"], row["split"]) for row in self.folder.rows("contents.csv"))
         origin = origin_of(contents, fitted, are_rows=are_rows)
         if origin.is_look:
@@ -163,7 +206,7 @@ class Run:
 
 
 def _answered(predictor: Predictor, path: str, *, is_one_of_many: bool) -> list[Prediction]:
-    """The answers for one table, and an error for each of its rows that does not fit."""
+    """Predictions for one table, with an error for each row that does not fit the model."""
     _, _, table, skipped = cells_of(path, predictor.known())
     answers = with_errors(predictor.predict_rows(table), skipped)
     return [answer._replace(path=f"{path}:{answer.path}") for answer in answers] if is_one_of_many else answers

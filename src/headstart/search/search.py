@@ -1,4 +1,4 @@
-"""The whole: fit(). From data and a budget to trials, a best model and a run folder that shows it all; and resume()."""
+"""Run a search: train the trials of a plan within a budget, select the best model and finish the run; resume a run."""
 
 from __future__ import annotations
 
@@ -36,35 +36,40 @@ from headstart.training.trials.trial import Trial, check_kind, check_task
 __all__ = ["resume", "search"]
 
 
-_ENSEMBLE_SECONDS = 60.0  # to weigh models, and to join, convert and check several of them in the end
+_ENSEMBLE_SECONDS = 60.0  # to weight the models of an ensemble, and to join, convert and check them at the end
 
 
 def search(request: Request, progress: Progress | None = None) -> Run:
-    """Train and compare the trials of a plan; leave a run folder with the best model, its report and its numbers.
+    """Train and compare the trials of a plan, and write a run folder with the best model, its report and its scores.
 
-    Ctrl-C keeps the best so far: the trials that are left are dropped, and the run is finished with what there is.
+    Ctrl-C drops the remaining trials and finishes the run with the best model so far.
+
+    Args:
+        request: The data, the plan and the budget.
+        progress: Receives the progress of the run. Defaults to None, which is silent.
 
     Raises:
         HeadstartError: The request, the data or the budget does not allow a single trial.
-        KeyboardInterrupt: There was nothing to keep yet.
+        KeyboardInterrupt: Ctrl-C was pressed before there was a model.
     """
     request.check()
     return _search(request, None, progress or Silent())
 
 
 def resume(path: Path, progress: Progress | None = None, *, started: float | None = None) -> Run:
-    """Go on with a run that was killed, from where it stood: trials that had ended are not run again, rows are read.
+    """Resume a run that was killed. Trials that have ended are not run again, and stored features are read.
 
-    On a CPU it ends with the same bits as if it had never been killed, but for the fields that hold seconds. A run that
-    is complete is left as it is.
+    On a CPU, the result is equal to the bit to that of a run that was never killed, except for fields that hold seconds. A
+    complete run is left unchanged.
 
     Args:
         path: The run folder.
-        progress: Told how far the run is; silent if None.
-        started: ``time.perf_counter()`` value from which a budget counts, anew; the call itself if None.
+        progress: Receives the progress of the run. Defaults to None, which is silent.
+        started: ``time.perf_counter()`` value from which the budget is counted anew. Defaults to the time of the call.
 
     Raises:
-        RunError: It is no run (H503), is complete but damaged (H506), or cannot be resumed (H511, H512, H513).
+        RunError: The folder is not a run (H503), the run is complete but damaged (H506), or it cannot be resumed (H511,
+            H512, H513, H515).
     """
     folder = RunFolder.open(path)
     progress = progress or Silent()
@@ -99,7 +104,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     job = SearchState(request, folder, progress, budget, speeds, watch, learning, held_out)
     if earlier:
         folder.sweep()
-        job.take_up(earlier)
+        job.restore(earlier)
     pictures = None if surveyed is None else surveyed.to_json()
     job.save(**({"status": "running"} if earlier else first_state(job, dataset) | {"pictures": pictures}))
     job.progress.say(f"{len(dataset)} {dataset.sample_noun}s, {dataset.task_reason}")
@@ -107,9 +112,9 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         job.progress.say(reason)
     if dataset.groups:
         num_alone = dataset.groups.count("")
-        alone = f"; {num_alone} {dataset.sample_noun}s belong to none" if num_alone else ""
+        alone = f"; {num_alone} {dataset.sample_noun}s have no group" if num_alone else ""
         num_groups = len({*dataset.groups} - {""})
-        job.progress.say(f"{num_groups} groups, each on one side of every split that is made here{alone}")
+        job.progress.say(f"{num_groups} groups, each kept on one side of every split that Headstart makes{alone}")
     try:
         if earlier:
             _split_again(job, trials)
@@ -133,7 +138,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
 
 
 def _check_names(asked: Callable[..., list[Trial]]) -> None:
-    """Tell before any data is read what is wrong with the plan or its trials, whether they are for images or for tables."""
+    """Reject a plan or trials that are valid neither for images nor for tables, before any data are read."""
     errors = []
     for is_table in (False, True):
         try:
@@ -148,13 +153,13 @@ def _read(request: Request) -> Dataset:
     data = request.data
     if not isinstance(data, Dataset):
         data = read(data, target=request.target, image=request.image, group=request.group, task=request.task)
-    if any(data.split):  # the user made a split: what it says nothing of is for training
+    if any(data.split):  # the user made a split: samples that it does not assign are for training
         data = replace(data, split=tuple(name or "train" for name in data.split))
     return data
 
 
 def _surveyed(request: Request, learning: Dataset, earlier: dict[str, Any]) -> Survey:
-    """What training pictures are like; in a resumed run, what they were like when it began."""
+    """Survey the training pictures; a resumed run uses the survey of the run's first process."""
     if earlier.get("pictures"):
         return Survey.from_json(earlier["pictures"])
     return survey(learning, validation=request.validation, seed=request.seed)
@@ -179,8 +184,8 @@ def _run_trials(job: SearchState, trials: list[Trial]) -> None:
             _guarded(job, partial(attempt, job, trial), partial(unfinished, job, trial), is_last=not left)
         job.save()
     if job.interrupted:
-        job.progress.say("stopping here, with the best so far")
-        job.rows += [unfinished(job, trial, "skipped", "stopped by Ctrl-C before it began") for trial in left]
+        job.progress.say("interrupted: finishing the run with the best model so far")
+        job.rows += [unfinished(job, trial, "skipped", "stopped by Ctrl-C before it started") for trial in left]
         job.save()
 
 
@@ -189,13 +194,13 @@ def _no_ensemble(job: SearchState, name: str, status: str, reason: str) -> Row:
 
 
 def _guarded(job: SearchState, run: Callable[[], None], row: Callable[[str, str], Row], *, is_last: bool) -> None:
-    """Run a trial. What goes wrong in it is told in its row, and is raised only where no model is left to end with.
+    """Run a trial and record its failure in its row; raise the error only if the run would end without a model.
 
     Args:
-        job: The job.
-        run: The trial.
-        row: From a status and a reason to the row of a trial that did not end well.
-        is_last: No other trial follows.
+        job: The search.
+        run: Runs the trial.
+        row: Makes the row of a failed trial from a status and a reason.
+        is_last: Whether no other trial follows.
     """
     try:
         run()
@@ -207,23 +212,23 @@ def _guarded(job: SearchState, run: Callable[[], None], row: Callable[[str, str]
             raise
         return
     except (HeadstartError, MemoryError) as error:
-        if not job.is_prepared and not isinstance(error, BackboneError):  # not the trial is at fault
+        if not job.is_prepared and not isinstance(error, BackboneError):  # the data are at fault, not the trial
             raise
         reason = error.title if isinstance(error, HeadstartError) else "out of memory"
         ended = row("skipped" if isinstance(error, OutOfTimeError) else "failed", reason)
         if not job.has_model and is_last:
             job.rows.append(ended)
             raise
-    except Exception as error:  # noqa: BLE001 - whatever a network, a backend or a user's function raises is this trial's
-        told = str(error).strip().splitlines() or ["no message"]
-        ended = row("failed", f"{type(error).__name__}: {told[0]}"[:300])
-    if ended.trial not in {row.trial for row in job.rows}:  # else it had ended well, and what came after did not
+    except Exception as error:  # noqa: BLE001 - a network, a backend or a user's function may raise anything
+        message = str(error).strip().splitlines() or ["no message"]
+        ended = row("failed", f"{type(error).__name__}: {message[0]}"[:300])
+    if ended.trial not in {row.trial for row in job.rows}:  # otherwise the trial succeeded, and a later step failed
         job.rows.append(ended)
     job.progress.say(f"{ended.trial} {ended.status}: {ended.reason}")
 
 
 def _split_again(job: SearchState, trials: list[Trial]) -> None:
-    """Decide the split of a resumed run by the rows that decided it at first, whichever trial is next."""
+    """Make the split of a resumed run from the features that it was first made from, whichever trial is next."""
     for trial in trials:
         if trial.part.name == job.state["split_part"]:
             features_of(job, trial.part)
@@ -231,7 +236,7 @@ def _split_again(job: SearchState, trials: list[Trial]) -> None:
 
 
 def _next(job: SearchState, left: list[Trial]) -> Trial:
-    """The first of a plan first, then the one with the most expected gain a second; what was chosen once is chosen again."""
+    """The next trial: first the plan's first, then by expected gain per second; a resumed run repeats its recorded order."""
     names = {trial.name: trial for trial in left}
     chosen = [name for name in job.state["order"] if name in names]
     if chosen:
@@ -244,28 +249,28 @@ def _next(job: SearchState, left: list[Trial]) -> Trial:
 
 
 def _why_too_late(job: SearchState, trial: Trial) -> str:
-    """Why the budget does not hold this trial; empty where it does, and time for the end of a run with it is then kept."""
+    """Reason why a trial does not fit into the budget; empty if it does, and then time to finish the run is reserved."""
     part, held_out = trial.part, len(job.held_out)
     end_seconds = job.speeds.part_a_seconds(part, held_out) if held_out else 0.0
     seconds = predict_seconds(job, trial)
-    is_needed = job.best_network is None and not trial.is_baseline  # a constant answer is no model to end with
+    is_needed = job.best_network is None and not trial.is_baseline  # a run should not end with a baseline alone
     if not is_needed and not job.budget.has_time_for(seconds, part.name, end_seconds):
         spare = max(0.0, job.budget.spare(part.name, end_seconds))
-        return f"no time in the budget: it may take {seconds:.0f} s, and {spare:.0f} s are left before the end of the run"
+        return f"not enough time in the budget: it may take {seconds:.0f} s, and {spare:.0f} s are left for trials"
     job.budget.expect(part.name, end_seconds)
     return ""
 
 
 def _finish(job: SearchState, trials: list[Trial]) -> None:
-    """Turn the best trial into the run's model, and write everything that the run shows."""
+    """Turn the selected trial into the run's model, and write the evaluation and the report."""
     choice = job.choice
     if choice is None:
         raise TrainingError(
             "H305",
-            "no trial ended well",
+            "all trials failed",
             received="; ".join(f"{row.trial}: {row.reason}" for row in job.rows),
             expected="at least one trained model",
-            advice="see leaderboard.csv in the run for each trial's reason",
+            advice="see leaderboard.csv in the run folder for the reason of each trial",
             exit_code=1,
         )
     job.budget.begin_finish()
@@ -280,11 +285,11 @@ def _finish(job: SearchState, trials: list[Trial]) -> None:
     converter = job.converter = job.converter or Child("convert_process.py")
     features, left = [job.features[part.name] for part in model.parts], job.budget.left()
     validation = read_answers(job.folder, best.trial, len(job.learning.indices("validation")))
-    cargo = Outcome(job.folder, model, choice, validation, job.learning, job.held_out, features, converter, left)
+    outcome = Outcome(job.folder, model, choice, validation, job.learning, job.held_out, features, converter, left)
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: object) -> None:
         job.save(status=status, wall_seconds=job.budget.elapsed(), **facts)
 
-    ship(cargo, job.progress, job.watch, save)
+    ship(outcome, job.progress, job.watch, save)
     job.budget.end_finish(best.part_a, job.watch.seconds["evaluate"])

@@ -1,4 +1,4 @@
-"""The whole: the rows that a run's trials stand on, made once, and what their making tells of the machine."""
+"""Compute the features that trials share, once per run, and measure the speed of the machine while doing so."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from headstart.training.trials.trial import Trial
 __all__ = ["features_of", "views_of"]
 
 _PROBE_SECONDS = 1.0
-_PROBE_ROWS = 16  # a busy machine starts slowly, and the first few rows say more of that than of its speed
+_PROBE_ROWS = 16  # the first few rows of a busy machine reflect its slow start rather than its speed
 _PROBE_MOST_SECONDS = 4.0
-_TELLING_ROWS = 50  # fewer say more of the start than of the speed
+_TELLING_ROWS = 50  # the time of fewer rows reflects the start rather than the speed
 
 
 def features_of(job: SearchState, part: PartA) -> FeatureRows:
-    """Part A's rows for everything that may be looked at; the first time, this also decides the split."""
+    """Return Part A's rows of all samples except the user's test split; the first call also makes the split."""
     if part.name in job.features:
         return job.features[part.name]
     if part.is_table:
@@ -40,7 +40,7 @@ def features_of(job: SearchState, part: PartA) -> FeatureRows:
         be_deterministic(job.state["threads"])
     with job.watch.stage("Part A"):
         job.progress.begin(f"Part A: {part.name}", len(job.learning))
-        # The probe always gets its time: without it, nobody could say how large the budget would have to be.
+        # The probe always gets its time: without it, the required budget could not be estimated.
         deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_MOST_SECONDS)
         features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name, part), deadline=deadline)
     _start_importing_keras()
@@ -49,34 +49,34 @@ def features_of(job: SearchState, part: PartA) -> FeatureRows:
     elif features.failures:
         raise TrainingError(
             "H304",
-            f"{len(features.failures)} images gave no row",
+            f"Part A failed for {len(features.failures)} images",
             received=part.name,
-            expected="a row for every image that the trial before could read",
+            expected="features of every image that an earlier trial could read",
             advice="fit again with more memory",
             exit_code=1,
         )
     elif features.unreached:
         raise OutOfTimeError(
             "H308",
-            "the budget ended Part A before every image had a row",
+            "the budget ended before Part A had processed every image",
             received=f"{part.name}: {len(features.unreached)} images left",
-            expected="a row for every image that the trial before had",
-            advice="fit again with more time: the rows that are there are read from the store",
+            expected="features of every image that an earlier trial used",
+            advice="fit again with a larger budget: features that were computed are read from the store",
             exit_code=1,
         )
     job.features[part.name] = features
     if features.num_computed >= _TELLING_ROWS:
         job.speeds.note_part_a(part, features.seconds / len(features))
-    _tell(job, features)
+    _report(job, features)
     return features
 
 
 def _encode(job: SearchState, part: PartA) -> TableFeatures:
-    """Decide the split of a table, and learn its encoder from the training rows."""
+    """Split a table, and learn its encoder from the training rows."""
     with job.watch.stage("Part A"):
         job.progress.begin("Part A: the encoder", len(job.learning))
         job.learning = make_split(group_duplicates(job.learning), validation=job.request.validation, seed=job.request.seed)
-        _refuse_folds(job)
+        _check_folds(job)
         features = encode_table(job.learning, part)
     job.budget.expect(part.name)
     if not job.has_model:
@@ -91,40 +91,40 @@ def _encode(job: SearchState, part: PartA) -> TableFeatures:
 
 
 def views_of(job: SearchState, trial: Trial) -> Features:
-    """The augmented copies that a trial asks for; those that a deadline leaves out are not trained on, now or resumed."""
+    """Return a trial's augmented copies; copies missed because of the deadline stay unused, also after a resume."""
     with job.watch.stage("Part A"):
         job.progress.begin(f"views: {trial.name}", len(job.learning.indices("train")) * (trial.recipe.views - 1))
         watch, deadline = _Watch(job, trial.name, trial.part), job.budget.extraction_deadline
         views = Model.from_trial(trial).views(job.learning, progress=watch, deadline=deadline)
     left_out = job.state["views_left_out"]
-    if trial.name not in left_out:  # else it was decided by the process before
+    if trial.name not in left_out:  # otherwise an earlier process has decided it
         left_out[trial.name] = sorted({*views.unreached, *views.failures})
         job.save()
     if left_out[trial.name]:
-        job.progress.say(f"{len(left_out[trial.name])} augmented copies are left out: not reached in time or not readable")
+        job.progress.say(f"{len(left_out[trial.name])} augmented copies are not used: not computed in time, or unreadable")
     return replace(views, unreached=tuple(left_out[trial.name]))
 
 
 def _prepare(job: SearchState, features: Features) -> Features:
     request = job.request
     if features.unreached:
-        job.progress.say(f"the budget leaves out {len(features.unreached)} images that were not reached in time")
+        job.progress.say(f"{len(features.unreached)} images are not used: the budget ended before they were processed")
     skipped, _ = features.skipped(job.learning)
     job.learning, features = prepare(job.learning, features, validation=request.validation, seed=request.seed)
-    _refuse_folds(job)
+    _check_folds(job)
     job.is_prepared = True
     left_out = [*job.state["left_out"], *([file.path, file.reason] for file in skipped)]
-    job.save(left_out=left_out, split_part=features.part.name)  # what copies look like depends on the size and the crop
+    job.save(left_out=left_out, split_part=features.part.name)  # which images are near duplicates depends on size and crop
     return features
 
 
-def _refuse_folds(job: SearchState) -> None:
-    """Refuse early what cannot be dealt out."""
+def _check_folds(job: SearchState) -> None:
+    """Reject a number of folds that samples cannot be assigned to, before training starts."""
     if job.request.folds:
         make_folds(job.learning, job.request.folds, seed=job.request.seed)
 
 
-def _tell(job: SearchState, features: Features) -> None:
+def _report(job: SearchState, features: Features) -> None:
     if features.num_damaged:
         job.progress.say(f"{features.num_damaged} stored rows failed their checksum and were computed again")
     name, reason = features.engine
@@ -135,18 +135,18 @@ def _tell(job: SearchState, features: Features) -> None:
 
 
 class _Watch:
-    """Notes whether rows had to be paid for, shows progress, and refuses a budget that a probe shows to be too small."""
+    """Progress of Part A: records whether rows are computed, shows an estimate, and rejects a budget that is too small."""
 
     def __init__(self, job: SearchState, name: str, part: PartA) -> None:
         self._job = job
         self._name = name
         self._part = part
         self._is_probed = False
-        self._first: tuple[float, int] | None = None  # when rows began to come, and how many there were
+        self._first: tuple[float, int] | None = None  # seconds and number of rows when the first rows were computed
 
     def __call__(self, state: Extraction) -> None:
         job, left = self._job, state.total - state.done
-        if self._name not in job.state["paid"]:  # in a resumed run, what the first process paid was paid for this run
+        if self._name not in job.state["paid"]:  # rows that the run's first process computed count as computed by this run
             job.state["paid"][self._name] = left > 0
             job.save()
         rate = self._rate(state)
@@ -155,7 +155,7 @@ class _Watch:
             return
         self._is_probed = True
         if left and not job.is_prepared:
-            job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images a second)")
+            job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images per second)")
             job.speeds.note_part_a(self._part, 1 / rate)
         if rate:
             job.budget.expect(self._part.name, len(job.held_out) / rate)
@@ -163,7 +163,7 @@ class _Watch:
             job.budget.require(left / rate if rate else 0.0)
 
     def _rate(self, state: Extraction) -> float:
-        """Images a second since the first came out, the start of processes and graphs apart; 0 until that says something."""
+        """Images per second, without the start of processes and graphs; 0 until it has been measured long enough."""
         if self._first is None or not state.num_computed:
             self._first = (state.seconds, state.num_computed) if state.num_computed else None
             return 0.0
@@ -173,5 +173,5 @@ class _Watch:
 
 
 def _start_importing_keras() -> None:
-    """Import Keras beside the solver, which spends its time outside the interpreter."""
+    """Import Keras in a thread while the solver runs, which releases the interpreter lock."""
     threading.Thread(target=importlib.import_module, args=("keras",), daemon=True).start()

@@ -1,4 +1,4 @@
-"""The whole: what a search was asked and what it knows while its trials run; run.json holds all of it, to go on from."""
+"""The state of a search while its trials run, which ``run.json`` stores so that the run can be resumed."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ __all__ = ["SearchState", "check_same_data", "first_state"]
 
 
 def check_same_data(state: dict[str, Any], dataset: Dataset) -> None:
-    """Refuse to resume a run on other data than it began with.
+    """Reject resuming a run on data that have changed since it began.
 
     Args:
-        state: What run.json holds.
+        state: Content of ``run.json``.
         dataset: The data as they are now.
 
     Raises:
-        RunError: They differ (H513).
+        RunError: The data have changed (H513).
     """
     if state["data_digest"] != dataset.digest():
         data = state["request"]["data"]
         raise RunError(
             "H513",
             "the data have changed since the run began",
-            received=f"{data}: other files, contents, labels or splits than then",
+            received=f"{data}, with different files, contents, labels or splits",
             expected="the data that the run began with, file by file",
             advice=f"fit again: headstart fit {data}",
         )
@@ -52,15 +52,24 @@ def check_same_data(state: dict[str, Any], dataset: Dataset) -> None:
 
 @dataclass
 class SearchState:
-    """What is known while trials run.
+    """State of a search while its trials run.
 
     Attributes:
-        learning: What may be looked at before the end.
-        held_out: The user's own test split: nothing until the end.
-        is_prepared: The split is decided, and files that give no row are left out.
-        state: What run.json holds: among it all that was decided, which a resumed run does not decide again.
-        rows: A row a trial that has ended.
-        model: The best model so far, with its row's name, where it is in memory.
+        request: Arguments of ``fit``.
+        folder: The run folder.
+        progress: Receives the progress.
+        budget: The time limit.
+        speeds: Measured speeds of this machine.
+        watch: Seconds of each stage.
+        learning: All samples except the user's test split.
+        held_out: The user's own test split, which is not used before the end.
+        is_prepared: Whether the split has been made and unreadable files have been left out.
+        state: Content of ``run.json``, including all decisions that a resumed run must not make again.
+        rows: A leaderboard row for each trial that has ended.
+        features: Computed features by the name of their Part A.
+        model: Name and model of the best trial so far, if it is in memory.
+        converter: The converter process, once started.
+        interrupted: Whether Ctrl-C was pressed.
     """
 
     request: Request
@@ -86,18 +95,18 @@ class SearchState:
 
     @property
     def best(self) -> Row | None:
-        """The row to ship; see ``choice``."""
+        """Row of the trial that would be selected now; see ``choice``."""
         return None if self.choice is None else self.choice.shipped
 
     @property
     def choice(self) -> Choice | None:
-        """The row to ship and how it compares with the others; None while no row has a ``val_loss``."""
+        """The trial that would be selected now, and how it compares with the others; None while no trial has a result."""
         validation = self.learning.indices("validation")
         return choose(self.rows, self._losses, self.learning.group_numbers(validation))
 
     @property
     def best_network(self) -> Row | None:
-        """The row with the lowest ``val_loss`` among networks and their ensembles."""
+        """Row with the lowest ``val_loss`` among networks and ensembles, baselines excluded."""
         return lowest(row for row in self.rows if row.part_b not in BASELINES)
 
     def _losses(self, trial: str) -> Array:
@@ -105,18 +114,18 @@ class SearchState:
         return self.learning.scored_task.losses_of(targets, read_answers(self.folder, trial, len(targets)))
 
     def save(self, **changes: object) -> None:
-        """Write run.json and the leaderboard as they stand."""
+        """Write ``run.json``, with ``changes`` applied, and the leaderboard."""
         self.state |= {"trials": [row.to_json() for row in ranked(self.rows)]} | changes
         self.state["stages"] = {name: round(seconds, 3) for name, seconds in self.watch.seconds.items()}
         self.folder.write_state(self.state)
         write_leaderboard(self.folder.path / "leaderboard.csv", self.rows)
 
-    def take_up(self, state: dict[str, Any]) -> None:
-        """Know again what an earlier process knew of this run: what it decided, and which trials it had ended."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore the decisions and finished trials of an earlier process of this run from its ``run.json``."""
         self.state = state
         ended = [row for row in state["trials"] if row["status"] in ("done", "failed", "skipped")]
         with reading(self.folder.path / "run.json"):
-            # What is made of others is made of them again.
+            # Ensembles are built again from their members.
             self.rows = [Row.from_json(row) for row in ended if row["trial"] not in (NAME, FOLDS_NAME)]
         left_out = dict(state["left_out"])
         positions = [i for i, path in enumerate(self.learning.paths) if path in left_out]
@@ -125,7 +134,7 @@ class SearchState:
 
 
 def first_state(job: SearchState, dataset: Dataset) -> dict[str, object]:
-    """What run.json says before anything has run."""
+    """Content of ``run.json`` before the first trial."""
     request = job.request
     return {
         "run": job.folder.name,

@@ -1,4 +1,4 @@
-"""The whole: each trial's answers to the validation split, kept in the run folder: what trials are compared by."""
+"""Store and load each trial's predictions on the validation split, by which trials are compared."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _FILE = "validation.npy"
 
 
 def keep_answers(folder: RunFolder, trial: str, answers: Array) -> None:
-    """Write a trial's answers ``(n, columns)``, in the scale of ``Dataset.targets``."""
+    """Write a trial's predictions ``(n, columns)`` on the validation split, in the scale of ``Dataset.targets``."""
     with replacing(folder.trial(trial) / _FILE) as temporary:
         np.save(temporary, np.asarray(answers, np.float32), allow_pickle=False)
 
 
 def read_answers(folder: RunFolder, trial: str, num_samples: int) -> Array:
-    """Read the answers that ``keep_answers`` wrote, in this process or an earlier one; nothing is unpickled.
+    """Read the predictions that ``keep_answers`` wrote, in this process or an earlier one, without unpickling.
 
     Raises:
-        RunError: The file is missing or damaged, or has another number of samples (H502).
+        RunError: The file is missing or damaged, or has a different number of samples (H502).
     """
     path = folder.trial(trial) / _FILE
     with reading(path), path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The whole: one trial, from its features to its row in the leaderboard."""
+"""Run one trial, from its features to its row in the leaderboard."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from headstart.training.trials.trial import Trial
 
 __all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
 
-_PROBE_SECONDS = 60.0  # for the formats of a network that was trained sooner than it could be converted
-_MEASURED_ROWS = 64  # for the milliseconds a sample; more would only take longer
+_PROBE_SECONDS = 60.0  # time to wait for the format probe of a network that was trained faster than it was converted
+_MEASURED_ROWS = 64  # samples to measure milliseconds per sample on; more would only take longer
 
 
 def attempt(job: SearchState, trial: Trial) -> None:
-    """Run a trial; its row is added to the job, and its model kept if it is the best so far.
+    """Run a trial, add its row to the search, and keep its model in memory if it is the best so far.
 
     Raises:
-        HeadstartError: It cannot be run, or its training came to nothing.
+        HeadstartError: The trial cannot be run, or its training failed.
     """
     features = features_of(job, trial.part)
     if isinstance(features, Features) and trial.recipe.views > 1:
@@ -51,8 +51,8 @@ def attempt(job: SearchState, trial: Trial) -> None:
     if trained.weights_of_classes:
         counts = np.bincount(job.learning.labels[job.learning.indices("train")])
         job.progress.say(
-            f"{trial.name}: the largest class is {counts.max() / counts.min():.0f} times as large as the smallest: trained "
-            "with class weights; the probabilities are corrected for them"
+            f"{trial.name}: trained with class weights, because the largest class is {counts.max() / counts.min():.0f} "
+            "times as large as the smallest; the probabilities are corrected for them"
         )
         path = job.folder.trial(trial.name) / "recipe.json"
         weights = dict(zip(job.learning.classes, trained.weights_of_classes, strict=True))
@@ -69,7 +69,7 @@ def attempt(job: SearchState, trial: Trial) -> None:
     if not (trained.interrupted or trained.cut_short or trial.part.is_table):
         job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
     job.rows.append(row)
-    if job.converter is None:  # there will be something to convert: TensorFlow may be imported for it meanwhile
+    if job.converter is None:  # start early, so that the converter imports TensorFlow while other trials run
         job.converter = Child("convert_process.py")
     if job.best is row:
         job.model = trial.name, model
@@ -77,17 +77,17 @@ def attempt(job: SearchState, trial: Trial) -> None:
 
 
 def _probe(job: SearchState, trial: Trial, features: FeatureRows) -> FormatProbe:
-    """Find out while a network of the user's own is trained which formats it cannot be shipped in, and say so."""
+    """While a user's own network is trained, find out and report which formats it cannot be exported to."""
     be_deterministic(job.state["threads"])  # before TensorFlow starts its threads for this network
     train = job.learning.indices("train")
     shape = features.rows(train[:1]).shape[1:]
     network, _ = PartB(trial.part, trial.recipe, job.learning, shape, len(train), features.code_sizes).build()
     patience_seconds = max(0.0, min(_PROBE_SECONDS, job.budget.spare()))
-    return FormatProbe(network, lambda told: job.progress.say(f"{trial.name} {told}"), patience_seconds)
+    return FormatProbe(network, lambda text: job.progress.say(f"{trial.name} {text}"), patience_seconds)
 
 
 def _num_folds(job: SearchState, trial: Trial) -> int:
-    """As many as were asked for; unasked, those of the plan for heads, and five where a table is small."""
+    """Number of folds: as requested, or by default five for small tables and the plan's number for heads."""
     if job.request.folds is not None or trial.part.is_inner:
         return job.request.folds or 0
     if trial.part.is_table and len(job.learning) + len(job.held_out) < SMALL_TABLE:
@@ -96,10 +96,10 @@ def _num_folds(job: SearchState, trial: Trial) -> int:
 
 
 def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
-    """Cross-validate a trial; the rows are there, so that it costs no more than training. Without time, there are none."""
+    """Cross-validate a trial on its computed features; if it fails or there is no time, only add the reason to the row."""
     features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
     seconds, spare = num_folds * (row.part_b_seconds or 0.0), max(0.0, job.budget.spare())
-    reason = f"no time in the budget for its folds: they may take {seconds:.0f} s, and {spare:.0f} s are left"
+    reason = f"not enough time in the budget for the folds: they may take {seconds:.0f} s, and {spare:.0f} s are left"
     scores = None
     if job.budget.has_time_for(seconds):
         job.progress.begin(f"{name}: {num_folds} folds", num_folds)
@@ -107,10 +107,10 @@ def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
             with job.watch.stage("folds"):
                 scores = cross_validate(job.learning, features, trial, num_folds, job.progress, deadline=deadline)
         except KeyboardInterrupt:
-            job.interrupted, reason = True, "stopped by Ctrl-C before its folds had ended"
-        except Exception as error:  # noqa: BLE001 - whatever stops the folds, the trial itself has ended well
-            told = error.title if isinstance(error, HeadstartError) else f"{type(error).__name__}: {error}"
-            reason = f"no folds: {told}"[:300]
+            job.interrupted, reason = True, "stopped by Ctrl-C during cross-validation"
+        except Exception as error:  # noqa: BLE001 - whatever stops the folds, the trial itself has succeeded
+            cause = error.title if isinstance(error, HeadstartError) else f"{type(error).__name__}: {error}"
+            reason = f"cross-validation failed: {cause}"[:300]
     if scores is None:
         job.progress.say(f"{name}: {reason}")
         return replace(row, reason=reason)
@@ -124,7 +124,7 @@ def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
 
 
 def predict_seconds(job: SearchState, trial: Trial) -> float:
-    """What a trial will take: rows that are not there yet, views and training; as much again as a margin is not in it."""
+    """Predicted seconds of a trial: features that are still to be computed, views and training; without a margin."""
     num_train = len(job.learning.indices("train")) or len(job.learning)
     num_views = num_train * (trial.recipe.views - 1)
     num_images = num_views + len(job.learning) * (trial.part.name not in job.features)
@@ -133,7 +133,7 @@ def predict_seconds(job: SearchState, trial: Trial) -> float:
 
 
 def recall(job: SearchState, trial: Trial) -> Model:
-    """The model of a trial that has ended, in this process or before it."""
+    """Return the model of a finished trial: from memory, or restored from the run folder."""
     if job.model is not None and job.model[0] == trial.name:
         return cast("Model", job.model[1])
     features = features_of(job, trial.part)
@@ -141,17 +141,17 @@ def recall(job: SearchState, trial: Trial) -> Model:
 
 
 def unfinished(job: SearchState, trial: Trial, status: str, reason: str) -> Row:
-    """The row of a trial without numbers."""
+    """Make the leaderboard row of a trial that has no result."""
     metric = TASKS[job.learning.task].metric
     return Row(trial.name, status, trial.part.name, trial.recipe.network, metric=metric, reason=reason)
 
 
 def _train(job: SearchState, trial: Trial, features: FeatureRows) -> tuple[Model, Trained]:
-    """Train Part B; where the memory does not suffice, again with half the batch."""
+    """Train Part B; if memory runs out, train again with half the batch size."""
     folder = job.folder.trial(trial.name)
     size = job.state["batch_sizes"].get(trial.name) or trial.recipe.batch_size
     while True:
-        if not (folder / "state.npz").exists():  # nothing to go on from: what lies there is of an attempt that was killed
+        if not (folder / "state.npz").exists():  # no state to resume from: any files are left over from a killed attempt
             _forget(folder)
         model = Model.from_trial(trial)
         model.recipe = replace(trial.recipe, batch_size=size)
@@ -175,7 +175,7 @@ def _train(job: SearchState, trial: Trial, features: FeatureRows) -> tuple[Model
                 raise
             size = error.batch_size // 2
             _forget(folder)
-            job.progress.say(f"{trial.name}: out of memory, again in batches of {size}")
+            job.progress.say(f"{trial.name}: out of memory; training again with batch size {size}")
             job.state["batch_sizes"][trial.name] = size
             job.save()
         else:
@@ -183,15 +183,15 @@ def _train(job: SearchState, trial: Trial, features: FeatureRows) -> tuple[Model
 
 
 def _forget(folder: Path) -> None:
-    """Take away what a training left behind that will be begun anew."""
+    """Remove the files of a training that will be started anew."""
     for name in ("history.jsonl", "model.keras", "model.npz", "state.npz"):
         (folder / name).unlink(missing_ok=True)
 
 
 def _measure(job: SearchState, trial: Trial, model: Model, trained: Trained, features: FeatureRows) -> Row:
-    be_deterministic(job.state["threads"])  # before anything is computed by Keras, or it is too late
+    be_deterministic(job.state["threads"])  # takes effect only before Keras's first computation
     measured = job.learning.indices("validation")[:_MEASURED_ROWS]
-    model.scaled_answers(features, measured)  # compiled apart from the measurement
+    model.scaled_answers(features, measured)  # warm-up, so that compilation is not measured
     start = time.perf_counter()
     model.scaled_answers(features, measured)
     part_b_ms = 1000 * (time.perf_counter() - start) / len(measured)
@@ -212,5 +212,5 @@ def _measure(job: SearchState, trial: Trial, model: Model, trained: Trained, fea
         num_params=num_params,
         ms_per_sample=1000 * features.seconds / len(features) + part_b_ms,
         file_mb=num_params * 4 / 1e6,
-        reason="the budget ended its training" if trained.cut_short else "",
+        reason="training was stopped by the budget" if trained.cut_short else "",
     )

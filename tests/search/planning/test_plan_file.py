@@ -346,7 +346,7 @@ def test_two_trials_that_the_images_give_one_name_are_told(
     with pytest.raises(HeadstartError) as caught:
         hs.fit(photos(per_class=2), plan=path, out=tmp_path / "run")
     assert caught.value.code == "H034"
-    assert caught.value.received == f"{path}, trial 2: pixels-64px-cnn is trial 1 already"
+    assert caught.value.received == f"{path}, trial 2: pixels-64px-cnn is already trial 1"
     assert not (tmp_path / "run").exists()
 
 

@@ -1,1 +1,1 @@
-"""Search: a plan and the speed of this machine to the trials that a budget has room for."""
+"""A plan and the speed of this machine -> the trials that fit into a budget."""

@@ -1,4 +1,4 @@
-"""The whole: a promise about time. How much is left, what the end of a run costs here, and when a budget is too small."""
+"""Time budget of a run: how much is left, how long finishing the run takes here, and whether the budget is too small."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["Budget", "parse_seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
-# Joining, converting, checking and reporting, at a pace of 1, where none was measured yet. It took half as long wherever it
-# was measured, but for a model of three backbones, which took two thirds.
+# Joining, converting, checking and reporting at a pace of 1, until it has been measured. In measurements it took half of
+# this, and two thirds for a model of three backbones.
 _FINISH_SECONDS = 15.0
 _FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model
-_DOUBT = 1.25  # of what a trial is predicted to take
-_MARGIN = 1.5  # of the finish measured last time: machines are shared
+_DOUBT = 1.25  # factor on the predicted seconds of a trial
+_MARGIN = 1.5  # factor on the last measured time to finish a run, because machines are shared
 _MIN_TRAINING_SECONDS = 3.0
 _MIN_FINISH_SECONDS = 5.0
 _NOTE = "finish.json"
-_EXIT_SECONDS = 2.0  # TensorFlow takes its time to be taken down
+_EXIT_SECONDS = 2.0  # for TensorFlow to shut down
 
 
 class Budget:
-    """Time that a run may take, counted from the start of the process.
+    """Time limit of a run, counted from the start of the process.
 
     Args:
-        seconds: The budget; None for as long as it takes.
-        started: The ``time.perf_counter()`` value at which the process began.
-        speeds: What is known of this machine's pace.
+        seconds: The budget in seconds; None for no limit.
+        started: ``time.perf_counter()`` value at which the process began.
+        speeds: Measured speeds of this machine.
     """
 
     def __init__(self, seconds: float | None, *, started: float, speeds: Speeds) -> None:
@@ -41,14 +41,14 @@ class Budget:
         self._started = started
         self._speeds = speeds
         self._finish_started = started
-        self._shipped: dict[str, float] = {}  # what may be the run's model, and what the test split will cost with it
+        self._shipped: dict[str, float] = {}  # for each Part A that may become the model, seconds for the test split
 
     def expect(self, part: str, held_out_seconds: float = 0.0) -> None:
-        """A model on this Part A may be the one that the run ends with: time for that end is kept free.
+        """Reserve time to finish the run with a model on this Part A.
 
         Args:
-            part: Its name.
-            held_out_seconds: What Part A of the held-out test split will take.
+            part: Name of the Part A.
+            held_out_seconds: Predicted seconds of this Part A for the user's test split. Defaults to 0.
         """
         self._shipped[part] = held_out_seconds
 
@@ -58,20 +58,20 @@ class Budget:
 
     @property
     def training_deadline(self) -> float:
-        """``perf_counter`` value at which training has to end, so that the run can be finished in time."""
+        """``perf_counter`` value at which training must end so that the run finishes in time."""
         return math.inf if self.seconds is None else self._started + self.seconds - self._finish_seconds()
 
     @property
     def extraction_deadline(self) -> float:
-        """``perf_counter`` value at which Part A has to end, so that a head can be trained."""
+        """``perf_counter`` value at which Part A must end so that a head can be trained."""
         return self.training_deadline - _MIN_TRAINING_SECONDS
 
     def has_time_for(self, seconds: float, part: str = "", held_out_seconds: float = 0.0) -> bool:
-        """Whether a trial of so many predicted seconds fits, with a margin, if the run may then end with that Part A."""
+        """Whether a trial of ``seconds`` fits, with a margin, if the run may end with a model on Part A ``part``."""
         return _DOUBT * seconds < self.spare(part, held_out_seconds)
 
     def spare(self, part: str = "", held_out_seconds: float = 0.0) -> float:
-        """Seconds left for trials, if the run may then end with a model on that Part A; infinite without a budget."""
+        """Seconds left for trials if the run may end with a model on Part A ``part``; infinite without a budget."""
         shipped = self._shipped | ({part: held_out_seconds} if part else {})
         return self.left() - self._finish_seconds(shipped)
 
@@ -80,10 +80,10 @@ class Budget:
         return math.inf if self.seconds is None else self.seconds - self.elapsed()
 
     def require(self, part_a_seconds: float) -> None:
-        """Refuse to go on where Part A alone would need more time than there is.
+        """Raise an error if Part A alone would exceed the budget.
 
         Args:
-            part_a_seconds: What is still to be computed, predicted from a probe.
+            part_a_seconds: Remaining seconds of Part A, predicted from a probe.
 
         Raises:
             TrainingError: The budget is too small for any trial (H303).
@@ -102,11 +102,11 @@ class Budget:
             )
 
     def begin_finish(self) -> None:
-        """Training is over; the end of the run begins."""
+        """Mark the end of training, from which the time to finish the run is measured."""
         self._finish_started = time.perf_counter()
 
     def end_finish(self, part: str, evaluation_seconds: float) -> None:
-        """Remember what the end of a run on a Part A costs here, but for what depends on the size of the test split."""
+        """Store how long finishing a run on a Part A took on this machine, without the evaluation of the test split."""
         seconds = time.perf_counter() - self._finish_started - evaluation_seconds
         write_json(private_folder("notes") / _NOTE, _known_ends() | {part: seconds})
 
@@ -121,10 +121,10 @@ class Budget:
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds of ``30s``, ``5m`` or ``1h``.
+    """Parse a duration such as ``30s``, ``5m`` or ``1h``; without a unit, seconds.
 
     Raises:
-        UsageError: It is no length of time (H003).
+        UsageError: The text is not a positive duration (H003).
 
     Example:
         >>> parse_seconds("5m")
@@ -134,20 +134,20 @@ def parse_seconds(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise UsageError(
             "H003",
-            "the budget cannot be read",
+            "invalid budget",
             received=text,
-            expected="a length of time: 30s, 5m or 1h",
+            expected="a duration such as 30s, 5m or 1h",
             advice="--budget 5m",
         )
     return float(found[1]) * _UNITS[found[2]]
 
 
 def _known_ends() -> dict[str, float]:
-    """Seconds that the end of a run took here, by Part A."""
+    """Stored seconds that finishing a run took on this machine, by Part A."""
     note = private_folder("notes") / _NOTE
     if not note.exists():
         return {}
     try:
         return {part: float(seconds) for part, seconds in read_json(note).items()}
-    except (RunError, AttributeError, TypeError, ValueError):  # a note that cannot be read is as good as none
+    except (RunError, AttributeError, TypeError, ValueError):  # an unreadable note is treated like a missing one
         return {}

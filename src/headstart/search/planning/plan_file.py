@@ -1,4 +1,4 @@
-"""The whole: a plan as a TOML file: what the user wrote, read whole or refused with the file, the trial and the key."""
+"""Read plan files (TOML); errors name the file, the trial and the key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from headstart.training.trials.settings import KEYS, check_options, check_value,
 
 __all__ = ["Entry", "check_names", "in_plan", "is_plan_file", "read_plan"]
 
-_BACKBONE = "efficientnet_lite0"  # where a trial that is spelled out names none
+_BACKBONE = "efficientnet_lite0"  # default of trials that are given by separate keys
 _SPELLED_OUT = ("backbone", "cut", "pooling", "size", "network")
 _NOT_SETTINGS = ("trial", *_SPELLED_OUT, "name", "gain")
 _FLOATS = ("gain", "learning_rate", "tail_rate")
@@ -31,10 +31,11 @@ class Entry(NamedTuple):
     """A trial of a plan.
 
     Attributes:
-        trial: As ``parse_trial`` reads it.
-        gain: What it may be expected to gain, beside the other trials of its plan.
-        settings: Fields of ``Recipe`` that its name does not say.
-        name: Its own name, where ``trial`` does not tell it from another.
+        trial: Name of the trial in the syntax of ``parse_trial``.
+        gain: Expected gain relative to the other trials of the plan; of the remaining trials, the one with the highest gain
+            per second runs next. Defaults to 1.0.
+        settings: Fields of ``Recipe`` that the name does not determine. Defaults to none.
+        name: Name of the trial in the run, if ``trial`` is not unique in the plan. Defaults to ``trial``.
     """
 
     trial: str
@@ -44,17 +45,16 @@ class Entry(NamedTuple):
 
 
 def is_plan_file(plan: str) -> bool:
-    """Whether ``--plan`` names a file rather than a key of ``PLANS``."""
+    """Whether ``--plan`` is the path of a TOML file rather than a key of ``PLANS``."""
     return Path(plan).suffix.casefold() == ".toml"
 
 
 def read_plan(path: Path) -> tuple[Entry, ...]:
-    """The trials of a plan file, in its order. ``docs/plans.md`` says what may stand in one.
+    """Read the trials of a plan file, in its order; ``docs/plans.md`` describes the format.
 
     Raises:
-        UsageError: The file cannot be read (H030), has an unknown key (H031) or a value that cannot be used (H032), names
-            no trial (H033), or says things of a trial that do not go together (H035); or settings of an augmentation are
-            out of range (H010).
+        UsageError: The file cannot be read (H030), has an unknown key (H031) or an invalid value (H032), has no trial
+            (H033), or has conflicting keys in a trial (H035); or settings of an augmentation are out of range (H010).
     """
     plan = _parsed(path)
     for key in plan:
@@ -70,10 +70,10 @@ def read_plan(path: Path) -> tuple[Entry, ...]:
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise UsageError(
             "H033",
-            "the plan names no trial",
-            received=f"{path}: {'no trial at all' if tables in ([], {}) else 'a trial that is no [[trial]] table'}",
-            expected="a [[trial]] table, in two pairs of brackets, for each trial",
-            advice="[[trial]] on a line of its own, and below it: " + KEYS["trial"].example,
+            "the plan has no trials",
+            received=f"{path}: {'no trial' if tables in ([], {}) else 'a trial that is not a [[trial]] table'}",
+            expected="a [[trial]] table, in double brackets, for each trial",
+            advice="write [[trial]] on a line of its own, and below it: " + KEYS["trial"].example,
         )
     entries = []
     for number, table in enumerate(tables, 1):
@@ -84,12 +84,12 @@ def read_plan(path: Path) -> tuple[Entry, ...]:
 
 @contextmanager
 def in_plan(path: Path, number: int, name: object) -> Iterator[None]:
-    """Let an error say in which file and trial it lies.
+    """Context manager that adds the file and the trial to errors raised inside it.
 
     Args:
-        path: The file.
-        number: The trial's place in it, from 1.
-        name: What the trial is called, where that can be told.
+        path: The plan file.
+        number: Position of the trial in it, from 1.
+        name: Name of the trial; ignored if it is not a string.
     """
     try:
         yield
@@ -100,14 +100,14 @@ def in_plan(path: Path, number: int, name: object) -> Iterator[None]:
 
 
 def check_names(plan: str, names: Sequence[str]) -> None:
-    """Refuse a name that two trials have: each is the name of a folder, and on some disks the case does not count.
+    """Reject two trials with the same name. Case is ignored: each name is that of a folder, and some disks ignore case.
 
     Args:
-        plan: What the plan is called.
-        names: Of its trials, in order.
+        plan: Name or path of the plan.
+        names: Names of its trials, in order.
 
     Raises:
-        UsageError: There is one (H034).
+        UsageError: Two trials have the same name (H034).
     """
     first: dict[str, int] = {}
     for number, name in enumerate(names, 1):
@@ -115,24 +115,24 @@ def check_names(plan: str, names: Sequence[str]) -> None:
         if earlier != number:
             raise UsageError(
                 "H034",
-                "two trials have one name",
-                received=f"{plan}, trial {number}: {name} is trial {earlier} already",
-                expected="a name of its own for each trial, also where only its settings differ",
-                advice=f'give it one: name = "{name[:70]}-{number}"',
+                "two trials have the same name",
+                received=f"{plan}, trial {number}: {name} is already trial {earlier}",
+                expected="a different name for each trial, even if only their settings differ",
+                advice=f'give it a name: name = "{name[:70]}-{number}"',
             )
 
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # some editors begin a file with a mark
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # some editors write a byte order mark
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             "H030",
             "the plan cannot be read",
             received=f"{path}: {reason or type(error).__name__}",
-            expected="a TOML file in UTF-8 that holds [[trial]] tables",
-            advice="mend it there; texts stand in quotes, as in " + KEYS["trial"].example,
+            expected="a TOML file in UTF-8 with [[trial]] tables",
+            advice="fix the file there; strings need quotes, as in " + KEYS["trial"].example,
         ) from error
 
 
@@ -152,7 +152,7 @@ def _entry(table: Mapping[str, Any]) -> Entry:
 
 
 def _spelled(table: Mapping[str, Any]) -> str:
-    """The name of a trial that is spelled out."""
+    """Build the name of a trial that is given by separate keys."""
     network = table["network"]
     backbone = table.get("backbone", PIXELS if NETWORKS[network].takes_images else _BACKBONE)
     backbone = backbone if isinstance(backbone, str) else "+".join(backbone)
@@ -165,16 +165,16 @@ def _check_together(table: Mapping[str, Any]) -> None:
     spelled = [key for key in _SPELLED_OUT if key in table]
     network = NETWORKS.get(table.get("network", ""))
     if "trial" in table and spelled:
-        wrong, advice = f"{', '.join(spelled)} beside trial", "put it all into the name, or leave trial out"
+        wrong, advice = f"{', '.join(spelled)} together with trial", "put everything into the name, or remove trial"
     elif "trial" in table and "views" in table and re.search(r"(^|-)\d+views-", table["trial"]):
-        wrong, advice = "views beside a trial that names its views", "say it once"
+        wrong, advice = "views together with a trial whose name gives the views", "give the views only once"
     elif "trial" not in table and "network" not in table:
         wrong, advice = f"neither trial nor network, but {', '.join(table) or 'nothing'}", KEYS["network"].example
     elif network is not None and network.takes_images and "pooling" in table:
-        wrong, advice = f"pooling beside {table['network']}, which begins at the pixels", "leave pooling out"
+        wrong, advice = f"pooling together with {table['network']}, which starts at the pixels", "remove pooling"
     else:
         return
-    raise _clash(wrong, "either trial, or network with what is needed of backbone, cut, pooling and size", advice)
+    raise _clash(wrong, "either trial, or network with any of backbone, cut, pooling and size", advice)
 
 
 def _check_augmentation(amounts: Mapping[str, Any]) -> None:
@@ -189,9 +189,9 @@ def _not_a_key(table: Mapping[str, Any], key: str) -> UsageError:
     network = table.get("network") or str(table.get("trial", "")).rpartition("-")[2]
     options = NETWORKS[network].options if isinstance(network, str) and network in NETWORKS else ()
     if key in options:
-        return unknown_key(key, f"the options of {network} in a table of their own", "write it below [trial.options]")
+        return unknown_key(key, f"options of {network} in the table [trial.options]", "write it below [trial.options]")
     return unknown_key(key, ", ".join(KEYS), meant(nearest(key, KEYS)))
 
 
 def _clash(received: str, expected: str, advice: str) -> UsageError:
-    return UsageError("H035", "keys do not go together", received=received, expected=expected, advice=advice)
+    return UsageError("H035", "conflicting keys", received=received, expected=expected, advice=advice)

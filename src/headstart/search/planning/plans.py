@@ -1,4 +1,4 @@
-"""The whole: plans, which are named and ordered lists of trials."""
+"""Plans: named, ordered lists of trials."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ __all__ = [
     "make_trials",
 ]
 
-_MIN_OWN_SIDE, _OWN_SIDE = 20, 64  # of images for a network from scratch: larger ones cost more than they tell it
+_MIN_OWN_SIDE, _OWN_SIDE = 20, 64  # image sizes of networks from scratch: larger images cost more than they help
 
 _ALL_LITES = "efficientnet_lite0+efficientnet_lite1+efficientnet_lite2-grid2"
 
-# On photographs of hand signs these did better than Adam on a plateau. No flips: a mirrored letter is another one.
+# On photographs of hand signs, these settings were better than Adam with ReduceLROnPlateau. There is no flip, because a
+# mirrored letter is a different letter.
 _FROM_SCRATCH = {
     "optimizer": "adamw",
     "learning_rate": 1e-2,
@@ -39,9 +40,10 @@ _FROM_SCRATCH = {
     "augmentation": {"shift_width": 0.1, "shift_height": 0.1, "rotation": 15, "zoom": 0.15},
 }
 
-_FROZEN = ("quick", "balanced", "best")  # plans that look at an image by way of a trained backbone
+_FROZEN = ("quick", "balanced", "best")  # plans that use pretrained backbones
 
-# The first runs first, so that there is a model; of the others, the one with the most expected gain a second is next.
+# Built-in plans by name, for example PLANS["quick"]; TABLE_PLANS and VALUE_PLANS below are those for tables and regression.
+# The first entry runs first, so that there is a model early; then the one with the highest expected gain per second is next.
 PLANS: dict[str, tuple[Entry, ...]] = {
     "quick": (Entry("efficientnet_lite0-grid2-linear"), Entry("efficientnet_lite0-grid2-mlp", 0.3)),
     "balanced": (
@@ -66,10 +68,11 @@ PLANS: dict[str, tuple[Entry, ...]] = {
     ),
 }
 
-# What the same plans try on a table of features. The linear model comes first: it takes a moment, and there is a model.
+# The same plans for tables of features. The linear model comes first, because it gives a model within a moment.
 _YARDSTICKS = (Entry("table-baseline"), Entry("table-trees"))
-# On a dozen small tables, five folds each: without batch normalisation, which small batches disturb, and along a cosine,
-# which no patience has to end, networks of these sizes were better than those sized and stopped as heads on images are.
+# Chosen on a dozen small tables with five folds each. Networks of these sizes, without batch normalisation (which suffers
+# from small batches) and with a cosine schedule (which needs no early stopping), were better than networks sized and stopped
+# like heads on images.
 _DNN = {"optimizer": "adamw", "learning_rate": 3e-3, "schedule": "cosine"}
 _SIZES: dict[str, dict[str, Any]] = {
     "dnn": {"units": [128, 64], "dropout": 0.2},
@@ -92,28 +95,34 @@ TABLE_PLANS["best"] = TABLE_PLANS["balanced"]
 TABLE_PLANS["one_vs_rest"] = (*TABLE_PLANS["quick"], Entry("table-ovr_linear"), Entry("table-ovr_mlp", 0.2))
 
 
-# A network that was made to tell objects apart has learned to overlook how bright or how turned they are, so for a number
-# the pixels are tried as well. What augmentation changes may be that very number: there is none.
+# A backbone trained to recognise objects has learned to ignore properties such as brightness and rotation, so regression
+# plans also try a network on the pixels. It has no augmentation, which could change the very value to be predicted.
 _OF_VALUES = {key: value for key, value in _FROM_SCRATCH.items() if key != "augmentation"}
 VALUE_PLANS: dict[str, tuple[Entry, ...]] = {
     **{name: (*entries, Entry("pixels-cnn", 0.5, _OF_VALUES)) for name, entries in PLANS.items() if name in _FROZEN},
     "scratch": (Entry("pixels-cnn", settings=_OF_VALUES),),
 }
 
-# Plans that end with the weighted mean of those of their models that see the same image as the best one; on a table all do.
+# Plans that end with an ensemble of the models with the same input as the best one; on tables, every plan does.
 ENSEMBLED = frozenset({"best"})
-# Folds that the heads of a plan are cross-validated in unasked: on rows that are there it takes little.
+# Default number of folds for the heads of a plan; on features that are already computed, cross-validation is cheap.
 FOLDS = {"best": 5}
-# Below so many rows a validation split tells little, and folds of a table cost little.
+# Tables with fewer rows are cross-validated by default: their validation split is too small, and folds take little time.
 SMALL_TABLE, SMALL_TABLE_FOLDS = 500, 5
 
 
 def make_trial(entry: Entry, *, weights: Path | None, seed: int) -> Trial:
-    """The trial of an entry.
+    """Make the trial of a plan's entry.
+
+    Args:
+        entry: The entry.
+        weights: Local weights file for a ``keras.applications`` backbone; None for the default weights.
+        seed: Seed of the recipe.
 
     Raises:
-        UsageError: Its name or its settings are wrong (H002, H008, H011, H023, H028, H041), or it has no use for one (H035).
-        BackboneError: Its backbone or stage is not known (H201, H206).
+        UsageError: The name or a setting is invalid (H002, H008, H011, H023, H028, H041), or the trial would not use a
+            setting (H035).
+        BackboneError: The backbone or its stage is unknown (H201, H206).
     """
     trial = parse_trial(entry.trial, weights=weights, seed=seed)
     settings = dict(entry.settings)
@@ -125,7 +134,7 @@ def make_trial(entry: Entry, *, weights: Path | None, seed: int) -> Trial:
 
 
 def _sized(trial: Trial, side: int) -> Trial:
-    """The trial for images of a typical side, where it begins at the pixels and leaves the size to the data."""
+    """Set the image size of a trial from scratch that does not name one, from the typical side of the images."""
     part = trial.part
     if not side or part.cards or part.side or part.is_table:
         return trial
@@ -142,27 +151,28 @@ def make_trials(
     is_table: bool = False,
     is_of_values: bool = False,
 ) -> list[Trial]:
-    """The trials of a plan, or the ones named, each once.
+    """Make the trials of a plan, or those with given names, without duplicates.
 
     Args:
-        plan: A key of ``PLANS``, or the path of a TOML file as ``docs/plans.md`` has it.
-        names: Those to run: names of the plan's trials, with what the plan says of them, or of any others.
-        weights: Local weights file for a network of keras.applications.
+        plan: A key of ``PLANS``, or the path of a TOML file as described in ``docs/plans.md``.
+        names: Names of the trials to run: of trials of the plan, which keep the plan's settings, or of any other trials.
+            Empty for the whole plan.
+        weights: Local weights file for a ``keras.applications`` backbone; None for the default weights.
         seed: Seed of every recipe.
-        side: Typical side of the images, which is part of some names; 0 while nobody knows it.
-        is_table: The samples are rows of features.
-        is_of_values: They are images, and a number is asked for.
+        side: Typical side of the images in pixels, which is part of some names. Defaults to 0, for not known yet.
+        is_table: Whether the samples are rows of table features. Defaults to False.
+        is_of_values: Whether the task is regression on images. Defaults to False.
 
     Raises:
-        UsageError: No such plan (H001), no such trial (H002), parts of one that do not fit one another (H008), settings
-            that one would not use (H035), two of one name (H034), or something wrong in a plan file (H030 to H035).
-        BackboneError: A backbone or a stage of one is not known (H201, H206).
+        UsageError: The plan (H001) or a trial (H002) is unknown, the parts of a trial do not fit (H008), a trial would not
+            use a setting (H035), two trials have the same name (H034), or a plan file is invalid (H030 to H035).
+        BackboneError: A backbone or its stage is unknown (H201, H206).
     """
     plans = TABLE_PLANS if is_table else VALUE_PLANS if is_of_values else PLANS
     if plan in plans:
         trials = [make_trial(entry, weights=weights, seed=seed) for entry in plans[plan]]
     elif plan in PLANS:
-        raise _unknown_plan(f"{plan}, which is for other data", plans)
+        raise _unknown_plan(f"{plan}, which does not apply to these data", plans)
     else:
         trials = _trials_of_file(plan, weights=weights, seed=seed)
     trials = [_sized(trial, side) for trial in trials]
@@ -172,7 +182,7 @@ def make_trials(
     own = {trial.name: trial for trial in trials}
     read = partial(parse_trial, weights=weights, seed=seed, is_table=is_table)
     named = [own.get(name) or _sized(read(name), side) for name in names]
-    return list({trial.name: own.get(trial.name, trial) for trial in named}.values())  # one may be spelt in several ways
+    return list({trial.name: own.get(trial.name, trial) for trial in named}.values())  # a trial may be named in several ways
 
 
 def _trials_of_file(plan: str, *, weights: Path | None, seed: int) -> list[Trial]:
@@ -191,6 +201,6 @@ def _unknown_plan(plan: str, plans: Iterable[str]) -> UsageError:
         "H001",
         "unknown plan",
         received=plan,
-        expected=f"{', '.join(plans)}, or a TOML file that is there",
-        advice="--plan quick, or name trials with --trial",
+        expected=f"{', '.join(plans)}, or the path of an existing TOML file",
+        advice="use --plan quick, or name trials with --trial",
     )
