@@ -400,7 +400,7 @@ def test_a_name_of_its_own_tells_a_recipe_from_another(write: WriteFile) -> None
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ('trial = "linear"\npooling = "avg"', "pooling beside trial"),
+        ('trial = "linear"\npooling = "avg"', "pooling together with trial"),
         ('trial = "4views-linear"\nviews = 2', "views"),
         ("epochs = 3", "neither trial nor network"),
         ("", "nothing"),
