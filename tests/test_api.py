@@ -1,4 +1,4 @@
-"""Doors: fit and resume as Python calls them, with networks of one's own among the trials."""
+"""``fit`` and ``resume`` as Python functions, with the user's own networks among the trials."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def narrow(rows: Any) -> Any:
-    """A head of one's own."""
+    """A head defined by the user."""
     import keras
 
     return keras.layers.Dense(4, activation="tanh")(rows)
@@ -47,8 +47,8 @@ def _tiny(side: int | None, name: str) -> Any:
     )
 
 
-def test_networks_of_one_s_own_are_trials(photos: Callable[..., Path], tmp_path: Path) -> None:
-    """A function reads Lite0's features, a model of images begins at the pixels; both are compared with the others."""
+def test_own_networks_are_trials(photos: Callable[..., Path], tmp_path: Path) -> None:
+    """A function reads Lite0's features, a model of images starts at the pixels; both are compared with other trials."""
     run = hs.fit(photos(per_class=8), trial=[narrow, _tiny(24, "tiny"), "linear"], out=tmp_path / "run")
     rows = run.leaderboard().set_index("trial")
     names = {"efficientnet_lite0-grid2-narrow", "pixels-24px-tiny", "efficientnet_lite0-grid2-linear"}
@@ -57,8 +57,8 @@ def test_networks_of_one_s_own_are_trials(photos: Callable[..., Path], tmp_path:
     assert len(run.predict(tmp_path / "photos" / "circle" / "000.jpg")) == 1
 
 
-def test_a_network_is_the_trial_of_its_name() -> None:
-    """One alone, too; what begins at the pixels says so, and a model of any size leaves the size to the data."""
+def test_own_network_is_the_trial_of_its_name() -> None:
+    """A network that starts at the pixels has them in its name; a model of any input size leaves the size to the data."""
 
     def pixelwise(image: Any) -> Any:
         return image
@@ -68,13 +68,13 @@ def test_a_network_is_the_trial_of_its_name() -> None:
     assert _trial_names([_tiny(None, "any-size")]) == ("pixels-any_size",)
 
 
-def test_a_network_defined_again_takes_its_own_place() -> None:
-    """As a notebook's cell does that is run twice."""
+def test_own_network_can_be_redefined() -> None:
+    """A notebook cell that defines a network can be run twice."""
     assert _trial_names([_tiny(24, "tiny")]) == _trial_names([_tiny(24, "tiny")])
 
 
-def test_networks_need_names_that_tell_them_apart() -> None:
-    """Neither a lambda, nor two of one name, nor a word that means something in the name of a trial."""
+def test_own_networks_need_distinct_names() -> None:
+    """A lambda, two networks of one name, or a name that means something else in a trial's name raises H029."""
     ours = NETWORKS["mlp"]
     taken = [[_tiny(24, name)] for name in ("mlp", "baseline", "trees", "ensemble", "fold_ensemble", "table", "pixels")]
     for networks in ([lambda rows: rows], [_tiny(24, "tiny"), _tiny(32, "tiny")], *taken):
@@ -84,8 +84,8 @@ def test_networks_need_names_that_tell_them_apart() -> None:
     assert NETWORKS["mlp"] is ours
 
 
-def test_fit_takes_a_frame_and_the_run_a_dataset(make_table: Callable[..., Path], tmp_path: Path) -> None:
-    """A data frame is a table; a Dataset has said its target and its task; what is no data is told."""
+def test_fit_accepts_a_data_frame_and_a_dataset(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """A data frame is a table, a Dataset has its own target and task, and other types are rejected."""
     path = make_table(tmp_path / "rows.csv", "multiclass", split=True)
     frame = pd.read_csv(path)
     run = hs.fit(frame, target=-1, trial="table-linear", folds=0, out=tmp_path / "run")
@@ -106,8 +106,8 @@ def test_fit_takes_a_frame_and_the_run_a_dataset(make_table: Callable[..., Path]
         assert caught.value.code == code
 
 
-def test_a_run_with_groups_goes_all_the_way(make_table: Callable[..., Path], tmp_path: Path) -> None:
-    """Its groups lie on one side; it predicts and evaluates files with the column, without it, and rows without names."""
+def test_run_with_groups_predicts_and_evaluates(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """Groups stay on one side of a split; files with or without the group column, and rows without names, are accepted."""
     frame = pd.read_csv(make_table(tmp_path / "rows.csv", "binary"))
     frame.insert(0, "patient", [f"p{i // 4}" for i in range(200)])
     frame.to_csv(tmp_path / "t.csv", index=False)
@@ -121,8 +121,8 @@ def test_a_run_with_groups_goes_all_the_way(make_table: Callable[..., Path], tmp
     assert run.evaluate(tmp_path / "t.csv").num_seen == (splits["split"] != "test").sum()
 
 
-def test_a_run_is_evaluated_on_images_in_memory(tmp_path: Path) -> None:
-    """As on files; what the model has seen is counted."""
+def test_run_evaluates_images_in_memory(tmp_path: Path) -> None:
+    """Images in memory are evaluated like files, and those that the model has seen are counted."""
     are_light = (np.arange(40) % 2)[:, None, None, None].astype(np.uint8)
     images = np.random.default_rng(0).integers(0, 60, (40, 16, 16, 3), np.uint8) + 180 * are_light
     dataset = hs.read_arrays(images, np.arange(40) % 2)
@@ -133,8 +133,8 @@ def test_a_run_is_evaluated_on_images_in_memory(tmp_path: Path) -> None:
     assert found.accuracy == 1
 
 
-def test_resume_refuses_another_backend(tmp_path: Path) -> None:
-    """Where Keras runs on one backend already, a run of another goes on in a fresh process only."""
+def test_resume_rejects_another_backend(tmp_path: Path) -> None:
+    """If Keras already runs on one backend, a run of another backend can be resumed only in a new process."""
     import keras
 
     other = next(name for name in ("tensorflow", "torch", "jax") if name != keras.backend.backend())
@@ -147,15 +147,15 @@ def test_resume_refuses_another_backend(tmp_path: Path) -> None:
     assert f"KERAS_BACKEND={other}" in caught.value.advice
 
 
-def test_resume_of_no_run(tmp_path: Path) -> None:
-    """H503, as for every verb of a run."""
+def test_resume_rejects_a_folder_that_is_not_a_run(tmp_path: Path) -> None:
+    """H503 is raised, as by every method of a run."""
     with pytest.raises(RunError) as caught:
         hs.resume(tmp_path)
     assert caught.value.code == "H503"
 
 
-def test_resume_puts_networks_back(tmp_path: Path) -> None:
-    """A run folder holds the names of networks of one's own; ``networks`` brings their code."""
+def test_resume_restores_own_networks(tmp_path: Path) -> None:
+    """A run folder contains only the names of own networks; ``networks`` supplies their code."""
     (tmp_path / "run.json").write_text(json.dumps({"format": 2, "request": None}))
     with pytest.raises(RunError) as caught:
         hs.resume(tmp_path, networks=[narrow])

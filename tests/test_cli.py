@@ -1,4 +1,4 @@
-"""The command line: results on stdout, all else on stderr, mistakes in three lines, an exit status that says which."""
+"""The command line: results on stdout, everything else on stderr, errors of three lines, exit statuses."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="session")
 def data(make_photos: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos of three classes, one file that is no image, and one that is hidden."""
+    """Photos of three classes, one file that is not an image, and a hidden file."""
     folder = make_photos(tmp_path_factory.mktemp("cli") / "shapes", per_class=NUM_PHOTOS)
     (folder / "circle" / "broken.jpg").write_bytes(b"no image")
     (folder / "circle" / ".hidden.jpg").write_bytes(b"hidden")
@@ -76,7 +76,7 @@ def data(make_photos: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def fitted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """The finished process of ``fit --json`` with one trial; the run is the folder that its output names."""
+    """The finished process of ``fit --json`` with one trial."""
     out = tmp_path_factory.mktemp("cli-run") / "run"
     return _run("fit", data, "--trial", "linear", "--out", out, "--json")
 
@@ -88,7 +88,7 @@ def run(fitted: subprocess.CompletedProcess[str]) -> Path:
 
 
 def _three_lines(told: str, code: str) -> dict[str, str]:
-    """The rows of an error by label; each has to say something."""
+    """Return the rows of an error by label; none may be empty."""
     title, *rows = told.splitlines()
     assert f" {code}: " in title
     assert [row[:12].strip() for row in rows] == ["received", "expected", "do this"]
@@ -98,12 +98,12 @@ def _three_lines(told: str, code: str) -> dict[str, str]:
 
 
 def test_version_is_that_of_the_package(call: Call) -> None:
-    """``--version`` goes to stdout and ends with 0."""
+    """``--version`` prints to standard output and exits with 0."""
     assert call("--version") == (0, f"headstart {headstart.__version__}\n", "")
 
 
 def test_shell_completion_completes_commands_and_options() -> None:
-    """As a shell asks for it, with the words typed so far in its environment."""
+    """Completion works as a shell requests it, with the words typed so far in the environment."""
     program = "import sys; sys.argv[0] = 'headstart'; from headstart.cli import main; main()"
     for words, expected in (("headstart ex", ["export"]), ("headstart fit --bud", ["--budget"])):
         asked = {"_HEADSTART_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
@@ -115,7 +115,7 @@ def test_shell_completion_completes_commands_and_options() -> None:
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
 def test_help_of_every_command(command: str | None, call: Call) -> None:
-    """``--help`` goes to stdout, ends with 0, and shows every option and argument."""
+    """``--help`` prints to standard output, exits with 0, and shows every option and argument."""
     group = typer.main.get_command(app)
     assert sorted(group.commands) == sorted(COMMANDS)  # type: ignore[attr-defined]
     status, out, err = call(*([command] if command else []), "--help")
@@ -129,12 +129,12 @@ def test_help_of_every_command(command: str | None, call: Call) -> None:
 
 
 def test_help_shows_brackets(call: Call) -> None:
-    """What stands in square brackets in a help text is text, not markup that vanishes."""
+    """Square brackets in a help text are shown as text and not removed as markup."""
     assert "[backbone][-stage][-pooling]" in call("fit", "--help")[1]
 
 
-def test_nothing_asked_shows_the_help(call: Call) -> None:
-    """``headstart`` alone is no mistake: it shows what there is."""
+def test_no_arguments_shows_the_help(call: Call) -> None:
+    """``headstart`` alone shows the help and exits with 0."""
     status, out, err = call()
     assert (status, err) == (0, "")
     assert "leaderboard" in out
@@ -155,7 +155,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
-def test_command_that_cannot_be_read(arguments: list[str], call: Call) -> None:
+def test_invalid_command_line_raises_h004(arguments: list[str], call: Call) -> None:
     """An unknown command or option, or a missing one, gives H004 on stderr, exit status 2, nothing on stdout."""
     status, out, err = call(*arguments)
     assert (status, out) == (2, "")
@@ -184,10 +184,10 @@ def test_command_that_cannot_be_read(arguments: list[str], call: Call) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_mistake_is_told_in_three_lines(
+def test_user_error_has_three_lines_and_status_2(
     arguments: list[str], code: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong path or value gives its code on stderr, exit status 2, nothing on stdout, and leaves no folder behind."""
+    """A wrong path or value prints its code to standard error, exits with 2, and leaves no folder behind."""
     monkeypatch.chdir(tmp_path)
     status, out, err = call(*arguments)
     assert (status, out) == (2, "")
@@ -206,13 +206,13 @@ def test_mistake_is_told_in_three_lines(
         ("", ""),
     ],
 )
-def test_options_that_take_several_values(given_: str, spread_: str) -> None:
-    """Every further value gets the option's name before it, up to the next option."""
+def test_spread_repeats_the_option_for_each_value(given_: str, spread_: str) -> None:
+    """Every further value gets the name of the option before it, up to the next option."""
     assert spread(given_.split()) == spread_.split()
 
 
-def test_path_after_several_values_is_an_argument(tmp_path: Path) -> None:
-    """A folder that exists ends the values, but not as the first of them."""
+def test_spread_takes_an_existing_path_as_an_argument(tmp_path: Path) -> None:
+    """An existing folder ends the values of an option, unless it is the first value."""
     assert spread(["export", "--to", "onnx", "keras", str(tmp_path)]) == [
         "export", "--to", "onnx", "--to", "keras", str(tmp_path)
     ]  # fmt: skip
@@ -223,15 +223,15 @@ WORDS = st.lists(st.sampled_from(["--to", "--trial", "--json", "--out", "onnx", 
 
 
 @given(WORDS)
-def test_spreading_twice_changes_nothing(words: list[str]) -> None:
-    """What was spread is stable, and apart from the names of the options nothing is added, lost or moved."""
+def test_spread_is_idempotent(words: list[str]) -> None:
+    """Spreading twice changes nothing, and only names of options are added."""
     result = spread(words)
     assert spread(result) == result
     names = ("--to", "--trial")
     assert [word for word in result if word not in names] == [word for word in words if word not in names]
 
 
-def test_fit_gives_one_json_object(fitted: subprocess.CompletedProcess[str], run: Path) -> None:
+def test_fit_json_is_one_object(fitted: subprocess.CompletedProcess[str], run: Path) -> None:
     """``fit --json`` prints the promised keys and nothing else; progress is on stderr; found = used + skipped."""
     assert fitted.returncode == 0, fitted.stderr
     value = json.loads(fitted.stdout)  # anything before or after the object would not parse
@@ -266,8 +266,8 @@ units = 8
 """
 
 
-def test_fit_by_a_plan_file(data: Path, tmp_path: Path) -> None:
-    """``--plan FILE`` runs the trials of the file with the settings that stand there, each in a folder of its name."""
+def test_fit_with_a_plan_file(data: Path, tmp_path: Path) -> None:
+    """``--plan FILE`` runs the trials of the file with their settings, each in a folder of its name."""
     plan = tmp_path / "mine.toml"
     plan.write_text(PLAN, "utf-8")
     done = _run("fit", data, "--plan", plan, "--out", tmp_path / "run", "--json", "--quiet")
@@ -283,8 +283,8 @@ def test_fit_by_a_plan_file(data: Path, tmp_path: Path) -> None:
     assert len(history.splitlines()) == 2
 
 
-def test_a_plan_file_that_is_wrong_is_told(data: Path, call: Call, tmp_path: Path) -> None:
-    """The file, the trial and the key, before any image is read."""
+def test_fit_with_an_invalid_plan_file(data: Path, call: Call, tmp_path: Path) -> None:
+    """The error names the file, the trial and the key, before any image is read."""
     plan = tmp_path / "mine.toml"
     plan.write_text(PLAN.replace("epochs", "epoch"), "utf-8")
     status, out, err = call("fit", data, "--plan", plan)
@@ -298,8 +298,8 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_resume_of_a_run_that_is_complete(run: Path, call: Call) -> None:
-    """There is nothing to do: it says so, shows the run, changes no file and ends with 0."""
+def test_resume_of_a_complete_run(run: Path, call: Call) -> None:
+    """It reports that there is nothing to resume, shows the run, changes no file and exits with 0."""
     before = _contents(run)
     status, out, err = call("resume", run)
     assert status == 0
@@ -313,7 +313,7 @@ def test_resume_of_a_run_that_is_complete(run: Path, call: Call) -> None:
 
 @pytest.fixture
 def killed(run: Path, tmp_path: Path) -> Path:
-    """The run as a kill leaves it that comes before the first trial has ended."""
+    """The run folder after a kill before the end of the first trial."""
     folder = tmp_path / "killed"
     shutil.copytree(run, folder)
     for path in folder.iterdir():
@@ -328,8 +328,8 @@ def _change(folder: Path, **facts: object) -> None:
     (folder / "run.json").write_text(json.dumps(state | facts), "utf-8")
 
 
-def test_resume_of_a_run_that_was_killed(killed: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is finished with the model that it would have had, on the backend it began with, whatever is chosen by now."""
+def test_resume_of_a_killed_run(killed: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is finished with the model that it would have had, on the backend it began with, whatever is selected now."""
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     code = (
         "import atexit, os, sys\n"
@@ -345,8 +345,8 @@ def test_resume_of_a_run_that_was_killed(killed: Path, run: Path, monkeypatch: p
     assert (killed / "report.html").is_file()
 
 
-def test_resume_needs_the_backend_that_the_run_began_with(killed: Path, call: Call) -> None:
-    """One that is not there is told before Keras is imported; the run stays as it is."""
+def test_resume_needs_the_backend_of_the_run(killed: Path, call: Call) -> None:
+    """A backend that is not installed is reported before Keras is imported, and the run is left unchanged."""
     _change(killed, backend="mxnet")
     before = _contents(killed)
     status, out, err = call("resume", killed)
@@ -355,8 +355,8 @@ def test_resume_needs_the_backend_that_the_run_began_with(killed: Path, call: Ca
     assert _contents(killed) == before
 
 
-def test_resume_needs_the_plan_that_the_run_began_with(killed: Path, call: Call, tmp_path: Path) -> None:
-    """A plan file that has other contents by now is told, and so is one that is gone."""
+def test_resume_needs_the_plan_of_the_run(killed: Path, call: Call, tmp_path: Path) -> None:
+    """A plan file that has changed, or is missing, is reported."""
     plan = tmp_path / "mine.toml"
     request = json.loads((killed / "run.json").read_text("utf-8"))["request"]
     _change(killed, request=request | {"plan": "mine.toml", "folder": str(tmp_path), "plan_digest": "0" * 64, "trials": []})
@@ -366,8 +366,8 @@ def test_resume_needs_the_plan_that_the_run_began_with(killed: Path, call: Call,
     assert _three_lines(call("resume", killed)[2], "H001")["received"] == str(plan)
 
 
-def test_leaderboard_of_runs(run: Path, call: Call) -> None:
-    """The leaderboard comes as JSON, as CSV and as a table, of one run or of several."""
+def test_leaderboard_of_one_or_more_runs(run: Path, call: Call) -> None:
+    """The leaderboard is printed as JSON, as CSV and as a table, for one run or several."""
     status, out, err = call("leaderboard", run, run, "--json")
     rows = json.loads(out)["trials"]
     assert (status, err, len(rows)) == (0, "", 2)
@@ -380,8 +380,8 @@ def test_leaderboard_of_runs(run: Path, call: Call) -> None:
     assert all(text in out for text in ("efficientnet_lite0-grid2-linear", "val_loss", "total s"))
 
 
-def test_evaluate_gives_the_promised_numbers(run: Path, data: Path, call: Call) -> None:
-    """``evaluate --json`` has n, an interval and the baseline beside the accuracy, and says which split it saw."""
+def test_evaluate_json_has_the_promised_keys(run: Path, data: Path, call: Call) -> None:
+    """``evaluate --json`` has n, an interval and the baseline of the accuracy, and the split that the samples come from."""
     status, out, _ = call("evaluate", run, data, "--json")
     value = json.loads(out)
     assert status == 0
@@ -395,15 +395,15 @@ def test_evaluate_gives_the_promised_numbers(run: Path, data: Path, call: Call) 
     assert (value["split"], value["optimistic"]) == ("train", True)  # these files trained the model, and it says so
 
 
-def test_evaluate_without_images(run: Path, call: Call, tmp_path: Path) -> None:
-    """Data that is not there, or holds none of the run's classes, is told in three lines."""
+def test_evaluate_without_images_is_an_error(run: Path, call: Call, tmp_path: Path) -> None:
+    """Data that are missing, or contain none of the run's classes, give an error of three lines."""
     status, out, err = call("evaluate", run, tmp_path / "nothing")
     assert (status, out) == (2, "")
     _three_lines(err, "H106")
 
 
 def test_predict_keeps_order_and_names_bad_files(run: Path, data: Path, call: Call, tmp_path: Path) -> None:
-    """A row a file in the order given; a bad or missing one has an error in place of an answer, and the status is 1."""
+    """There is one row per file, in the given order; an unreadable or missing file has an error, and the status is 1."""
     missing = tmp_path / "missing\n<b>.jpg"
     paths = [data / "triangle" / "003.jpg", data / "circle" / "broken.jpg", data / "circle" / "001.jpg", missing]
     status, out, _ = call("predict", run, *paths, "--json")
@@ -418,7 +418,7 @@ def test_predict_keeps_order_and_names_bad_files(run: Path, data: Path, call: Ca
 
 
 def test_predict_writes_csv(run: Path, data: Path, call: Call, tmp_path: Path) -> None:
-    """CSV goes to stdout, or to the file that ``--out`` names; a folder stands for its files in natural order."""
+    """CSV goes to standard output, or to the file of ``--out``; a folder stands for its files in natural order."""
     status, out, _ = call("predict", run, data / "square")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert status == 0
@@ -429,8 +429,8 @@ def test_predict_writes_csv(run: Path, data: Path, call: Call, tmp_path: Path) -
     assert (tmp_path / "answers.csv").read_text("utf-8") == out
 
 
-def test_predict_without_images(run: Path, call: Call, tmp_path: Path) -> None:
-    """An empty folder is a mistake, not an empty success."""
+def test_predict_of_an_empty_folder_is_an_error(run: Path, call: Call, tmp_path: Path) -> None:
+    """An empty folder is an error rather than an empty result."""
     status, out, err = call("predict", run, tmp_path)
     assert (status, out) == (2, "")
     _three_lines(err, "H006")
@@ -451,8 +451,8 @@ def test_predict_needs_no_training_framework(run: Path, data: Path) -> None:
 
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("arguments", [["--csv"], ["--json"], []], ids=["csv", "json", "table"])
-def test_reader_that_goes_away(arguments: list[str], unbuffered: str, run: Path) -> None:
-    """When whoever reads stdout has gone, as ``head`` does, the command ends without a word about it."""
+def test_closed_pipe_is_no_error(arguments: list[str], unbuffered: str, run: Path) -> None:
+    """If the reader of standard output has exited, as ``head`` does, the command ends without a message."""
     environment = _environment() | {"PYTHONUNBUFFERED": unbuffered}
     command = _process("leaderboard", run, *arguments)
     reader, writer = os.pipe()
@@ -465,8 +465,8 @@ def test_reader_that_goes_away(arguments: list[str], unbuffered: str, run: Path)
     assert done.returncode in (0, 1)
 
 
-def test_export_names_what_it_checked(run: Path, call: Call, tmp_path: Path) -> None:
-    """``export --json`` says for each format where it is, how large, and how far from the model."""
+def test_export_json_has_path_size_and_difference(run: Path, call: Call, tmp_path: Path) -> None:
+    """``export --json`` has the path, the size and the difference from the trained model for each format."""
     status, out, _ = call("export", "--to", "keras", "--json", "--out", tmp_path / "shipped", run)
     assert status == 0
     (entry,) = json.loads(out)["exports"]
@@ -476,8 +476,8 @@ def test_export_names_what_it_checked(run: Path, call: Call, tmp_path: Path) -> 
     assert Path(entry["path"]).is_file()
 
 
-def test_unknown_format_is_told(run: Path, call: Call) -> None:
-    """A format that is not in the table gives H401 with those that are."""
+def test_unknown_format_raises_h401(run: Path, call: Call) -> None:
+    """H401 lists the available formats."""
     status, out, err = call("export", run, "--to", "onnx", "word")
     assert (status, out) == (2, "")
     texts = _three_lines(err, "H401")

@@ -1,4 +1,4 @@
-"""Doors: results in the terminal, whatever the task."""
+"""Results on a terminal, for every task."""
 
 from __future__ import annotations
 
@@ -34,10 +34,8 @@ def make_run(root: Path, metric: str, value: float | None, **folds: float) -> Pa
 @pytest.mark.parametrize(
     ("metric", "head"), [("accuracy", "accuracy"), ("macro_auc", "macro AUC"), ("r2", "r2")], ids=lambda value: value
 )
-def test_the_leaderboard_names_its_metric(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], metric: str, head: str
-) -> None:
-    """The column is headed by the task's own metric; a failed trial says why."""
+def test_leaderboard_names_its_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str], metric: str, head: str) -> None:
+    """The column is headed by the task's metric, and a failed trial shows its reason."""
     show_leaderboard(entries([make_run(tmp_path, metric, 0.875)]))
     shown = capsys.readouterr().out
     assert head in shown.splitlines()[0]
@@ -46,8 +44,8 @@ def test_the_leaderboard_names_its_metric(
     assert "different data" not in shown
 
 
-def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both metrics are in the head, each has a column in CSV, and folds are shown where there are some."""
+def test_leaderboard_of_runs_of_different_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both metrics are in the heading, each has a CSV column, and folds are shown if there are any."""
     folds = {"fold_loss": 0.41, "fold_loss_deviation": 0.02, "fold_metric": 0.86, "fold_metric_deviation": 0.01}
     both = entries([make_run(tmp_path, "accuracy", 0.875, **folds), make_run(tmp_path, "r2", None)])
     show_leaderboard(both)
@@ -69,10 +67,10 @@ def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path, capsys: pyte
         ("regression", ON[:1] * 1.0, CHANCES[:1], "R² not defined"),
     ],
 )
-def test_an_evaluation_is_told_in_the_words_of_its_task(
+def test_evaluation_shows_the_main_score_of_its_task(
     capsys: pytest.CaptureFixture[str], task: str, labels: Any, answers: Any, words: str
 ) -> None:
-    """The first number of the task, with n and what a constant answer has."""
+    """The main score of the task is shown with n and its baseline."""
     result = evaluate_predictions(task, ["a", "b", "c"], labels, answers, split="test")
     show_evaluation(result.to_json(), "rows")
     shown = capsys.readouterr().out
@@ -81,8 +79,8 @@ def test_an_evaluation_is_told_in_the_words_of_its_task(
     assert "nan" not in shown
 
 
-def test_a_leaderboard_as_csv_runs_nothing_in_a_spreadsheet(tmp_path: Path) -> None:
-    """The name of a run's folder is text from anyone, in a file and on stdout alike."""
+def test_leaderboard_csv_runs_nothing_in_a_spreadsheet(tmp_path: Path) -> None:
+    """The name of a run folder is untrusted text, in a file and on standard output."""
     rows = [{"run": "=runs/x", "trial": "mlp", "val_loss": -0.5}]
     assert as_csv(rows).splitlines()[1] == "'=runs/x,mlp,-0.5"
     write_csv(tmp_path / "table.csv", ["path"], [["=1+1.jpg"]])

@@ -1,4 +1,4 @@
-"""Evaluation: every number is scikit-learn's, whatever the data looks like."""
+"""Metrics of every task equal those of scikit-learn, whatever the data look like."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def evaluate_values(labels: Any, rows: Any) -> Regression:
 
 @st.composite
 def label_answers(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Labels and probabilities of at least two labels, with ties and labels that are never or always there."""
+    """Labels and probabilities of at least two labels, with ties and labels that never or always apply."""
     n, num_labels = draw(st.integers(1, 25)), draw(st.integers(2, 4))
     chances = st.sampled_from([0.0, 0.2, 0.5, 0.5, 0.8, 1.0])
     truth = draw(st.lists(st.lists(st.integers(0, 1), min_size=num_labels, max_size=num_labels), min_size=n, max_size=n))
@@ -72,7 +72,7 @@ def label_answers(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any
 
 @st.composite
 def value_answers(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """True and answered values of one target or two, with zeros and targets that do not vary."""
+    """True and predicted values of one or two targets, with zeros and constant targets."""
     n, num_targets = draw(st.integers(1, 25)), draw(st.integers(1, 2))
     values = st.sampled_from([-3.5, 0.0, 0.0, 1.0, 2.25, 1e4])
     rows = st.lists(st.lists(values, min_size=num_targets, max_size=num_targets), min_size=n, max_size=n)
@@ -81,7 +81,7 @@ def value_answers(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any
 
 @settings(max_examples=60, deadline=None)
 @given(answers())
-def test_every_number_is_that_of_scikit_learn(case: tuple[int, Any, Any]) -> None:
+def test_classification_metrics_equal_scikit_learn(case: tuple[int, Any, Any]) -> None:
     """Loss, accuracies, confusion matrix, report and areas equal scikit-learn's to 1e-12."""
     num_classes, labels, rows = case
     result = evaluate(num_classes, labels, rows)
@@ -111,7 +111,7 @@ def test_every_number_is_that_of_scikit_learn(case: tuple[int, Any, Any]) -> Non
 
 @settings(max_examples=60, deadline=None)
 @given(answers())
-def test_areas_are_those_of_each_class_against_the_rest(case: tuple[int, Any, Any]) -> None:
+def test_roc_auc_is_one_vs_rest(case: tuple[int, Any, Any]) -> None:
     """A class that is always or never true has no area, and the macro mean leaves it out."""
     num_classes, labels, rows = case
     auc = evaluate(num_classes, labels, rows).roc_auc
@@ -129,8 +129,8 @@ def test_areas_are_those_of_each_class_against_the_rest(case: tuple[int, Any, An
 
 @settings(max_examples=40, deadline=None)
 @given(answers())
-def test_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
-    """The object passes through strict JSON unchanged and has the fields of the contract."""
+def test_classification_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
+    """The object passes through strict JSON unchanged and has the promised keys."""
     num_classes, labels, rows = case
     value = evaluate(num_classes, labels, rows).to_json()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
@@ -139,8 +139,8 @@ def test_json_is_finite_and_complete(case: tuple[int, Any, Any]) -> None:
     assert set(value) == {*fields.split(), "report", "split", "optimistic", "num_groups", "num_skipped", "num_seen"} | binary
 
 
-def test_the_threshold_decides_the_second_class() -> None:
-    """Two classes: the second is answered where its probability is at least the threshold."""
+def test_threshold_decides_the_second_class() -> None:
+    """In a binary task, the second class is predicted if its probability is at least the threshold."""
     rows = np.array([[0.7, 0.3], [0.71, 0.29], [0.2, 0.8]])
     result = evaluate(2, np.array([1, 1, 0]), rows, thresholds=[0.3])
     assert result.predicted.tolist() == [1, 0, 1]
@@ -148,14 +148,14 @@ def test_the_threshold_decides_the_second_class() -> None:
     assert result.to_json()["threshold"] == 0.3
 
 
-def test_the_baseline_answers_with_the_commonest_class() -> None:
-    """The baseline is the best constant answer on the split."""
+def test_baseline_accuracy_is_that_of_the_majority_class() -> None:
+    """The baseline always predicts the most common class of the split."""
     labels, rows = np.array([0, 0, 0, 1]), np.full((4, 3), 1 / 3)
     assert evaluate(3, labels, rows).baseline_accuracy == 0.75
 
 
-def test_where_rows_come_from() -> None:
-    """From a split if most lie in it alone: not by contents of several splits, nor where most contents recur."""
+def test_origin_of_rows() -> None:
+    """Rows come from a split if most are only in it; contents of several splits, or that mostly recur, do not count."""
     known = [(str(i), ("train", "train", "validation", "test")[i % 4]) for i in range(80)]
     train, test = [str(i) for i in range(0, 80, 4)], [str(i) for i in range(3, 80, 4)]
     assert origin_of(train, known, are_rows=True) == ("train", 20, False)
@@ -169,8 +169,8 @@ def test_where_rows_come_from() -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "multilabel", "regression"])
-def test_an_evaluation_is_told_in_a_line(task: str) -> None:
-    """In a notebook, where it stands last, it fills no screen."""
+def test_evaluation_repr_is_one_line(task: str) -> None:
+    """As the last value of a notebook cell, an evaluation takes one line."""
     answers = np.random.default_rng(0).random((200, 2))
     answers = answers / answers.sum(axis=1, keepdims=True) if task == "binary" else answers
     labels: Any = np.arange(200) % 2 if task == "binary" else (answers > 0.4).astype(float)
@@ -181,7 +181,7 @@ def test_an_evaluation_is_told_in_a_line(task: str) -> None:
 
 
 @pytest.mark.parametrize("split", ["test", "validation", "train"])
-def test_only_the_test_split_is_not_optimistic(split: str) -> None:
+def test_evaluation_is_optimistic_unless_on_the_test_split(split: str) -> None:
     """Any split but test is marked as optimistic."""
     value = evaluate(2, np.array([0]), np.array([[1.0, 0.0]]), split=split).to_json()
     assert (value["split"], value["optimistic"]) == (split, split != "test")
@@ -189,7 +189,7 @@ def test_only_the_test_split_is_not_optimistic(split: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(label_answers())
-def test_every_number_of_labels_is_that_of_scikit_learn(case: tuple[Any, Any]) -> None:
+def test_multilabel_metrics_equal_scikit_learn(case: tuple[Any, Any]) -> None:
     """Loss, accuracies, matrices, report, F1 and areas of several labels equal scikit-learn's to 1e-12."""
     truth, rows = case
     result = evaluate_labels(truth, rows)
@@ -219,8 +219,8 @@ def test_every_number_of_labels_is_that_of_scikit_learn(case: tuple[Any, Any]) -
 
 @settings(max_examples=60, deadline=None)
 @given(value_answers())
-def test_every_number_of_values_is_that_of_scikit_learn(case: tuple[Any, Any]) -> None:
-    """Errors and R² equal scikit-learn's, averaged over the targets; what nothing defines is None."""
+def test_regression_metrics_equal_scikit_learn(case: tuple[Any, Any]) -> None:
+    """Errors and R² equal scikit-learn's, averaged over the targets; a score that is not defined is None."""
     truth, rows = case
     result = evaluate_values(truth, rows)
     for ours, theirs in (
@@ -250,8 +250,8 @@ def test_every_number_of_values_is_that_of_scikit_learn(case: tuple[Any, Any]) -
         label_answers().map(lambda case: evaluate_labels(*case)), value_answers().map(lambda case: evaluate_values(*case))
     )
 )
-def test_json_of_labels_and_values_is_finite_and_complete(result: Evaluation) -> None:
-    """The object passes through strict JSON unchanged and has the fields of the contract."""
+def test_multilabel_and_regression_json_is_finite_and_complete(result: Evaluation) -> None:
+    """The object passes through strict JSON unchanged and has the promised keys."""
     value = result.to_json()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
     shared = {"task", "split", "optimistic", "n", "num_groups", "num_skipped", "num_seen", "loss"}
@@ -263,34 +263,34 @@ def test_json_of_labels_and_values_is_finite_and_complete(result: Evaluation) ->
         assert set(value) == shared | {*fields.split()} | ({"per_target"} if len(result.classes) > 1 else set())
 
 
-def test_enormous_values_are_unknown_not_infinite() -> None:
-    """A square that is too large for a number is null in JSON, and nothing warns."""
+def test_overflowing_scores_are_null_in_json() -> None:
+    """A squared error that overflows is null in JSON, without a warning."""
     value = evaluate_values([[1e200], [-1e200]], [[1e308], [0.0]]).to_json()
     assert value["mse"] is None
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 
-def test_each_label_has_a_threshold() -> None:
-    """A label is answered from its own threshold on."""
+def test_threshold_decides_each_label() -> None:
+    """A label is predicted if its probability is at least its own threshold."""
     result = evaluate_labels([[1, 1], [0, 1]], [[0.4, 0.4], [0.2, 0.6]], thresholds=[0.3, 0.5])
     assert result.predicted.tolist() == [[1, 0], [0, 1]]
     assert result.to_json()["thresholds"] == {"a": 0.3, "b": 0.5}
 
 
-def test_the_commonest_set_of_labels_is_the_baseline() -> None:
-    """A constant answer can be right for as many samples as share one set of labels."""
+def test_multilabel_baseline_is_the_most_common_label_set() -> None:
+    """The baseline accuracy is the share of samples with the most common label set."""
     assert evaluate_labels([[1, 0], [1, 0], [0, 0], [1, 1]], np.full((4, 2), 0.5)).baseline_accuracy == 0.5
 
 
-def test_a_single_label_is_a_label() -> None:
-    """One label alone is no pair of classes."""
+def test_single_label_is_multilabel() -> None:
+    """A task with one label is evaluated as multi-label, not as two classes."""
     result = evaluate_labels([[1], [0], [1]], [[0.9], [0.2], [0.1]])
     assert result.confusion_matrices["a"].tolist() == [[1, 0], [1, 1]]
     assert result.f1["micro"] == result.f1["macro"] == pytest.approx(2 / 3)
 
 
-def test_headlines_have_a_name_an_interval_and_a_baseline() -> None:
-    """Each kind says first what people ask for first."""
+def test_headline_has_a_name_an_interval_and_a_baseline() -> None:
+    """Each task has a main score with its interval and baseline."""
     rng = np.random.default_rng(3)
     labels = (rng.random((200, 3)) < 0.4).astype(int)
     chances = np.clip(0.3 * labels + 0.7 * rng.random((200, 3)), 0, 1)
@@ -308,8 +308,8 @@ def test_headlines_have_a_name_an_interval_and_a_baseline() -> None:
         assert interval[0] < value < interval[1], name
 
 
-def test_the_interval_of_the_macro_area_is_that_of_resampled_splits() -> None:
-    """It agrees with scikit-learn's area over splits that are drawn one by one."""
+def test_macro_auc_interval_equals_that_of_resampled_splits() -> None:
+    """The interval agrees with scikit-learn's AUC on splits that are resampled one by one."""
     rng = np.random.default_rng(5)
     labels = (rng.random((300, 2)) < 0.3).astype(int)
     chances = np.round(np.clip(0.2 * labels + 0.8 * rng.random((300, 2)), 0, 1), 1)
@@ -319,8 +319,8 @@ def test_the_interval_of_the_macro_area_is_that_of_resampled_splits() -> None:
     assert interval == pytest.approx(np.quantile(areas, (0.025, 0.975)), abs=0.01)
 
 
-def test_a_single_sample_has_no_interval() -> None:
-    """One sample says nothing about others; the same split always gives the same interval."""
+def test_bootstrap_interval_needs_two_samples_and_is_reproducible() -> None:
+    """A single sample has no interval; equal splits have equal intervals."""
     assert evaluate_values([[1.0]], [[2.0]]).mae_interval is None
     errors = np.arange(10.0)
     first, second = (bootstrap_interval(lambda counts: counts @ errors / 10, 10) for _ in range(2))
@@ -357,23 +357,23 @@ def test_a_single_sample_has_no_interval() -> None:
         ("binary", "ab", [0], [[0.9, 0.9]]),
     ],
 )
-def test_what_is_no_prediction_is_refused(task: str, classes: str, labels: Any, rows: Any) -> None:
-    """Wrong shapes, labels out of range and rows that are no probabilities never become a score."""
+def test_invalid_predictions_are_rejected(task: str, classes: str, labels: Any, rows: Any) -> None:
+    """Wrong shapes, labels out of range and invalid probabilities raise a ValueError."""
     with pytest.raises(ValueError, match=r"\w"):
         evaluate_predictions(task, list(classes), np.asarray(labels), np.asarray(rows), split="test")
 
 
 @pytest.mark.parametrize(("task", "thresholds"), [("binary", [0.5, 0.5]), ("multilabel", [0.5]), ("binary", [float("nan")])])
-def test_thresholds_are_as_many_as_are_needed(task: str, thresholds: list[float]) -> None:
-    """One for two classes, one a label; each is a number."""
+def test_invalid_thresholds_are_rejected(task: str, thresholds: list[float]) -> None:
+    """Binary needs one threshold and multi-label one per label, each a finite number."""
     labels = np.array([0]) if task == "binary" else np.array([[0, 1]])
     with pytest.raises(ValueError, match="thresholds"):
         evaluate_predictions(task, ["a", "b"], labels, np.array([[0.5, 0.5]]), split="test", thresholds=thresholds)
 
 
 @given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_holds_the_share(case: tuple[int, int]) -> None:
-    """The interval lies in 0..1, holds the share, and solves the score equation it comes from."""
+def test_wilson_interval_contains_the_share(case: tuple[int, int]) -> None:
+    """The interval is within 0 and 1, contains the share, and solves the score equation that it comes from."""
     successes, n = case
     low, high = wilson_interval(successes, n)
     share = successes / n
@@ -392,8 +392,8 @@ def test_wilson_interval_rejects_invalid_counts(successes: int, n: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(answers(), st.integers(0, 10))
-def test_what_to_look_at_is_ordered(case: tuple[int, Any, Any], k: int) -> None:
-    """Most wrong: only mistakes, the least credit first. Most unsure: never more than k, no sample twice."""
+def test_most_wrong_and_most_unsure_of_classes_are_ordered(case: tuple[int, Any, Any], k: int) -> None:
+    """``most_wrong`` returns only mistakes, worst first; ``most_unsure`` returns at most k distinct samples."""
     result = evaluate(*case)
     wrong, unsure = most_wrong(result, k), most_unsure(result, k)
     credit = [result.probabilities[i, result.labels[i]] for i in wrong]
@@ -403,8 +403,8 @@ def test_what_to_look_at_is_ordered(case: tuple[int, Any, Any], k: int) -> None:
     assert len(set(unsure)) == len(unsure) == min(k, len(result))
 
 
-def test_unsure_is_measured_from_the_threshold() -> None:
-    """Two classes: the answer nearest to the threshold is the most unsure one."""
+def test_most_unsure_of_two_classes_is_closest_to_the_threshold() -> None:
+    """In a binary task, the most uncertain prediction is the one closest to the threshold."""
     rows = np.array([[0.5, 0.5], [0.19, 0.81], [0.9, 0.1]])
     assert most_unsure(evaluate(2, np.array([0, 1, 0]), rows, thresholds=[0.8]), 2) == [1, 0]
     rows3 = np.array([[0.5, 0.3, 0.2], [0.4, 0.39, 0.21]])
@@ -413,8 +413,8 @@ def test_unsure_is_measured_from_the_threshold() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(label_answers(), st.integers(0, 10))
-def test_what_to_look_at_among_labels_is_ordered(case: tuple[Any, Any], k: int) -> None:
-    """Most wrong: samples with a wrong label, the largest loss first. Most unsure: nearest to a threshold first."""
+def test_most_wrong_and_most_unsure_of_labels_are_ordered(case: tuple[Any, Any], k: int) -> None:
+    """``most_wrong`` sorts samples with a wrong label by loss; ``most_unsure`` sorts by the distance to a threshold."""
     truth, rows = case
     result = evaluate_labels(truth, rows, thresholds=[0.4] * truth.shape[1])
     wrong, unsure = most_wrong(result, k), most_unsure(result, k)
@@ -425,16 +425,16 @@ def test_what_to_look_at_among_labels_is_ordered(case: tuple[Any, Any], k: int) 
     assert [margin[i] for i in unsure] == sorted(margin)[:k]
 
 
-def test_the_largest_errors_of_values_are_looked_at() -> None:
-    """Errors are measured by the spread of each target, and an exact answer is no mistake; nothing is unsure."""
+def test_most_wrong_of_values_have_the_largest_relative_errors() -> None:
+    """Errors are relative to the deviation of each target, an exact prediction is not a mistake, and none is uncertain."""
     truth = np.array([[0.0, 0.0], [1.0, 1000.0], [2.0, 0.0], [3.0, 1000.0]])
     rows = truth + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 100.0], [0.0, -1.0]])
     assert most_wrong(evaluate_values(truth, rows), 5) == [1, 2, 3]
     assert most_unsure(evaluate_values(truth, rows), 5) == []
 
 
-def test_importing_metrics_is_light() -> None:
-    """Neither scikit-learn nor matplotlib is loaded until a number or a picture is asked for."""
+def test_importing_the_evaluation_is_light() -> None:
+    """scikit-learn and matplotlib are not loaded before a score or a figure is requested."""
     code = "import sys, headstart.evaluation.evaluate;"
     code += "print([m for m in ('sklearn', 'matplotlib', 'keras') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""Intervals of samples that come in groups hold the truth as often as they say."""
+"""Intervals of samples in groups contain the truth as often as stated."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ GROUPS = np.repeat(np.arange(NUM_GROUPS), SIZE)
 
 
 def accuracy(random: np.random.Generator, groups: Array | None) -> tuple[Bounds, float]:
-    """Some groups are easy and others hard."""
+    """Accuracy on groups of which some are easy and others hard."""
     ease = random.normal(0, 1.5, NUM_GROUPS)[GROUPS]
     drawn = np.random.default_rng(0).normal(0, 1.5, 100_000)
     return share_interval(random.random(len(GROUPS)) < expit(1 + ease), groups), float(expit(1 + drawn).mean())
 
 
 def mean_error(random: np.random.Generator, groups: Array | None) -> tuple[Bounds, float]:
-    """The errors of a group have a size of its own."""
+    """Mean error on groups whose errors differ in size."""
     errors = random.normal(3, 1, NUM_GROUPS)[GROUPS] + random.exponential(1.0, len(GROUPS))
     return bootstrap_interval(lambda counts: counts @ errors / counts.sum(axis=1), len(GROUPS), groups=groups), 4.0
 
 
 def area(random: np.random.Generator, groups: Array | None) -> tuple[Bounds, float]:
-    """The scores of a group are shifted together."""
+    """AUC on groups whose scores are shifted together."""
     truth = (random.random(NUM_GROUPS) < 0.5)[GROUPS]
     scores = truth + random.normal(0, 1, NUM_GROUPS)[GROUPS] + random.normal(0, 0.5, len(GROUPS))
     return macro_area_interval(truth[:, None], scores[:, None], groups), float(ndtr(1 / np.sqrt(2 * 1.25)))
 
 
 @pytest.mark.parametrize(("simulate", "repeats"), [(accuracy, 400), (mean_error, 100), (area, 60)])
-def test_interval_of_grouped_samples_covers_as_often_as_it_says(simulate: Callable[..., Any], repeats: int) -> None:
-    """40 groups of 25: near 95 in 100 with groups, and far below where samples are taken for independent."""
+def test_grouped_interval_has_the_stated_coverage(simulate: Callable[..., Any], repeats: int) -> None:
+    """With 40 groups of 25, coverage is near 95% with groups, and far below if samples are treated as independent."""
     covered = {"grouped": 0, "independent": 0}
     for seed in range(repeats):
         for name, groups in (("grouped", GROUPS), ("independent", None)):
@@ -57,8 +57,8 @@ def test_interval_of_grouped_samples_covers_as_often_as_it_says(simulate: Callab
     assert covered["independent"] <= 0.75 * repeats
 
 
-def test_interval_of_groups_that_say_nothing_is_that_of_samples() -> None:
-    """Groups whose samples are independent cost next to nothing; groups of one are samples."""
+def test_interval_of_independent_groups_equals_that_of_samples() -> None:
+    """Groups of independent samples hardly widen the interval; groups of one do not change it."""
     hits = np.random.default_rng(0).random(1000) < 0.8
     low, high = wilson_interval(int(hits.sum()), 1000)
     assert share_interval(hits) == (low, high)
@@ -79,7 +79,7 @@ def test_interval_of_groups_that_say_nothing_is_that_of_samples() -> None:
     ids=["two groups, all right", "one group", "none right", "groups alike"],
 )
 def test_few_groups_have_wide_intervals(hits: list[int], groups: list[int], expected: Bounds) -> None:
-    """Bounds stay within 0 and 1 and hold the share; one group is one observation."""
+    """Bounds are within 0 and 1 and contain the share; one group counts as one observation."""
     low, high = share_interval(np.array(hits, bool), np.array(groups))
     assert 0 <= low <= np.mean(hits) <= high <= 1
     if expected is not None:
@@ -89,7 +89,7 @@ def test_few_groups_have_wide_intervals(hits: list[int], groups: list[int], expe
 
 
 def test_single_group_has_no_bootstrap_interval() -> None:
-    """It says nothing about others; more groups give one that is the same each time."""
+    """One group has no bootstrap interval; several have one that is the same each time."""
     errors = np.arange(20.0)
 
     def mean(counts: Array) -> Array:
@@ -109,8 +109,8 @@ def test_single_group_has_no_bootstrap_interval() -> None:
         ("regression", ["y"], np.arange(40.0)[:, None], np.zeros((40, 1))),
     ],
 )
-def test_evaluation_says_how_many_groups_there_are(task: str, classes: list[str], labels: Array, answers: Array) -> None:
-    """In JSON too; null where samples are independent."""
+def test_evaluation_counts_groups(task: str, classes: list[str], labels: Array, answers: Array) -> None:
+    """``num_groups`` is the number of groups, also in JSON, and null if samples are independent."""
     groups = np.repeat(np.arange(8), 5)
     found = evaluate_predictions(task, classes, labels, answers, split="test", groups=groups)
     assert found.num_groups == found.to_json()["num_groups"] == 8
@@ -119,8 +119,8 @@ def test_evaluation_says_how_many_groups_there_are(task: str, classes: list[str]
     assert found.headline.value == alone.headline.value
 
 
-def test_samples_without_a_group_are_groups_of_their_own() -> None:
-    """Numbers are those of the samples that are asked for; a data set without groups has none."""
+def test_group_numbers_give_ungrouped_samples_their_own_group() -> None:
+    """Group numbers are those of the requested samples; a data set without groups has none."""
     rows = ["a,who,y", *(f"{i},{'' if i % 3 == 0 else f'p{i % 5}'},{'xy'[i % 2]}" for i in range(30))]
     frame = np.array([row.split(",") for row in rows[1:]], object)
     dataset: Dataset = read_table(frame, target=2, group=1)

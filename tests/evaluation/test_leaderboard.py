@@ -1,4 +1,4 @@
-"""Artefacts: trials in order, the front among them, and a file that gives back what was written."""
+"""The leaderboard: ranking, Pareto front, and its file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOWN = ("part_a_seconds", "part_b_seconds", "total_seconds", "num_params", "ms_
 
 
 def whole(row: Row) -> Row:
-    """A row as trials make it: one with a score has the other numbers too."""
+    """Make a complete row: with a val_loss, the other numbers are present, too."""
     missing = {name: 1 for name in SHOWN if row.val_loss is not None and getattr(row, name) is None}
     return replace(row, **missing)
 
@@ -63,8 +63,8 @@ rows = st.builds(
 
 
 @given(points)
-def test_the_front_is_what_a_sweep_finds(points: list[tuple[float, float]]) -> None:
-    """Sorted by time and then loss, a point is on the front if its loss is below all before it."""
+def test_pareto_front_equals_that_of_a_sweep(points: list[tuple[float, float]]) -> None:
+    """Sorted by time and loss, a point is on the front if its loss is below that of all points before it."""
     best, front = float("inf"), set()
     for seconds, loss in sorted(points):
         if loss < best:
@@ -74,8 +74,8 @@ def test_the_front_is_what_a_sweep_finds(points: list[tuple[float, float]]) -> N
 
 
 @given(points)
-def test_what_is_not_on_the_front_is_beaten_by_something_on_it(points: list[tuple[float, float]]) -> None:
-    """The definition: nothing on the front is beaten; everything else is, in both numbers or in one at equal other."""
+def test_pareto_front_dominates_exactly_the_other_points(points: list[tuple[float, float]]) -> None:
+    """No point on the front is dominated, and every other point is dominated by one on the front."""
     front = [point for point, is_on in zip(points, pareto_front(points), strict=True) if is_on]
     assert bool(front) == bool(points)
     for point in points:
@@ -83,8 +83,8 @@ def test_what_is_not_on_the_front_is_beaten_by_something_on_it(points: list[tupl
         assert beaten == (point not in front)
 
 
-def test_the_front_by_hand() -> None:
-    """Faster or better is enough; equal trials stand side by side; slower at the same loss is off."""
+def test_pareto_front_by_hand() -> None:
+    """Faster or better is enough, equal trials are both on the front, and slower with an equal loss is not."""
     assert pareto_front([]) == []
     assert pareto_front([(1.0, 0.5), (2.0, 0.4), (3.0, 0.6)]) == [True, True, False]
     assert pareto_front([(1.0, 0.5), (1.0, 0.5)]) == [True, True]
@@ -92,8 +92,8 @@ def test_the_front_by_hand() -> None:
 
 
 @given(st.lists(rows, max_size=8))
-def test_the_best_stands_first_and_failures_last(rows: list[Row]) -> None:
-    """Every trial has its row: by val_loss, then by time; those without a number below, never on the front."""
+def test_ranked_puts_the_best_first_and_failures_last(rows: list[Row]) -> None:
+    """Rows are sorted by val_loss, then by time; rows without a number come last and are never on the front."""
     table = ranked(rows)
 
     def stripped(row: Row) -> str:
@@ -110,16 +110,16 @@ def test_the_best_stands_first_and_failures_last(rows: list[Row]) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(rows, max_size=8), metric=st.sampled_from(METRICS))
-def test_a_leaderboard_comes_back_as_it_was_written(tmp_path: Path, rows: list[Row], metric: str) -> None:
-    """Numbers exact, None as None, flags as flags, best first, whatever the metric is."""
+def test_leaderboard_file_is_read_back_unchanged(tmp_path: Path, rows: list[Row], metric: str) -> None:
+    """Numbers are exact, None stays None, and rows are sorted, whatever the metric."""
     rows = [replace(row, metric=metric) for row in rows]
     write_leaderboard(tmp_path / "leaderboard.csv", rows)
     assert read_leaderboard(RunFolder(tmp_path)) == ranked(rows)
 
 
 @given(row=rows, metric=st.sampled_from(METRICS))
-def test_a_row_of_run_json_comes_back(row: Row, metric: str) -> None:
-    """The metric is spelt by its own name, never as ``metric``; numbers of folds are there only where there are some."""
+def test_row_is_restored_from_json(row: Row, metric: str) -> None:
+    """Keys contain the name of the metric, never ``metric``; keys of folds are present only with folds."""
     row = replace(row, metric=metric)
     values = json.loads(json.dumps(row.to_json()))
     assert Row.from_json(values) == row
@@ -130,8 +130,8 @@ def test_a_row_of_run_json_comes_back(row: Row, metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_every_metric_has_columns_of_its_own(metric: str) -> None:
-    """As CONTRACT.md spells them: ``val_accuracy`` for classes, and in its place the metric of another task."""
+def test_columns_contain_the_name_of_the_metric(metric: str) -> None:
+    """Columns are ``val_accuracy`` for classes, and that of the task's metric otherwise."""
     names = columns(metric)
     assert names[:6] == ["rank", "trial", "status", "part_a", "part_b", "val_loss"]
     assert names[6] == f"val_{metric}"
@@ -141,8 +141,8 @@ def test_every_metric_has_columns_of_its_own(metric: str) -> None:
 
 
 @pytest.mark.parametrize("names", [["val_loss"], ["val_loss", "val_r2", "val_accuracy"], []])
-def test_columns_of_no_metric_or_of_several_are_no_leaderboard(names: list[str]) -> None:
-    """It is a ValueError, which reading turns into H502."""
+def test_columns_of_no_metric_or_of_several_are_rejected(names: list[str]) -> None:
+    """``metric_of`` raises a ValueError, which reading a leaderboard turns into H502."""
     with pytest.raises(ValueError, match="metric"):
         metric_of(names)
 
@@ -150,13 +150,13 @@ def test_columns_of_no_metric_or_of_several_are_no_leaderboard(names: list[str])
 @pytest.mark.parametrize(
     ("metric", "told"), [("accuracy", "accuracy 85.8%"), ("macro_auc", "macro auc 0.858"), ("r2", "r2 0.858")]
 )
-def test_a_row_tells_its_metric(metric: str, told: str) -> None:
-    """Shares of samples in per cent, other metrics with three decimals."""
+def test_row_measured_formats_the_metric(metric: str, told: str) -> None:
+    """Accuracy is a percentage, other metrics have three decimals."""
     assert Row("a", "done", "b", "c", metric=metric, val_metric=0.8576).measured == told
 
 
-def test_the_columns_and_ranks_of_the_file(tmp_path: Path) -> None:
-    """Names as the contract spells them; ranks count from 1; a reason of several lines stays in its cell."""
+def test_leaderboard_file_has_the_promised_columns_and_ranks(tmp_path: Path) -> None:
+    """Columns have the promised names, ranks start at 1, and a reason of several lines stays in its cell."""
     failed = Row("lite0-mlp", "failed", "lite0-grid2", "mlp", reason='H301: loss is NaN,\n"lower the rate"')
     done = Row("lite0-linear", "done", "lite0-grid2", "linear", val_loss=0.5, total_seconds=2.0)
     write_leaderboard(tmp_path / "leaderboard.csv", [failed, done])
@@ -170,8 +170,8 @@ def test_the_columns_and_ranks_of_the_file(tmp_path: Path) -> None:
     assert done.to_json()["val_loss"] == 0.5
 
 
-def test_a_leaderboard_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """H502."""
+def test_missing_leaderboard_raises_h502(tmp_path: Path) -> None:
+    """A missing leaderboard raises H502."""
     with pytest.raises(RunError, match="H502"):
         read_leaderboard(RunFolder(tmp_path))
 
@@ -181,8 +181,8 @@ def test_a_leaderboard_that_is_not_there_is_told(tmp_path: Path) -> None:
     [(["name", "score"], ("lite0", 1)), (COLUMNS, ["x"] * len(COLUMNS)), (COLUMNS, ["1", "lite0"])],
     ids=["other columns", "text for numbers", "cut short"],
 )
-def test_a_table_that_is_no_leaderboard_is_told(tmp_path: Path, names: list[str], row: list[object]) -> None:
-    """H502 too, not a traceback: anyone may have edited it."""
+def test_malformed_leaderboard_raises_h502(tmp_path: Path, names: list[str], row: list[object]) -> None:
+    """A table that is not a leaderboard raises H502: the file may have been edited."""
     write_csv(tmp_path / "leaderboard.csv", names, [row])
     with pytest.raises(RunError, match="H502"):
         read_leaderboard(RunFolder(tmp_path))

@@ -1,4 +1,4 @@
-"""Thresholds: moved where the validation split says so clearly, and left at 0.5 where it may be chance."""
+"""Thresholds move if the validation split clearly supports it, and stay at 0.5 if the gain may be due to chance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def answered(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
 
 
 def shifted(n: int, seed: int, by: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Answers of a model whose logits are all off by the same amount; it is calibrated where that is 0."""
+    """Labels and probabilities of a model whose logits are all shifted by one amount; calibrated if it is 0."""
     rng = np.random.default_rng(seed)
     labels = (rng.random(n) < 0.5).astype(int)
     logits = 3 * (rng.normal(size=n) / 2 + labels - 0.5) * 4 / 3 + by
@@ -32,8 +32,8 @@ def shifted(n: int, seed: int, by: float) -> tuple[np.ndarray[Any, Any], np.ndar
 
 @settings(max_examples=80, deadline=None)
 @given(answered())
-def test_a_threshold_is_never_worse_than_the_usual_one(case: tuple[Any, Any]) -> None:
-    """On the split that it was chosen on, and it answers some samples either way."""
+def test_best_threshold_is_never_worse_than_half(case: tuple[Any, Any]) -> None:
+    """On the split that it was chosen on, the threshold is not worse than 0.5 and predicts samples of both classes."""
     labels, chances = case
     threshold = best_threshold(labels, chances)
     ours, usual = (accuracy_score(labels, chances >= t) for t in (threshold, 0.5))
@@ -49,44 +49,44 @@ def test_a_threshold_is_never_worse_than_the_usual_one(case: tuple[Any, Any]) ->
 
 
 @pytest.mark.parametrize(("by", "least", "most"), [(2.5, 0.7, 1.0), (-2.5, 0.0, 0.3)])
-def test_a_model_that_leans_is_set_right(by: float, least: float, most: float) -> None:
-    """Where all probabilities are too high or too low the threshold follows them."""
+def test_best_threshold_corrects_a_biased_model(by: float, least: float, most: float) -> None:
+    """If all probabilities are too high or too low, the threshold moves with them."""
     assert least < best_threshold(*shifted(600, 1, by)) < most
     assert least < best_threshold(*shifted(600, 1, by), "f1") < most
 
 
-def test_chance_moves_it_rarely() -> None:
-    """A calibrated model keeps 0.5 for most validation splits."""
+def test_best_threshold_of_a_calibrated_model_stays_at_half() -> None:
+    """A calibrated model keeps 0.5 on most validation splits."""
     moved = [best_threshold(*shifted(200, seed, 0.0)) != 0.5 for seed in range(100)]
     assert np.mean(moved) < 0.25
 
 
-def test_among_equals_the_nearest_wins() -> None:
-    """Any threshold between 0.1 and 0.3 would do; halfway between neighbours lies 0.2."""
+def test_best_threshold_breaks_ties_towards_half() -> None:
+    """Any threshold between 0.1 and 0.3 is equally good; 0.2 is halfway between neighbouring probabilities."""
     labels, chances = np.repeat([0, 1, 1], 10), np.repeat([0.1, 0.3, 0.4], 10)
     assert best_threshold(labels, chances) == pytest.approx(0.2)
     labels = np.repeat([0, 0, 1], 10)
     assert best_threshold(labels, chances) == pytest.approx(0.35)
 
 
-def test_few_positives_keep_the_usual_threshold() -> None:
-    """With nine positives F1 is too uncertain to follow."""
+def test_best_threshold_stays_at_half_with_few_positives() -> None:
+    """With nine positives, F1 is too uncertain to move the threshold."""
     chances = np.repeat([0.1, 0.3], [20, 9])
     assert best_threshold((chances > 0.2).astype(int), chances, "f1") == 0.5
     chances = np.repeat([0.1, 0.3], [20, 10])
     assert best_threshold((chances > 0.2).astype(int), chances, "f1") == pytest.approx(0.2)
 
 
-def test_neighbours_without_a_middle_are_told_apart() -> None:
-    """Where two probabilities are so near that their mean is one of them, the upper one is the threshold."""
+def test_best_threshold_separates_neighbouring_floats() -> None:
+    """If two probabilities have no float between them, the upper one is the threshold."""
     low = np.float64(0.3)
     high = np.nextafter(low, 1)
     labels, chances = np.repeat([0, 1], 20), np.repeat([low, high], 20)
     assert best_threshold(labels, chances) == high
 
 
-def test_each_task_has_its_thresholds() -> None:
-    """One for two classes, one a label, none for several classes or values."""
+def test_best_thresholds_of_each_task() -> None:
+    """Binary has one threshold, multi-label one per label, and other tasks have none."""
     chances = np.repeat([0.1, 0.3], 10)
     labels = (chances > 0.2).astype(int)
     assert best_thresholds("binary", labels, np.c_[1 - chances, chances]) == (pytest.approx(0.2),)

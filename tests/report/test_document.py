@@ -1,4 +1,4 @@
-"""The report: a page made of whatever the run folder holds."""
+"""The report: a page from whatever a run folder contains."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEADERBOARD = (
 
 
 def make_image(path: Path, number: int, rng: np.random.Generator) -> None:
-    """Write a small picture: a shape whose kind and colour follow the class."""
+    """Write a small image of a shape whose kind and colour depend on the class."""
     shade = tuple(int(v) for v in rng.integers(190, 240, 3))
     image = Image.new("RGB", (120, 90), shade)
     draw = ImageDraw.Draw(image)
@@ -68,7 +68,7 @@ def make_evaluation(folder: Path, classes: tuple[str, ...], n: int, split: str) 
 
 
 def make_trials(folder: RunFolder, names: tuple[str, ...], metric: str = "accuracy") -> None:
-    """Write leaderboard.csv with one failed trial more, and the history of each."""
+    """Write leaderboard.csv with the trials and one failed trial, and their histories."""
     rows: list[list[Any]] = []
     for i, name in enumerate(names):
         part_a, part_b = (24.0, 3.1, 3.1, 21.5)[i], (1.6, 1.4, 4.0, 9.5)[i]
@@ -86,7 +86,7 @@ def make_trials(folder: RunFolder, names: tuple[str, ...], metric: str = "accura
 
 
 def make_state(folder: RunFolder, **changes: object) -> None:
-    """Write run.json of a finished run, with changes."""
+    """Write run.json of a finished run, with ``changes`` applied."""
     best = {"trial": TRIALS[0], "val_loss": 0.52, "val_accuracy": 0.83, "total_seconds": 4.6}
     seconds = {"scan": 0.42, "features": 3.1, "train": 6.25, "evaluate": 0.4, "export": 2.9, "report": 1.2}
     state: dict[str, object] = {
@@ -104,7 +104,7 @@ def make_state(folder: RunFolder, **changes: object) -> None:
 def make_run(
     root: Path, classes: tuple[str, ...] = CLASSES, n: int = 372, split: str = "test", num_trials: int = 4
 ) -> RunFolder:
-    """A finished run with everything in it."""
+    """Make a complete finished run."""
     folder = RunFolder.create(root / "clothing-001", "clothing")
     make_state(folder, classes=list(classes))
     make_trials(folder, TRIALS[:num_trials])
@@ -135,7 +135,7 @@ KINDS = ("multiclass", "multilabel", "regression", "several")
 
 
 def make_answers(kind: str, n: int) -> tuple[Evaluation, list[str], list[list[object]], list[str]]:
-    """An evaluation, the columns and rows of predictions.csv without the first, and the labels as splits.csv has them."""
+    """An evaluation, the columns and rows of predictions.csv without the first column, and the labels of splits.csv."""
     rng = np.random.default_rng(11)
     rows: list[list[object]]
     if kind == "multilabel":
@@ -167,7 +167,7 @@ def make_answers(kind: str, n: int) -> tuple[Evaluation, list[str], list[list[ob
 
 
 def make_run_of(root: Path, kind: str, *, is_table: bool, n: int = 150) -> RunFolder:
-    """A finished run of another task than one class an image, with everything in it."""
+    """Make a complete finished run of another task than image classification."""
     folder = RunFolder.create(root / f"{kind}-001", kind)
     result, columns, rows, labels = make_answers(kind, n)
     metric = {"multilabel": "macro_auc", "regression": "r2"}.get(result.task, "accuracy")
@@ -220,8 +220,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Page]
     return folder, read(folder)
 
 
-def test_a_finished_run_has_every_part(finished: tuple[RunFolder, Page]) -> None:
-    """All sections are there in order and none has a note about a malformed file; the pictures are files too."""
+def test_report_of_a_finished_run_has_every_section(finished: tuple[RunFolder, Page]) -> None:
+    """All sections are present in order, none has a note about a malformed file, and the figures are files too."""
     folder, page = finished
     assert [attrs["id"] for tag, attrs in page.tags if tag == "section"] == [name for name, _, _ in CLASS_SECTIONS]
     assert "cannot be" not in page.words
@@ -229,8 +229,8 @@ def test_a_finished_run_has_every_part(finished: tuple[RunFolder, Page]) -> None
     assert len([tag for tag, _ in page.tags if tag == "svg"]) == 3 + len(TRIALS)
 
 
-def test_the_verdict_names_model_share_interval_and_baseline(finished: tuple[RunFolder, Page]) -> None:
-    """The first sentence says which trial, how good, on how many images, and what a constant answer gives."""
+def test_verdict_has_score_interval_and_baseline(finished: tuple[RunFolder, Page]) -> None:
+    """The first sentence gives the trial, its score, the number of images, the interval and the baseline."""
     folder, page = finished
     value = json.loads((folder.path / "evaluation.json").read_text())
     low, high = (f"{100 * bound:.1f}" for bound in value["accuracy_interval"])
@@ -239,8 +239,8 @@ def test_the_verdict_names_model_share_interval_and_baseline(finished: tuple[Run
     assert f": {100 * value['baseline_accuracy']:.1f}%)" in page.words
 
 
-def test_the_page_stands_alone(finished: tuple[RunFolder, Page]) -> None:
-    """No script, no address to fetch, no event handler; the policy forbids them as well."""
+def test_page_is_self_contained(finished: tuple[RunFolder, Page]) -> None:
+    """The page has no script, external address or event handler, and its policy forbids them as well."""
     _, page = finished
     assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "form", "base", "audio", "video"}
     for tag, attrs in page.tags:
@@ -253,16 +253,16 @@ def test_the_page_stands_alone(finished: tuple[RunFolder, Page]) -> None:
     assert [tag for tag, _ in page.tags].index("meta") < [tag for tag, _ in page.tags].index("style")
 
 
-def test_hostile_names_are_text(finished: tuple[RunFolder, Page]) -> None:
-    """Markup in names of classes, trials, files and findings is shown, not obeyed."""
+def test_page_escapes_hostile_names(finished: tuple[RunFolder, Page]) -> None:
+    """Markup in names of classes, trials, files and findings is shown as text."""
     _, page = finished
     for name in (CLASSES[3], "clothing <small>", "one_vs_rest-<i>x</i>", "the <budget> was over", "<warning>"):
         assert name in page.words
     assert "alert(1)" not in "".join(value or "" for _, attrs in page.tags for key, value in attrs.items() if key != "alt")
 
 
-def test_images_are_small_and_few(finished: tuple[RunFolder, Page]) -> None:
-    """At most 24 thumbnails of at most 160 pixels; a missing image is a tile with its name."""
+def test_page_has_few_small_thumbnails(finished: tuple[RunFolder, Page]) -> None:
+    """The page has at most 24 thumbnails of at most 160 pixels; a missing image is shown by its name."""
     _, page = finished
     images = [attrs for tag, attrs in page.tags if tag == "img"]
     blanks = [attrs for tag, attrs in page.tags if attrs.get("class") == "blank"]
@@ -272,15 +272,15 @@ def test_images_are_small_and_few(finished: tuple[RunFolder, Page]) -> None:
     assert all((attrs["src"] or "").startswith("data:image/jpeg;base64,/9j/") for attrs in images)
 
 
-def test_a_second_report_is_the_same(finished: tuple[RunFolder, Page]) -> None:
-    """The report is a function of the files: written again it has the same bytes."""
+def test_report_is_reproducible(finished: tuple[RunFolder, Page]) -> None:
+    """The report is a function of the files: written again, it has the same bytes."""
     folder, _ = finished
     first = write_report(folder).read_bytes()
     assert write_report(folder).read_bytes() == first
 
 
-def test_only_the_report_and_its_pictures_are_written(tmp_path: Path) -> None:
-    """Nothing else in the run folder changes."""
+def test_report_writes_only_the_page_and_its_figures(tmp_path: Path) -> None:
+    """No other file of the run folder changes."""
     folder = make_run(tmp_path, ("cat", "dog"), 20)
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
     page = read(folder)
@@ -298,8 +298,8 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return kind, is_table, folder, read(folder)
 
 
-def test_every_task_has_its_parts(other: tuple[str, bool, RunFolder, Page]) -> None:
-    """Sections that do not apply are neither on the page nor in its navigation; the others are whole."""
+def test_report_of_each_task_has_its_sections(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """Sections that do not apply are neither on the page nor in its navigation; the others are complete."""
     kind, _, folder, page = other
     found = [attrs["id"] for tag, attrs in page.tags if tag == "section"]
     assert [(attrs["href"] or "")[1:] for tag, attrs in page.tags if tag == "a"] == found
@@ -314,7 +314,7 @@ def test_every_task_has_its_parts(other: tuple[str, bool, RunFolder, Page]) -> N
     assert {path.stem for path in (folder.path / "plots").iterdir()} >= figures
 
 
-def test_a_table_has_rows_and_no_images(other: tuple[str, bool, RunFolder, Page]) -> None:
+def test_report_of_a_table_has_rows_and_no_images(other: tuple[str, bool, RunFolder, Page]) -> None:
     """Samples of a table are called rows everywhere, and the commands are those for tables."""
     _, is_table, folder, page = other
     words = page.words.replace("32 images", "")  # what the engine was tried with is a note of the run
@@ -325,8 +325,8 @@ def test_a_table_has_rows_and_no_images(other: tuple[str, bool, RunFolder, Page]
     assert ("--to onnx saved_model" in page.words) == is_table
 
 
-def test_the_verdict_says_what_suits_the_task(other: tuple[str, bool, RunFolder, Page]) -> None:
-    """Each task has its own first number, with n, its interval and the constant answer beside it."""
+def test_verdict_has_the_main_score_of_the_task(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """Each task has its own main score, with the number of samples, the interval and the baseline."""
     kind, is_table, folder, page = other
     value = json.loads((folder.path / "evaluation.json").read_text())
     noun = "rows" if is_table else "images"
@@ -345,8 +345,8 @@ def test_the_verdict_says_what_suits_the_task(other: tuple[str, bool, RunFolder,
     assert "0.830" in page.words or kind == "multiclass"
 
 
-def test_the_answers_are_read_back(other: tuple[str, bool, RunFolder, Page]) -> None:
-    """The evaluation made anew from predictions.csv is the one that was stored."""
+def test_evaluation_is_recomputed_from_predictions_csv(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """The evaluation recomputed from predictions.csv equals the stored one."""
     _, _, folder, _ = other
     contents = Contents.read(folder)
     assert contents.predictions is not None
@@ -357,8 +357,8 @@ def test_the_answers_are_read_back(other: tuple[str, bool, RunFolder, Page]) -> 
         assert again[name] == pytest.approx(stored[name], rel=1e-6), name
 
 
-def test_unsure_labels_are_told_with_their_threshold(tmp_path: Path) -> None:
-    """Of each sample the label nearest to its threshold, not the one that was answered worst."""
+def test_uncertain_labels_are_shown_with_their_threshold(tmp_path: Path) -> None:
+    """For each sample, the label closest to its threshold is shown, not the worst predicted one."""
     page = read(make_run_of(tmp_path, "multilabel", is_table=True))
     result, *_ = make_answers("multilabel", 150)
     assert isinstance(result, MultiLabel)
@@ -369,8 +369,8 @@ def test_unsure_labels_are_told_with_their_threshold(tmp_path: Path) -> None:
     assert told in page.words
 
 
-def test_samples_of_a_split_are_counted_by_label(tmp_path: Path) -> None:
-    """A sample with two labels counts for both and once in all; values have no classes to count."""
+def test_splits_section_counts_samples_by_label(tmp_path: Path) -> None:
+    """A sample with two labels counts for both and once in total; regression has no classes to count."""
     page = read(make_run_of(tmp_path, "multilabel", is_table=True))
     assert "6 labels, 300 rows" in page.words
     assert "All150150300" in page.words
@@ -380,8 +380,8 @@ def test_samples_of_a_split_are_counted_by_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "words"), [("multilabel", "macro AUC 0.830"), ("regression", "R² 0.830")])
-def test_an_unfinished_run_of_another_task_says_so(tmp_path: Path, kind: str, words: str) -> None:
-    """Without an evaluation the best trial so far is told by the metric of its task."""
+def test_verdict_of_an_unfinished_run_uses_the_metric_of_its_task(tmp_path: Path, kind: str, words: str) -> None:
+    """Without an evaluation, the best trial so far is described by the metric of its task."""
     folder = make_run_of(tmp_path, kind, is_table=True)
     for name in ("evaluation.json", "predictions.csv"):
         (folder.path / name).unlink()
@@ -404,8 +404,8 @@ def test_an_unfinished_run_of_another_task_says_so(tmp_path: Path, kind: str, wo
         ("several", {"per_target": {"a": 1, "b": {"mae": None, "r2": None}}}),
     ],
 )
-def test_absurd_numbers_of_another_task_are_survived(tmp_path: Path, kind: str, changes: dict[str, Any]) -> None:
-    """What does not fit the task gives notes, and never a NaN."""
+def test_report_survives_absurd_numbers_of_other_tasks(tmp_path: Path, kind: str, changes: dict[str, Any]) -> None:
+    """Values that do not fit the task give notes, and never NaN."""
     folder = make_run_of(tmp_path, kind, is_table=True, n=12)
     path = folder.path / "evaluation.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -414,8 +414,8 @@ def test_absurd_numbers_of_another_task_are_survived(tmp_path: Path, kind: str, 
     assert "Predict and export" in page.words
 
 
-def test_an_empty_folder_has_a_report(tmp_path: Path) -> None:
-    """A folder without any file gives a page with all its headings and a note in each."""
+def test_report_of_an_empty_folder(tmp_path: Path) -> None:
+    """A folder without any file gives a page with all headings and a note in each section."""
     page = read(RunFolder(tmp_path))
     assert all(title in page.words for _, title, _ in CLASS_SECTIONS)
     assert "no trial has finished" in page.words
@@ -431,8 +431,8 @@ def test_an_empty_folder_has_a_report(tmp_path: Path) -> None:
         ("?", "The status of this run is not known"),
     ],
 )
-def test_an_unfinished_run_says_so(tmp_path: Path, status: str, words: str) -> None:
-    """Without an evaluation the verdict tells the state and the best trial so far, with n and an interval."""
+def test_verdict_of_an_unfinished_run(tmp_path: Path, status: str, words: str) -> None:
+    """Without an evaluation, the verdict gives the status and the best trial so far with n and an interval."""
     folder = RunFolder.create(tmp_path / "run", "x")
     make_state(folder, status=status, error="TrainingError H301: <too> slow\n  received   1 s")
     make_trials(folder, TRIALS[:1])
@@ -442,8 +442,8 @@ def test_an_unfinished_run_says_so(tmp_path: Path, status: str, words: str) -> N
     assert "There is no evaluation yet." in page.words
 
 
-def test_folds_are_shown_where_there_were_any(tmp_path: Path) -> None:
-    """In the table, in its legend and in the verdict about the best trial; an incomplete pair says nothing."""
+def test_folds_are_shown_in_table_legend_and_verdict(tmp_path: Path) -> None:
+    """Folds are shown in the table, its legend and the verdict; an incomplete pair is not shown."""
     folder = RunFolder.create(tmp_path / "run", "x")
     make_state(folder, status="done")
     make_trials(folder, TRIALS[:2])
@@ -459,8 +459,8 @@ def test_folds_are_shown_where_there_were_any(tmp_path: Path) -> None:
     assert words.count("Folds: mean and standard deviation") == 1
 
 
-def test_a_validation_score_is_called_optimistic(tmp_path: Path) -> None:
-    """Numbers of a split that chose the model say so."""
+def test_validation_score_is_called_optimistic(tmp_path: Path) -> None:
+    """A score on a split that the model was selected on is marked as optimistic."""
     folder = RunFolder.create(tmp_path / "run", "x")
     make_state(folder)
     make_evaluation(folder.path, ("cat", "dog"), 20, "validation")
@@ -476,8 +476,8 @@ def test_a_validation_score_is_called_optimistic(tmp_path: Path) -> None:
         ("run.json", {"num_samples": {"validation": 10**300}, "wall_seconds": float("inf"), "stages": {"scan": -1}}),
     ],
 )
-def test_absurd_numbers_are_survived(tmp_path: Path, name: str, changes: dict[str, Any]) -> None:
-    """Numbers beyond all measure, ragged tables and NaN give notes."""
+def test_report_survives_absurd_numbers(tmp_path: Path, name: str, changes: dict[str, Any]) -> None:
+    """Absurd numbers, ragged tables and NaN give notes."""
     folder = make_run(tmp_path, ("cat", "dog"), 6, num_trials=1)
     path = folder.path / name
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -486,7 +486,7 @@ def test_absurd_numbers_are_survived(tmp_path: Path, name: str, changes: dict[st
     assert "clothing" in page.words
 
 
-def test_a_long_list_of_skipped_files_ends_in_a_count(tmp_path: Path) -> None:
+def test_skipped_section_lists_200_files_and_counts_the_rest(tmp_path: Path) -> None:
     """The first 200 files are listed, the rest are counted."""
     folder = RunFolder.create(tmp_path / "run", "x")
     make_state(folder)
@@ -497,8 +497,8 @@ def test_a_long_list_of_skipped_files_ends_in_a_count(tmp_path: Path) -> None:
     assert "5 more files in skipped.csv." in page.words
 
 
-def test_the_page_says_how_to_ship(finished: tuple[RunFolder, Page]) -> None:
-    """The commands for predictions, for every kind of file to ship and for a TensorRT engine stand on the page."""
+def test_commands_section_lists_predict_export_and_tensorrt(finished: tuple[RunFolder, Page]) -> None:
+    """The page has the commands for predictions, every kind of export and a TensorRT engine."""
     folder, page = finished
     for command in ("predict {} photos/", "export {} --to onnx openvino", "export {} --to litert"):
         assert f"headstart {command.format(folder.name)}" in page.words
@@ -507,8 +507,8 @@ def test_the_page_says_how_to_ship(finished: tuple[RunFolder, Page]) -> None:
 
 
 @pytest.mark.parametrize("shape", [None, "x", [], [None], [None, 224, None, 3], [None, 0, 224, 3], [None, True, 224, 3]])
-def test_a_signature_without_a_shape_gives_no_tensorrt_command(tmp_path: Path, shape: Any) -> None:
-    """Where the size of the input cannot be told the other commands stand alone."""
+def test_commands_section_without_an_input_shape_has_no_tensorrt(tmp_path: Path, shape: Any) -> None:
+    """If the input shape is not known, only the other commands are shown."""
     folder = make_run(tmp_path, ("cat", "dog"), 6, num_trials=1)
     write_json(folder.path / "signature.json", {"input": {"name": "image", "shape": shape}})
     page = read(folder)
@@ -517,8 +517,8 @@ def test_a_signature_without_a_shape_gives_no_tensorrt_command(tmp_path: Path, s
     assert "cannot be shown" not in page.words
 
 
-def test_a_hostile_input_name_cannot_leave_the_command(tmp_path: Path) -> None:
-    """Whoever copies the TensorRT command of a foreign run folder runs nothing else."""
+def test_tensorrt_command_quotes_a_hostile_input_name(tmp_path: Path) -> None:
+    """Copying the TensorRT command of an untrusted run folder runs nothing else."""
     folder = make_run(tmp_path, ("cat", "dog"), 6, num_trials=1)
     write_json(folder.path / "signature.json", {"input": {"name": "x; rm -rf ~ <b>'\n$(id)", "shape": [None, 8, 8, 3]}})
     page = read(folder)
@@ -549,14 +549,14 @@ json_values = st.recursive(
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A small run whose files are spoilt one after the other."""
+    """A small run whose files are damaged one after the other."""
     return make_run(tmp_path_factory.mktemp("small"), ("cat", "dog"), 6, num_trials=1)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(FILES), st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode() + b"\n"))
-def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes) -> None:
-    """Whatever one file holds, the page is written and has all its sections."""
+def test_malformed_file_becomes_a_note(small: RunFolder, name: str, content: bytes) -> None:
+    """Whatever one file contains, the page is written and has all its sections."""
     path = small.path / name
     before = path.read_bytes()
     path.write_bytes(content)
@@ -569,7 +569,7 @@ def test_a_malformed_file_is_a_note(small: RunFolder, name: str, content: bytes)
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(("run.json", "evaluation.json", "signature.json")), st.data(), json_values)
-def test_a_field_of_another_type_is_a_note(small: RunFolder, name: str, data: st.DataObject, value: Any) -> None:
+def test_field_of_a_wrong_type_becomes_a_note(small: RunFolder, name: str, data: st.DataObject, value: Any) -> None:
     """Any field may hold any JSON value."""
     path = small.path / name
     before = path.read_bytes()
@@ -586,17 +586,17 @@ def test_a_field_of_another_type_is_a_note(small: RunFolder, name: str, data: st
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
-    """Small runs of the other tasks, whose evaluations are spoilt one field after the other."""
+    """Small runs of the other tasks, whose evaluations are damaged one field after the other."""
     root = tmp_path_factory.mktemp("others")
     return {kind: make_run_of(root, kind, is_table=True, n=8) for kind in ("multilabel", "regression", "several")}
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(("multilabel", "regression", "several")), st.data(), json_values)
-def test_a_field_of_another_task_may_hold_anything(
+def test_field_of_other_tasks_may_hold_anything(
     others: dict[str, RunFolder], kind: str, data: st.DataObject, value: Any
 ) -> None:
-    """Whatever a number, a matrix or a threshold is replaced by, the page is whole and has no NaN."""
+    """Whatever replaces a number, a matrix or a threshold, the page is complete and has no NaN."""
     path = others[kind].path / "evaluation.json"
     before = path.read_bytes()
     fields = json.loads(before)
@@ -611,8 +611,8 @@ def test_a_field_of_another_task_may_hold_anything(
 
 
 @pytest.mark.parametrize("given", ["folder", "relative", "list", "elsewhere"])
-def test_the_page_names_no_folder_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
-    """Samples go by where they lie in the data, in tooltips too; whatever else is told, a path is shortened."""
+def test_page_contains_no_path_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """Samples are named by their path in the data, also in tooltips, and all other paths are shortened."""
     monkeypatch.chdir(tmp_path)
     folder = make_run(tmp_path / "private" / "runs", n=40)
     data = {"relative": Path("private/photos"), "elsewhere": Path("/srv/other/photos")}.get(

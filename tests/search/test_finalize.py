@@ -1,4 +1,4 @@
-"""The end of a run: what is shipped predicts what was measured, and a run whose parts disagree does not end well."""
+"""The end of a run: the saved model must reproduce the measured predictions, or the fit fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def on_a_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def fails(run: Path, fit: Callable[[], Run]) -> None:
-    """The fit ends in H310, and its run is no finished one."""
+    """Assert that the fit ends with H310 and that its run is not complete."""
     with pytest.raises(TrainingError) as caught:
         fit()
     assert caught.value.code == "H310"
@@ -39,10 +39,10 @@ def fails(run: Path, fit: Callable[[], Run]) -> None:
     assert not (run / "manifest.json").exists()
 
 
-def test_rows_of_another_network_are_caught_at_the_end_of_a_fit(
+def test_golden_check_catches_features_of_another_network(
     photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Part A that gives other rows than the shipped model computes, as a damaged graph does, ends the fit in H310."""
+    """Part A with other rows than the saved model computes, as from a damaged graph, ends the fit with H310."""
     right = engines.OpenVINOEngine.run
 
     def wrong(self: Any, images: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
@@ -54,10 +54,10 @@ def test_rows_of_another_network_are_caught_at_the_end_of_a_fit(
     fails(tmp_path / "run", lambda: hs.fit(folder, trial="linear", folds=0, out=tmp_path / "run"))
 
 
-def test_rows_of_another_encoder_are_caught_at_the_end_of_a_fit(
+def test_golden_check_catches_rows_of_another_encoder(
     make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So does an encoder that gives other rows in training than in the shipped file."""
+    """An encoder with other rows in training than in the saved file ends the fit with H310."""
     right = table_features.encode_typed
     monkeypatch.setattr(table_features, "encode_typed", lambda *given: right(*given) + 0.5)
     table = make_table(tmp_path / "table.csv", "regression")
@@ -65,10 +65,10 @@ def test_rows_of_another_encoder_are_caught_at_the_end_of_a_fit(
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
-def test_the_golden_check_passes_with_room_to_spare(
+def test_golden_check_passes_with_a_wide_margin(
     task: str, make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For every kind of answer, stored rows and the shipped model agree to a tenth of what is allowed."""
+    """For every task, predictions from stored rows and of the saved model agree to a tenth of the allowed difference."""
     monkeypatch.setattr(ship, "_MAX_DIFFERENCE", 1e-4)
     table = make_table(tmp_path / "table.csv", task)
     targets = {"multilabel": "wet,cold", "regression": "price,heat"}.get(task)

@@ -1,4 +1,4 @@
-"""Which trial is shipped: the lowest val_loss, or a network within the noise of a paired comparison."""
+"""Which trial is selected: the lowest val_loss, or a network within noise of it in a paired comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 
 
 def chosen(losses: dict[str, Array], groups: Array | None = None) -> Choice:
-    """The choice among trials with these losses; the name of each is that of its network."""
+    """Choose among trials with these losses, each named after its network."""
     rows = [Row(name, "done", "table", name, val_loss=float(values.mean())) for name, values in losses.items()]
     found = choose([*rows, Row("failed", "failed", "table", "mlp")], losses.__getitem__, groups)
     assert found is not None
@@ -31,7 +31,7 @@ def chosen(losses: dict[str, Array], groups: Array | None = None) -> Choice:
 
 @pytest.fixture
 def hard() -> Array:
-    """How hard each of 400 samples is for any model: far more variable than what two models differ by."""
+    """How hard each of 400 samples is for any model, which varies far more than the difference of two models."""
     return np.random.default_rng(0).exponential(1.0, 400)
 
 
@@ -40,8 +40,8 @@ def hard() -> Array:
     [(0.03, 0.1, "trees"), (0.003, 0.1, "dnn"), (0.03, 1.0, "dnn"), (0.0, 0.0, "dnn"), (-0.03, 0.1, "dnn")],
     ids=["3% and clear", "less than its noise", "3% within noise", "equal", "the network has the lowest"],
 )
-def test_trees_are_shipped_where_no_network_is_within_noise(hard: Array, gap: float, noise: float, shipped: str) -> None:
-    """Whatever the share of the loss is: a clear 3% is enough, and 10% would not be without a comparison of pairs."""
+def test_choose_selects_trees_if_no_network_is_within_noise(hard: Array, gap: float, noise: float, shipped: str) -> None:
+    """A difference of 3% is significant in a paired comparison; without pairs, even 10% would not be."""
     random = np.random.default_rng(1).normal(0.0, noise, len(hard))
     losses = {"trees": hard, "dnn": hard + gap + random - random.mean(), "linear": hard + 0.5, "baseline": hard + 1.0}
     found = chosen(losses)
@@ -51,22 +51,22 @@ def test_trees_are_shipped_where_no_network_is_within_noise(hard: Array, gap: fl
     assert ("exports to every format" in found.reason) == (found.shipped is not found.best)
 
 
-def test_lowest_network_within_noise_is_preferred_to_trees(hard: Array) -> None:
-    """Of several networks that are no worse than trees, the one with the lowest ``val_loss``."""
+def test_choose_prefers_the_lowest_network_within_noise(hard: Array) -> None:
+    """Of several networks within noise of the trees, the one with the lowest ``val_loss`` is selected."""
     random = np.random.default_rng(1).normal(0.0, 1.0, len(hard))
     random -= random.mean()
     assert chosen({"trees": hard, "dnn": hard + random + 0.02, "mlp": hard - random + 0.01}).shipped.trial == "mlp"
 
 
-def test_a_constant_is_shipped_only_without_a_network_near_it(hard: Array) -> None:
-    """A run whose networks came to nothing still ends with a model, and says what it is."""
+def test_choose_selects_a_constant_only_without_a_network_near_it(hard: Array) -> None:
+    """A run whose networks learned nothing still ends with a model, and the reason names it."""
     assert chosen({"baseline": hard}).shipped.trial == "baseline"
     assert chosen({"baseline": hard, "linear": hard + 0.001}).shipped.trial == "baseline"
     assert choose([Row("linear", "failed", "table", "linear")], {}.__getitem__, None) is None
 
 
-def test_noise_of_grouped_samples_is_that_of_their_groups() -> None:
-    """Copies of a group say nothing new: with each sample ten times over, the error is that of the groups alone."""
+def test_paired_difference_of_groups_has_the_error_of_the_groups() -> None:
+    """Copies in a group add no information: with each sample ten times over, the error stays that of the groups."""
     values = np.random.default_rng(0).normal(0.1, 1.0, 50)
     alone = paired_difference(values, np.zeros(50))
     copied = paired_difference(np.repeat(values, 10), np.zeros(500), np.repeat(np.arange(50), 10))
@@ -88,8 +88,8 @@ def test_paired_difference_by_hand() -> None:
     assert not paired_difference(np.array([np.inf, 1.0]), np.array([1.0, 1.0])).is_noise
 
 
-def test_answers_of_a_trial_are_read_back_or_refused(tmp_path: Path) -> None:
-    """Bit for bit; of another number of samples, damaged or missing they are an error in three lines."""
+def test_read_answers_rejects_other_files(tmp_path: Path) -> None:
+    """Predictions are read back bit for bit; a wrong number of samples, a damaged or a missing file raises H502."""
     folder = RunFolder(tmp_path)
     answers = np.random.default_rng(0).random((5, 3), np.float32)
     keep_answers(folder, "linear", answers)

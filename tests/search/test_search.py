@@ -1,4 +1,4 @@
-"""The search: what becomes of trials that do not end well, or not at once, beside those that do."""
+"""The search: trials that fail, are interrupted or retried, next to those that succeed."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ pytestmark = [
 
 
 def broken(rows: Any) -> Any:
-    """A network that cannot be built."""
+    """A network that fails when it is built."""
     raise ValueError(f"no such axis\nin {rows}")
 
 
 def whole(name: str, units: int, activation: str | None, num_features: int = 5120) -> Any:
-    """A model of one's own, from rows to its last layer."""
+    """A model of the user from rows to the output layer."""
     import keras
 
     return keras.Sequential([keras.Input((num_features,)), keras.layers.Dense(units, activation=activation)], name=name)
@@ -53,7 +53,7 @@ def whole(name: str, units: int, activation: str | None, num_features: int = 512
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The budget ends Part A of the larger images before its first row, as it does where a prediction was too bright."""
+    """Make the budget end Part A of the larger images before its first row, as after a prediction that was too low."""
 
     def until_deadline(*arguments: Any, **options: Any) -> Features:
         is_larger = any(getattr(argument, "side", 0) == 128 for argument in arguments)
@@ -63,8 +63,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_trial_that_does_not_end_well_is_a_row_with_its_reason(photos: Callable[..., Path], tmp_path: Path) -> None:
-    """The others go on without it, and the run ends with the best of them."""
+def test_failed_trial_is_a_row_with_its_reason(photos: Callable[..., Path], tmp_path: Path) -> None:
+    """The other trials run, and the run ends with the best of them."""
     own = [whole("wide", 10, "softmax"), whole("logits", 3, None), whole("narrow", 3, "softmax", 1280)]
     trials = ["avg-linear", broken, *own, "avg-128px-linear"]
     run = hs.fit(photos(per_class=8), trial=trials, out=tmp_path / "run")
@@ -89,8 +89,8 @@ def test_a_trial_that_does_not_end_well_is_a_row_with_its_reason(photos: Callabl
         (MemoryError(), "failed", "out of memory"),
     ],
 )
-def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str, reason: str) -> None:
-    """There is a model already: the ensemble is one row more that did not end well."""
+def test_failed_ensemble_does_not_fail_the_run(error: BaseException, status: str, reason: str) -> None:
+    """The run already has a model; the ensemble is one more failed row."""
     best = Row("linear", "done", "lite0", "linear", val_loss=0.1)
     learning = SimpleNamespace(task="regression")
     job: Any = SimpleNamespace(
@@ -106,8 +106,8 @@ def test_what_breaks_an_ensemble_costs_no_run(error: BaseException, status: str,
     assert job.interrupted == (status == "interrupted")
 
 
-def test_what_comes_after_a_trial_does_not_make_it_a_failure() -> None:
-    """A trial has one row: that of its numbers, if it had come to them."""
+def test_failure_after_a_finished_trial_keeps_its_row() -> None:
+    """A trial that has a result keeps its row if a later step fails."""
     job: Any = SimpleNamespace(rows=[], has_model=False, is_prepared=True, interrupted=False, progress=Silent())
 
     def run() -> None:
@@ -121,7 +121,7 @@ def test_what_comes_after_a_trial_does_not_make_it_a_failure() -> None:
 def test_ctrl_c_leaves_a_row_for_every_trial(
     photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also for those that it did not let begin."""
+    """Trials that Ctrl-C kept from starting have a row, too."""
     tried = attempt.attempt
 
     def impatient(job: Any, trial: Any) -> None:
@@ -136,10 +136,10 @@ def test_ctrl_c_leaves_a_row_for_every_trial(
     assert run.to_json()["status"] == "interrupted"
 
 
-def test_where_memory_does_not_suffice_the_batch_is_halved(
+def test_batch_size_is_halved_when_memory_runs_out(
     photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until it does; the recipe says what was used in the end."""
+    """The batch size is halved until memory suffices, and the recipe has the final one."""
     sizes = []
     batch = RowBatches.__getitem__
 
@@ -158,8 +158,8 @@ def test_where_memory_does_not_suffice_the_batch_is_halved(
     assert recipe["batch_size"] == 2
 
 
-def test_a_run_goes_on_where_nobody_reads_its_progress() -> None:
-    """As behind ``| head``: a pipe that was closed is no fault of a trial."""
+def test_run_continues_if_the_progress_pipe_is_closed() -> None:
+    """A closed pipe, as with ``| head``, does not fail a trial."""
 
     class Closed(io.StringIO):
         def write(self, _text: str) -> int:
@@ -171,10 +171,10 @@ def test_a_run_goes_on_where_nobody_reads_its_progress() -> None:
 # Folds
 
 
-def test_folds_judge_a_trial_on_what_it_has_not_seen(
+def test_folds_hold_out_each_sample_once(
     photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each training and validation sample is held out once, never trained on or chosen by there; the test split never."""
+    """Each training and validation sample is held out once and not used in that fold; the test split is in no fold."""
     seen: list[set[str]] = []
     train = Model.train
 
@@ -203,10 +203,10 @@ def test_folds_judge_a_trial_on_what_it_has_not_seen(
 @pytest.mark.parametrize(
     "error", [TrainingError("H306", "out of memory", received="", expected="", advice=""), OSError("disk")]
 )
-def test_what_stops_the_folds_leaves_the_trial(
+def test_failed_cross_validation_keeps_the_trial(
     photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Its model was trained before; its row says why it has no folds."""
+    """The model was trained before; its row has the reason why there are no folds."""
 
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -220,10 +220,10 @@ def test_what_stops_the_folds_leaves_the_trial(
     assert run.evaluation["accuracy"] > 0.5
 
 
-def test_the_best_plan_cross_validates_its_heads(
+def test_best_plan_cross_validates_its_heads(
     photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unasked, since it costs little on rows that are there."""
+    """Plan ``best`` cross-validates heads by default."""
     monkeypatch.setitem(plans.PLANS, "best", (Entry("avg-96px-linear"),))
     run = hs.fit(photos(per_class=10), plan="best", out=tmp_path / "run")
     (row,) = run.to_json()["trials"]
@@ -233,8 +233,8 @@ def test_the_best_plan_cross_validates_its_heads(
 # Views
 
 
-def test_copies_that_were_left_out_are_left_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resumed run has time that the process before had not; it trains on the same rows all the same."""
+def test_resume_leaves_out_the_same_augmented_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed run has more time than the first process, but trains on the same rows."""
     trial = make_trial(Entry("avg-4views-mlp"), weights=None, seed=0)
     made = Features(trial.part, ("s",) * 6, ("d",) * 6, store=Any, unreached=(3,), failures={5: "damaged"})  # type: ignore[arg-type]
     learning = SimpleNamespace(indices=lambda _: np.arange(2))
@@ -247,10 +247,10 @@ def test_copies_that_were_left_out_are_left_out_again(monkeypatch: pytest.Monkey
     assert gathering.views_of(job, trial).unreached == (3, 5)
 
 
-def test_a_table_ends_with_a_model_however_little_time_there_is(
+def test_table_run_ends_with_a_model_on_any_budget(
     make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A constant answer is none: where nothing is said to fit into the budget, the linear model runs all the same."""
+    """A baseline does not suffice: if no trial seems to fit into the budget, the linear model runs anyway."""
     monkeypatch.setattr("headstart.search.planning.budget.Budget.has_time_for", lambda *_: False)
     run = hs.fit(make_table(tmp_path / "t.csv", "binary"), budget="10m", out=tmp_path / "run")
     rows = {row["trial"]: row["status"] for row in run.to_json()["trials"]}

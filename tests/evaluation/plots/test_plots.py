@@ -1,4 +1,4 @@
-"""The pictures: whole, harmless and the same every time, whatever the classes are called."""
+"""Figures are complete, harmless and reproducible, whatever the classes are called."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ POINTS = [
 
 
 def evaluation(num_classes: int, n: int = 120, names: tuple[str, ...] = ()) -> Classification:
-    """A fair classifier's answers."""
+    """Evaluation of a fairly good classifier."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, num_classes, n)
     scores = rng.normal(size=(n, num_classes)) + 2.0 * np.eye(num_classes)[labels]
@@ -55,7 +55,7 @@ def evaluation(num_classes: int, n: int = 120, names: tuple[str, ...] = ()) -> C
 
 
 def labelled(names: tuple[str, ...], n: int = 120) -> MultiLabel:
-    """Fair answers for several labels."""
+    """Evaluation of a fairly good multi-label model."""
     rng = np.random.default_rng(2)
     labels = (rng.random((n, len(names))) < 0.4).astype(int)
     rows = np.clip(0.3 * labels + 0.7 * rng.random(labels.shape), 0, 1)
@@ -65,7 +65,7 @@ def labelled(names: tuple[str, ...], n: int = 120) -> MultiLabel:
 
 
 def valued(names: tuple[str, ...] = ("price",), n: int = 120) -> Regression:
-    """Fair answers for values."""
+    """Evaluation of a fairly good regression model."""
     rng = np.random.default_rng(3)
     truth = rng.normal(size=(n, len(names)))
     result = evaluate_predictions("regression", names, truth, truth + 0.3 * rng.normal(size=truth.shape), split="test")
@@ -74,13 +74,13 @@ def valued(names: tuple[str, ...] = ("price",), n: int = 120) -> Regression:
 
 
 def texts(svg: str) -> list[str]:
-    """Every text of a picture that parses as XML."""
+    """All texts of a figure, which must parse as XML."""
     root = ET.fromstring(svg)
     return ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def drawings() -> list[tuple[str, Callable[[Any], Any]]]:
-    """One picture of each kind, with hostile names."""
+    """One figure of each kind, with hostile names."""
     many = evaluation(len(HOSTILE), names=HOSTILE)
     history = [{"epoch": e, "loss": 9.0 / e**2, "val_loss": 9.0 / e} for e in range(1, 12)]
     return [
@@ -97,8 +97,8 @@ def drawings() -> list[tuple[str, Callable[[Any], Any]]]:
 
 
 @pytest.mark.parametrize(("name", "draw"), drawings(), ids=lambda value: value if isinstance(value, str) else "")
-def test_pictures_are_harmless_and_repeatable(tmp_path: Path, name: str, draw: Callable[[Any], Any]) -> None:
-    """The same input gives the same bytes: no script, no address to fetch, no date; text takes the page's colour."""
+def test_svg_is_harmless_and_reproducible(tmp_path: Path, name: str, draw: Callable[[Any], Any]) -> None:
+    """Equal input gives equal bytes without scripts, external addresses or dates; text takes the page's colour."""
     first = save_svg(draw, tmp_path / f"{name}.svg", (4.0, 4.0), title='a <b> & "c"')
     again = save_svg(draw, tmp_path / "other" / f"{name}.svg", (4.0, 4.0), title='a <b> & "c"')
     assert first == again == (tmp_path / f"{name}.svg").read_text("utf-8")
@@ -110,8 +110,8 @@ def test_pictures_are_harmless_and_repeatable(tmp_path: Path, name: str, draw: C
     assert "#000000" not in first
 
 
-def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
-    """A class called $x$ is no formula, markup is text, a line break is an escape and a long name is shortened."""
+def test_svg_shows_names_as_they_are_written(tmp_path: Path) -> None:
+    """A class called $x$ is not a formula, markup is text, a line break is escaped, and a long name is shortened."""
     matrix = np.eye(len(HOSTILE), dtype=int)
     shown = texts(save_svg(lambda ax: draw_confusion(ax, matrix, HOSTILE), tmp_path / "c.svg", (5.0, 5.0)))
     for name in ("$x$ and $", r"two\nlines", "한국어 이름", r"\udcff", "x" * 17 + "…"):
@@ -121,22 +121,22 @@ def test_names_are_shown_as_they_are_written(tmp_path: Path) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(), max_size=60), min_size=2, max_size=4, unique=True))
-def test_any_name_gives_a_whole_picture(tmp_path: Path, names: list[str]) -> None:
-    """Whatever text a class is called by, the file is XML and nothing warns."""
+def test_svg_is_valid_xml_for_any_name(tmp_path: Path, names: list[str]) -> None:
+    """Whatever the class names, the file is valid XML and nothing warns."""
     matrix = np.ones((len(names), len(names)), dtype=int)
     ET.fromstring(save_svg(lambda ax: draw_confusion(ax, matrix, names), tmp_path / "c.svg", (3.0, 3.0), names[0]))
 
 
 @given(st.text(st.characters(), max_size=80), st.integers(2, 40))
-def test_labels_are_printable_and_short(text: str, cells: int) -> None:
-    """A label is printable, and never has more characters than it may have columns."""
+def test_label_is_printable_and_short(text: str, cells: int) -> None:
+    """A label is printable and has at most as many characters as it may have columns."""
     assert label(text, cells).isprintable()
     assert len(label(text, cells)) <= cells
 
 
 @pytest.mark.parametrize("num_classes", [2, 12, 13, 20, 21, 136])
 def test_any_number_of_classes_can_be_drawn(num_classes: int) -> None:
-    """Numbers stand in the matrix up to 20 classes, single curves up to 12."""
+    """Counts are written up to 20 classes, single ROC curves are drawn up to 12."""
     result = evaluation(num_classes)
     matrix = result.plot_confusion()
     assert len(matrix.texts) == (num_classes**2 if num_classes <= 20 else 0)
@@ -144,15 +144,15 @@ def test_any_number_of_classes_can_be_drawn(num_classes: int) -> None:
     assert len(curves) == (2 if num_classes == 2 or num_classes > 12 else num_classes + 2)
 
 
-def test_given_axes_are_drawn_on_and_returned() -> None:
-    """A caller's own axes are used, and pyplot is never asked for any."""
+def test_plots_draw_on_given_axes_and_return_them() -> None:
+    """Axes of the caller are used, and pyplot is never imported."""
     ax = new_axes()
     assert evaluation(3).plot_roc(ax) is ax
     assert evaluation(3).plot_confusion(new_axes()) is not ax
 
 
-def test_one_class_alone_has_no_curve_of_its_own() -> None:
-    """Where nothing defines an area nothing is drawn for it, and nothing warns."""
+def test_roc_of_an_undefined_area_is_not_drawn() -> None:
+    """A class without a defined area has no curve, and nothing warns."""
     rows = np.array([[0.9, 0.1], [0.4, 0.6]])
     for task, classes, table in (("binary", "ab", rows), ("multiclass", "abc", np.c_[rows, [0.0, 0.0]])):
         result = evaluate_predictions(task, list(classes), np.array([0, 0]), table, split="test")
@@ -161,7 +161,7 @@ def test_one_class_alone_has_no_curve_of_its_own() -> None:
 
 @pytest.mark.parametrize("num_labels", [1, 2, 5, 12, 14])
 def test_any_number_of_labels_can_be_drawn(num_labels: int) -> None:
-    """Each label has four counts and a name, 12 labels at most; single curves are drawn up to 12."""
+    """Each of at most 12 labels has four counts and a name; single ROC curves are drawn up to 12."""
     result = labelled(tuple(f"label {k}" for k in range(num_labels)))
     drawn = min(num_labels, 12)
     texts = [text.get_text() for text in result.plot_confusion().texts]
@@ -170,21 +170,21 @@ def test_any_number_of_labels_can_be_drawn(num_labels: int) -> None:
     assert len(curves) == (2 if num_labels > 12 else num_labels + 2)
 
 
-def test_labels_with_the_most_mistakes_are_drawn() -> None:
-    """Of many the ones with the most wrong answers are kept, in their own order."""
+def test_most_mistaken_keeps_the_labels_with_the_most_mistakes() -> None:
+    """Labels with the most wrong predictions are kept, in their own order."""
     matrices = {name: np.array([[9, wrong], [0, 1]]) for name, wrong in (("a", 1), ("b", 5), ("c", 3))}
     assert most_mistaken(matrices, 2) == ["b", "c"]
 
 
-def test_labels_that_never_vary_have_no_curve() -> None:
-    """Where no label both occurs and is absent only the diagonal is drawn."""
+def test_roc_of_constant_labels_is_only_the_diagonal() -> None:
+    """If no label has both positives and negatives, only the diagonal is drawn."""
     result = evaluate_predictions("multilabel", ["a"], np.array([[1], [1]]), np.array([[0.4], [0.9]]), split="test")
     assert isinstance(result, MultiLabel)
     assert len(result.plot_roc().get_lines()) == 1
 
 
-def test_values_are_drawn_target_by_target() -> None:
-    """The first target is drawn unless another is named; a caller's own axes are used."""
+def test_scatter_and_residuals_draw_one_target() -> None:
+    """The first target is drawn unless another is named; axes of the caller are used."""
     result, ax = valued(("price", "area")), new_axes()
     assert result.plot_scatter(ax) is ax
     x, y = result.plot_scatter(target="area").get_lines()[1].get_data()
@@ -193,8 +193,8 @@ def test_values_are_drawn_target_by_target() -> None:
     assert result.plot_residuals(target="area").get_ylabel() == "residual: predicted − true"
 
 
-def test_of_many_values_a_fixed_sample_is_drawn() -> None:
-    """2000 points at most, the same every time."""
+def test_scatter_draws_a_fixed_sample_of_many_values() -> None:
+    """At most 2000 points are drawn, the same ones every time."""
     rng = np.random.default_rng(0)
     truth, answers = rng.normal(size=(2, 3000))
     first, second = (draw_scatter(new_axes(), truth, answers).get_lines()[1].get_xdata() for _ in range(2))
@@ -202,8 +202,8 @@ def test_of_many_values_a_fixed_sample_is_drawn() -> None:
     assert (np.asarray(first) == np.asarray(second)).all()
 
 
-def test_wide_truths_have_logarithmic_axes() -> None:
-    """Logarithmic beyond a factor of 1000 among positive truths; answers of 0 or less lie on the lower edge."""
+def test_scatter_of_wide_truths_is_logarithmic() -> None:
+    """Axes are logarithmic for positive true values beyond a factor of 1000; predictions up to 0 are at the lower edge."""
     truth = np.array([1.0, 10.0, 5000.0])
     ax = draw_scatter(new_axes(), truth, np.array([2.0, -1.0, 4000.0]))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
@@ -213,15 +213,15 @@ def test_wide_truths_have_logarithmic_axes() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -1e20, 1e-300])
-def test_a_single_value_can_be_drawn(tmp_path: Path, value: float) -> None:
-    """One sample, or a truth that never varies, and nothing warns."""
+def test_single_value_can_be_drawn(tmp_path: Path, value: float) -> None:
+    """One sample, or constant true values, are drawn without a warning."""
     one = np.array([value])
     for name, draw in (("s", draw_scatter), ("r", draw_residuals)):
         ET.fromstring(save_svg(lambda ax, draw=draw: draw(ax, one, one), tmp_path / f"{name}.svg", (4.0, 3.0)))
 
 
-def test_wide_losses_are_drawn_on_a_logarithmic_axis() -> None:
-    """The axis is logarithmic for a factor above 20, plain below it and where a loss is not positive."""
+def test_loss_axis_is_logarithmic_beyond_a_factor_of_20() -> None:
+    """The axis is logarithmic beyond a factor of 20, and linear below it or if a loss is not positive."""
     wide = [{"epoch": e, "loss": 100.0 / 3**e, "val_loss": 1.0} for e in range(6)]
     assert draw_loss(new_axes(), wide).get_yscale() == "log"
     assert draw_loss(new_axes(), wide[-2:]).get_yscale() == "linear"
@@ -229,25 +229,25 @@ def test_wide_losses_are_drawn_on_a_logarithmic_axis() -> None:
 
 
 @pytest.mark.parametrize("history", [[], [{"epoch": 1.0, "loss": 1.0}], [{"val_loss": None}, {"val_loss": float("inf")}]])
-def test_a_history_with_gaps_is_drawn(tmp_path: Path, history: list[dict[str, float | None]]) -> None:
+def test_loss_curve_with_gaps_is_drawn(tmp_path: Path, history: list[dict[str, float | None]]) -> None:
     """Missing columns, None and infinity leave gaps."""
     ET.fromstring(save_svg(lambda ax: draw_loss(ax, history), tmp_path / "h.svg", (4.0, 3.0)))
 
 
-def test_the_best_epoch_is_named() -> None:
-    """The epoch of the least validation loss is marked in the legend."""
+def test_loss_curve_names_the_best_epoch() -> None:
+    """The epoch with the lowest validation loss is in the legend."""
     history = [{"epoch": e, "loss": 1.0, "val_loss": v} for e, v in ((1, 0.9), (2, 0.4), (3, 0.6))]
     assert "best 0.400, epoch 2" in [str(line.get_label()) for line in draw_loss(new_axes(), history).get_lines()]
 
 
 @pytest.mark.parametrize("points", [[], POINTS[:1], POINTS, POINTS * 10])
 def test_any_number_of_trials_can_be_drawn(points: list[TrialPoint]) -> None:
-    """No trial, one trial and thirty on the same spots are drawn; names that find no room are left out."""
+    """No trial, one trial and thirty trials on the same spots are drawn; names without room are left out."""
     assert len(draw_leaderboard(new_axes(), points).texts) <= len(points)
 
 
-def test_colours_are_readable_on_light_and_dark_pages() -> None:
-    """Every colour of the palette has a contrast of 3 to 1 on both page colours."""
+def test_palette_is_readable_on_light_and_dark_pages() -> None:
+    """Every colour of the palette has a contrast of 3:1 on both page colours."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -259,7 +259,7 @@ def test_colours_are_readable_on_light_and_dark_pages() -> None:
         assert (luminance(colour) + 0.05) / (luminance("#12161b") + 0.05) >= 3.0
 
 
-def test_settings_of_the_caller_stay_as_they_were(tmp_path: Path) -> None:
+def test_save_svg_keeps_the_settings_of_the_caller(tmp_path: Path) -> None:
     """Writing a file changes no setting of matplotlib and does not load pyplot."""
     code = (
         "import sys, pathlib, matplotlib;"

@@ -1,4 +1,4 @@
-"""The whole: a budget is read, kept, and refused with a number that will do. The clock here is a number in the test."""
+"""Budgets are parsed, kept, and rejected with a budget that suffices. The clock is a number set by the test."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def clock(cache: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A clock that stands at 1000 until the test sets ``now``."""
+    """A clock that shows 1000 until the test sets ``now``."""
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     return clock
 
 
 def budget_of(seconds: float | None) -> Budget:
-    """A budget of a process that began at 1000, on a machine of which its cache tells."""
+    """A budget of a process that began at 1000, with the speeds stored in the cache."""
     return Budget(seconds, started=1000.0, speeds=Speeds())
 
 
@@ -43,22 +43,22 @@ def budget_of(seconds: float | None) -> Budget:
 
 
 @given(st.integers(1, 10**6), st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("", 1), (" S", 1), ("H ", 3600)]))
-def test_a_length_of_time(number: int, unit: tuple[str, int]) -> None:
-    """Seconds, minutes and hours, seconds where no unit is named; case and spaces do not count."""
+def test_parse_seconds_reads_units(number: int, unit: tuple[str, int]) -> None:
+    """Seconds, minutes and hours are read, seconds by default; case and spaces do not matter."""
     assert parse_seconds(f"{number}{unit[0]}") == number * unit[1]
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("1.5m", 90.0), ("0.5h", 1800.0), ("2.25", 2.25)])
-def test_a_fraction_of_a_unit(text: str, seconds: float) -> None:
-    """Decimals are fine."""
+def test_parse_seconds_reads_decimals(text: str, seconds: float) -> None:
+    """Decimal fractions of a unit are read."""
     assert parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "0", "0s", "0.0h", "-5m", "+5", "5x", "m", "1m30s", "1e3", "inf", "nan", ".5m", "5,5", "five\n"]
 )
-def test_what_is_no_length_of_time_is_told(text: str) -> None:
-    """H003 shows what was given and how it is written."""
+def test_parse_seconds_rejects_anything_else(text: str) -> None:
+    """H003 shows the text and how a duration is written."""
     with pytest.raises(UsageError) as caught:
         parse_seconds(text)
     assert caught.value.code == "H003"
@@ -68,22 +68,22 @@ def test_what_is_no_length_of_time_is_told(text: str) -> None:
 # Keeping
 
 
-def test_without_a_budget_there_is_all_the_time(clock: SimpleNamespace) -> None:
-    """No deadline, and nothing is refused."""
+def test_budget_none_has_no_deadline(clock: SimpleNamespace) -> None:
+    """Without a budget there is no deadline, and nothing is rejected."""
     free = budget_of(None)
     assert free.training_deadline == free.extraction_deadline == free.left() == math.inf
     assert free.has_time_for(1e9)
     free.require(1e9)
 
 
-def test_time_counts_from_the_start_of_the_process(clock: SimpleNamespace) -> None:
-    """Imports before the budget was made are in it."""
+def test_budget_counts_from_the_start_of_the_process(clock: SimpleNamespace) -> None:
+    """Imports before the budget was created are included."""
     clock.now = 1012.0
     assert budget_of(100.0).elapsed() == 12.0
 
 
-def test_training_ends_early_enough_to_finish(clock: SimpleNamespace) -> None:
-    """The end of a run is kept free, and before it time to train a head; what fits is counted from now, with a margin."""
+def test_budget_reserves_time_to_finish(clock: SimpleNamespace) -> None:
+    """Time to finish the run, and before it to train a head, is reserved; a trial fits with a margin."""
     kept = budget_of(100.0)
     assert 1000.0 < kept.extraction_deadline < kept.training_deadline < 1100.0
     clock.now = kept.training_deadline - 20.0
@@ -91,8 +91,8 @@ def test_training_ends_early_enough_to_finish(clock: SimpleNamespace) -> None:
     assert not kept.has_time_for(19.0)
 
 
-def test_a_model_of_several_backbones_takes_longer_to_finish(clock: SimpleNamespace, cache: Path) -> None:
-    """Each of them is built, converted and checked; so long as no such end was measured here, that is allowed for."""
+def test_budget_reserves_more_for_several_backbones(clock: SimpleNamespace, cache: Path) -> None:
+    """Each backbone is built, converted and checked, which is allowed for until it has been measured here."""
     kept = budget_of(100.0)
     assert kept.has_time_for(65.0, "a-grid2")
     assert not kept.has_time_for(65.0, "a+b-grid2")
@@ -101,22 +101,22 @@ def test_a_model_of_several_backbones_takes_longer_to_finish(clock: SimpleNamesp
 
 
 @pytest.mark.parametrize(("pace", "fits"), [(1.0, True), (3.0, False)])
-def test_a_slow_machine_takes_longer_to_finish(clock: SimpleNamespace, cache: Path, pace: float, fits: bool) -> None:
-    """The end of a run is as much slower there as Part A was found to be."""
+def test_budget_reserves_more_on_a_slow_machine(clock: SimpleNamespace, cache: Path, pace: float, fits: bool) -> None:
+    """Finishing a run is predicted to be as much slower as Part A was measured to be."""
     part = PartA("efficientnet_lite0")
     usual = Speeds().part_a_seconds(part, 1000) - Speeds().part_a_seconds(part, 0)
     Speeds().note_part_a(part, pace * usual / 1000)
     assert budget_of(100.0).has_time_for(60.0, part.name) is fits
 
 
-def test_a_longer_budget_is_a_later_deadline(clock: SimpleNamespace) -> None:
-    """What is kept free does not depend on the budget."""
+def test_longer_budget_has_a_later_deadline(clock: SimpleNamespace) -> None:
+    """The reserved time does not depend on the budget."""
     short, long = budget_of(100.0), budget_of(500.0)
     assert long.training_deadline - short.training_deadline == 400.0
 
 
-def test_what_is_left_of_a_budget(clock: SimpleNamespace) -> None:
-    """It goes down with the clock and below zero when it is spent."""
+def test_budget_left_decreases_with_the_clock(clock: SimpleNamespace) -> None:
+    """The time left decreases with the clock, also below zero."""
     kept = budget_of(100.0)
     clock.now = 1030.0
     assert kept.left() == 70.0
@@ -127,8 +127,8 @@ def test_what_is_left_of_a_budget(clock: SimpleNamespace) -> None:
 # What an end costs here
 
 
-def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> None:
-    """The next run keeps a little more free than the last end took."""
+def test_budget_remembers_the_time_to_finish(clock: SimpleNamespace, cache: Path) -> None:
+    """The next run reserves somewhat more than finishing the last one took."""
     first = budget_of(1000.0)
     clock.now = 1500.0
     first.begin_finish()
@@ -143,8 +143,8 @@ def test_the_end_of_a_run_is_remembered(clock: SimpleNamespace, cache: Path) -> 
 
 
 @pytest.mark.parametrize("seconds", [0.0, -50.0, 0.1])
-def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, seconds: float) -> None:
-    """However quick the last one was, some seconds are kept."""
+def test_budget_always_reserves_some_time_to_finish(clock: SimpleNamespace, cache: Path, seconds: float) -> None:
+    """However fast the last run finished, some seconds are reserved."""
     write_json(private_folder("notes") / "finish.json", {"lite": seconds})
     kept = budget_of(100.0)
     kept.expect("lite")
@@ -152,8 +152,8 @@ def test_an_end_is_never_taken_for_free(clock: SimpleNamespace, cache: Path, sec
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"lite": null}', '{"lite": "soon"}', "3"])
-def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, cache: Path, note: str) -> None:
-    """A damaged note costs no run."""
+def test_budget_ignores_a_damaged_note(clock: SimpleNamespace, cache: Path, note: str) -> None:
+    """A damaged note is treated like a missing one."""
     before, after = budget_of(100.0), budget_of(100.0)
     before.expect("lite")
     without = before.training_deadline
@@ -165,13 +165,13 @@ def test_a_note_that_cannot_be_read_is_as_good_as_none(clock: SimpleNamespace, c
 # Refusing
 
 
-def test_enough_time_is_not_refused(clock: SimpleNamespace) -> None:
-    """100 s hold 50 s of Part A, a head and the end."""
+def test_budget_accepts_enough_time(clock: SimpleNamespace) -> None:
+    """100 s suffice for 50 s of Part A, a head and the end of the run."""
     budget_of(100.0).require(50.0)
 
 
-def test_too_little_time_is_refused_at_once(clock: SimpleNamespace) -> None:
-    """H303 before any work is done, with what was asked for."""
+def test_budget_rejects_too_little_time_at_once(clock: SimpleNamespace) -> None:
+    """H303 is raised before any work is done, and shows the given budget."""
     with pytest.raises(TrainingError) as caught:
         budget_of(60.0).require(50.0)
     assert caught.value.code == "H303"
@@ -180,8 +180,8 @@ def test_too_little_time_is_refused_at_once(clock: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("part_a_seconds", [0.0, 20.0, 333.3, 5000.0])
 @pytest.mark.parametrize("elapsed", [0.5, 20.0])
-def test_the_budget_that_is_advised_will_do(clock: SimpleNamespace, part_a_seconds: float, elapsed: float) -> None:
-    """Taking the advice, with the same work on the same machine, is not refused again; a little slower neither."""
+def test_advised_budget_suffices(clock: SimpleNamespace, part_a_seconds: float, elapsed: float) -> None:
+    """The advised budget is accepted for the same work on the same machine, even if it is a little slower."""
     clock.now = 1000.0 + elapsed
     with pytest.raises(TrainingError) as caught:
         budget_of(1.0).require(part_a_seconds)

@@ -1,4 +1,4 @@
-"""What a trial will cost: judged from its work, then from what was measured; and the order that follows."""
+"""The time of a trial is predicted from its work, then from measurements, and decides which trial is next."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_more_backbones_and_larger_images_are_more_work() -> None:
+def test_work_grows_with_backbones_and_image_area() -> None:
     """Work adds up over backbones and grows with the area of the image."""
     one, two = PartA("efficientnet_lite0"), PartA("efficientnet_lite0+efficientnet_lite1", side=240)
     assert work_of(PartA("efficientnet_lite0", side=448)) == pytest.approx(4 * work_of(one))
     assert work_of(two) > work_of(PartA("efficientnet_lite1")) + work_of(one)
 
 
-def test_what_was_measured_is_believed(cache: Path) -> None:
-    """A part that ran is predicted from its own seconds, another from its work, also by the next process."""
+def test_measured_part_a_is_predicted_from_its_own_seconds(cache: Path) -> None:
+    """A measured Part A is predicted from its seconds, another one from its work, also in the next process."""
     part, heavier = PartA("efficientnet_lite0"), PartA("efficientnet_lite2")
     before = Speeds().part_a_seconds(heavier, 1000)
     Speeds().note_part_a(part, 0.02)
@@ -38,14 +38,14 @@ def test_what_was_measured_is_believed(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [1e-6, 60.0])
-def test_an_engine_is_not_the_whole_machine(cache: Path, seconds: float) -> None:
-    """A GPU does not make reports quicker, nor a giant of a network imports slower, beyond all measure."""
+def test_pace_is_bounded(cache: Path, seconds: float) -> None:
+    """A GPU does not make reports faster, and a huge network does not make imports slower, without limit."""
     Speeds().note_part_a(PartA("efficientnet_lite0"), seconds)
     assert 0.2 < Speeds().pace < 5
 
 
-def test_a_slow_machine_is_slow_at_everything(cache: Path) -> None:
-    """Once Part A has run, trainings that never did are expected to be as much slower or faster as it was."""
+def test_pace_applies_to_trainings_that_never_ran(cache: Path) -> None:
+    """Once Part A has been measured, other trainings are predicted to be slower or faster by the same factor."""
     part = PartA("efficientnet_lite0")
     inner = make_trial(Entry("efficientnet_lite1-stage6_block5-260px-2views-linear"), weights=None, seed=0)
     usual, image = Speeds(), Speeds().part_a_seconds(part, 1) - Speeds().part_a_seconds(part, 0)
@@ -57,8 +57,8 @@ def test_a_slow_machine_is_slow_at_everything(cache: Path) -> None:
         assert seconds(Speeds(), given, 500) == pytest.approx(0.4 * seconds(usual, given, 500))  # type: ignore[arg-type]
 
 
-def test_training_is_predicted_by_kind(cache: Path) -> None:
-    """What one linear head took a row, another is expected to take; an inner cut is dearer than a head."""
+def test_part_b_is_predicted_by_kind(cache: Path) -> None:
+    """Heads of one kind take the same time per row; an inner cut takes longer than a head."""
     linear, inner = (
         make_trial(Entry(name), weights=None, seed=0) for name in ("linear", "efficientnet_lite0-stage6_block3-linear")
     )
@@ -68,15 +68,15 @@ def test_training_is_predicted_by_kind(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"part_a": 3, "part_b": {}}', '{"part_a": {"x": ["a"]}, "part_b": {}}'])
-def test_a_note_that_cannot_be_read_is_as_good_as_none(cache: Path, note: str) -> None:
-    """A damaged note costs no run."""
+def test_speeds_ignore_a_damaged_note(cache: Path, note: str) -> None:
+    """A damaged note is treated like a missing one."""
     without = Speeds().part_a_seconds(PartA("efficientnet_lite0"), 100)
     (private_folder("notes") / "speeds.json").write_text(note)
     assert Speeds().part_a_seconds(PartA("efficientnet_lite0"), 100) == without
 
 
-def test_the_most_gain_a_second_is_next() -> None:
-    """A smaller gain that costs next to nothing comes before a larger one that takes long; equals keep their order."""
+def test_pick_returns_the_highest_gain_per_second() -> None:
+    """A small gain that is nearly free comes before a larger one that takes long; ties keep their order."""
     dear, cheap, same = (
         make_trial(Entry(name, gain), weights=None, seed=0)
         for name, gain in (("efficientnet_lite2-linear", 1.0), ("linear", 0.3), ("avg-linear", 0.3))

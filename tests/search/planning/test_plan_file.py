@@ -1,4 +1,4 @@
-"""The whole: a plan file is read whole, or refused in three lines that name the file, the trial and the key."""
+"""Plan files are read, or rejected with an error of three lines that names the file, the trial and the key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WriteFile = Callable[[str], Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> WriteFile:
-    """A function that writes a plan file and gives its path."""
+    """Return a function that writes a plan file and returns its path."""
 
     def make(text: str) -> Path:
         path = tmp_path / "mine.toml"
@@ -47,7 +47,7 @@ def _trials(path: Path, *names: str, seed: int = 0) -> list[Trial]:
 
 
 def _refused(path: Path, code: str) -> HeadstartError:
-    """The error of a plan that cannot be used, which names the file and stays three lines long."""
+    """Return the error of an invalid plan, which must name the file and have three lines."""
     with pytest.raises(HeadstartError) as caught:
         _trials(path)
     error = caught.value
@@ -60,8 +60,8 @@ def _refused(path: Path, code: str) -> HeadstartError:
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_the_example_on_the_page_for_tables_is_a_plan(write: WriteFile) -> None:
-    """All of its trials are on rows of features, baselines and one-vs-rest among them."""
+def test_documented_table_plan_is_valid(write: WriteFile) -> None:
+    """All trials of the example are on table features, baselines and one-vs-rest included."""
     _, example = EXAMPLES
     trials = make_trials(str(write(example)), (), weights=None, seed=5, is_table=True)
     assert all(trial.part.is_table for trial in trials)
@@ -70,8 +70,8 @@ def test_the_example_on_the_page_for_tables_is_a_plan(write: WriteFile) -> None:
     assert trials[3].recipe.options["units"] == [256, 128]
 
 
-def test_the_example_on_the_page_is_a_plan(write: WriteFile) -> None:
-    """``docs/plans.md`` holds a complete example for images, and it is read as the page says."""
+def test_documented_image_plan_is_valid(write: WriteFile) -> None:
+    """``docs/plans.md`` has a complete example for images, and it is read as the page says."""
     example, _ = EXAMPLES
     first, pair, tail, own = _trials(write(example), seed=5)
     assert first.name == "efficientnet_lite0-grid2-linear"
@@ -93,8 +93,8 @@ def test_the_example_on_the_page_is_a_plan(write: WriteFile) -> None:
     assert (own.name, own.recipe.augmentation) == ("pixels-64px-cnn", AUGMENTATIONS["strong"])
 
 
-def test_the_page_names_every_key() -> None:
-    """The table of keys is that of the source, and so are the names it lists."""
+def test_documented_keys_are_complete() -> None:
+    """The table of keys in the docs matches the source, and so do the names that it lists."""
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == set(KEYS)
     rows = {row.split("`")[1]: row for row in PAGE.splitlines() if row.startswith("| `")}
     for key, names in (("network", NETWORKS), ("augmentation", AUGMENTATIONS), ("schedule", SCHEDULES)):
@@ -103,21 +103,21 @@ def test_the_page_names_every_key() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_key_has_an_example_that_will_do(key: str) -> None:
-    """What a refusal shows as an example is accepted."""
+def test_example_of_each_key_is_valid(key: str) -> None:
+    """The example shown by an error is accepted."""
     ((name, value),) = tomllib.loads(KEYS[key].example).items()
     assert name == key
     assert KEYS[key].check(value) is None
 
 
 def test_keys_are_fields_of_the_recipe() -> None:
-    """Whatever is not the trial's own goes into its recipe by the same name; the seed belongs to the whole run."""
+    """Keys that are not the trial's own are fields of its recipe; the seed is that of the whole run."""
     own = {"trial", "backbone", "cut", "pooling", "size", "name", "gain"}
     assert set(KEYS) - own == {field.name for field in fields(Recipe)} - {"seed"}
 
 
-def test_names_known_without_keras_are_keras_s() -> None:
-    """The optimizers, activations and losses that a plan may name are ones that Keras finds."""
+def test_names_known_without_keras_exist_in_keras() -> None:
+    """Keras finds every optimizer, activation and loss that a plan may name."""
     import keras
 
     assert all(keras.optimizers.get(name) for name in OPTIMIZERS)
@@ -125,8 +125,8 @@ def test_names_known_without_keras_are_keras_s() -> None:
     assert all(keras.losses.get(name) for name in LOSSES)
 
 
-def test_entries_are_plain(write: WriteFile) -> None:
-    """An entry holds the trial's full spelling, its gain and its settings, numbers as the recipe has them."""
+def test_entry_has_plain_values(write: WriteFile) -> None:
+    """An entry has the trial's full name, its gain and its settings, with numbers of the recipe's types."""
     path = write('[[trial]]\nnetwork = "mlp"\npooling = "avg"\ngain = 2\nlearning_rate = 1\noptimizer = "RMSprop"\n')
     settings = {"learning_rate": 1.0, "optimizer": "RMSprop"}
     assert read_plan(path) == (Entry("efficientnet_lite0-avg-mlp", 2.0, settings, ""),)
@@ -144,7 +144,7 @@ def test_entries_are_plain(write: WriteFile) -> None:
         ('network = "mlp"\nbackbone = "efficientnet_lite0+efficientnet_lite1"', "efficientnet_lite0+efficientnet_lite1-mlp"),
     ],
 )
-def test_what_is_spelled_out_has_a_name(keys: str, name: str, write: WriteFile) -> None:
+def test_separate_keys_make_the_name_of_a_trial(keys: str, name: str, write: WriteFile) -> None:
     """Backbone, cut, pooling, size and network make the name that ``parse_trial`` reads."""
     path = write(f"[[trial]]\n{keys}\n")
     assert [entry.trial for entry in read_plan(path)] == [name]
@@ -160,13 +160,13 @@ def test_what_is_spelled_out_has_a_name(keys: str, name: str, write: WriteFile) 
         ("x = " + "[" * 20_000, ""),
     ],
 )
-def test_a_file_that_is_no_toml_is_told(text: str, reason: str, write: WriteFile) -> None:
-    """H030 says why, with the line where TOML has one."""
+def test_invalid_toml_raises_h030(text: str, reason: str, write: WriteFile) -> None:
+    """H030 gives the reason, with the line if TOML names one."""
     assert reason in _refused(write(text), "H030").received
 
 
-def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
-    """H030 for another encoding; the mark that some editors put before UTF-8 does no harm."""
+def test_other_encoding_raises_h030(tmp_path: Path) -> None:
+    """H030 is raised for another encoding; a byte order mark before UTF-8 is accepted."""
     path = tmp_path / "mine.toml"
     path.write_bytes("# ä\n".encode("latin-1"))
     _refused(path, "H030")
@@ -188,8 +188,8 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
         ('epochs = 3\n[[trial]]\ntrial = "mlp"', "epochs", "below a [[trial]] line"),
     ],
 )
-def test_an_unknown_key_is_told_with_the_nearest(text: str, key: str, meant: str, write: WriteFile) -> None:
-    """H031 names the key, and the one that it was meant for."""
+def test_unknown_key_raises_h031_with_the_nearest_key(text: str, key: str, meant: str, write: WriteFile) -> None:
+    """H031 names the key and the one that was probably meant."""
     error = _refused(write(text), "H031")
     assert error.received.endswith(key)
     assert meant in error.advice
@@ -247,8 +247,8 @@ def test_an_unknown_key_is_told_with_the_nearest(text: str, key: str, meant: str
         ("options", "3", "a table"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_told(key: str, value: str, expected: str, write: WriteFile) -> None:
-    """H032 shows the key, what stands there and what may."""
+def test_invalid_value_raises_h032(key: str, value: str, expected: str, write: WriteFile) -> None:
+    """H032 shows the key, its value and what is allowed."""
     rest = "" if key in ("trial", "network") else 'network = "mlp"\n'
     error = _refused(write(f'[[trial]]\ntrial = "linear"\n\n[[trial]]\n{rest}{key} = {value}\n'), "H032")
     assert ", trial 2" in error.received
@@ -278,14 +278,14 @@ def test_a_value_that_cannot_be_used_is_told(key: str, value: str, expected: str
         ("cnn", "end", "3"),
     ],
 )
-def test_an_option_that_cannot_be_used_is_told(network: str, option: str, value: str, write: WriteFile) -> None:
-    """H032 for the options of a network too, before anything is computed."""
+def test_invalid_option_of_a_network_raises_h032(network: str, option: str, value: str, write: WriteFile) -> None:
+    """H032 is raised for options of a network, too, before anything is computed."""
     error = _refused(write(f'[[trial]]\nnetwork = "{network}"\n[trial.options]\n{option} = {value}\n'), "H032")
     assert f"options.{option} = " in error.received
 
 
-def test_options_of_a_network_that_is_added_are_checked_by_their_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that a user puts into the table states its options in its function."""
+def test_options_of_an_added_network_are_checked_by_their_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that a user adds to the table declares its options as arguments of its function."""
 
     def build(rows: object, *, num_samples: int, depth: int = 3, mode: str | None = None, free=None) -> object:
         return rows
@@ -300,8 +300,8 @@ def test_options_of_a_network_that_is_added_are_checked_by_their_types(monkeypat
     assert option_check("tower", "free")([{}]) is None
 
 
-def test_amounts_out_of_range_are_told(write: WriteFile) -> None:
-    """H010 of the augmentation, with the file and the trial before it."""
+def test_augmentation_out_of_range_raises_h010(write: WriteFile) -> None:
+    """H010 of the augmentation is raised with the file and the trial in front."""
     error = _refused(write('[[trial]]\nname = "turned"\nnetwork = "cnn"\naugmentation = {rotation = 900}'), "H010")
     assert "trial 1 (turned): rotation 900" in error.received
 
@@ -309,7 +309,7 @@ def test_amounts_out_of_range_are_told(write: WriteFile) -> None:
 @pytest.mark.parametrize(
     "text", ["", "# nothing yet\n", "trial = []\n", '[trial]\ntrial = "linear"\n', 'trial = ["linear"]\n']
 )
-def test_a_plan_without_a_trial_is_told(text: str, write: WriteFile) -> None:
+def test_plan_without_a_trial_raises_h033(text: str, write: WriteFile) -> None:
     """H033 shows how a trial is written."""
     assert "[[trial]]" in _refused(write(text), "H033").advice
 
@@ -323,8 +323,8 @@ def test_a_plan_without_a_trial_is_told(text: str, write: WriteFile) -> None:
         ('trial = "mlp"', 'trial = "linear"\nname = "efficientnet_lite0-grid2-mlp"'),
     ],
 )
-def test_two_trials_of_one_name_are_told(first: str, second: str, write: WriteFile) -> None:
-    """H034, whether the name was given or made: no trial overwrites another, whatever the disk makes of case."""
+def test_two_trials_of_one_name_raise_h034(first: str, second: str, write: WriteFile) -> None:
+    """H034 is raised for given and derived names, and upper and lower case count as equal."""
     error = _refused(write(f"[[trial]]\n{first}\n[[trial]]\n{second}\n"), "H034")
     assert "trial 2" in error.received
     assert "name = " in error.advice
@@ -337,10 +337,10 @@ def test_two_trials_of_one_name_are_told(first: str, second: str, write: WriteFi
         ('trial = "mlp"\nname = "pixels-64px-cnn"', 'network = "cnn"'),
     ],
 )
-def test_two_trials_that_the_images_give_one_name_are_told(
+def test_two_trials_of_one_name_at_the_image_size_raise_h034(
     first: str, second: str, write: WriteFile, photos: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """H034 when the size is known and before any image is decoded; where the images are smaller, both trials are there."""
+    """H034 is raised once the size is known, before any image is decoded; with smaller images, both trials are valid."""
     path = write(f"[[trial]]\n{first}\n[[trial]]\n{second}\n")
     assert len(make_trials(str(path), (), weights=None, seed=0, side=48)) == 2
     with pytest.raises(HeadstartError) as caught:
@@ -352,7 +352,7 @@ def test_two_trials_that_the_images_give_one_name_are_told(
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("classes", [("circle", "square"), ("circle", "square", "triangle")])
-def test_a_loss_that_does_not_fit_the_task_is_told_before_any_image_is_decoded(
+def test_loss_of_another_task_raises_h040_before_images_are_decoded(
     loss: str,
     classes: tuple[str, ...],
     write: WriteFile,
@@ -360,7 +360,7 @@ def test_a_loss_that_does_not_fit_the_task_is_told_before_any_image_is_decoded(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """H040 names the trial, the loss and the task. One that fits goes on to Part A, and so does a run without that trial."""
+    """H040 names the trial, the loss and the task. A loss that fits, or a run without that trial, goes on to Part A."""
 
     def decode(*_: object, **__: object) -> None:
         raise HeadstartError("H999", "Part A has begun", received="", expected="", advice="")
@@ -380,16 +380,16 @@ def test_a_loss_that_does_not_fit_the_task_is_told_before_any_image_is_decoded(
         hs.fit(data, plan=path, trial="linear", out=tmp_path / "alone")
 
 
-def test_the_losses_of_a_plan_are_those_of_the_tasks() -> None:
-    """Each once, whichever tasks it is of: which one the data have, the data will tell. The page names them all."""
+def test_losses_of_plans_are_those_of_the_tasks() -> None:
+    """Every loss of a task is listed once, and the docs name them all."""
     assert {loss for task in TASKS.values() for loss in task.losses} == set(LOSSES)
     assert len(LOSSES) == len(set(LOSSES))
     (row,) = (line for line in PAGE.splitlines() if line.startswith("| `loss` |"))
     assert all(f"`{loss}`" in row for loss in LOSSES)
 
 
-def test_a_name_of_its_own_tells_a_recipe_from_another(write: WriteFile) -> None:
-    """Two trials that differ in their settings alone, one of them named."""
+def test_name_distinguishes_trials_that_differ_in_settings(write: WriteFile) -> None:
+    """Two trials may differ only in their settings if one of them has a name."""
     path = write('[[trial]]\ntrial = "mlp"\n[[trial]]\ntrial = "mlp"\nepochs = 3\nname = "short"\n')
     assert [(trial.name, trial.recipe.epochs) for trial in _trials(path)] == [
         ("efficientnet_lite0-grid2-mlp", None),
@@ -411,13 +411,13 @@ def test_a_name_of_its_own_tells_a_recipe_from_another(write: WriteFile) -> None
         ('network = "cnn"\ntail_rate = 0.5', "tail_rate with pixels"),
     ],
 )
-def test_keys_that_do_not_go_together_are_told(keys: str, said: str, write: WriteFile) -> None:
-    """H035 rather than a key that is quietly not used."""
+def test_conflicting_keys_raise_h035(keys: str, said: str, write: WriteFile) -> None:
+    """H035 is raised instead of ignoring a key."""
     assert said in _refused(write(f"[[trial]]\n{keys}\n"), "H035").received
 
 
-def test_a_linear_head_takes_the_keys_of_a_training_beside_an_optimizer(write: WriteFile) -> None:
-    """Then Keras trains it."""
+def test_linear_head_with_an_optimizer_takes_training_keys(write: WriteFile) -> None:
+    """With an optimizer, Keras trains the linear head."""
     (trial,) = _trials(write('[[trial]]\ntrial = "linear"\noptimizer = "sgd"\nlearning_rate = 0.1\n'))
     assert not trial.is_solved
 
@@ -434,21 +434,21 @@ def test_a_linear_head_takes_the_keys_of_a_training_beside_an_optimizer(write: W
         ('trial = "avg-grid2-linear"', "H002"),
     ],
 )
-def test_a_trial_that_cannot_be_is_told_with_its_place(keys: str, code: str, write: WriteFile) -> None:
-    """The errors of a trial keep their codes, and say where in the plan it stands."""
+def test_errors_of_a_trial_name_its_place_in_the_plan(keys: str, code: str, write: WriteFile) -> None:
+    """Errors of a trial keep their codes and name the plan file and the trial."""
     assert ", trial 1" in _refused(write(f"[[trial]]\n{keys}\n"), code).received
 
 
-def test_named_trials_are_the_plan_s(write: WriteFile) -> None:
-    """``--trial`` chooses among the plan's own, with their settings, by whatever spelling; others are as they always are."""
+def test_named_trials_keep_the_settings_of_the_plan(write: WriteFile) -> None:
+    """``--trial`` selects trials of the plan with their settings, by any spelling; other names are parsed as usual."""
     path = write('[[trial]]\ntrial = "mlp"\nepochs = 3\n[[trial]]\nname = "wide"\nnetwork = "dnn"\n')
     found = _trials(path, "wide", "grid2-mlp", "linear")
     assert [trial.name for trial in found] == ["wide", "efficientnet_lite0-grid2-mlp", "efficientnet_lite0-grid2-linear"]
     assert found[1].recipe.epochs == 3
 
 
-def test_a_wrong_word_is_compared_whatever_its_case() -> None:
-    """The nearest name, or none."""
+def test_nearest_ignores_case() -> None:
+    """The nearest name is found whatever its case, or none."""
     assert nearest("BATCHSIZE", KEYS) == "batch_size"
     assert nearest("qqq", KEYS) == ""
     assert nearest("x" * 100_000, KEYS) == ""
@@ -474,8 +474,8 @@ TABLES = st.dictionaries(st.sampled_from([*KEYS, "seed"]), VALUES, max_size=4) |
 
 
 @given(table=TABLES, key=st.sampled_from(list(KEYS)), value=VALUES)
-def test_any_plan_is_read_or_refused(table: dict[str, object], key: str, value: object) -> None:
-    """Whatever a file holds, there is no traceback."""
+def test_any_plan_is_read_or_rejected(table: dict[str, object], key: str, value: object) -> None:
+    """Whatever a file contains, there is no traceback."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "headstart.search.planning.plan_file._parsed", lambda path: {"trial": [{"network": "mlp", key: value}, table]}

@@ -1,4 +1,4 @@
-"""The whole: a trial has one name, and every name that a plan or a user writes is read or refused in three lines."""
+"""Plans and names of trials: every name is parsed, or rejected with an error of three lines."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ HEADS = [name for name, network in NETWORKS.items() if not network.takes_images]
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("network", HEADS)
-def test_every_full_name_is_read_back(backbone: str, pooling: str, network: str) -> None:
-    """Over the whole tables: a trial's name, parsed, is that trial."""
+def test_every_full_name_is_parsed_back(backbone: str, pooling: str, network: str) -> None:
+    """For all backbones, poolings and networks, parsing the name of a trial gives that trial."""
     trial = parse_trial(f"{backbone}-{pooling}-{network}")
     assert (trial.part.backbone, trial.part.pooling, trial.recipe.network) == (backbone, pooling, network)
     assert trial.name == f"{backbone}-{pooling}-{network}"
@@ -51,8 +51,8 @@ def test_every_full_name_is_read_back(backbone: str, pooling: str, network: str)
         ("48px-cnn", "pixels-48px-cnn"),
     ],
 )
-def test_what_is_left_out_is_filled_in(short: str, full: str) -> None:
-    """Lite0 and ``grid2`` are the defaults; the case of a backbone does not count."""
+def test_missing_parts_of_a_name_have_defaults(short: str, full: str) -> None:
+    """Lite0 and ``grid2`` are the defaults; the case of a backbone does not matter."""
     assert parse_trial(short).name == full
 
 
@@ -60,8 +60,8 @@ def test_what_is_left_out_is_filled_in(short: str, full: str) -> None:
     "name",
     ["", "-", "forest", "grid2", "avg-grid2", "efficientnet_lite0", "linear-", "avg-grid2-linear", "2views-3views-mlp"],
 )
-def test_a_name_that_is_no_trial_is_told(name: str) -> None:
-    """H002 shows the name and how one is made."""
+def test_unknown_trial_raises_h002(name: str) -> None:
+    """H002 shows the name and how a trial is named."""
     with pytest.raises(UsageError) as caught:
         parse_trial(name)
     assert caught.value.code == "H002"
@@ -72,8 +72,8 @@ def test_a_name_that_is_no_trial_is_told(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["resnet-linear", "efficientnet_lite9-grid2-mlp", "grid3-linear", "a+b-linear", "a-b-linear"]
 )
-def test_an_unknown_backbone_is_told(name: str) -> None:
-    """H201."""
+def test_unknown_backbone_raises_h201(name: str) -> None:
+    """An unknown backbone raises H201."""
     with pytest.raises(BackboneError) as caught:
         parse_trial(name)
     assert caught.value.code == "H201"
@@ -91,16 +91,16 @@ def test_an_unknown_backbone_is_told(name: str) -> None:
         "0views-linear",
     ],
 )
-def test_parts_that_do_not_fit_together_are_told(name: str) -> None:
-    """H008 says which, before anything is computed."""
+def test_parts_that_do_not_fit_raise_h008(name: str) -> None:
+    """H008 names the parts, before anything is computed."""
     with pytest.raises(UsageError) as caught:
         parse_trial(name)
     assert caught.value.code == "H008"
     assert name in caught.value.received
 
 
-def test_an_unknown_stage_is_told_where_the_stages_are_known() -> None:
-    """H206 lists the stages that there are."""
+def test_unknown_stage_raises_h206() -> None:
+    """H206 lists the stages of the backbone."""
     with pytest.raises(BackboneError) as caught:
         parse_trial("efficientnet_lite0-stage9_block1-linear")
     assert caught.value.code == "H206"
@@ -113,8 +113,8 @@ def test_an_unknown_stage_is_told_where_the_stages_are_known() -> None:
     )
     | st.text()
 )
-def test_any_name_is_read_or_refused(name: str) -> None:
-    """No name ends in a traceback, and one that is read has a full name that means the same."""
+def test_any_name_is_parsed_or_rejected(name: str) -> None:
+    """No name gives a traceback, and the full name of a parsed trial gives the same trial."""
     try:
         trial = parse_trial(name)
     except HeadstartError as error:
@@ -124,7 +124,7 @@ def test_any_name_is_read_or_refused(name: str) -> None:
 
 
 def test_weights_and_seed_reach_the_trial() -> None:
-    """They belong to the parts that use them."""
+    """Weights and seed are passed to the parts that use them."""
     trial = parse_trial("MobileNetV2-linear", weights=Path("mine.weights.h5"), seed=7)
     assert trial.part.weights == Path("mine.weights.h5")
     assert trial.recipe.seed == 7
@@ -138,8 +138,8 @@ KINDS: dict[str, tuple[dict[str, tuple[Entry, ...]], dict[str, bool]]] = {
 
 
 @pytest.mark.parametrize(("kind", "plan"), [(kind, plan) for kind, (plans, _) in KINDS.items() for plan in plans])
-def test_every_plan_names_trials_once(kind: str, plan: str) -> None:
-    """The contract of a row: full names, each of a trial that exists, none twice, in the order of the plan."""
+def test_plans_name_each_trial_once(kind: str, plan: str) -> None:
+    """Each entry has the full name of an existing trial, none occurs twice, and the order is that of the plan."""
     plans, options = KINDS[kind]
     trials = make_trials(plan, (), weights=None, seed=0, **options)
     assert [trial.name for trial in trials] == [entry.name or entry.trial for entry in plans[plan]]
@@ -148,8 +148,8 @@ def test_every_plan_names_trials_once(kind: str, plan: str) -> None:
 
 
 @pytest.mark.parametrize("plan", TABLE_PLANS)
-def test_a_plan_for_tables_begins_with_a_model_and_what_others_have_to_beat(plan: str) -> None:
-    """A linear model, so that there is one whatever the budget; the baselines; and a network behind them."""
+def test_table_plans_begin_with_a_linear_model_and_baselines(plan: str) -> None:
+    """A linear model comes first, so that any budget gives a model; then the baselines and a network."""
     trials = make_trials(plan, (), weights=None, seed=0, is_table=True)
     assert [trial.is_baseline for trial in trials] == [False, True, True] + [False] * (len(trials) - 3)
     assert trials[0].is_solved
@@ -157,8 +157,8 @@ def test_a_plan_for_tables_begins_with_a_model_and_what_others_have_to_beat(plan
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_plan_for_other_data_is_told(kind: str) -> None:
-    """H001 names the plans that these data have, every one of which has the name of a plan for images."""
+def test_plan_for_other_data_raises_h001(kind: str) -> None:
+    """H001 lists the plans that apply to these data, all of which have the name of a plan for images."""
     plans, options = KINDS[kind]
     assert set(plans) <= set(PLANS)
     for plan in set(PLANS) - set(plans):
@@ -169,23 +169,23 @@ def test_a_plan_for_other_data_is_told(kind: str) -> None:
         assert all(known in caught.value.expected for known in plans)
 
 
-def test_named_trials_replace_the_plan_s() -> None:
-    """In the order they were named."""
+def test_named_trials_replace_those_of_the_plan() -> None:
+    """Named trials run in the given order."""
     trials = make_trials("quick", ("mlp", "avg-linear"), weights=None, seed=3)
     assert [trial.name for trial in trials] == ["efficientnet_lite0-grid2-mlp", "efficientnet_lite0-avg-linear"]
     assert {trial.recipe.seed for trial in trials} == {3}
 
 
 @pytest.mark.parametrize("again", ["linear", "grid2-linear", "Efficientnet_Lite0-grid2-linear"])
-def test_a_trial_runs_once_however_it_is_spelt(again: str) -> None:
-    """Two names of one trial would write into one folder."""
+def test_trial_runs_once_however_it_is_spelled(again: str) -> None:
+    """Two spellings of one trial would write to the same folder."""
     trials = make_trials("quick", ("linear", again), weights=None, seed=0)
     assert [trial.name for trial in trials] == ["efficientnet_lite0-grid2-linear"]
 
 
 @pytest.mark.parametrize("plan", ["fastest", "", "missing.toml", "quick.TOML", "."])
-def test_an_unknown_plan_is_told(plan: str) -> None:
-    """H001 lists the plans there are, even where trials are named beside it; a plan file has to be there."""
+def test_unknown_plan_raises_h001(plan: str) -> None:
+    """H001 lists the plans, also if trials are named; a plan file must exist."""
     for names in ((), ("linear",)):
         with pytest.raises(UsageError) as caught:
             make_trials(plan, names, weights=None, seed=0)
@@ -197,15 +197,15 @@ def test_an_unknown_plan_is_told(plan: str) -> None:
     ("settings", "code"),
     [({"network": "forest"}, "H023"), ({"options": {"depth": 3}}, "H028"), ({"augmentation": "sunny"}, "H011")],
 )
-def test_settings_that_no_network_has_are_told(settings: dict[str, object], code: str) -> None:
-    """An unknown network, option or augmentation is refused when the trial is made, not when it is trained."""
+def test_unknown_settings_are_rejected(settings: dict[str, object], code: str) -> None:
+    """An unknown network, option or augmentation is rejected when the trial is made, not when it is trained."""
     with pytest.raises(UsageError) as caught:
         make_trial(Entry("mlp", settings=settings), weights=None, seed=0)
     assert caught.value.code == code
 
 
 def _refusal(trial: str, **settings: object) -> HeadstartError | None:
-    """What is said against a trial with these settings, if anything is."""
+    """Return the error that a trial with these settings raises, if any."""
     try:
         make_trial(Entry(trial, settings=settings), weights=None, seed=0)
     except HeadstartError as error:
@@ -214,8 +214,8 @@ def _refusal(trial: str, **settings: object) -> HeadstartError | None:
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_patience_goes_with_schedules_that_stop_early(schedule: str) -> None:
-    """H035 for exactly those whose callbacks do not stop a training."""
+def test_patience_needs_a_schedule_with_early_stopping(schedule: str) -> None:
+    """H035 is raised exactly for schedules whose callbacks do not stop a training."""
     stops = [callback for callback in SCHEDULES[schedule](Recipe("mlp"), 0.1, 4) if hasattr(callback, "patience")]
     error = _refusal("mlp", schedule=schedule, patience=5)
     assert (error is None) == bool(stops)
@@ -238,16 +238,16 @@ def test_patience_goes_with_schedules_that_stop_early(schedule: str) -> None:
         ("linear", {"tail_rate": 0.5, "optimizer": "sgd"}, "tail_rate"),
     ],
 )
-def test_a_setting_that_would_do_nothing_is_told(trial: str, settings: dict[str, object], unused: str) -> None:
-    """H035, by the schedule that is the default there, and by whether layers of a backbone are trained."""
+def test_unused_setting_raises_h035(trial: str, settings: dict[str, object], unused: str) -> None:
+    """H035 depends on the default schedule and on whether layers of a backbone are trained."""
     error = _refusal(trial, **settings)
     assert (error.code if error else "") == ("H035" if unused else "")
     assert error is None or error.received.startswith(f"{unused} ")
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_an_optimizer_goes_behind_an_inner_cut_if_its_step_can_be_divided(optimizer: str) -> None:
-    """H041, before anything is computed, for exactly those that the trainer could not slow down; elsewhere they are fine."""
+def test_inner_cut_rejects_optimizers_whose_rate_cannot_be_divided(optimizer: str) -> None:
+    """H041 is raised before anything is computed for exactly the optimizers that the trainer cannot slow down."""
     import keras
 
     try:
@@ -264,8 +264,8 @@ def test_an_optimizer_goes_behind_an_inner_cut_if_its_step_can_be_divided(optimi
 
 
 @pytest.mark.parametrize("name", ["pixels-64px-cnn", "pixels-cnn", "cnn", "64px-cnn"])
-def test_a_trial_of_the_plan_may_be_named_as_the_leaderboard_shows_it(name: str) -> None:
-    """Whether the name has the size that the images decided or not, the trial is the plan's, settings and all."""
+def test_trial_of_a_plan_may_be_named_as_in_the_leaderboard(name: str) -> None:
+    """With or without the image size in its name, the trial is that of the plan, with its settings."""
     (planned,) = make_trials("scratch", (), weights=None, seed=0, side=64)
     assert (planned.name, planned.recipe.optimizer, planned.recipe.schedule) == ("pixels-64px-cnn", "adamw", "one_cycle")
     assert make_trials("scratch", (name,), weights=None, seed=0, side=64) == [planned]
@@ -275,14 +275,14 @@ def test_a_trial_of_the_plan_may_be_named_as_the_leaderboard_shows_it(name: str)
 
 
 @pytest.mark.parametrize(("side", "name"), [(0, "pixels-cnn"), (9, "pixels-20px-cnn"), (500, "pixels-64px-cnn")])
-def test_the_images_decide_the_size_of_a_network_of_one_s_own(side: int, name: str) -> None:
-    """Within bounds, and only where the trial leaves it open and a typical side is known."""
+def test_images_decide_the_size_of_a_network_from_scratch(side: int, name: str) -> None:
+    """The size is bounded, and taken from the images only if the trial leaves it open and a typical side is known."""
     trials = make_trials("scratch", ("cnn", "48px-cnn", "linear"), weights=None, seed=0, side=side)
     assert [trial.name for trial in trials] == [name, "pixels-48px-cnn", "efficientnet_lite0-grid2-linear"]
 
 
-def test_two_trials_of_one_name_in_a_plan_of_ours_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """H034 for a row of the table too: neither would be dropped in silence."""
+def test_two_trials_of_one_name_in_a_built_in_plan_raise_h034(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H034 is raised for built-in plans, too, so that no trial is dropped silently."""
     monkeypatch.setitem(PLANS, "twice", (Entry("mlp"), Entry("mlp", settings={"epochs": 3})))
     with pytest.raises(UsageError) as caught:
         make_trials("twice", (), weights=None, seed=0)
@@ -298,13 +298,13 @@ def test_two_trials_of_one_name_in_a_plan_of_ours_are_told(monkeypatch: pytest.M
         ({}, None),
     ],
 )
-def test_several_views_are_augmented_whatever_is_left_out(settings: dict[str, object], expected: object) -> None:
-    """``light`` where nothing is named, in the recipe that is written down too."""
+def test_several_views_use_light_augmentation_by_default(settings: dict[str, object], expected: object) -> None:
+    """``light`` is the default for several views, also in the saved recipe."""
     recipe = make_trial(Entry("mlp", settings=settings), weights=None, seed=0).recipe
     assert recipe.views_augmentation == expected
     assert recipe.to_json()["augmentation"] == (None if expected is None else expected.to_json())
 
 
-def test_views_in_a_name_are_augmented_too() -> None:
-    """As those that a setting asks for."""
+def test_views_in_a_name_are_augmented() -> None:
+    """Views in the name of a trial are augmented like those of a setting."""
     assert parse_trial("4views-mlp").recipe.views_augmentation == AUGMENTATIONS["light"]
