@@ -177,7 +177,7 @@ def _trial_names(trials: Sequence[str | OwnNetwork]) -> tuple[str, ...]:
         if own.setdefault(name, trial) is not trial:
             raise UsageError(
                 "H029",
-                "the network needs a name of its own",
+                "invalid network name",
                 received=f"two networks called {name}",
                 expected="a different name for each network",
                 advice='define the function with def, or name the model: keras.Model(..., name="mine")',

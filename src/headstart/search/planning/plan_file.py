@@ -194,4 +194,4 @@ def _not_a_key(table: Mapping[str, Any], key: str) -> UsageError:
 
 
 def _clash(received: str, expected: str, advice: str) -> UsageError:
-    return UsageError("H035", "keys do not go together", received=received, expected=expected, advice=advice)
+    return UsageError("H035", "conflicting keys", received=received, expected=expected, advice=advice)

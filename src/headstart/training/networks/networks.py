@@ -201,7 +201,7 @@ def adopt(network: str | keras.Model | Callable[..., keras.KerasTensor]) -> str:
     if name in _OURS or not re.fullmatch(r"\w+", name):
         raise UsageError(
             "H029",
-            "the network needs a name of its own",
+            "invalid network name",
             received=name,
             expected=f"letters, digits and _, but none of {', '.join(sorted(_OURS))}",
             advice='define the function with def and a name, or name the model: keras.Model(..., name="mine")',

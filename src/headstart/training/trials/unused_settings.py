@@ -29,7 +29,7 @@ def check_used(trial: Trial, settings: Mapping[str, Any]) -> None:
         if unused and (reason := row.reason(trial)):
             raise UsageError(
                 "H035",
-                "keys do not go together",
+                "conflicting keys",
                 received=f"{', '.join(unused)} {reason}",
                 expected=row.expected,
                 advice=row.advice,
