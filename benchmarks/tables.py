@@ -1,4 +1,4 @@
-"""Benchmarks: tables of features by one command each: networks beside linear models, boosted trees and a constant prediction.
+"""Benchmarks: tables of features by one command each: networks beside linear models, trees and a constant prediction.
 
 Usage: python benchmarks/tables.py FOLDER [NAME ...] [--out FOLDER]
 
