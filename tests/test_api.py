@@ -92,7 +92,7 @@ def test_fit_accepts_a_data_frame_and_a_dataset(make_table: Callable[..., Path],
     dataset = hs.read_table(frame, target="kind")
     found = run.evaluate(dataset)
     assert (found.split, len(found), found.to_json()) == ("test", 40, run.evaluate(path).to_json())
-    with pytest.warns(UserWarning, match="size: 188 of 200 values lie outside the range of the training data"):
+    with pytest.warns(UserWarning, match="size: 188 of 200 values are outside the range of the training data"):
         new = run.evaluate(frame.drop(columns="split").assign(size=range(200)))
     assert (new.split, len(new)) == ("test", 200)
     with pytest.raises(DatasetError, match="H107"):

@@ -28,7 +28,7 @@ from readme_program import run_program
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*(count as missing|training data):UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*(treated as missing|training data):UserWarning"),
 ]
 
 Array = np.ndarray[Any, Any]

@@ -125,7 +125,7 @@ DATES = st.one_of(st.datetimes(), st.none(), st.text(max_size=4), st.floats())
 ROWS = st.tuples(NUMBERS, NUMBERS, NUMBERS, TEXTS, TEXTS, TEXTS, DATES)
 
 
-@pytest.mark.filterwarnings("ignore:.*(count as missing|training data):UserWarning")
+@pytest.mark.filterwarnings("ignore:.*(treated as missing|training data):UserWarning")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(st.lists(ROWS, min_size=1, max_size=6))
 def test_three_executions_agree_on_anything(in_onnx: Any, in_tensorflow: Any, rows: list[tuple[Any, ...]]) -> None:

@@ -65,7 +65,7 @@ def test_answers_are_the_same_in_any_writing(run: Any, places: dict[str, Path], 
     german = call("predict", run.path, places["german.csv"])
     american = call("predict", run.path, places["american.csv"])
     assert predicted(american) == predicted(german) == predicted(call("predict", run.path, places["german.parquet"]))
-    assert "area: 120 of 120 cells are not written as in the training data, which has decimal commas" in american[2]
+    assert "area: 120 of 120 cells do not have the format of the training data, which has decimal commas" in american[2]
     assert "share: 120 of 120 cells" in american[2]
     assert "cells are" not in german[2]
     frame = pd.read_csv(places["german.csv"], sep=";", dtype=str)
@@ -81,4 +81,4 @@ def test_an_evaluation_reads_the_target_as_the_fit_did(run: Any, places: dict[st
     told = [call("evaluate", run.path, places[name], "--json") for name in ("german.csv", "american.csv")]
     german, american = (json.loads(out) for _, out, _ in told)
     assert german["mae"] == american["mae"]
-    assert "price: 120 of 120 cells are not written as in the training data" in told[1][2]
+    assert "price: 120 of 120 cells do not have the format of the training data" in told[1][2]

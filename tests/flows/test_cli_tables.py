@@ -125,8 +125,8 @@ def test_cells_that_count_as_missing_are_told(run: Path, table: Path, call: Call
         status, out, err = call("predict", run, tmp_path / "new.csv")
         assert (status, len(out.splitlines())) == (0, 4)
         assert err.splitlines() == [
-            f"{FEATURES[0]}: 1 of 3 cells are no numbers and count as missing (much)",
-            f"{FEATURES[0]}: 1 of 3 cells are infinite and count as missing (inf)",
+            f'{FEATURES[0]}: 1 of 3 cells is not a number and is treated as missing ("much")',
+            f'{FEATURES[0]}: 1 of 3 cells is infinite and is treated as missing ("inf")',
         ]
 
 

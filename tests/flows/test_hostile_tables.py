@@ -31,7 +31,7 @@ from hostile import HostileTable, hostile_table, hostile_tables
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*(count as missing|training data):UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*(treated as missing|training data):UserWarning"),
 ]
 
 Array = np.ndarray[Any, Any]

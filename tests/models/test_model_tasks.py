@@ -175,12 +175,12 @@ def test_predict_accepts_reordered_columns_and_any_cells(fitted: Fitted) -> None
         {"size": ["much", None, "1e30"], "since": ["31.12.1999", "soon", None], "colour": ["mauve", "", "red"]}
     )
     odd = odd.assign(town=["Town 3 <é>", "elsewhere", None])
-    with pytest.warns(UserWarning, match="count as missing|training data") as told:
+    with pytest.warns(UserWarning, match="treated as missing|training data") as told:
         assert np.isfinite(answers(model.predict(odd), dataset.task)).all()
     assert {str(warning.message).partition(" lie outside")[0] for warning in told} == {
         "size: 1 of 1 values",
-        "size: 1 of 3 cells are no numbers and count as missing (much)",
-        "since: 1 of 3 cells are no dates and count as missing (soon)",
+        'size: 1 of 3 cells is not a number and is treated as missing ("much")',
+        'since: 1 of 3 cells is not a date and is treated as missing ("soon")',
     }
     with pytest.raises(DatasetError, match="colour") as caught:
         model.predict(frame.drop(columns="colour"))

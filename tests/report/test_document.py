@@ -112,7 +112,7 @@ def make_run(
     names = [classes[label] for label in result.labels]
     rows = [(f"{k}/{i}.png", name, k) for k in ("train", "validation", "test") for i, name in enumerate(names)]
     write_csv(folder.path / "splits.csv", ["path", "label", "split"], rows)
-    left_out = [(f"coat/broken {i}.png", "the image is cut short") for i in range(3)]
+    left_out = [(f"coat/broken {i}.png", "the image is truncated") for i in range(3)]
     write_csv(folder.path / "skipped.csv", ["path", "reason"], left_out)
     kinds = (("D101", "info"), ("D204", "warning"), ("D301", "error"))
     findings = [

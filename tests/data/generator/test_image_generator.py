@@ -231,7 +231,7 @@ def test_a_bad_file_gives_its_place_to_the_next_of_its_batch(make: Make) -> None
     assert np.array_equal(images[1], pixels.load(generator.filepaths[order[2]], 16))
     assert np.array_equal(images[2], images[1])
     assert labels.tolist() == generator.classes[order[[0, 2, 2, 3, 4]]].tolist()
-    assert generator.skipped == [(bad, "not an image in a format that can be read")]
+    assert generator.skipped == [(bad, "not an image in a supported format")]
     generator.epoch = 0
     assert np.flatnonzero(np.isnan(network().predict(generator, verbose=0)).any(axis=1)).tolist() == [1]
     Image.new("RGB", (20, 20), "red").save(bad, "JPEG")

@@ -113,8 +113,8 @@ def test_bad_files_have_lasting_reasons_and_unreadable_ones_do_not(
     known = by_index(pool.decode([str(tmp_path / name) for name in names] + paths))
     assert [(known[i].reason, known[i].lasting) for i in range(5)] == [
         ("the file is empty", True),
-        ("not an image in a format that can be read", True),
-        ("the image is cut short", True),
+        ("not an image in a supported format", True),
+        ("the image is truncated", True),
         ("cannot be read: no such file or directory", False),
         ("cannot be read: is a directory", False),
     ]
@@ -304,7 +304,7 @@ def test_pixels_go_where_they_are_wanted(pool: DecodePool, paths: list[str], tmp
         assert np.array_equal(known[index].pixels, rows[index].reshape(16, 16, 3))
         assert known[index].thumbnail is None
     assert known[12].pixels is None
-    assert known[12].reason == "not an image in a format that can be read"
+    assert known[12].reason == "not an image in a supported format"
 
 
 def test_no_file_is_begun_before_it_is_allowed(paths: list[str]) -> None:
@@ -436,7 +436,7 @@ def test_a_look_at_files_gives_sizes_and_ranges_without_pixels(pool: DecodePool,
         (30, 20, "", 0.0, 0.0),
         (2, 1, "integer", 3.0, 900.0),
     ]
-    assert [known[i].reason for i in range(3)] == ["", "", "not an image in a format that can be read"]
+    assert [known[i].reason for i in range(3)] == ["", "", "not an image in a supported format"]
     assert all(known[i].pixels is None for i in range(3))
     assert next(iter(pool.decode(names[:1]))).pixels is not None
 

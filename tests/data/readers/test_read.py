@@ -514,8 +514,8 @@ def test_rows_that_are_cut_short_or_too_long_are_listed(shop: Path) -> None:
     dataset = read_table(write_table(shop / "t.csv", lines))
     assert used(dataset, shop) == EXPECTED
     assert [(row.path, row.reason) for row in dataset.skipped] == [
-        ("row 2", "1 cell where the table has 2 columns"),
-        ("row 6", "4 cells where the table has 2 columns"),
+        ("row 2", "1 cell, but the table has 2 columns"),
+        ("row 6", "4 cells, but the table has 2 columns"),
     ]
 
 

@@ -182,7 +182,7 @@ def test_the_decimal_sign_is_that_of_the_whole_file(read: Any) -> None:
     alone = read("a\tc", *(line.split("\t")[0] + "\tx" for line in lines))
     assert alone.decimal == ""
     assert numbers_of(alone, "a").values[0] == 1150
-    assert numbers_of(alone, "a").doubt == "1,150 is read as 1150, and not as 1.15"
+    assert numbers_of(alone, "a").doubt == "1,150 is read as 1150, not as 1.15"
 
 
 def test_a_column_that_is_sure_goes_its_own_way() -> None:
@@ -205,7 +205,7 @@ def test_a_column_of_numbers_may_hold_a_few_words(read: Any) -> None:
     labels = np.arange(40) % 2
     encoding, notes = learn_encoding(read("n;m", *(f"{cell};{i * i % 7}" for i, cell in enumerate(cells))), labels, "binary")
     assert encoding["columns"][0]["written"] == PLAIN | {"decimal": ","}
-    assert ("D206", "n: 1 of 40 cells are no numbers and count as missing (about 3,5)") in notes
+    assert ("D206", 'n: 1 of 40 cells is not a number and is treated as missing ("about 3,5")') in notes
     table = read("n;m", *(f"{cell};{i * i % 7}" for i, cell in enumerate(cells[-9:])))
     specs = learn_encoding(table, labels[-9:], "binary")[0]["columns"]
     assert "number" not in [spec["kind"] for spec in specs if spec["name"] == "n"]
@@ -218,7 +218,7 @@ def test_a_unit_is_learned_with_its_column() -> None:
     (spec,) = encoding["columns"]
     assert (spec["kind"], spec["range"], spec["written"]["unit"]) == ("number", [0.5, 70], "kg")
     assert {note.code: note.measured for note in notes} == {
-        "D206": "w: 1 of 50 cells are no numbers in kg and count as missing (500 g)",
+        "D206": 'w: 1 of 50 cells is not a number in kg and is treated as missing ("500 g")',
         "D213": "w: 1 of 50 cells have no unit and are read as kg",
     }
     with pytest.warns(UserWarning, match="training data|kg") as told:
@@ -226,7 +226,7 @@ def test_a_unit_is_learned_with_its_column() -> None:
     assert rows[0] == rows[2] == rows[3] != rows[1]
     assert [str(warning.message) for warning in told] == [
         "w: 1 of 4 cells have no unit and are read as kg (7.5 as 7.5)",
-        "w: 1 of 4 cells are no numbers in kg and count as missing (7500 g)",
+        'w: 1 of 4 cells is not a number in kg and is treated as missing ("7500 g")',
     ]
 
 
@@ -409,13 +409,13 @@ def test_the_other_decimal_sign_is_reported_and_counts_for_the_whole_table() -> 
     with pytest.warns(UserWarning, match="training data|kg") as told:
         rows = encode({"a": ["3.5", "4.5"], "b": ["1.100", "2.200"]}, encoding)
     assert [str(warning.message) for warning in told] == [
-        "a: 2 of 2 cells are not written as in the training data, which has decimal commas (3.5 as 3.5, 4.5 as 4.5)",
-        "b: 2 of 2 cells are not written as in the training data, which has decimal commas (1.100 as 1.1, 2.200 as 2.2)",
-        "b: 2 of 2 values lie outside the range of the training data (1100 to 9900): 1.1 to 2.2",
+        "a: 2 of 2 cells do not have the format of the training data, which has decimal commas (3.5 as 3.5, 4.5 as 4.5)",
+        "b: 2 of 2 cells do not have the format of the training data, which has decimal commas (1.100 as 1.1, 2.200 as 2.2)",
+        "b: 2 of 2 values are outside the range of the training data (1100 to 9900): 1.1 to 2.2",
     ]
     with pytest.warns(UserWarning, match="b: 2 of 2 values"):
         assert rows.tolist() == encode({"a": [3.5, 4.5], "b": [1.1, 2.2]}, encoding).tolist()
-    with pytest.warns(UserWarning, match="1 of 2 cells are not written"):
+    with pytest.warns(UserWarning, match="1 of 2 cells do not have the format"):
         rows = encode({"a": ["3.5", "4,5"], "b": ["1.100", "2.200"]}, encoding)
     assert rows.tolist() == encode({"a": [3.5, 4.5], "b": [1100, 2200]}, encoding).tolist()
 
@@ -426,8 +426,8 @@ def test_a_role_that_no_training_cell_had_is_reported() -> None:
     with pytest.warns(UserWarning, match="training data") as told:
         encode({"a": ["1.234", "5"], "b": ["1,234", "5"]}, encoding)
     assert [str(warning.message) for warning in told] == [
-        "a: 1 of 2 cells can be read in two ways, and are read with decimal points as in the training data (1.234 as 1.234)",
-        "b: 1 of 2 cells can be read in two ways, and are read with decimal points as in the training data (1,234 as 1234)",
+        "a: 1 of 2 cells are ambiguous and are read with decimal points, as in the training data (1.234 as 1.234)",
+        "b: 1 of 2 cells are ambiguous and are read with decimal points, as in the training data (1,234 as 1234)",
     ]
     rows = encode({"a": ["1.234", "5"], "b": ["1,234", "5.5"]}, encoding)
     assert rows.tolist() == encode({"a": [1.234, 5], "b": [1234, 5.5]}, encoding).tolist()
@@ -439,7 +439,7 @@ def test_another_separator_between_cells_is_a_sign(read: Any) -> None:
     encoding = learn_encoding(table, np.arange(9) % 2, "binary")[0]
     assert encoding["separator"] == ";"
     encode({"a": ["1.234"], "b": ["5"]}, encoding, ";")
-    with pytest.warns(UserWarning, match="a: 1 of 1 cells can be read in two ways"):
+    with pytest.warns(UserWarning, match="a: 1 of 1 cells are ambiguous"):
         encode({"a": ["1.234"], "b": ["5"]}, encoding, ",")
 
 
@@ -450,7 +450,7 @@ def test_most_values_outside_the_range_are_reported() -> None:
     with pytest.warns(UserWarning, match="training data|kg") as told:
         encode({"a": [1, 99, -5], "b": [np.nan, np.nan, 64]}, encoding)
     assert [str(warning.message) for warning in told] == [
-        "a: 2 of 3 values lie outside the range of the training data (0 to 8): -5 to 99"
+        "a: 2 of 3 values are outside the range of the training data (0 to 8): -5 to 99"
     ]
 
 
@@ -462,7 +462,7 @@ def test_rows_outside_training_that_do_not_fit_are_a_finding(tmp_path: Path) -> 
     features = encode_table(read_table(path, target="y"), PartA(TABLE))
     assert features.encoding["columns"][0]["written"]["unit"] == "kg"
     assert [tuple(note) for note in features.notes] == [
-        ("D214", "w: 4 of 4 cells are no numbers in kg and count as missing (000.5 g, 100.5 g, 200.5 g)")
+        ("D214", 'w: 4 of 4 cells are not numbers in kg and are treated as missing ("000.5 g", "100.5 g", "200.5 g")')
     ]
 
 
@@ -499,7 +499,7 @@ def test_a_target_is_read_by_the_learned_format(tmp_path: Path) -> None:
     assert dataset_of_table(path, known=known).labels.ravel().tolist() == [1100, 2200]
     assert dataset_of_table(path, target="y").labels.ravel().tolist() == [1.1, 2.2]
     path.write_text("x\ty\n1\t1.100\n2\t2.25\n")
-    with pytest.warns(UserWarning, match="y: 2 of 2 cells are not written as in the training data"):
+    with pytest.warns(UserWarning, match="y: 2 of 2 cells do not have the format of the training data"):
         assert dataset_of_table(path, known=known).labels.ravel().tolist() == [1.1, 2.25]
 
 

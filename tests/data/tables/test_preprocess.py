@@ -183,15 +183,15 @@ def test_cells_that_count_as_missing_are_told() -> None:
         "d": ["soon", "", None, pd.NaT, "1.1.2024", "N/A"],
     }
     whole = {"format": 1, "separator": "", "width": 9, "num_dense": 9, "columns": [NUMBER, DATE]}
-    with pytest.warns(UserWarning, match="count as missing") as told:
+    with pytest.warns(UserWarning, match="treated as missing") as told:
         once = typed(columns, whole)
     assert [str(warning.message) for warning in told] == [
-        f"n: 3 of 6 cells are no numbers and count as missing (1 {'1' * 38}, one, two)",
-        "n: 1 of 6 cells are infinite and count as missing (inf)",
-        "d: 1 of 6 cells are no dates and count as missing (soon)",
+        'n: 3 of 6 cells are not numbers and are treated as missing ("1 %s", "one", "two")' % ("1" * 38),
+        'n: 1 of 6 cells is infinite and is treated as missing ("inf")',
+        'd: 1 of 6 cells is not a date and is treated as missing ("soon")',
     ]
     assert {warning.filename for warning in told} == {__file__}
-    with pytest.warns(UserWarning, match="count as missing") as told:
+    with pytest.warns(UserWarning, match="treated as missing") as told:
         encode(columns, whole)
     assert len(told) == 3
     assert {warning.filename for warning in told} == {__file__}
@@ -210,7 +210,7 @@ def test_any_cells_become_finite_rows(cells: list[Any]) -> None:
     whole = {"format": 1, "separator": "", "width": 14, "num_dense": 13, "columns": columns}
     given_cells = {spec["name"]: cells for spec in columns}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*(count as missing|outside the range|not written|in two ways)", UserWarning)
+        warnings.filterwarnings("ignore", ".*(treated as missing|outside the range|training data)", UserWarning)
         rows, once = encode(given_cells, whole), typed(given_cells, whole)
     assert np.isfinite(rows).all()
     twice = typed(once, whole)

@@ -208,8 +208,8 @@ def test_a_row_of_another_length_is_listed(read: Any) -> None:
     """Too few cells and too many, with their numbers; the others keep theirs."""
     table, skipped = read(["a,b,c", "1,2,3", "4,5", "6,7,8", "1,2,3,4", "9,9,9", ",,", "1,1,1"])
     assert skipped == [
-        Skipped("row 2", "2 cells where the table has 3 columns"),
-        Skipped("row 4", "4 cells where the table has 3 columns"),
+        Skipped("row 2", "2 cells, but the table has 3 columns"),
+        Skipped("row 4", "4 cells, but the table has 3 columns"),
     ]
     assert table.row_numbers().tolist() == [1, 3, 5, 6, 7]
     assert table.take([3, 0]).row_numbers().tolist() == [6, 1]
@@ -219,7 +219,7 @@ def test_a_line_above_the_header_is_listed(read: Any) -> None:
     """A title that a spreadsheet left there."""
     table, skipped = read(["Measured in May", "a,b", "1,2", "3,4", "5,6"])
     assert (table.names, len(table)) == (("a", "b"), 3)
-    assert skipped == [Skipped("row 1", "1 cell where the table has 2 columns")]
+    assert skipped == [Skipped("row 1", "1 cell, but the table has 2 columns")]
 
 
 @pytest.mark.parametrize("header", ["a,b", "a,b,"])

@@ -1,8 +1,8 @@
-"""Data: the bytes of an image file -> upright, RGB, square uint8 pixels, with Pillow and NumPy alone.
+"""Conversion of an image file to upright, square RGB pixels in uint8, with Pillow and NumPy only.
 
-This file imports nothing of Headstart: a copy lies as ``preprocess.py`` beside every exported model, so that an image
-becomes the same pixels in training and wherever the model is shipped. Beside a ``signature.json`` it takes its settings
-from there: ``load("photo.jpg")``.
+This file imports nothing from Headstart, because a copy of it is shipped as ``preprocess.py`` next to every exported model,
+so that an image becomes the same pixels in training and wherever the model is used. If there is a ``signature.json`` next to
+it, its settings are the defaults: ``load("photo.jpg")``.
 """
 
 from __future__ import annotations
@@ -41,38 +41,39 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-Draw = Callable[[Image.Image], Pixels]  # the whole picture, upright, L or RGB, to a square
-Range = Sequence[float]  # the value that becomes black, and the one that becomes white
+Draw = Callable[[Image.Image], Pixels]  # from the whole image, upright, L or RGB, to a square
+Range = Sequence[float]  # the values shown as black and as white
 
-# Raster formats that decode in this process; none that starts another program. TGA has no signature, so it comes last.
+# Raster formats that Pillow decodes without starting another program. TGA has no signature, so it is tried last.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "ICO", "QOI", "PCX", "SGI", "TGA")
 FILTERS = {key: Image.Resampling[key.upper()] for key in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 FRAMES = ("crop", "squeeze")
 MAX_PIXELS = 64_000_000
 
 _TURNS = dict(enumerate((Image.Transpose(number) for number in (0, 3, 1, 5, 4, 6, 2)), start=2))  # by EXIF orientation
-_WARNINGS = threading.Lock()  # Python's warning filters belong to the whole process
-_DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors and files have
-_OUTLIERS = 1e-4  # share of the pixels that may lie beyond a range on either side, such as those that are stuck at white
-_MAX_MEASURED = 1 << 20  # pixels that tell the range of a picture
-_GROUNDS = (255, 0, 128)  # grey levels to show transparent parts on, the usual one first
+_WARNINGS = threading.Lock()  # Python's warning filters apply to the whole process
+_DEPTHS = (8, 10, 12, 14, 16)  # usual bit depths of sensors and files
+_OUTLIERS = 1e-4  # share of pixels that may be outside the range, at either end, such as stuck pixels
+_MAX_MEASURED = 1 << 20  # pixels from which the value range of an image is measured
+_GROUNDS = (255, 0, 128)  # background grey levels for transparent parts, the default first
 _MAX_LOST, _MIN_CONTRAST, _MIN_ALPHA = 1 / 3, 32, 16
-_MAX_SHIFT = 3  # grey levels by which a colour profile may differ from sRGB and count as sRGB
-_OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # the byte order that gives the low byte
+_MAX_SHIFT = 3  # a colour profile that differs from sRGB by at most this many grey levels is treated as sRGB
+_OTHER_HALF = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # byte order that yields the low byte
 
 
 class Settings(NamedTuple):
-    """How pictures become squares.
+    """How images become squares.
 
     Attributes:
         size: Side of the square, in pixels.
-        crop: Share of the square's side that is shown, about the centre.
-        filter: A key of ``FILTERS``.
-        frame: ``crop``: what lies beside a square of the shorter side's length is cut off. ``squeeze``: the whole picture
-            is squeezed into a square.
-        integer_range: Of pictures of 16 or 32-bit whole numbers, the values that become black and white. None: by each
-            picture, the fewest of 8, 10, 12, 14 and 16 bits that hold it.
-        float_range: Of pictures of floats, likewise. None: 0 to 1 or 0 to 255, whichever holds the picture.
+        crop: Share of the side that is kept, around the centre. Defaults to 0.95.
+        filter: A key of ``FILTERS``. Defaults to ``bicubic``.
+        frame: ``crop`` cuts off everything outside the centred square of the shorter side; ``squeeze`` resizes the whole
+            image to a square. Defaults to ``crop``.
+        integer_range: Values shown as black and white in images of 16-bit or 32-bit integers. Defaults to None: for each
+            image, the smallest range of 8, 10, 12, 14 or 16 bits that contains its values.
+        float_range: Values shown as black and white in images of floats. Defaults to None: for each image, 0 to 1 or 0 to
+            255, whichever contains its values.
     """
 
     size: int
@@ -84,13 +85,13 @@ class Settings(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """The pixels of a file, and what there is to know about it.
+    """Pixels of a file, with facts about it.
 
     Attributes:
         pixels: uint8, ``(size, size, 3)``.
-        width, height, format, mode: As stored.
-        animated: Whether it holds several frames.
-        profile: ``unusable`` where an embedded colour profile was ignored because it cannot be applied, else empty.
+        width, height, format, mode: As stored in the file.
+        animated: Whether the file contains several frames.
+        profile: ``unusable`` if an embedded colour profile was ignored because it cannot be applied, else "".
     """
 
     pixels: Pixels
@@ -103,12 +104,12 @@ class Prepared(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What is known of a file before its pixels are made.
+    """Size and value range of a file, without its pixels.
 
     Attributes:
-        width, height: As stored.
-        kind: ``integer`` or ``float`` where values need a range to become grey levels, else empty.
-        low, high: The range that the values use, where they need one.
+        width, height: As stored in the file.
+        kind: ``integer`` or ``float`` if values need a range to become grey levels. Defaults to "".
+        low, high: Range that the values use, if they need one. Defaults to 0.
     """
 
     width: int
@@ -119,12 +120,12 @@ class Seen(NamedTuple):
 
 
 class _Picture(NamedTuple):
-    """A decoded picture on its way to a square.
+    """A decoded image before it becomes a square.
 
     Attributes:
         image: L, RGB, CMYK with ``colours``, or RGBa, which is RGB multiplied by alpha.
-        ground: Grey level behind transparent parts.
-        colours: Converts to sRGB; None where nothing has to be converted.
+        ground: Grey level of the background of transparent parts. Defaults to 255.
+        colours: Function that converts to sRGB. Defaults to None: no conversion is needed.
     """
 
     image: Image.Image
@@ -141,16 +142,18 @@ def load(
     integer_range: Range | None = None,
     float_range: Range | None = None,
 ) -> Pixels:
-    """Pixels of an image file (a path) or of its content (bytes): uint8, ``(size, size, 3)``.
+    """Load an image file (a path) or its content (bytes) as pixels: uint8, ``(size, size, 3)``.
 
-    The arguments are those of ``Settings``. One that is left out is taken from the ``signature.json`` beside this file,
-    and without that has the default of ``Settings``. The first frame counts, EXIF orientation is applied, colours with an
-    embedded profile become sRGB, wide values are scaled to 8 bits, and transparent parts lie on white, or on a darker
-    ground where most of what is visible would vanish on white.
+    The first frame is used, EXIF orientation is applied, colours with an embedded profile are converted to sRGB, and values
+    of more than 8 bits are scaled to 8 bits. Transparent parts are shown on white, or on a darker background if much of the
+    visible content would vanish on white.
+
+    All arguments but ``source`` are documented in ``Settings``. Their defaults are the values in the ``signature.json`` next
+    to this file, or else the defaults of ``Settings``.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The content is no image, is damaged or too large; the text is a plain reason.
+        ValueError: The content is not an image, is damaged or too large; the text gives the reason.
     """
     given = dict(zip(Settings._fields, (size, crop, filter, frame, integer_range, float_range), strict=True))
     known = _signed_settings() | {name: value for name, value in given.items() if value is not None}
@@ -159,13 +162,17 @@ def load(
 
 
 def prepare(data: bytes, settings: Settings, draw: Draw | None = None, needed: int = 0) -> Prepared:
-    """Like ``load`` for the content of a file, with what else there is to know about it.
+    """Convert the content of a file to pixels, with facts about the file.
 
     Args:
-        data: The content.
-        settings: What the pixels become.
-        draw: Makes the pixels in another way, from the whole picture: upright, L or RGB.
-        needed: Pixels that its shorter side must keep, where a large picture is reduced before it is drawn.
+        data: Content of the file.
+        settings: How the image becomes a square.
+        draw: Function that makes the pixels from the whole image (upright, L or RGB), for example a random view. Defaults to
+            None: a plain square.
+        needed: Pixels that the shorter side must keep if a large image is reduced before ``draw``. Defaults to 0.
+
+    Raises:
+        ValueError: The content is not an image, is damaged or too large; the text gives the reason.
     """
     _check(settings)
     needed = max(needed, math.ceil(settings.size / settings.crop))
@@ -178,19 +185,19 @@ def prepare(data: bytes, settings: Settings, draw: Draw | None = None, needed: i
             pixels = (
                 draw(_whole(picture, settings, needed, orientation)) if draw else _square(picture, settings, orientation)
             )
-            animated = bool(_asked(lambda: getattr(image, "is_animated", False)))
+            animated = bool(_if_readable(lambda: getattr(image, "is_animated", False)))
             return Prepared(pixels, width, height, kind, mode, animated, state)
     except MemoryError:
-        raise  # the machine's limit, not the file's fault
+        raise  # a limit of the machine, not a fault of the file
     except Exception as error:
         raise ValueError(_reason(error) if data else "the file is empty") from error
 
 
 def see(file: BinaryIO) -> Seen:
-    """Look at a file: its head alone, and at its values where these need a range.
+    """Read size and value range of a file: only its header, and its values if they need a range.
 
     Raises:
-        ValueError: As ``load``.
+        ValueError: The content is not an image, is damaged or too large; the text gives the reason.
     """
     try:
         with _opened(file) as image:
@@ -211,15 +218,15 @@ def see(file: BinaryIO) -> Seen:
 
 
 def from_array(array: Array, settings: Settings, draw: Draw | None = None) -> Pixels:
-    """Pixels of an image in memory, of a shape and values that ``plain_array`` takes.
+    """Convert an image in memory to pixels: uint8, ``(size, size, 3)``.
 
     Args:
-        array: The image.
-        settings: What the pixels become.
-        draw: That of ``prepare``.
+        array: The image, of a shape and with values that ``plain_array`` accepts.
+        settings: How the image becomes a square.
+        draw: Function that makes the pixels from the whole image, as in ``prepare``. Defaults to None: a plain square.
 
     Raises:
-        ValueError: Another shape, or other values.
+        ValueError: The shape or values are not supported.
     """
     _check(settings)
     picture, _ = _plain(Image.fromarray(plain_array(array)), settings, None)
@@ -229,12 +236,12 @@ def from_array(array: Array, settings: Settings, draw: Draw | None = None) -> Pi
 
 
 def plain_array(array: Array) -> Pixels:
-    """An image in memory as uint8: shape ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or, with alpha, ``(h, w, 4)``.
+    """Convert an image in memory, ``(h, w)``, ``(h, w, 1)``, ``(h, w, 3)`` or ``(h, w, 4)`` with alpha, to uint8.
 
-    Integers are 0..255. Floats are 0..1 if none of them exceeds 1, else 0..255.
+    Integers must be in 0..255. Floats are in 0..1 if none of them exceeds 1, else in 0..255.
 
     Raises:
-        ValueError: Another shape, or values outside these ranges.
+        ValueError: The array has another shape, or values outside these ranges.
     """
     values = np.asarray(array)
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
@@ -250,12 +257,12 @@ def plain_array(array: Array) -> Pixels:
 
 
 def natural_range(kind: str, low: float, high: float) -> tuple[float, float]:
-    """The range that values from ``low`` to ``high`` most likely have by their nature: what is black and what is white.
+    """Guess the nominal range (black, white) of an image whose values go from ``low`` to ``high``.
 
     Args:
         kind: ``integer`` or ``float``.
-        low: Least value.
-        high: Greatest value.
+        low: Smallest value.
+        high: Largest value.
 
     Example:
         >>> natural_range("integer", 0, 3071)
@@ -269,7 +276,7 @@ def natural_range(kind: str, low: float, high: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=1)
 def _signed_settings() -> dict[str, Any]:
-    """What the signature beside this file says of pictures; nothing where there is none."""
+    """Settings in the signature next to this file; empty if there is none."""
     path = Path(__file__).with_name("signature.json")
     signature = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return {name: signature[name] for name in Settings._fields if signature.get(name) is not None}
@@ -281,15 +288,15 @@ def _opened(file: BinaryIO) -> Image.Image:
 
 
 def _decode(image: Image.Image, needed: int) -> object:
-    """Decode at least ``needed`` pixels a side, refuse what is too large, and give the EXIF orientation."""
-    image.draft(None, (needed, needed))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is large enough
+    """Decode at least ``needed`` pixels per side, reject images that are too large, and return the EXIF orientation."""
+    image.draft(None, (needed, needed))  # a JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that is large enough
     _check_area(image)
     if image.format in ("JPEG", "MPO"):
-        image.load()  # these never warn while they decode, so threads need not wait for one another
+        image.load()  # never warns while decoding, so threads need not wait for the warnings lock
     else:
         with _quiet():
             image.load()
-    return _asked(lambda: image.getexif().get(0x0112))  # now, for TIFF turns itself and PNG may store it last
+    return _if_readable(lambda: image.getexif().get(0x0112))  # after loading: TIFF is turned by it, PNG may store it last
 
 
 def _check_area(image: Image.Image) -> None:
@@ -298,7 +305,7 @@ def _check_area(image: Image.Image) -> None:
 
 
 def _raw_mode(image: Image.Image) -> str | None:
-    """How 16-bit colours are stored, of which Pillow keeps 8 bits; None for any other image."""
+    """Raw mode of an image with 16-bit colours, of which Pillow keeps only 8 bits; None for any other image."""
     if image.mode not in ("RGB", "RGBA"):
         return None
     stored = {args if isinstance(args, str) else (args or ("",))[0] for *_, args in getattr(image, "tile", ())}
@@ -307,16 +314,16 @@ def _raw_mode(image: Image.Image) -> str | None:
 
 
 def _wide_colours(data: bytes, image: Image.Image) -> tuple[Array, object] | None:
-    """16-bit colours, uint16, ``(h, w, 3)`` or with alpha ``(h, w, 4)``, and the orientation; None where there are none.
+    """Decode 16-bit colours as uint16, ``(h, w, 3)`` or ``(h, w, 4)`` with alpha, and orientation; None if there are none.
 
-    Pillow keeps the high byte of each value alone, which makes black of 8 bits inside 16. Read in the other byte order,
-    it gives the low byte.
+    Pillow keeps only the high byte of each value, so that an image which uses the lower 8 of 16 bits would become black.
+    Reading with the other byte order yields the low byte.
     """
     raw = _raw_mode(image)
     if raw is None:
         return None
     _check_area(image)
-    if raw.startswith("LA"):  # four bytes a pixel, of which grey and alpha have two each
+    if raw.startswith("LA"):  # four bytes per pixel: two of grey and two of alpha
         halves, orientation = _decoded_as(data, "RGBA")
         level, alpha = np.moveaxis(halves.view(">u2"), 2, 0)
         return np.stack([level, level, level, alpha], axis=2), orientation
@@ -326,7 +333,7 @@ def _wide_colours(data: bytes, image: Image.Image) -> tuple[Array, object] | Non
 
 
 def _decoded_as(data: bytes, raw: str) -> tuple[Pixels, object]:
-    """The values of an image whose file is said to store them in the mode ``raw``, and its orientation."""
+    """Decode an image as if its file stored values in the mode ``raw``; also return its orientation."""
     with _opened(io.BytesIO(data)) as image:
         tiles: Any = image
         tiles.tile = [
@@ -337,11 +344,11 @@ def _decoded_as(data: bytes, raw: str) -> tuple[Pixels, object]:
 
 
 def _plain(image: Image.Image | Array, settings: Settings, profile: bytes | None) -> tuple[_Picture, str]:
-    """The picture in one of a few modes, and what became of its colour profile."""
+    """Convert an image to one of a few modes; also return ``unusable`` if its colour profile cannot be applied, else ""."""
     if not isinstance(image, Image.Image):
         image = Image.fromarray(_scaled(image, settings))
     elif image.mode == "F" or image.mode.startswith("I"):
-        return _Picture(Image.fromarray(_scaled(np.asarray(image), settings))), ""  # measurements rather than colours
+        return _Picture(Image.fromarray(_scaled(np.asarray(image), settings))), ""  # values are measurements, not colours
     ground = 255
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -360,9 +367,9 @@ def _kind(values: Array) -> str:
 
 
 def _measured(values: Array) -> tuple[float, float]:
-    """Least and greatest value, a few outliers apart; of a large picture as a sample of its pixels tells it."""
+    """Smallest and largest value without a few outliers, estimated from a sample of the pixels if the image is large."""
     sample = values.reshape(-1)
-    sample = sample[:: (sample.size // _MAX_MEASURED) | 1]  # an odd step meets all columns
+    sample = sample[:: (sample.size // _MAX_MEASURED) | 1]  # an odd step visits all columns
     sample = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
     if not sample.size:
         return 0.0, 0.0
@@ -372,9 +379,9 @@ def _measured(values: Array) -> tuple[float, float]:
 
 
 def _scaled(values: Array, settings: Settings) -> Pixels:
-    """Grey levels of wide integers or floats.
+    """Scale integers of more than 8 bits, or floats, to grey levels.
 
-    A picture that reaches further than twice the given range is of another kind, and has a range of its own.
+    An image whose values extend over more than twice the given range is of another kind and gets its own range.
     """
     kind, colours = _kind(values), _without_alpha(values)
     low, high = _measured(colours)
@@ -398,7 +405,7 @@ def _without_alpha(values: Array) -> Array:
 
 
 def _ground(image: Image.Image) -> int:
-    """The grey level to show an RGBA picture on: white, unless much of what is visible would vanish there."""
+    """Background grey level of an RGBA image: white, unless much of the visible content would vanish on it."""
     visible = image.getchannel("A").point([0] * _MIN_ALPHA + [255] * (256 - _MIN_ALPHA))
     levels = np.array(image.convert("RGB").convert("L").histogram(visible))
     lost = {ground: levels[max(0, ground - _MIN_CONTRAST + 1) : ground + _MIN_CONTRAST].sum() for ground in _GROUNDS}
@@ -408,24 +415,24 @@ def _ground(image: Image.Image) -> int:
 
 
 def _colours(profile: bytes | None, mode: str) -> tuple[Callable[[Image.Image], Image.Image] | None, str]:
-    """The way from a colour profile to sRGB, or None; and ``unusable`` where there is a profile but no way."""
+    """Conversion from a colour profile to sRGB, or None if none is needed; and ``unusable`` if it is impossible, else ""."""
     if not profile:
         return None, ""
     try:
         with _quiet():
             return _conversion(profile, "RGB" if mode not in ("L", "CMYK") else mode), ""
-    except Exception:  # noqa: BLE001  LittleCMS and Pillow raise a dozen kinds of error on broken profiles
+    except Exception:  # noqa: BLE001  LittleCMS and Pillow raise many kinds of errors for broken profiles
         return None, "unusable"
 
 
-@lru_cache(maxsize=64)  # the pictures of a data set share a few dozen profiles at most
+@lru_cache(maxsize=64)  # the images of a data set share a few dozen profiles at most
 def _conversion(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
     from PIL import ImageCms
 
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     of_profile = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[source.profile.xcolor_space.strip()]
     if mode != of_profile and (mode, of_profile) != ("L", "RGB"):
-        raise ValueError(f"a profile of {of_profile} in a picture of {mode}")
+        raise ValueError(f"a profile for {of_profile} in an image of mode {mode}")
     transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), of_profile, "RGB")
 
     def convert(image: Image.Image) -> Image.Image:
@@ -449,23 +456,23 @@ def _square(picture: _Picture, settings: Settings, orientation: object) -> Pixel
     box = (left, top, min(left + across, width), min(top + down, height))
     image = picture.image.resize((settings.size,) * 2, FILTERS[settings.filter], box=box, reducing_gap=3.0)
     if isinstance(orientation, int) and orientation in _TURNS:
-        image = image.transpose(_TURNS[orientation])  # a square stays one, and the small one turns faster
+        image = image.transpose(_TURNS[orientation])  # after resizing, because turning the small square is faster
     return np.array(_shown(image, picture).convert("RGB"))
 
 
 def _whole(picture: _Picture, settings: Settings, needed: int, orientation: object) -> Image.Image:
-    """The whole picture, upright and without transparency; one that is much larger than needed is reduced first."""
+    """Convert to the whole image, upright and without transparency; it is reduced first if it is much larger than needed."""
     image = picture.image
     if settings.frame == "squeeze":
         image = image.resize((needed, needed), FILTERS[settings.filter], reducing_gap=3.0)
-    elif settings.filter != "nearest" and (factor := min(image.size) // (3 * needed)) > 1:  # nearest makes no new levels
+    elif settings.filter != "nearest" and (factor := min(image.size) // (3 * needed)) > 1:  # nearest must create no levels
         image = image.reduce(factor)
     image = _shown(image, picture)
     return image.transpose(_TURNS[orientation]) if isinstance(orientation, int) and orientation in _TURNS else image
 
 
 def _shown(image: Image.Image, picture: _Picture) -> Image.Image:
-    """A resized picture in sRGB, L or RGB, on its ground."""
+    """Convert a resized image to sRGB, L or RGB, on its background."""
     if image.mode != "RGBa":
         return image if picture.colours is None else picture.colours(image)
     if picture.colours is not None:
@@ -478,12 +485,12 @@ def _shown(image: Image.Image, picture: _Picture) -> Image.Image:
     return Image.fromarray(np.clip(channels[..., :3] + (behind + 127) // 255, 0, 255).astype(np.uint8))
 
 
-def _asked(question: Callable[[], object]) -> object:
-    """What a file says of itself, or None: tags and later frames are often broken where the picture is fine."""
+def _if_readable(read: Callable[[], object]) -> object:
+    """Result of reading metadata, or None: tags and later frames are often broken in files whose image is intact."""
     try:
         with _quiet():
-            return question()
-    except Exception:  # noqa: BLE001  Pillow lets a dozen kinds of error through here
+            return read()
+    except Exception:  # noqa: BLE001  Pillow raises many kinds of errors here
         return None
 
 
@@ -496,15 +503,17 @@ def _check(settings: Settings) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "not an image in a format that can be read"
+        return "not an image in a supported format"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {MAX_PIXELS // 1_000_000} million pixels"
-    return "the image is cut short" if "truncated" in str(error).lower() else "the image is damaged or of an unusual kind"
+    if "truncated" in str(error).lower():
+        return "the image is truncated"
+    return "the image is damaged or of an unsupported kind"
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Pillow's warnings whatever the program's filters are, one thread at a time."""
+    """Suppress Pillow's warnings whatever the program's filters are, one thread at a time."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

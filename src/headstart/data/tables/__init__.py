@@ -1,1 +1,1 @@
-"""Data: the bytes of a CSV or Parquet file to columns of raw cells, and raw cells to rows of numbers."""
+"""Reading of CSV and Parquet files into columns of raw cells, and encoding of raw cells as rows of numbers."""

@@ -1,4 +1,4 @@
-"""Data: rows of cells of a CSV file to columns with names."""
+"""Conversion of the rows of a CSV file to named columns, with detection of the header."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from headstart.data.tables.preprocess import is_missing
 
 __all__ = ["CsvTable", "read_csv_table"]
 
-_MAX_DATES = 50  # cells that are tried
+_MAX_DATES = 50  # cells that are tested for being dates
 
 
 class CsvTable(NamedTuple):
-    """What a CSV file holds.
+    """Contents of a CSV file.
 
     Attributes:
-        names: Of the columns, as they stood; blank where there is no header.
-        columns: The stripped cells of each column.
-        numbering: The number of each row among the rows of the file, from 1, a header not counted.
-        skipped: The rows whose number of cells is not the table's.
-        separator: What separates cells; "" if there is one column.
+        names: Column names in the file; blank if there is no header.
+        columns: Stripped cells of each column.
+        numbering: Number of each row among the rows of the file, from 1, not counting a header.
+        skipped: Rows with another number of cells than the table.
+        separator: Cell separator; "" if there is only one column.
     """
 
     names: list[str]
@@ -39,14 +39,14 @@ class CsvTable(NamedTuple):
 
 
 def read_csv_table(content: bytes, known: Sequence[str] = ()) -> CsvTable:
-    """Make a table of the bytes of a CSV file; blank lines are no rows.
+    """Parse the bytes of a CSV file into columns; blank lines are ignored.
 
     Args:
-        content: The bytes.
-        known: The columns that a trained model knows: a first row that names most of them is a header.
+        content: Bytes of the file.
+        known: Column names that a trained model knows; a first row that contains most of them is a header. Defaults to none.
 
     Raises:
-        ValueError: It holds no text, or no row.
+        ValueError: The file is not text, or has no rows.
     """
     rows, separator = read_rows(content)
     return _table_of_rows(rows, separator, known)
@@ -54,18 +54,18 @@ def read_csv_table(content: bytes, known: Sequence[str] = ()) -> CsvTable:
 
 def _table_of_rows(rows: list[list[str]], separator: str, known: Sequence[str]) -> CsvTable:
     width, _ = usual_width(rows)
-    if width > 1 and not any(row[-1] for row in rows if len(row) == width):  # a separator at the end of each line
+    if width > 1 and not any(row[-1] for row in rows if len(row) == width):  # each line ends with a separator
         rows = [row[:-1] if len(row) == width else row for row in rows]
         width -= 1
     if len(rows[0]) == width - 1 > 1 and _is_header(["", *rows[0]], _columns(rows, width), known):
-        rows[0].insert(0, "")  # as R writes a table whose rows have names
+        rows[0].insert(0, "")  # R writes such a header for a table with row names
     place = next(i for i, row in enumerate(rows) if len(row) == width)
     columns, names = _columns(rows, width), [""] * width
     if _is_header(rows[place], below := [column[1:] for column in columns], known):
         columns, names = below, rows.pop(place)
     size = f"{width} column" + "s" * (width != 1)
     skipped = [
-        Skipped(f"row {number}", f"{len(row)} cell{'s' * (len(row) != 1)} where the table has {size}")
+        Skipped(f"row {number}", f"{len(row)} cell{'s' * (len(row) != 1)}, but the table has {size}")
         for number, row in enumerate(rows, 1)
         if len(row) != width
     ]
@@ -74,20 +74,20 @@ def _table_of_rows(rows: list[list[str]], separator: str, known: Sequence[str]) 
 
 
 def _columns(rows: list[list[str]], width: int) -> list[list[str]]:
-    """The cells of each column, in rows of this width."""
+    """Cells of each column, from rows with ``width`` cells."""
     return [[row[i] for row in rows if len(row) == width] for i in range(width)]
 
 
 def _is_header(first: list[str], columns: list[list[str]], known: Sequence[str]) -> bool:
-    """Whether the first row names the columns: known ones, or with texts that are neither numbers nor cells below."""
+    """Whether the first row is a header: it has known names, or texts that are neither numbers nor cells below."""
     if known and 2 * sum(name in first for name in known) > len(known):
         return True
     is_nameless = bool(known) and all(re.fullmatch(r"c\d+", name) for name in known)  # the model's table had no header
-    told: list[int] = np.flatnonzero(~is_missing(np.array(first, object))).tolist()
-    below = {i: set(columns[i]) for i in told}
-    if numbered := [i for i in told if is_number(first[i])]:
-        # A name may be a number, where others are words above numbers and none is a cell below.
-        words = [i for i in told if i not in numbered]
+    present: list[int] = np.flatnonzero(~is_missing(np.array(first, object))).tolist()
+    below = {i: set(columns[i]) for i in present}
+    if numbered := [i for i in present if is_number(first[i])]:
+        # A name can be a number if other names are words above numbers, and none of the words occurs below.
+        words = [i for i in present if i not in numbered]
         if any(first[i] in below[i] for i in words):
             return False
         if not is_nameless and _is_count(first, columns, numbered):
@@ -97,17 +97,17 @@ def _is_header(first: list[str], columns: list[list[str]], known: Sequence[str])
         is_amount(first[i]) and 2 * sum(map(is_amount, cells)) > len(cells) for i, cells in below.items()
     ):
         return False
-    if is_nameless and abs(len(first) - len(known)) <= 1:  # one here would stand above numbers
+    if is_nameless and abs(len(first) - len(known)) <= 1:  # so a header is only recognised above numbers
         return any(_are_numbers(cells) for cells in below.values())
-    if "?" in first:  # no column is called that, and a missing cell often is
+    if "?" in first:  # not a column name, but a common marker of missing cells
         return False
-    return 2 * sum(first[i] in cells for i, cells in below.items()) < len(told)
+    return 2 * sum(first[i] in cells for i, cells in below.items()) < len(present)
 
 
 def _is_count(first: list[str], columns: list[list[str]], numbered: list[int]) -> bool:
-    """Whether numbers in the first row are names: 0, 1 and so on, as pandas writes them, or three at least beside a word.
+    """Whether numbers in the first row are column names: 0, 1 and so on (pandas), or at least three next to a word.
 
-    They are none where they count on below, or in most columns occur there.
+    They are not names if the counting continues in the rows below, or if the numbers of most columns occur there.
     """
     if not columns[0] or not all(first[1:]) or not _rise([first[i] for i in numbered]):
         return False
@@ -123,14 +123,14 @@ def _is_count(first: list[str], columns: list[list[str]], numbered: list[int]) -
 
 
 def _rise(cells: Sequence[str]) -> bool:
-    """Whether the cells are whole numbers, each one more than the one before."""
+    """Whether the cells are whole numbers that increase by one."""
     return all(re.fullmatch(r"0|[1-9][0-9]{0,8}", cell) for cell in cells) and all(
         int(later) == int(cell) + 1 for cell, later in pairwise(cells)
     )
 
 
 def _are_numbers(cells: set[str]) -> bool:
-    """Whether all of the cells are numbers, or missing."""
+    """Whether all cells are numbers or missing, and at least one is a number."""
     values = np.array([*cells], object)
     present = values[~is_missing(values)].tolist()
     return bool(present) and are_numbers(present)

@@ -1,4 +1,4 @@
-"""Data: the bytes of a CSV file of any kind, to rows of cells."""
+"""Parsing of a CSV file into rows of cells, with detection of encoding, separator and quotes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from headstart.data.tables.number_formats import NUMBER_LIKE
 
 __all__ = ["FILE_NAME", "read_rows", "usual_width"]
 
-_SEPARATORS = "\t;,|"  # of two that fit alike, the earlier one
-_SAMPLE = 50  # rows that the separator is told from
-_USUAL = 0.8  # of the rows, at least, have the usual number of cells
+_SEPARATORS = "\t;,|"  # in order of preference if several fit equally well
+_SAMPLE = 50  # rows from which the separator is detected
+_USUAL = 0.8  # share of rows that must have the most frequent number of cells
 FILE_NAME = re.compile(r"[^\t;,|]*[^\t;,|\s]\.[A-Za-z]\w{1,4}", re.ASCII)
-_STRAY_BYTE = re.compile("[\udc80-\udcff]")  # as surrogateescape has it
+_STRAY_BYTE = re.compile("[\udc80-\udcff]")  # as decoded by surrogateescape
 
 
 def read_rows(content: bytes) -> tuple[list[list[str]], str]:
-    """Stripped cells, row by row, and what separates them; blank lines are left out.
+    """Parse a CSV file into rows of stripped cells, without blank lines; also return the separator.
 
     Raises:
-        ValueError: It holds no text, or no row.
+        ValueError: The file is not text, or has no rows.
     """
     text = _decoded(content)
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
@@ -39,7 +39,7 @@ def read_rows(content: bytes) -> tuple[list[list[str]], str]:
     if any(map(_holds_lines, rows)):
         rows = _with_swallowed(rows, text, separator, quote)
     if not rows:
-        raise ValueError("it is empty")
+        raise ValueError("the file is empty")
     return rows, separator
 
 
@@ -51,12 +51,12 @@ def _decoded(content: bytes) -> str:
         text = next((text for encoding in encodings if (text := _decoded_as(content, encoding)) is not None), "\0")
     num_controls = sum(map(text[:100_000].count, (*map(chr, range(9)), *map(chr, range(14, 32)))))
     if "\0" in text or num_controls > len(text[:100_000]) / 100:
-        raise ValueError("it holds bytes that are no text")
+        raise ValueError("the file is not text")
     return text
 
 
 def _mostly_utf8(content: bytes) -> str | None:
-    """Text in UTF-8; bytes that are none, if fewer than its letters beyond ASCII, are letters of a Western code page."""
+    """Decode UTF-8 with some bytes of a Western code page; None if these are at least as many as the non-ASCII letters."""
     text = content.decode("utf-8-sig", "surrogateescape")
     num_strays = len(_STRAY_BYTE.findall(text))
     num_letters = len(text) - len(text.encode("ascii", "ignore")) - num_strays
@@ -92,7 +92,7 @@ def _holds_lines(row: list[str]) -> bool:
 
 
 def _with_swallowed(rows: list[list[str]], text: str, separator: str, quote: str) -> list[list[str]]:
-    """The rows again, and those that stray quotes have swallowed: a line with such a quote is a row of its own."""
+    """Parse again and recover rows swallowed by stray quotes: a line with a stray quote becomes a row of its own."""
     sure = [row for row in rows if not _holds_lines(row)] or (rows if len(rows) > 1 else _parsed(text, separator, None))
     width, _ = usual_width(sure)
     lines = io.StringIO(text, newline="").readlines()
@@ -102,7 +102,7 @@ def _with_swallowed(rows: list[list[str]], text: str, separator: str, quote: str
         row, end = next(reader), place + reader.line_num
         if _holds_lines(row) and _is_swallow(row, lines[place:end], width, separator, quote):
             if end == len(lines):
-                longest = _SAMPLE  # the file is not read to its end for one stray quote after the other
+                longest = _SAMPLE  # so that not every stray quote makes the parser read to the end of the file
             row, end = [cell.strip().strip(quote) for cell in next(_reader([lines[place]], separator, None))], place + 1
         found.append(row)
         place = end
@@ -110,31 +110,31 @@ def _with_swallowed(rows: list[list[str]], text: str, separator: str, quote: str
 
 
 def _is_swallow(row: list[str], lines: list[str], width: int, separator: str, quote: str) -> bool:
-    """Whether lines in one row are rows each: they have the usual width, or it has not and quotes are out of order."""
+    """Whether the lines within a row are rows themselves, judged by their number of cells and by invalid quotes."""
     plain = _parsed("".join(lines), separator, None)
     are_rows = sum(len(cells) == width for cells in plain) >= _USUAL * len(plain)
     try:
         list(_reader(lines, separator, quote, strict=True))
     except csv.Error:
         return are_rows or len(row) != width
-    return are_rows and width > 1 and len(plain) > 2  # two lines with commas may well be prose
+    return are_rows and width > 1 and len(plain) > 2  # two lines with commas may be prose in a cell
 
 
 def _tabbed(text: str, quote: str) -> str:
-    """A tab for any run of spaces outside quotes, which may hold lines where they are a whole cell."""
+    """Replace each run of spaces outside quotes by a tab; a cell that is quoted as a whole may contain line breaks."""
     trimmed = re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text)
     cell = rf"(?<!\S){quote}(?:[^{quote}]|{quote}{quote})*{quote}(?!\S)"
     return re.sub(rf"({cell}|{quote}[^{quote}\n]*{quote})|[ \t]+", lambda run: run[1] or "\t", trimmed)
 
 
 def _quote(text: str) -> str:
-    """The single quote where a line has at least one cell in single quotes and fewer in double ones; else the double."""
+    """Detect the quote: single if most lines have cells in single quotes, and more than in double ones; else double."""
     single, double = (len(re.findall(rf"(?m)(?:^|[,;\t|]) *{q}[^{q}\n]*{q} *(?=[,;\t|\r]|$)", text)) for q in ("'", '"'))
     return "'" if single > double and single >= 0.8 * text.count("\n") else '"'
 
 
 def _separator(text: str, quote: str) -> str:
-    """What splits the rows into equally many cells, the first one too; and into numbers rather than pieces of them."""
+    """Detect the separator that splits all rows, the first included, into equally many cells, and does not split numbers."""
     if (between := _between_quotes(text, quote)) is not None:
         return between
     ranked = [(_fitness(_parsed(text, mark, quote)[:_SAMPLE]), mark) for mark in _SEPARATORS]
@@ -147,7 +147,7 @@ def _separator(text: str, quote: str) -> str:
 
 
 def _between_quotes(text: str, quote: str) -> str | None:
-    """What stands between a closing and an opening quote in most lines."""
+    """Separator between a closing and an opening quote, if most lines have one; else None."""
     least = max(1, text.count("\n"), text.count("\r")) / 2
     counts = {
         mark: len(re.findall(rf"(?<!{quote}){quote} ?{re.escape(mark)} ?{quote}(?!{quote})", text)) for mark in _SEPARATORS
@@ -157,11 +157,11 @@ def _between_quotes(text: str, quote: str) -> str | None:
 
 
 def _fitness(rows: list[list[str]]) -> tuple[bool, bool, float, float, float]:
-    """How well rows are split, what tells most first.
+    """Rate how well rows are split, by criteria in the order of their importance.
 
     Returns:
-        Whether most rows have as many cells, two at least; whether the first has; the share of names of files, and that
-        of numbers, among the cells; and the share of such rows.
+        Whether most rows have the same number of cells, at least two; whether the first row has it; the shares of file names
+        and of numbers among the cells; and the share of rows with that number of cells.
     """
     width, count = usual_width(rows)
     if width < 2:
@@ -174,5 +174,5 @@ def _fitness(rows: list[list[str]]) -> tuple[bool, bool, float, float, float]:
 
 
 def usual_width(rows: list[list[str]]) -> tuple[int, int]:
-    """The commonest number of cells in a row, and how many rows have it."""
+    """Most frequent number of cells in a row, and the number of rows that have it."""
     return Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)

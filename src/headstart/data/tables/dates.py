@@ -1,4 +1,4 @@
-"""Data: how the dates and times of a column are written, learned from its cells."""
+"""Detection of date and time formats, learned from the cells of a column."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = [
 ]
 
 YEAR, WEEK, DAY = 365.2425, 7.0, 1.0  # days
-PLAIN: dict[str, Any] = {"holds": "date", "order": "", "digits": False}  # of dates that can be read in one way alone
+PLAIN: dict[str, Any] = {"holds": "date", "order": "", "digits": False}  # for unambiguous dates
 _READINGS = (
     *(PLAIN | {"order": order} for order in ("", "DMY", "MDY", "YMD")),
     *(PLAIN | {"holds": "season", "order": order} for order in ("", "DM", "MD")),
     PLAIN | {"holds": "time"},
 )
 _COMPACT_READINGS = tuple(PLAIN | {"order": order, "digits": True} for order in ("YMD", "DMY", "MDY"))
-_MIN_SEASON, _MIN_YEAR = 10, 10  # different texts, and the least number that may be a year in all of them
-_MIN_COMPACT = {6: 12, 8: 5, 12: 5, 14: 5}  # different numbers by their digits: fewer may look like dates by chance
-_MIN_COMPACT_SHARE = 0.99  # of their cells
-_NUM_SAMPLES, _MIN_SAMPLE_SHARE = 1000, 0.25  # texts that are tried first, and the share that has to be read
-_MIN_IN_ORDER = 8  # different dates from which on it is no accident that they rise or fall from row to row
-_MAX_SPAN = 0.5  # of the time that the dates span if the year comes last
+_MIN_SEASON, _MIN_YEAR = 10, 10  # different texts that are required, and the smallest number that may be a year
+_MIN_COMPACT = {6: 12, 8: 5, 12: 5, 14: 5}  # different numbers required, by number of digits: fewer may be a coincidence
+_MIN_COMPACT_SHARE = 0.99  # share of cells that must be dates
+_NUM_SAMPLES, _MIN_SAMPLE_SHARE = 1000, 0.25  # texts that are tested first, and the share that must fit
+_MIN_IN_ORDER = 8  # different dates from which on rising or falling order is not a coincidence
+_MAX_SPAN = 0.5  # of the time span that results if the year comes last
 _LOOKS = (
     re.compile(r"(?<![\d.])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:\d{4}|\d{2}))(?![\d.])"),
     re.compile(r"(?<![\d.-])(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?!\d)"),  # 31.01.
@@ -51,16 +51,16 @@ _LOOKS = (
 _DATE_NAME = re.compile(
     r"(?:.*[\W_])?(?:date|time|datetime|timestamp|moment)(?:[\W_].*)?|.*(?:날짜|일자|일시|시각|시간)", re.IGNORECASE
 )
-_MIN_NAMED = 20  # different texts of a column that only its name makes one of dates
+_MIN_NAMED = 20  # different texts required if only the column's name suggests dates
 
 
 class LearnedDates(NamedTuple):
-    """What was learned of a column of dates.
+    """Date format learned from a column.
 
     Attributes:
-        reading: How its cells are read, as ``encoding.as_days`` takes it.
-        days: Days of the texts that were given, NaN for those that do not fit.
-        doubt: Why the cells may also be read in another way, "" if they cannot.
+        reading: How cells are read, in the form that ``preprocess.as_days`` takes.
+        days: Days of the texts, NaN for texts that do not fit.
+        doubt: Message about another possible reading, or "".
     """
 
     reading: dict[str, Any]
@@ -71,17 +71,17 @@ class LearnedDates(NamedTuple):
 def learn_dates(texts: Array, counts: Array, places: Array) -> LearnedDates | None:
     """Learn how the dates or times of a column are written.
 
-    The reading is taken that fits the most cells. If several fit as many, the one is taken whose dates rise or fall from
-    row to row. If none or several do, the choice is in doubt: the year comes first if the dates span less than half the time
-    then; else the reading with the fewest different days of the month is taken, the day first if there is still a choice.
+    The reading that fits the most cells is chosen. Among equal ones, the only reading whose dates rise or fall from row to
+    row is chosen. Otherwise the choice is doubtful: the year is first if the dates then span less than half the time; else
+    the reading with the fewest different days of the month is chosen, and the day is first if there is still a tie.
 
     Args:
-        texts: The different texts of the column, ``(k,)``.
-        counts: How many cells have each text, ``(k,)``; 0 for a missing value.
-        places: For each row, in the order of the file, the place of its text, ``(n,)``.
+        texts: Different texts of the column, ``(k,)``.
+        counts: Number of cells with each text, ``(k,)``; 0 for a missing value.
+        places: Index of each row's text, in the order of the file, ``(n,)``.
 
     Returns:
-        The reading that fits the most cells; None if no reading fits a quarter of the texts.
+        The chosen reading; None if no reading fits a quarter of the texts.
     """
     given = texts[counts > 0]
     sample = given[:: max(1, len(given) // _NUM_SAMPLES)]
@@ -91,18 +91,18 @@ def learn_dates(texts: Array, counts: Array, places: Array) -> LearnedDates | No
 
 
 def learn_compact_dates(texts: Array, counts: Array, places: Array) -> LearnedDates | None:
-    """Learn whether numbers without a point, such as 20210301 or 20210301123000, are dates.
+    """Learn whether digits such as 20210301 or 20210301123000 are dates.
 
-    They are where nearly all cells are dates of the years 1900 to 2100, all of one length, and there are enough different
-    ones that this is no accident.
+    They are dates if they all have the same length, nearly all cells are dates of the years 1900 to 2100, and there are
+    enough different ones to exclude a coincidence.
 
     Args:
-        texts: The different texts of the column, ``(k,)``.
-        counts: How many cells have each text, ``(k,)``; 0 for a missing value.
-        places: For each row, in the order of the file, the place of its text, ``(n,)``.
+        texts: Different texts of the column, ``(k,)``.
+        counts: Number of cells with each text, ``(k,)``; 0 for a missing value.
+        places: Index of each row's text, in the order of the file, ``(n,)``.
 
     Returns:
-        The reading, None if the numbers are no dates.
+        The reading; None if the numbers are not dates.
     """
     given = texts[counts > 0]
     lengths = {len(text) for text in given.tolist()}
@@ -115,18 +115,18 @@ def learn_compact_dates(texts: Array, counts: Array, places: Array) -> LearnedDa
 
 
 def periods_of(reading: dict[str, Any], days: Array) -> list[float]:
-    """The periods, in days, in which the dates of a column have a place of their own.
+    """Periods in days (year, week, day) that are encoded for the dates of a column.
 
     Args:
-        reading: How they are read.
-        days: Days of the column, NaN for missing.
+        reading: How the cells are read.
+        days: Days of the column, NaN for missing ones.
     """
     if reading["holds"] != "date":
         return [DAY if reading["holds"] == "time" else YEAR]
     days = days[np.isfinite(days)]
     dates = np.floor(days).astype(np.int64).astype("datetime64[D]")
     periods = [YEAR]
-    if (dates != dates.astype("datetime64[M]")).any():  # the first of each month tells no weekday
+    if (dates != dates.astype("datetime64[M]")).any():  # monthly dates carry no weekday
         periods.append(WEEK)
     if len(np.unique(days % 1)) > 1:
         periods.append(DAY)
@@ -134,18 +134,18 @@ def periods_of(reading: dict[str, Any], days: Array) -> list[float]:
 
 
 def are_dates(cells: Array, share: float) -> bool:
-    """Whether more than a share of the cells, all of text, are dates or times."""
+    """Whether more than a given share of text cells are dates or times."""
     texts, places, counts = np.unique(cells, return_inverse=True, return_counts=True)
     found = learn_dates(texts, counts, places)
     return found is not None and bool(counts[np.isfinite(found.days)].sum() > share * len(cells))
 
 
 def look_like_dates(name: str, texts: Array) -> str:
-    """An example of the texts, if most of them look like dates or times, or they are called so; else "".
+    """Return an example if most texts look like dates or times, or if the column's name suggests them; else "".
 
     Args:
-        name: The column's.
-        texts: Its different texts.
+        name: Name of the column.
+        texts: Different texts of the column.
     """
     given: list[str] = [text for text in texts.tolist() if any(map(str.isdigit, text))]
     looks = [text for text in given if any(form.search(text) for form in _LOOKS)]
@@ -156,7 +156,7 @@ def look_like_dates(name: str, texts: Array) -> str:
 
 
 def _doubtful_season(found: LearnedDates, texts: Array) -> str:
-    """Why dates without a year may be months of a year: all of their days would have two digits."""
+    """Message if dates without a year may be months with a two-digit year, because all days are 10 or later; else ""."""
     is_read = np.isfinite(found.days)
     if found.reading["holds"] != "season" or is_read.sum() < _MIN_SEASON:
         return ""
@@ -164,8 +164,8 @@ def _doubtful_season(found: LearnedDates, texts: Array) -> str:
     if (dates - dates.astype("datetime64[M]")).astype(np.int64).min() < _MIN_YEAR - 1:
         return ""
     return (
-        f"{is_read.sum()} of {len(texts)} different texts are days without a year, such as {texts[is_read][0]} for "
-        f"{str(dates[0])[5:]}; write a year with four digits"
+        f"{is_read.sum()} of {len(texts)} different texts are read as days without a year, such as {texts[is_read][0]} as "
+        f"{str(dates[0])[5:]}; if they contain a year, write it with four digits"
     )
 
 
@@ -174,13 +174,13 @@ def _num_read(texts: Array, reading: dict[str, Any]) -> int:
 
 
 def _best(readings: Any, texts: Array, counts: Array, places: Array) -> LearnedDates | None:
-    """The likeliest of the readings that fit the most cells."""
+    """Choose among the readings that fit the most cells."""
     found: list[LearnedDates] = []
     num_read: list[int] = []
     for reading in readings:
         found.append(LearnedDates(reading, as_days(texts, reading), ""))
         num_read.append(int(counts[np.isfinite(found[-1].days)].sum()))
-        if not reading["order"] and num_read[-1] == counts.sum():  # no order is needed, and the others say the same
+        if not reading["order"] and num_read[-1] == counts.sum():  # unambiguous, so that the other readings agree
             return found[-1]
     if not max(num_read, default=0):
         return None
@@ -200,7 +200,7 @@ def _are_in_order(days: Array) -> bool:
 
 
 def _likeliest(found: list[LearnedDates], texts: Array) -> LearnedDates:
-    """A reading, and the doubt that is left."""
+    """Choose among equally good readings, and describe the doubt."""
     spans = {one.reading["order"]: float(np.nanmax(one.days) - np.nanmin(one.days)) for one in found}
     year_first = [one for one in found if one.reading["order"] == "YMD"]
     year_last = [one for one in found if one not in year_first]
@@ -210,12 +210,12 @@ def _likeliest(found: list[LearnedDates], texts: Array) -> LearnedDates:
     chosen = min(found, key=lambda one: _num_days_of_month(one.days))
     other = next(one for one in [*year_last, *year_first] if one is not chosen)
     both = np.flatnonzero(np.abs(chosen.days - other.days) > 0)
-    if not len(both):  # each reads other texts
+    if not len(both):  # no text has two readings
         return chosen
     first = {"D": "day", "M": "month", "Y": "year"}[chosen.reading["order"][0]]
     taken, instead = (_iso(one.days[both[0]]) for one in (chosen, other))
-    told = f"{len(both)} of {len(texts)} different texts, {first} first: {texts[both[0]]} is {taken}, and not {instead}"
-    return chosen._replace(doubt=told)
+    doubt = f"{len(both)} of {len(texts)} different texts, {first} first: {texts[both[0]]} is read as {taken}, not {instead}"
+    return chosen._replace(doubt=doubt)
 
 
 def _num_days_of_month(days: Array) -> int:

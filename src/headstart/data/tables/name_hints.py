@@ -1,4 +1,4 @@
-"""Data: what the name of a column says about its cells: an id, an amount, or classes."""
+"""Hints from the name of a column: whether it suggests an id, a measurement, an amount or classes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CLASS_NAMES = _words(
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name in lower case.
+    """Split a name into words in lower case.
 
     Example:
         >>> words_of("Serial No."), words_of("PassengerId"), words_of("roi_x1")
@@ -48,24 +48,24 @@ def words_of(name: str) -> list[str]:
 
 
 def is_id_name(name: str) -> bool:
-    """Whether a column is called like a number or an id of its rows: PassengerId, Serial No., sample_no, Unnamed: 0."""
+    """Whether a name suggests row numbers or ids, such as PassengerId, Serial No., sample_no or Unnamed: 0."""
     words = words_of(name)
     return bool(words) and (words[-1] in _ID_WORDS or words[-1].endswith(_ID_ENDS) or words[0] == "unnamed")
 
 
 def is_measurement_name(name: str) -> bool:
-    """Whether a column is called like a moment or a measurement, such as time, year, dose_mg or x.
+    """Whether a name suggests a point in time or a measurement, such as time, year, dose_mg or x.
 
-    ``X`` is none: R calls the column of row numbers so.
+    ``X`` does not, because R gives this name to the column of row numbers.
     """
     return name == "x" or (not is_id_name(name) and not _MEASUREMENTS.isdisjoint(words_of(name)))
 
 
 def is_amount_name(name: str) -> bool:
-    """Whether a column is called like an amount: a measurement, a count, a score."""
+    """Whether a name suggests an amount, such as a measurement, a count or a score."""
     return not _AMOUNTS.isdisjoint(words_of(name))
 
 
 def is_class_name(name: str) -> bool:
-    """Whether a column is called like one of classes: label, class, ClassId, category, species."""
+    """Whether a name suggests classes, such as label, class, ClassId, category or species."""
     return "".join(words_of(name)) in _CLASS_NAMES

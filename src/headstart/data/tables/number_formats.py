@@ -1,4 +1,4 @@
-"""Data: how the numbers of a table are written: decimal sign, thousands separators and units, learned from its cells."""
+"""Detection of number formats (decimal sign, thousands separators, units), learned from the cells of a table."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ __all__ = [
     "with_other_sign",
 ]
 
-_MIN_NUMBERS = 0.1  # share of the most frequent texts below which a column holds words
+_MIN_NUMBERS = 0.1  # share of numbers among the most frequent texts below which a column is text
 _SIGNS = {".": "points", ",": "commas"}
-_NUMERIC = 0.95  # share of the cells with a value that are numbers, in a column that tells the decimal sign of its table
+_NUMERIC = 0.95  # share of present cells that must be numbers in a column from which the decimal sign is learned
 _MAX_SHOWN = 40  # characters of a cell
 NUMBER_LIKE = re.compile(r"\s*[-+]?(?:\d[\d.,'\u2019\u00a0\u2009\u202f]*|[.,]\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
-_NUM_TRIED = 1000  # cells that tell whether a column holds numbers
+_NUM_TRIED = 1000  # cells that are tested for being numbers
 
 
 class LearnedNumbers(NamedTuple):
-    """A column of text as numbers.
+    """A text column as numbers.
 
     Attributes:
-        values: ``(n,)`` float64, NaN for what is missing or no number with the unit.
-        written: How the numbers are written, as ``encoding`` describes it.
-        distinct: The values of the different texts, NaN likewise; of all cells if they are plain numbers.
-        counts: The cells of each of these, float64; 0 for a missing one.
-        mixed: What to report if both decimal signs occur; else "".
-        doubt: What to report if nothing tells the decimal sign; else "".
-        bare: What to report of cells without the unit; else "".
+        values: Numbers, float64 ``(n,)``; NaN for cells that are missing or are not numbers with the unit.
+        written: Number format, as ``data.tables.preprocess`` describes it.
+        distinct: Values of the different texts, or of all cells if they are plain numbers; NaN as in ``values``.
+        counts: Number of cells of each value in ``distinct``, float64; 0 for missing ones.
+        mixed: Message if both decimal signs occur. Defaults to "".
+        doubt: Message if the decimal sign is ambiguous. Defaults to "".
+        bare: Message if some cells lack the unit. Defaults to "".
     """
 
     values: Array
@@ -69,13 +69,13 @@ class LearnedNumbers(NamedTuple):
 def learn_numbers(texts: Array, decimal: str = "", separator: str = "") -> LearnedNumbers:
     """Read text as numbers, and learn how they are written.
 
-    The decimal sign is the one that most cells have that can be read in one way only; without such cells it is that of the
-    table; if that is not known, it is a comma between semicolons, else a point. The unit is the most frequent one.
+    The decimal sign is that of most cells that can be read in only one way. Without such cells it is that of the table; if
+    this is not known, it is a comma in a file separated by semicolons, else a point. The unit is the most frequent one.
 
     Args:
-        texts: Stripped cells, "" for missing.
+        texts: Stripped cells, "" for missing ones.
         decimal: Decimal sign of the table. Defaults to "": not known.
-        separator: What separates the cells of its file. Defaults to "": not known.
+        separator: Cell separator of the file. Defaults to "": not known.
 
     Example:
         >>> learned = learn_numbers(np.array(["1.234,5 kg", "850 kg", "1.100 kg"]))
@@ -107,14 +107,14 @@ def learn_numbers(texts: Array, decimal: str = "", separator: str = "") -> Learn
 
 
 def _are_words(counts: Counter[str]) -> bool:
-    """Whether hardly any of the most frequent texts is a number, so that the others need not be tried."""
+    """Whether hardly any of the most frequent texts are numbers, so that the others need not be tested."""
     tried = counts.most_common(_NUM_TRIED)
     num_numbers = sum(count for text, count in tried if readings_of(text))
     return num_numbers < _MIN_NUMBERS * sum(count for _, count in tried)
 
 
 def _learned(cells: list[str], counts: Counter[str], sign: str, *, is_sure: bool) -> LearnedNumbers:
-    """A column whose numbers have this decimal sign, but for those that can only be read with the other one."""
+    """Read a column with a decimal sign; numbers that can only be read with the other sign are read with that."""
     usual_unit, lines, value_of = uniform_numbers(list(counts), sign)
     rest = [text for text in counts if text not in value_of]
     others = {text: found.get(sign) or next(iter(found.values())) for text in rest if (found := readings_of(text))}
@@ -159,23 +159,23 @@ def _mixed(found: Mapping[str, Mapping[str, Reading]], only: Mapping[str, int], 
 
 
 def _doubt(texts: Iterable[str], sign: str) -> str:
-    """What to report of numbers which nothing in the table tells how to read."""
+    """Message about numbers whose decimal sign is ambiguous, or ""."""
     for text in texts:
         found = readings_of(text)
         if len(found) == 2 and found["."].value != found[","].value:
             other = next(each for each in _SIGNS if each != sign)
-            return f"{text[:_MAX_SHOWN]} is read as {found[sign].value:.10g}, and not as {found[other].value:.10g}"
+            return f"{text[:_MAX_SHOWN]} is read as {found[sign].value:.10g}, not as {found[other].value:.10g}"
     return ""
 
 
 def format_of_numbers(values: Array) -> dict[str, Any]:
-    """How numbers are written that were no text: plainly, as whole numbers where all are."""
+    """Number format of values that were not read from text: plain, and whole if all values are."""
     finite = values[np.isfinite(values)]
     return PLAIN | {"whole": bool((finite == np.rint(finite)).all())}
 
 
 def are_numbers(texts: Sequence[str]) -> bool:
-    """Whether all texts are numbers without units, however they are written."""
+    """Whether all texts are numbers without units, in any format."""
     unread = (text for text, value in zip(texts, as_numbers(texts).tolist(), strict=True) if math.isnan(value))
     return all((found := readings_of(text)) and not any(reading.unit for reading in found.values()) for text in unread)
 
@@ -186,18 +186,18 @@ def is_number(text: str) -> bool:
 
 
 def is_amount(text: str) -> bool:
-    """Whether a text is a number with a unit beside it."""
+    """Whether a text is a number with a unit."""
     return any(reading.unit for reading in readings_of(text).values())
 
 
 def decimal_of(columns: Sequence[Sequence[str]]) -> str:
-    """The decimal sign of a table: that of most of its columns of numbers which can be read in one way only.
+    """Decimal sign of a table: that of most of its numeric columns which can be read in only one way.
 
     Args:
-        columns: Cells of the columns of text.
+        columns: Cells of the text columns.
 
     Returns:
-        ``.`` or ``,``; "" if no cell tells, or as many columns have the one as the other.
+        ``.`` or ``,``; "" if no column decides, or if equally many columns have each sign.
 
     Example:
         >>> decimal_of([["1,5", "1,200"], ["a,b", "c,d"]]), decimal_of([["1,200", "3,100"]])
@@ -212,11 +212,11 @@ def decimal_of(columns: Sequence[Sequence[str]]) -> str:
 
 
 def with_other_sign(cells: Array, decimal: str) -> Array:
-    """Cells of text whose numbers have decimal commas for points, and points for commas.
+    """Swap decimal points and commas in the numbers of a text column.
 
     Args:
-        cells: The cells; others than text stay as they are.
-        decimal: The decimal sign that they have.
+        cells: Cells of the column; columns that are not text are returned unchanged.
+        decimal: Current decimal sign.
     """
     if cells.dtype.kind != "O":
         return cells

@@ -1,24 +1,24 @@
-"""Data: the raw cells of a table -> rows of numbers, by a plain JSON encoding, with NumPy and the standard library alone.
+"""Encoding of the raw cells of a table as rows of numbers, with NumPy and the standard library only.
 
-This file imports nothing of Headstart: a copy lies as ``preprocess.py`` beside every exported model of a table.
-``typed(columns, encoding)`` gives what the shipped graph takes, ``encode(columns, encoding)`` the rows that it makes of it.
-The same encoding is carried out as ONNX nodes and as TensorFlow operations by ``table_graph``. All three compute in
-float64 and round once, at the end. Cells that hold something and count as missing are told by a ``UserWarning``. What an
-encoding holds::
+This file imports nothing from Headstart, because a copy of it is shipped as ``preprocess.py`` next to every exported model
+of a table. ``typed(columns, encoding)`` returns the inputs of an exported graph, and ``encode(columns, encoding)`` the rows
+that the graph computes from them. In exports, the same encoding consists of ONNX nodes or TensorFlow operations. All three
+implementations compute in float64 and round once, at the end. A ``UserWarning`` reports cells that are not empty but are
+treated as missing. The encoding is a JSON object::
 
-    {"format": 1, "width": W, "num_dense": D, "separator": S, "columns": [one spec a column]}
+    {"format": 1, "width": W, "num_dense": D, "separator": S, "columns": [one spec per column]}
 
     number    name, fill, flag, transform ("none", "log" or "quantile" with knots and values), offset, scale, range, written
-              -> the standardised value; where flag is true, 1 for a missing cell and 0 for others
+              -> the standardised value; if flag is true, also 1 for a missing cell and 0 for others
     date      name, fill, flag, holds, order, digits (how cells are written: ``as_days``), periods (in days), offset, scale
-              -> standardised days; for each period the place in it, its sine and its cosine; the flag
+              -> standardised days; for each period the position in it, its sine and its cosine; the flag
     category  name, levels, two_way
-              -> 1 for its level, in a last column for a cell of none of them; two_way: one column, 0.5 for none of them
-              codes, where there are many levels -> besides, at position D or later, 1 + place in codes; 0 for none of them
+              -> one-hot columns of the levels, and a last column for all other cells; two_way: one column, 0.5 for others
+              codes, if there are many levels -> also, at position D or later, 1 + index in codes; 0 for all others
 
-The separator is the one between the cells of the training file, empty if there was none. The range of a number column is
-its smallest and largest training value. ``written`` says how its training cells were written as text: the decimal sign,
-the thousands separators that occurred, whether all were whole numbers, and the unit beside them. Text is read by it later.
+``separator`` is the cell separator of the training file, empty if there was none. ``range`` is the smallest and largest
+training value of a number column. ``written`` is the number format of its training cells: the decimal sign, the thousands
+separators that occurred, whether all numbers were whole, and the unit. New text is read by this format.
 """
 
 from __future__ import annotations
@@ -71,33 +71,34 @@ Spec = Mapping[str, Any]
 
 MISSING = frozenset(("", "?", "-", ".", "na", "n/a", "nan", "null", "none"))  # lower case
 CLIP = 8.0  # standard deviations
-DAY_FIRST: Spec = {"holds": "date", "order": "DMY", "digits": False}  # how dates are read where nothing was learned
+DAY_FIRST: Spec = {"holds": "date", "order": "DMY", "digits": False}  # default reading of dates
 
-_BOOLEANS = {"true": "True", "false": "False"}  # files of R, Excel and databases spell them otherwise
-_LONGEST = 128  # characters of a category: arrays of text give each cell the room of the longest
-_MAX_SHOWN, _WIDEST_SHOWN = 3, 40  # examples of odd cells, and characters of one
+_BOOLEANS = {"true": "True", "false": "False"}  # R, Excel and databases spell them differently
+_LONGEST = 128  # characters of a category, because a text array reserves the length of the longest cell for each cell
+_MAX_SHOWN, _WIDEST_SHOWN = 3, 40  # examples in a warning, and characters of each
 _EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def typed(
     columns: Mapping[str, Any], encoding: Mapping[str, Any], separator: str = "", decimal: str = ""
 ) -> dict[str, Array]:
-    """Read the cells of each column as the graphs take them; columns that the encoding does not name are left aside.
+    """Convert raw cells to the inputs of an exported graph; columns that are not in the encoding are ignored.
 
     Text is read by the number format of the training data. A ``UserWarning`` reports cells that contradict this format,
-    cells that are not empty and yet treated as missing, and columns most of whose values lie outside the training range.
+    cells that are not empty but are treated as missing, and columns most of whose values are outside the training range.
 
     Args:
-        columns: Raw cells (text, numbers, dates, None) by the name of the column, all of one length ``n``.
-        encoding: What was learned.
-        separator: Separator between the cells of the file that they come from. Defaults to "": not known.
-        decimal: Decimal sign of that file, "." or ",". Defaults to "": as the cells of these columns show.
+        columns: Raw cells (text, numbers, dates or None) by column name, all of the same length ``n``.
+        encoding: The learned encoding, as in ``signature.json``.
+        separator: Cell separator of the file that the cells come from. Defaults to "": not known.
+        decimal: Decimal sign of that file, "." or ",". Defaults to "": detected from these columns.
 
     Returns:
-        Arrays ``(n,)``: numbers in float32, days since 1970-01-01 in float64, NaN for missing; or text with "" for missing.
+        Arrays ``(n,)`` by column name: numbers as float32 and days since 1970-01-01 as float64, with NaN for missing values;
+        or text, with "" for missing values.
 
     Raises:
-        ValueError: A column is not there, or is of another length.
+        ValueError: A column is missing, or columns have different lengths.
 
     Example:
         >>> spec = {"name": "age", "kind": "number", "fill": 30.0, "flag": True, "range": [20.0, 50.0]}
@@ -112,12 +113,12 @@ def typed(
 
 
 def encode(columns: Mapping[str, Any], encoding: Mapping[str, Any], separator: str = "", decimal: str = "") -> Array:
-    """Rows of numbers, float32 ``(n, width)``: the dense columns of all specs in their order, then the codes.
+    """Encode raw cells as rows of numbers, float32 ``(n, width)``: the dense columns of all specs, then the codes.
 
-    Arguments and warnings are those of ``typed``; ``encode_typed`` takes its result and warns of nothing.
+    Arguments and warnings are those of ``typed``. To encode the result of ``typed``, use ``encode_typed``.
 
     Raises:
-        ValueError: A column is not there, or is of another length.
+        ValueError: A column is missing, or columns have different lengths.
     """
     cells, odd = read_cells(columns, encoding, separator, decimal)
     _warn(odd)
@@ -125,7 +126,7 @@ def encode(columns: Mapping[str, Any], encoding: Mapping[str, Any], separator: s
 
 
 def encode_typed(cells: Mapping[str, Array], encoding: Mapping[str, Any]) -> Array:
-    """Rows of numbers, float32 ``(n, width)``, of cells that ``typed`` has read."""
+    """Encode the result of ``typed`` as rows of numbers, float32 ``(n, width)``, without warnings."""
     rows = np.empty((len(next(iter(cells.values()), ())), encoding["width"]), np.float32)
     place, code_place = 0, encoding["num_dense"]
     for spec in encoding["columns"]:
@@ -141,10 +142,10 @@ def encode_typed(cells: Mapping[str, Array], encoding: Mapping[str, Any]) -> Arr
 def read_cells(
     columns: Mapping[str, Any], encoding: Mapping[str, Any], separator: str = "", decimal: str = ""
 ) -> tuple[dict[str, Array], list[str]]:
-    """Read cells as ``typed`` does, and return its warnings instead of giving them.
+    """Convert raw cells as ``typed`` does, but return its warnings as text.
 
     Raises:
-        ValueError: A column is not there, or is of another length.
+        ValueError: A column is missing, or columns have different lengths.
     """
     specs, cells = encoding["columns"], {}
     for spec in specs:
@@ -170,54 +171,59 @@ def read_cells(
 
 
 def odd_cells(name: str, cells: Any, read: Array, kind: str, unit: str = "") -> tuple[str, str]:
-    """What there is to tell of cells that hold something and count as missing; "" for nothing.
+    """Messages about cells that are not empty but are treated as missing, or "".
 
     Args:
-        name: The column's.
-        cells: As they stood.
-        read: The same as numbers or days, NaN for missing; or as text, of which there is nothing to tell.
-        kind: What the column is.
-        unit: Of its numbers.
+        name: Name of the column.
+        cells: Raw cells.
+        read: The cells as numbers or days, NaN for missing ones; or as text, which is never reported.
+        kind: Kind of the column: ``number``, ``date`` or ``category``.
+        unit: Unit of its numbers. Defaults to "".
 
     Returns:
-        A line about those that are no numbers or no dates, and one about those that are infinite.
+        A message about cells that are not numbers or dates, and one about infinite cells.
 
     Example:
         >>> odd_cells("age", ["25", "?", "old", "inf"], np.array([25, np.nan, np.nan, np.nan]), "number")[0]
-        'age: 1 of 4 cells are no numbers and count as missing (old)'
+        'age: 1 of 4 cells is not a number and is treated as missing ("old")'
     """
     if kind == "category":
         return "", ""
     unread = _cells(cells)[np.isnan(read)]
     odd = unread[~is_missing(unread)]
     is_infinite = np.abs(as_numbers(odd)) > np.finfo(np.float32).max
-    told = {f"no {kind}s{unit and f' in {unit}'}": odd[~is_infinite], "infinite": odd[is_infinite]}
-    unreadable, infinite = (
-        f"{_in_line(name)}: {len(found)} of {len(read)} cells are {what} and count as missing ({_examples(found)})"
-        if len(found)
-        else ""
-        for what, found in told.items()
+    in_unit = unit and f" in {unit}"
+    unreadable, infinite = odd[~is_infinite], odd[is_infinite]
+    return (
+        _treated_as_missing(name, unreadable, len(read), f"not a {kind}{in_unit}", f"not {kind}s{in_unit}"),
+        _treated_as_missing(name, infinite, len(read), "infinite", "infinite"),
     )
-    return unreadable, infinite
+
+
+def _treated_as_missing(name: str, cells: Array, num_cells: int, one: str, several: str) -> str:
+    if not len(cells):
+        return ""
+    fault = f"is {one} and is" if len(cells) == 1 else f"are {several} and are"
+    return f"{_in_line(name)}: {len(cells)} of {num_cells} cells {fault} treated as missing ({_examples(cells)})"
 
 
 def code_sizes(encoding: Mapping[str, Any]) -> list[int]:
-    """Different codes of each code column, 0 for unseen among them: the vocabulary of its Embedding layer."""
+    """Number of different codes in each code column, including 0 for unseen cells: the size of its Embedding layer."""
     return [len(spec["codes"]) + 1 for spec in encoding["columns"] if "codes" in spec]
 
 
 def dense_width(spec: Spec) -> int:
-    """How many dense columns a spec gives."""
+    """Number of dense columns that a spec produces."""
     if spec["kind"] == "category":
         return 1 if spec["two_way"] else len(spec["levels"]) + 1
     return 1 + (3 * len(spec["periods"]) if spec["kind"] == "date" else 0) + int(spec["flag"])
 
 
 def as_numbers(cells: Any) -> Array:
-    """Cells as float64: NaN for what is missing or no plain number; infinities stay; of dates, the days since 1970-01-01.
+    """Convert cells to float64: NaN for cells that are missing or are not plain numbers; dates become days since 1970-01-01.
 
     Args:
-        cells: Text with decimal points and nothing else between digits, numbers, or dates.
+        cells: Numbers, dates, or text with decimal points and without other separators; infinities are kept.
 
     Example:
         >>> as_numbers(["1e3", " 5 ", "1_000", "", "-inf"])
@@ -233,7 +239,7 @@ def as_numbers(cells: Any) -> Array:
 
 
 def plain_numbers(texts: Sequence[Any]) -> Array | None:
-    """Text as float64, the quick way, NaN for blanks; None unless each text is a plain number or blank.
+    """Convert text to float64 quickly, with NaN for blanks; None unless all texts are plain numbers or blank.
 
     Example:
         >>> plain_numbers(["1e3", "", "-.5"]), plain_numbers(["1,5"])
@@ -241,24 +247,23 @@ def plain_numbers(texts: Sequence[Any]) -> Array | None:
     """
     try:
         joined = "\n".join(texts)
-        if joined.isascii() and "_" not in joined:  # which Python would take for a number, and no other tool
+        if joined.isascii() and "_" not in joined:  # Python accepts "_" in numbers, other tools do not
             return np.fromiter((float(text or "nan") for text in texts), np.float64, len(texts))
-    except (TypeError, ValueError):  # no text, or no number
+    except (TypeError, ValueError):  # not text, or not a number
         return None
     return None
 
 
 def as_days(cells: Any, reading: Spec = DAY_FIRST) -> Array:
-    """Cells as float64 days since 1970-01-01, in UTC where they name a zone: NaN for what does not fit the reading.
+    """Convert cells to float64 days since 1970-01-01, in UTC if they have a time zone; NaN for cells that do not fit.
 
     Args:
-        cells: Text, date objects, or days already.
-        reading: How the text is read, as ``dates.learn_reading`` learned it from a column:
+        cells: Text, date objects, or days.
+        reading: How text is read, as it was learned from a training column. Defaults to ``DAY_FIRST``.
 
-            - ``holds``: ``date`` (a year and a month at least), ``season`` (month and day), or ``time`` (of the day alone,
-              0 to 1).
-            - ``order``: the order of day, month and year in cells that leave it open, such as 1/2/2024 or 21.03.05:
-              ``DMY``, ``MDY`` or ``YMD``, without a year ``MD`` or ``DM``; ``""`` if such cells do not fit.
+            - ``holds``: ``date`` (at least year and month), ``season`` (month and day), or ``time`` (of day, 0 to 1).
+            - ``order``: the order of day, month and year in ambiguous cells such as 1/2/2024 or 21.03.05: ``DMY``, ``MDY``
+              or ``YMD``; ``MD`` or ``DM`` without a year; ``""`` if ambiguous cells do not fit.
             - ``digits``: whether digits alone are dates: YYYYMM, YYYYMMDD, YYYYMMDDhhmm or YYYYMMDDhhmmss. Eight digits
               are read in ``order``.
 
@@ -270,7 +275,7 @@ def as_days(cells: Any, reading: Spec = DAY_FIRST) -> Array:
     if values.dtype.kind == "M":
         moments = values.astype("datetime64[s]")
         fits, seconds = ~np.isnat(moments) & (reading["holds"] == "date"), moments.astype(np.int64)
-        return np.where(fits, seconds // 86400 + seconds % 86400 / 86400, np.nan)  # to the bit what text gives
+        return np.where(fits, seconds // 86400 + seconds % 86400 / 86400, np.nan)  # bit-identical to the result for text
     if values.dtype.kind in "fiu":
         numbers = values.astype(np.float64)
         is_compact = (numbers >= _MIN_COMPACT) & reading["digits"]
@@ -284,7 +289,7 @@ def as_days(cells: Any, reading: Spec = DAY_FIRST) -> Array:
 
 
 def is_missing(cells: Any) -> Array:
-    """Which cells say nothing: NaN, NaT, blank, or a marker such as ``?`` or ``n/a``.
+    """Which cells are missing: NaN, NaT, blank, or a marker such as ``?`` or ``n/a``.
 
     Example:
         >>> is_missing(np.array(["5", " ?", "NaN", "0"], object)).tolist()
@@ -297,24 +302,24 @@ def is_missing(cells: Any) -> Array:
 
 
 def as_text(cells: Any) -> Array:
-    """Cells as stripped text of at most 128 characters, "" for missing; a whole number has no decimal point.
+    """Convert cells to stripped text of at most 128 characters, with "" for missing ones.
 
-    True and false in any case are ``True`` and ``False``.
+    Whole numbers have no decimal point, and true and false in any spelling become ``True`` and ``False``.
     """
     return np.array([_text(cell) for cell in _cells(cells)], np.str_)
 
 
 def to_single(values: Array) -> Array:
-    """Values as float32: NaN for infinite and for too large, 0 for too small to be a normal number."""
+    """Convert values to float32: NaN for infinite or too large values, 0 for subnormal ones."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         single = values.astype(np.float32)
     single[~np.isfinite(single)] = np.nan
-    single[np.abs(single) < np.finfo(np.float32).tiny] = 0.0  # TensorFlow would make it zero, and others would not
+    single[np.abs(single) < np.finfo(np.float32).tiny] = 0.0  # TensorFlow flushes them to zero, other runtimes do not
     return single
 
 
 def transformed(values: Array, spec: Spec) -> Array:
-    """Numbers, float64 without NaN, before they are standardised."""
+    """Apply the transform of a spec to numbers, float64 without NaN, before they are standardised."""
     if spec["transform"] == "log":
         logarithms: Array = np.sign(values) * np.log1p(np.abs(values))
         return logarithms
@@ -327,37 +332,37 @@ def transformed(values: Array, spec: Spec) -> Array:
 
 
 def segments(spec: Spec) -> list[tuple[float, float, float]]:
-    """The pieces of a piecewise linear function: where each starts, how wide it is, and its slope."""
+    """Start, width and slope of each piece of a piecewise linear transform."""
     points = pairwise(zip(spec["knots"], spec["values"], strict=True))
     return [(knot, end - knot, (last - first) / (end - knot)) for (knot, first), (end, last) in points]
 
 
 def lookup(cells: Array, keys: Sequence[str], values: Sequence[float], default: float) -> Array:
-    """For each cell the value of its key."""
+    """Value of each cell in a table of keys and values."""
     table = dict(zip(keys, values, strict=True))
     return np.array([table.get(cell, default) for cell in cells.tolist()], np.float64)
 
 
-# Numbers as people write them
+# Number formats: decimal signs, thousands separators, signs and units
 
-PLAIN: dict[str, Any] = {"decimal": ".", "thousands": "", "whole": False, "unit": ""}  # a decimal point and no more
+PLAIN: dict[str, Any] = {"decimal": ".", "thousands": "", "whole": False, "unit": ""}  # a decimal point only
 _OTHER = {".": ",", ",": "."}
 _NAMES = {".": "points", ",": "commas"}
 _SIGN_GROUPS = ("open", "first", "second", "inner", "last")
-_NUM_GUESSES = 50  # texts that are tried for what may stand beside all numbers of a column
-_SEPARATORS = " \u00a0\u2009\u202f'\u2019"  # between thousands, beside the point or the comma
+_NUM_GUESSES = 50  # texts from which the common prefix and suffix of a column's numbers are guessed
+_SEPARATORS = " \u00a0\u2009\u202f'\u2019"  # between thousands, in addition to the point or the comma
 THOUSANDS = {decimal: other + _SEPARATORS for decimal, other in _OTHER.items()}
 _SYMBOLS = "$\u00a2-\u00a5\u058f\u060b\u09f3\u0e3f\u20a0-\u20c0\ufdfc\uff04\uffe0\uffe1\uffe5\uffe6"  # of currencies
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|RMB|KRW|INR|BRL|SEK|NOK|DKK|PLN|CZK|HUF|TRY|RUB|AUD|CAD|NZD|SGD|HKD|MXN|ZAR|Rs|kr|SFr|Fr"
 _GAP = r"\s{0,2}"
-_MINUS = "\u2212\u2013-"  # last in a set of characters, where it is no range
+_MINUS = "\u2212\u2013-"  # the hyphen is last because it would form a range elsewhere in a character class
 _BEFORE = rf"[A-Za-z]{{0,3}}[{_SYMBOLS}]|%|(?:{_CODES})\.?"
 _BEHIND = rf"(?:[^\W\d_]|[%\u2030\u00b0\u2032\u2033'\"/+{_SYMBOLS}])[^0-9()]{{0,15}}(?:(?<=[A-Za-z])[23])?"  # kg, m2, sq ft
-_PLURAL = re.compile(r"(?<=[A-Za-z]{3})s$")  # 1 year and 2 years are of one unit, but not m and ms
+_PLURAL = re.compile(r"(?<=[A-Za-z]{3})s$")  # 1 year and 2 years have the same unit, but m and ms do not
 _WRITTEN = re.compile(
     rf"(?P<open>\()?{_GAP}(?P<first>[+{_MINUS}])?{_GAP}(?P<before>{_BEFORE})?{_GAP}(?P<second>[+{_MINUS}])?{_GAP}(?P<inner>\()?{_GAP}"
     rf"(?P<number>(?:[0-9]|[.,][0-9])(?:[0-9.,{_SEPARATORS}]*[0-9])?(?:[eE][-+]?[0-9]+)?)"
-    rf"(?:[.,][{_MINUS}]{{1,2}})?"  # of a price without decimals: 1.200,- or 1'200.--
+    rf"(?:[.,][{_MINUS}]{{1,2}})?"  # a price without decimals: 1.200,- or 1'200.--
     rf"{_GAP}(?P<unit>{_BEHIND})?(?P<last>[{_MINUS}])?{_GAP}(?P<close>\))?{_GAP}(?P<behind>{_BEHIND})?"
 )
 _LAKHS = {".": "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}", ",": ""}  # 12,34,567 in India
@@ -369,7 +374,7 @@ _BODIES = {
     for decimal in _OTHER
 }
 _DIGITS = {decimal: re.compile(body) for decimal, body in _BODIES.items()}
-_ONLY = {  # lines with a number that cannot be read with the other decimal sign
+_ONLY = {  # matches lines with a number that can only be read with this decimal sign
     decimal: re.compile(
         rf"(?m)^[^0-9\n.,]{{0,6}}(?:(?:(?:0|[0-9]{{4,}})?[{decimal}][0-9]+|[0-9]+[{decimal}](?:[0-9]{{1,2}}|[0-9]{{4,}}))"
         rf"(?:[eE][-+]?[0-9]+)?|[0-9]+[{decimal}][0-9]+[eE][-+]?[0-9]+"
@@ -383,13 +388,13 @@ _EITHER = re.compile(r"(?m)^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$")
 
 
 class Reading(NamedTuple):
-    """One number as it was written.
+    """A number read from text, with its format.
 
     Attributes:
         value: The number.
-        unit: What stood beside it, such as ``kg``, ``%`` or ``$``, before or behind; "" for nothing.
-        thousands: The separator of its thousands; "" for none.
-        has_decimals: Whether it has a decimal sign.
+        unit: Unit before or after it, such as ``kg``, ``%`` or ``$``. Defaults to "".
+        thousands: Thousands separator. Defaults to "".
+        has_decimals: Whether it has a decimal sign. Defaults to False.
     """
 
     value: float
@@ -399,18 +404,21 @@ class Reading(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """A column of numbers, and what is to be reported of the way in which they were written."""
+    """A column of numbers, with messages about cells that do not follow the learned format."""
 
     values: Array
     told: list[str]
 
 
 def read_number(text: str, decimal: str) -> Reading | None:
-    """Read a number with thousands separators, any sign of people or accountants, and a unit; None if it is no number.
+    """Read a number with thousands separators, any usual sign (such as parentheses for negatives) and a unit.
 
     Args:
-        text: The cell.
-        decimal: The decimal sign, ``.`` or ``,``.
+        text: Text of a cell.
+        decimal: Decimal sign, ``.`` or ``,``.
+
+    Returns:
+        The number and its format, or None if the text is not a number.
 
     Example:
         >>> read_number("-1.234,50 kg", ",")
@@ -422,7 +430,7 @@ def read_number(text: str, decimal: str) -> Reading | None:
 
 
 def readings_of(text: str) -> dict[str, Reading]:
-    """A text as a number with each decimal sign that makes one of it.
+    """Read a text with each decimal sign; signs with which it is not a number are left out.
 
     Example:
         >>> {sign: reading.value for sign, reading in readings_of("1,234").items()}
@@ -446,14 +454,14 @@ def readings_of(text: str) -> dict[str, Reading]:
 
 
 def uniform_numbers(texts: Sequence[str], decimal: str) -> tuple[str, str, dict[str, float]]:
-    """Those of many texts that are numbers with the same beside them as the first one has: the quick way.
+    """Read all texts that have the same prefix and suffix as the first number among them; this is the fast path.
 
     Args:
         texts: Different texts.
-        decimal: The decimal sign.
+        decimal: Decimal sign.
 
     Returns:
-        The unit; the numbers without it, as they were written, a line each; and the value of each text.
+        The unit; the numbers without it, as text, one per line; and the value of each text.
     """
     for text in texts[:_NUM_GUESSES]:
         whole = _WRITTEN.fullmatch(text)
@@ -468,7 +476,7 @@ def uniform_numbers(texts: Sequence[str], decimal: str) -> tuple[str, str, dict[
 
 
 def signs_of(lines: str) -> list[str]:
-    """The decimal signs without which some number among lines could not be read."""
+    """Decimal signs that some number requires, because it cannot be read with the other sign."""
     might = [sign for sign, other in _OTHER.items() if sign in lines or (other in lines and _TWICE[other].search(lines))]
     return [sign for sign in might if _ONLY[sign].search(lines)]
 
@@ -483,19 +491,20 @@ def _plainly(number: str, decimal: str) -> str:
 def read_numbers(
     columns: Mapping[str, Array], written: Mapping[str, Spec], decimal: str = "", is_other_file: bool = False
 ) -> dict[str, Numbers]:
-    """Read columns of numbers of one table by the format that was learned.
+    """Read the number columns of a table by their learned formats.
 
-    Where all cells that can be read in one way only have the other decimal sign, that one counts: in their column, and in
-    columns without such cells.
+    If all unambiguous cells have the other decimal sign, it replaces the learned one in their column and in columns without
+    unambiguous cells.
 
     Args:
-        columns: Cells by the name of the column.
-        written: The learned format of each.
-        decimal: Decimal sign of the table. Defaults to "": as the cells show.
-        is_other_file: Whether the cells come from a file with another separator between cells than the training file.
+        columns: Cells by column name.
+        written: Learned format of each column.
+        decimal: Decimal sign of the table. Defaults to "": detected from the cells.
+        is_other_file: Whether the cells come from a file with another cell separator than the training file. Defaults to
+            False.
 
     Returns:
-        For each column its values, NaN for cells that are no number with the unit, and what is to be reported.
+        Values of each column, NaN for cells that are not numbers with the unit, and messages.
     """
     read = {name: _read_texts(cells, written[name], is_other_file) for name, cells in columns.items()}
     is_contradicted = any(_OTHER[written[name]["decimal"]] in texts.signs for name, texts in read.items())
@@ -507,13 +516,13 @@ def read_numbers(
 
 
 class _Texts(NamedTuple):
-    """The different texts of a column.
+    """Different texts of a column.
 
     Attributes:
-        values: Of those that have one reading.
-        readings: Of the others, with each decimal sign.
-        signs: The decimal signs without which some text could not be read.
-        plain: All cells as plain numbers, where that was tried.
+        values: Values of texts that were read by the fast path.
+        readings: Readings of all other texts, by decimal sign.
+        signs: Decimal signs that some text requires.
+        plain: All cells as plain numbers, if this was tried. Defaults to None.
     """
 
     values: dict[str, float]
@@ -536,7 +545,7 @@ def _signs(readings: Mapping[str, Mapping[str, Reading]]) -> set[str]:
 
 
 def _read_texts(cells: Array, written: Spec, is_other_file: bool) -> _Texts:
-    """Texts that have the learned format the quick way, unless that is doubtful; the others closely."""
+    """Read texts in the learned format by the fast path, unless they are ambiguous, and all others one by one."""
     sign, plain, unclear = written["decimal"], None, cells
     if sign == "." and not written["unit"]:
         plain = as_numbers(cells)
@@ -558,7 +567,7 @@ def _read_texts(cells: Array, written: Spec, is_other_file: bool) -> _Texts:
 
 
 def _judged(name: str, cells: Array, written: Spec, texts: _Texts, decimal: str, is_other_file: bool) -> Numbers:
-    """Decide by which sign a column is read, and what of it contradicts the training data."""
+    """Decide with which decimal sign a column is read, and report cells that contradict the training data."""
     learned, values = written["decimal"], texts.values
     sign = _OTHER[learned] if (texts.signs or {decimal}) == {_OTHER[learned]} else learned
     is_settled = learned in texts.signs or decimal == learned
@@ -579,18 +588,18 @@ def _judged(name: str, cells: Array, written: Spec, texts: _Texts, decimal: str,
     if not values:
         return Numbers(as_numbers(cells) if texts.plain is None else texts.plain, [])
     lines = {
-        f"are not written as in the training data, which has decimal {_NAMES[learned]}": contradicting,
-        f"can be read in two ways, and are read with decimal {_NAMES[learned]} as in the training data": doubtful,
+        f"do not have the format of the training data, which has decimal {_NAMES[learned]}": contradicting,
+        f"are ambiguous and are read with decimal {_NAMES[learned]}, as in the training data": doubtful,
         f"have no unit and are read as {written['unit']}": bare,
     }
-    told = [
+    messages = [
         f"{_in_line(name)}: {_num_cells(cells, texts)} of {len(cells)} cells {what} "
         f"({', '.join(f'{_in_line(text)[:_WIDEST_SHOWN]} as {values[text]:.10g}' for text in texts[:_MAX_SHOWN])})"
         for what, texts in lines.items()
         if texts
     ]
     read = [values[cell] if _is_text(cell) and cell in values else _number(cell) for cell in cells.tolist()]
-    return Numbers(np.array(read, np.float64), told)
+    return Numbers(np.array(read, np.float64), messages)
 
 
 def _num_cells(cells: Array, texts: Sequence[str]) -> int:
@@ -602,18 +611,18 @@ def _is_text(cell: Any) -> bool:
 
 
 def _is_new(reading: Reading, written: Spec) -> bool:
-    """Whether no training cell had the mark of this number in that meaning."""
+    """Whether the number has a separator or decimals that no training cell had."""
     return reading.thousands not in written["thousands"] or (reading.has_decimals and written["whole"])
 
 
 def _outside(values: Array, spec: Spec) -> str:
-    """What to report if most of the values lie outside the range of training."""
+    """Message if most of the values are outside the training range, or ""."""
     present, (low, high) = values[~np.isnan(values)], spec["range"]
     outside = present[(present < low) | (present > high)]
     if 2 * len(outside) <= len(present):
         return ""
     return (
-        f"{_in_line(spec['name'])}: {len(outside)} of {len(present)} values lie outside the range of the training data "
+        f"{_in_line(spec['name'])}: {len(outside)} of {len(present)} values are outside the range of the training data "
         f"({low:.7g} to {high:.7g}): {outside.min():.7g} to {outside.max():.7g}"
     )
 
@@ -635,7 +644,7 @@ def _date_block(cells: Array, spec: Spec) -> Array:
 
 
 def phase(days: Array, period: float) -> Array:
-    """Where in a period each day is, as an angle."""
+    """Position of each day within a period, as an angle."""
     turns = days / period
     angle: Array = (turns - np.floor(turns)) * (2 * math.pi)
     return angle
@@ -659,13 +668,14 @@ def _side_by_side(columns: list[Array], missing: Array, spec: Spec) -> Array:
 
 
 def _warn(lines: Sequence[str]) -> None:
-    """Of whoever called the function that calls this."""
+    """Issue warnings that point to the caller of the public function that calls this one."""
     for line in lines:
         warnings.warn(line, stacklevel=3)
 
 
 def _examples(cells: Array) -> str:
-    return ", ".join(sorted({_in_line(cell)[:_WIDEST_SHOWN] for cell in cells.tolist()})[:_MAX_SHOWN])
+    texts = sorted({_in_line(cell)[:_WIDEST_SHOWN] for cell in cells.tolist()})
+    return ", ".join(f'"{text}"' for text in texts[:_MAX_SHOWN])
 
 
 def _in_line(text: Any) -> str:
@@ -673,7 +683,7 @@ def _in_line(text: Any) -> str:
 
 
 def _cells(column: Any) -> Array:
-    """One column as an array, without making text of what stands beside text."""
+    """Convert a column to an array, without converting mixed cells to text."""
     if hasattr(column, "__array__"):
         values = np.asarray(column)
     else:
@@ -683,7 +693,7 @@ def _cells(column: Any) -> Array:
 
 
 def _number(cell: Any) -> float:
-    if isinstance(cell, str) and ("_" in cell or not cell.isascii()):  # Python would take these, and no other tool
+    if isinstance(cell, str) and ("_" in cell or not cell.isascii()):  # Python accepts these, other tools do not
         return math.nan
     try:
         return float(cell)
@@ -702,20 +712,20 @@ def _text(cell: Any) -> str:
     else:
         text = "" if cell is None or str(cell) in ("<NA>", "NaT") else str(cell)
     if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair fits into no graph
-    text = text.replace("\0", "").strip()[:_LONGEST]  # NumPy drops zeros at the end of a text
+        text = text.encode("utf-8", "replace").decode("utf-8")  # graphs cannot hold unpaired surrogates
+    text = text.replace("\0", "").strip()[:_LONGEST]  # NumPy drops trailing null characters
     lower = text.lower()
     return "" if lower in MISSING else _BOOLEANS.get(lower, text)
 
 
-# Dates and times. A text is read by its shape: digits as 0, letters in lower case. All texts of one shape have their fields
-# at the same places, so that the shape is parsed once, and NumPy takes the fields out of thousands of texts together.
+# Dates and times. The shape of a text has 0 for each digit and letters in lower case. Texts of one shape have their fields
+# at the same positions, so that each shape is parsed once, and NumPy extracts the fields of thousands of texts together.
 
-_MIN_COMPACT, _MAX_DAYS = 190001, 4_000_000  # YYYYMM at the least, and days up to the year 12921 at the most
-_COMPACT_YEARS, _PIVOT = (1900, 2100), 68  # two-digit years above it are of the 20th century, as POSIX has it
+_MIN_COMPACT, _MAX_DAYS = 190001, 4_000_000  # smallest YYYYMM, and largest number of days (the year 12921)
+_COMPACT_YEARS, _PIVOT = (1900, 2100), 68  # two-digit years above the pivot are in the 20th century, as in POSIX
 _LONGEST_MOMENT = 64  # characters
-_LEAP_YEAR = 1972  # of a day without a year
-_NO_YEAR = 9999  # by which databases say that there is no end
+_LEAP_YEAR = 1972  # the year used for days without a year
+_NO_YEAR = 9999  # databases use it for "no end date"
 _SHAPE = str.maketrans(
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ\t\u00a0\u2009\u202f\u2010\u2011\u2013\u2212",
     "0000000000abcdefghijklmnopqrstuvwxyz    ----",
@@ -727,7 +737,7 @@ _WORDS = {name[:length] for name in _WEEKDAYS.split() for length in (3, len(name
 _WORDS |= {f"{day}{end}" for day in "월화수목금토일" for end in ("요일", "")} | {"t", "at", "of", "on", "the"}
 _ORDINALS = ("st", "nd", "rd", "th")
 _MARKS = {"년": "Y", "월": "M", "일": "D", "年": "Y", "月": "M", "日": "D"}
-_ZONES = {  # minutes east of UTC; of abbreviations that several countries have, the most used one
+_ZONES = {  # minutes east of UTC; for ambiguous abbreviations the most common meaning
     **{"z": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 60, "bst": 60, "cet": 60, "cest": 120, "eet": 120, "eest": 180},
     **{"msk": 180, "ist": 330, "sgt": 480, "hkt": 480, "kst": 540, "jst": 540, "acst": 570, "aest": 600, "aedt": 660},
     **{"nzst": 720, "nzdt": 780, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420, "mdt": -360},
@@ -742,20 +752,20 @@ _CLOCKS = [
         rf"(?:(?P<half>{_HALF}) *)?(?<![0.:])(?P<h>00?):(?P<m>00)(?::(?P<s>00){_FRACTION})? *(?P<after>{_HALF})?{_ZONE}",
         rf"(?:(?P<half>{_HALF}) *)?(?<!0)(?P<h>00?) *[시時时](?: *(?P<m>00?) *[분分](?: *(?P<s>00?) *[초秒])?)?{_ZONE}",
         rf"(?<![0.:])(?P<h>00?) *(?P<after>am|pm|a\.m\.|p\.m\.){_ZONE}",
-        rf"(?<![0.:])(?P<h>00?)\.(?P<m>00)(?:\.(?P<s>00){_FRACTION})? *(?P<after>am|pm){_ZONE}",  # as Oracle writes it
-        rf"(?<=0000-00-00)[t _-](?P<h>00)[.-](?P<m>00)(?:[.-](?P<s>00){_FRACTION})?{_ZONE}",  # of databases and file names
+        rf"(?<![0.:])(?P<h>00?)\.(?P<m>00)(?:\.(?P<s>00){_FRACTION})? *(?P<after>am|pm){_ZONE}",  # Oracle
+        rf"(?<=0000-00-00)[t _-](?P<h>00)[.-](?P<m>00)(?:[.-](?P<s>00){_FRACTION})?{_ZONE}",  # databases and file names
         rf"(?<=0000-00-00)[t ](?P<h>00){_ZONE}",
         rf"(?<=00000000)[t _-](?P<h>00)(?P<m>00)(?:(?P<s>00){_FRACTION})?{_ZONE}",
     )
 ]
 _SPELT = [
     (re.compile(r"\([^()0]*\)"), lambda found: " " * len(found[0])),  # (KST), (금)
-    (re.compile(r"^0000:00:00(?= )"), lambda _: "0000-00-00"),  # as cameras write it
-    (re.compile(r"(?<=[/a-z]0000):|[\[\]]"), lambda _: " "),  # as servers log it, and SAS
+    (re.compile(r"^0000:00:00(?= )"), lambda _: "0000-00-00"),  # cameras
+    (re.compile(r"(?<=[/a-z]0000):|[\[\]]"), lambda _: " "),  # server logs and SAS
 ]
 _TOKEN = re.compile(r"0+|[a-z]+|[가-힣年月日]+|[^0a-z가-힣年月日]+")
 _ORDERS = {("date", 3): ("YMD", "DMY", "MDY"), ("date", 2): ("YM", "MY"), ("season", 2): ("MD", "DM")}
-_COMPACT = {  # the fields of digits alone, by their order and number
+_COMPACT = {  # positions of the fields in digits-only dates, by order and number of digits
     ("YMD", 6): {"Y": (0, 4), "M": (4, 6)},
     ("YMD", 8): {"Y": (0, 4), "M": (4, 6), "D": (6, 8)},
     ("DMY", 8): {"D": (0, 2), "M": (2, 4), "Y": (4, 8)},
@@ -767,7 +777,7 @@ Span = tuple[int, int]
 
 
 class _Part(NamedTuple):
-    """A number or the name of a month: where it stands, which field it is if it says so, and the number of a named month."""
+    """A number or month name in a date: its position, its field (Y, M or D) if it is marked, and the number of the month."""
 
     span: Span
     field: str = ""
@@ -779,7 +789,7 @@ class _Part(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """What a shape holds: the parts of a date in their order, what separates them, and the fields of a time."""
+    """Layout of a shape: the parts of a date in their order, the separators between them, and the fields of a time."""
 
     parts: tuple[_Part, ...]
     separators: frozenset[str]
@@ -790,7 +800,7 @@ class _Layout(NamedTuple):
 
 
 def _read_moments(texts: Sequence[str], reading: Spec) -> Array:
-    """Days, NaN for texts that do not fit the reading."""
+    """Convert texts to days; NaN for texts that do not fit the reading."""
     days = np.full(len(texts), np.nan)
     places_of: dict[str, list[int]] = defaultdict(list)
     for place, text in enumerate(texts):
@@ -820,7 +830,7 @@ def _read_moments(texts: Sequence[str], reading: Spec) -> Array:
 
 
 def _date_days(fields: Mapping[str, Array]) -> Array | float:
-    """Days of dates, NaN for days that never were; 0 where there is no date."""
+    """Days of dates; NaN for dates that do not exist, 0 if there is no date."""
     if "M" not in fields:
         return 0.0
     month, day = fields["M"], fields.get("D", np.ones_like(fields["M"]))
@@ -832,7 +842,7 @@ def _date_days(fields: Mapping[str, Array]) -> Array | float:
 
 
 def _clock_days(fields: Mapping[str, Array], layout: _Layout) -> Array | float:
-    """Times of the day in days, less the offset of their zone; NaN for times that never are; 0 where there is none."""
+    """Times of day in days, minus the offset of their zone; NaN for times that do not exist, 0 if there is no time."""
     if "h" not in fields:
         return 0.0
     hour, (minute, second, fraction, zone_hour, zone_minute) = fields["h"], (fields.get(field, 0) for field in _SMALLER)
@@ -856,7 +866,7 @@ _SMALLER = ("m", "s", "f", "zh", "zm")
 
 @lru_cache(4096)
 def _layout(shape: str) -> _Layout | None:
-    """The layout of a shape, None if it is no date and no time."""
+    """Parse a shape into its layout; None if it is neither a date nor a time."""
     if "0" not in shape or len(shape) > _LONGEST_MOMENT:
         return None
     rest, clock, groups = shape, {}, {}
@@ -875,7 +885,7 @@ def _layout(shape: str) -> _Layout | None:
 
 
 def _parts(text: str) -> tuple[tuple[_Part, ...], frozenset[str]] | None:
-    """The parts of a date in a shape without a time, and what separates them; None if anything else is there."""
+    """Parts of a date, and the separators between them, in a shape without a time; None if it contains anything else."""
     parts: list[_Part] = []
     gaps = [""]
     for token in _TOKEN.finditer(text):
@@ -892,15 +902,15 @@ def _parts(text: str) -> tuple[tuple[_Part, ...], frozenset[str]] | None:
             gaps[-1] += word
         elif word not in _WORDS and not (follows and word in _ORDINALS):
             return None
-    if gaps[0].strip(" ,.") or gaps[-1].strip(" ,.") or not (parts or not text.strip()):  # a weekday alone is no date
+    if gaps[0].strip(" ,.") or gaps[-1].strip(" ,.") or not (parts or not text.strip()):  # a weekday alone is not a date
         return None
     return tuple(parts), frozenset(gap.strip() for gap in gaps[1:-1])
 
 
 def _spans(layout: _Layout, reading: Spec) -> dict[str, Span] | None:
-    """Where each field stands by a reading; None where the layout does not fit it."""
+    """Position of each field according to a reading; None if the layout does not fit the reading."""
     holds, parts = reading["holds"], layout.parts
-    if not parts:  # a time before another is a span, and the other no offset: 13:00-14:00
+    if not parts:  # 13:00-14:00 is a time span, and 14:00 is not an offset
         return layout.clock if holds == "time" and ("zh" not in layout.clock or layout.sign > 0) else None
     if len(parts) == 1:
         order = reading["order"] if reading["digits"] else "YMD"
@@ -918,7 +928,7 @@ def _spans(layout: _Layout, reading: Spec) -> dict[str, Span] | None:
 
 
 def _fits(layout: _Layout, order: str) -> bool:
-    """Whether the parts of a date can be the fields of an order. Years have two or four digits, others one or two."""
+    """Whether the parts of a date fit an order of fields. Years have two or four digits, other fields one or two."""
     parts, widths = layout.parts, {"Y": (2, 4), "M": (1, 2), "D": (1, 2)}
     is_named, is_marked = any(part.month for part in parts), any(part.field and not part.month for part in parts)
     if any(part.field not in ("", field) for part, field in zip(parts, order, strict=True)):
@@ -929,19 +939,19 @@ def _fits(layout: _Layout, order: str) -> bool:
         return False
     has_long_year = any(part.width == 4 and not part.month for part in parts)
     if is_named and order in ("MY", "MD") and not has_long_year:
-        return (order == "MY") == bool(layout.separators & set("-/'"))  # Mar-21 is a month, as Excel has it, Mar 21 a day
+        return (order == "MY") == bool(layout.separators & set("-/'"))  # as in Excel, Mar-21 is a month and Mar 21 a day
     if is_named:
-        return has_long_year or order[0] != "Y"  # no year of two digits stands before the name of a month
+        return has_long_year or order[0] != "Y"  # a two-digit year is never before a month name
     if is_marked:
         return True
     is_even = len(layout.separators) == 1 and layout.separators <= set("-/._") | {""}
-    is_western = order == "MDY" and "." in layout.separators  # with points the month never comes first
+    is_western = order == "MDY" and "." in layout.separators  # in dates with points the month is never first
     is_day = order in ("MD", "DM") and layout.separators == {"/"} and all(part.width == 2 for part in parts)  # 3/5 is 0.6
     return is_even and not is_western and (has_long_year or len(parts) == 3 or is_day)
 
 
 def _moment_text(cell: Any, reading: Spec) -> str | float:
-    """A cell as text that may be a date, or as days."""
+    """Convert a cell to text that may be a date, or to days."""
     if isinstance(cell, str):
         return cell.strip()
     if isinstance(cell, datetime.time):
@@ -954,7 +964,7 @@ def _moment_text(cell: Any, reading: Spec) -> str | float:
         cell = datetime.datetime(cell.year, cell.month, cell.day)
     if not isinstance(cell, datetime.datetime) or str(cell) == "NaT" or reading["holds"] != "date":
         return math.nan
-    since = cell.replace(tzinfo=None) - _EPOCH - (cell.utcoffset() or datetime.timedelta())  # no moment before the year 1
+    since = cell.replace(tzinfo=None) - _EPOCH - (cell.utcoffset() or datetime.timedelta())  # no datetime before the year 1
     return since.days + (since.seconds + since.microseconds / 1e6) / 86400
 
 

@@ -1,4 +1,4 @@
-"""Data: columns that number the rows of a table, known by their cells."""
+"""Detection of columns that only number the rows of a table."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from headstart.foundation.arrays import Array
 
 __all__ = ["numbering_columns", "numbers_rows", "rises_or_falls"]
 
-_MIN_STEPS = 10  # rows whose numbers rise in step with the rows of the file
-_MAX_SHARE, _MIN_DEVIATIONS = 1 / 3, 2.5  # of the repeats that chance would make, and standard deviations below them
+_MIN_STEPS = 10  # rows that a column needs before it can count as row numbers
+_MAX_SHARE, _MIN_DEVIATIONS = 1 / 3, 2.5  # repeats relative to those expected by chance, and standard deviations below
 _MIN_IN_ORDER = 20
 
 
 def numbering_columns(columns: Mapping[str, tuple[Array, Array]]) -> set[str]:
-    """Names of the columns that number the rows of a table: those in step with the rows, or the only one to hardly repeat.
+    """Names of columns that number the rows: those that rise in step with the rows, or the only one that hardly repeats.
 
-    A table has one numbering: where several columns hardly repeat and none is in step with the rows, they are features,
-    such as the permutations of a designed experiment.
+    If several columns hardly repeat and none of them is in step with the rows, they are features, for example the
+    permutations of a designed experiment, because a table has at most one such numbering.
 
     Args:
-        columns: Values of each column and the numbers of their rows, as ``numbers_rows`` takes them.
+        columns: Values and row numbers of each column, as the arguments of ``numbers_rows``.
     """
     in_step = {name for name, (values, rows) in columns.items() if _is_in_step(values, rows)}
     numbering = in_step | {name for name, (values, rows) in columns.items() if numbers_rows(values, rows)}
@@ -31,14 +31,14 @@ def numbering_columns(columns: Mapping[str, tuple[Array, Array]]) -> set[str]:
 
 
 def numbers_rows(values: Array, rows: Array) -> bool:
-    """Whether whole numbers number the rows of a file: in step with them, or too close together to differ by chance.
+    """Whether values number the rows of a file: they rise in step with the rows, or repeat less often than chance allows.
 
-    Measurements repeat where they are close together: of ``n`` numbers in a range of ``r``, ``n - r (1 - exp(-n / r))``
-    would. Numbers of rows hardly ever do, in whatever order they come and however many rows were taken out.
+    Whole-numbered measurements repeat: of ``n`` values in a range of ``r``, about ``n - r (1 - exp(-n / r))`` do. Row
+    numbers hardly ever repeat, whatever their order and however many rows were removed.
 
     Args:
-        values: Float64 without NaN, ``(n,)``.
-        rows: The number of each one's row in the file, ascending.
+        values: Values without NaN, float64 ``(n,)``.
+        rows: Row number of each value in the file, ascending, ``(n,)``.
 
     Example:
         >>> numbers_rows(np.arange(100.0, 120.0), np.arange(20)), numbers_rows(np.arange(20.0) ** 2, np.arange(20))
@@ -69,6 +69,6 @@ def _is_in_step(values: Array, rows: Array) -> bool:
 
 
 def rises_or_falls(values: Array) -> bool:
-    """Whether enough numbers rise, or fall, from each row to the next."""
+    """Whether values strictly rise, or strictly fall, from row to row, over at least 20 rows."""
     steps = np.diff(values)
     return len(values) >= _MIN_IN_ORDER and bool((steps > 0).all() or (steps < 0).all())

@@ -1,4 +1,4 @@
-"""Data: columns of raw cells from CSV of any kind, Parquet, data frames or arrays."""
+"""``Table``: columns of raw cells, read from CSV files of any kind, Parquet, data frames or arrays."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = ["Table", "read_cells", "table_of_array", "table_of_frame"]
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of raw cells, as they were read; nothing is learned from them yet.
+    """Columns of raw cells, before anything is learned from them.
 
     Attributes:
         names: Unique names of the columns.
-        columns: Each ``(n,)``: float64 (NaN is missing), datetime64[s] (NaT is missing), or object of str (text as it
-            stood, stripped; ``""`` is missing). A CSV file has text alone.
-        numbering: The number of each row in what it was read from, ``(n,)``; 1 to n if None.
-        recurring: Names that several columns had; all but the first have a number behind it now.
-        decimal: The decimal sign of its text, ``.`` or ``,``, as all of its columns show together; "" if they do not.
-        separator: What separated the cells in the file; "" if there was none.
+        columns: Cells of each column, ``(n,)``: float64 (NaN is missing), datetime64[s] (NaT is missing), or objects of type
+            str (stripped text; ``""`` is missing). Columns of a CSV file are always text.
+        numbering: Number of each row in the file or frame, ``(n,)``. Defaults to None: 1 to n.
+        recurring: Names that several columns had; all but the first got a number as suffix. Defaults to none.
+        decimal: Decimal sign in its text, ``.`` or ``,``, decided from all columns. Defaults to "": not known.
+        separator: Cell separator of the file. Defaults to "": none.
 
     Example:
         >>> table = Table(("a", "b"), (np.array([1.0, 2.0]), np.array(["x", ""], object)))
@@ -56,21 +56,21 @@ class Table:
         return len(self.columns[0]) if self.columns else 0
 
     def take(self, rows: Sequence[int] | Array) -> Table:
-        """These rows only, in this order."""
+        """Select rows by position, in the order given."""
         chosen = np.asarray(rows, np.int64)
         columns = tuple(column[chosen] for column in self.columns)
         return replace(self, columns=columns, numbering=self.row_numbers()[chosen])
 
     def column(self, name: str) -> Array:
-        """The cells of one column."""
+        """Cells of one column."""
         return self.columns[self.names.index(name)]
 
     def select(self, names: Sequence[str]) -> Table:
-        """These columns only, in this order."""
+        """Select columns by name, in the order given."""
         return replace(self, names=tuple(names), columns=tuple(self.column(name) for name in names))
 
     def plus(self, other: Table) -> Table:
-        """The rows of both, these first; the columns are the same, and numbers in text are written as in these rows."""
+        """Append the rows of a table with the same columns; numbers in its text get this table's decimal sign."""
         is_other = {self.decimal, other.decimal} == {".", ","}
         columns = [
             np.concatenate(
@@ -82,29 +82,29 @@ class Table:
         return replace(self, columns=tuple(columns), numbering=numbering)
 
     def digest(self) -> str:
-        """SHA-256 of all names and cells, in their order; a number is not the text of a number."""
+        """SHA-256 of all names and cells, in their order; a number and its text have different digests."""
         columns = (*self.columns, self.row_numbers())
         cells = [settings_digest(text=list(cells)) if cells.dtype.hasobject else array_digest(cells) for cells in columns]
         return settings_digest(names=list(self.names), cells=cells)
 
     def row_numbers(self) -> Array:
-        """What each row is called in messages: its number in the file, from 1."""
+        """Number of each row in messages: its number in the file, from 1."""
         return np.arange(1, len(self) + 1) if self.numbering is None else self.numbering
 
 
 def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table, list[Skipped]]:
-    """Read a CSV file of any kind, or Parquet. Each data row is in the table or listed.
+    """Read a CSV file of any kind, or a Parquet file. Every row is in the table or listed as skipped.
 
-    A CSV file may be UTF-8, UTF-16 with its mark, or of a Western code page; separated by commas, semicolons, tabs, bars
-    or spaces; quoted or not; with a header or without one, where columns are called c0, c1 and so on. Blank lines are
-    no rows; a cell in quotes may hold lines.
+    A CSV file may be encoded in UTF-8, UTF-16 with a byte order mark, or a Western code page, and separated by commas,
+    semicolons, tabs, vertical bars or spaces. Cells may be quoted, and quoted cells may contain line breaks. Without a
+    header, columns are called c0, c1 and so on. Blank lines are ignored.
 
     Args:
-        path: The file.
-        names: The columns that a trained model knows: a first row that names most of them is a header.
+        path: Path of the file.
+        names: Column names that a trained model knows; a first row that contains most of them is a header. Defaults to None.
 
     Returns:
-        The table, and the rows whose number of cells is not the table's.
+        The table, and the rows with another number of cells than the table, as skipped.
 
     Raises:
         DatasetError: The file cannot be read as a table (H107).
@@ -124,20 +124,20 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
 
 
 def table_of_frame(frame: pd.DataFrame) -> Table:
-    """The columns of a data frame as raw cells; its index is left out.
+    """Convert a data frame to raw cells; its index is left out.
 
-    Booleans become the texts True and False, time spans become seconds, lists in cells are joined by ``;``, and an empty
-    list is ``;`` alone. Integers that float64 would round, 2**53 and larger, are text.
+    Booleans become the texts True and False, time spans become seconds, and lists are joined by ``;`` (an empty list becomes
+    a single ``;``). Columns with integers that float64 would round, from 2**53 on, become text.
     """
     columns = tuple(_cells(frame.iloc[:, i]) for i in range(frame.shape[1]))
     return _table(["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns], columns)
 
 
 def table_of_array(array: Array) -> Table:
-    """The columns of an array ``(rows, columns)`` as raw cells, called c0, c1 and so on.
+    """Convert an array ``(rows, columns)`` to raw cells; columns are called c0, c1 and so on.
 
     Raises:
-        DatasetError: It is no such array (H107).
+        DatasetError: The array does not have two dimensions (H107).
     """
     import pandas as pd
 
@@ -148,7 +148,7 @@ def table_of_array(array: Array) -> Table:
             "the table cannot be read",
             received=f"an array of shape {array.shape}",
             expected="an array of shape (rows, columns)",
-            advice="reshape it: array.reshape(len(array), -1); images in memory are for hs.read_arrays",
+            advice="reshape it: array.reshape(len(array), -1); for images in memory, use hs.read_arrays",
         )
     return table_of_frame(pd.DataFrame(array, columns=[f"c{i}" for i in range(array.shape[1])]))
 
@@ -158,7 +158,7 @@ def _unreadable(received: str, advice: str = "open it in a spreadsheet and save 
         "H107",
         "the table cannot be read",
         received=received,
-        expected="a CSV, best in UTF-8, or a Parquet file",
+        expected="a CSV file, preferably in UTF-8, or a Parquet file",
         advice=advice,
     )
 
@@ -170,7 +170,7 @@ def _table(names: Sequence[str], columns: tuple[Array, ...], numbering: Array | 
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of columns: c0, c1 and so on for blanks, and a number behind a name that is taken."""
+    """Make column names unique: blank ones become c0, c1 and so on, and repeated ones get a number as suffix."""
     taken: dict[str, None] = {}
     given_names, numbers_of = set(names), Counter[str]()
     for place, given in enumerate(names):
@@ -193,7 +193,7 @@ def _parquet(content: bytes) -> pd.DataFrame:
 
 
 def _cells(values: pd.Series[Any]) -> Array:
-    """One column of a data frame as numbers, dates or text."""
+    """Convert a column of a data frame to numbers, dates or text."""
     from pandas.api import types
 
     kind = types.infer_dtype(values, skipna=True)
@@ -214,7 +214,7 @@ def _cells(values: pd.Series[Any]) -> Array:
 
 
 def _are_exact(integers: Array) -> bool:
-    """Whether float64 tells these from their neighbours: larger ones, ids say, stay as text."""
+    """Whether float64 can represent these integers exactly; larger ones, such as ids, stay text."""
     return not ((np.abs(integers) >= 2**53) & np.isfinite(integers)).any()
 
 
@@ -229,7 +229,7 @@ def _text(value: Any) -> str:
     import pandas as pd
 
     if isinstance(value, (list, tuple, set, np.ndarray)):
-        return ";".join(_text(part) for part in value) if len(value) else ";"  # an empty list is no missing one
+        return ";".join(_text(part) for part in value) if len(value) else ";"  # an empty list is not a missing value
     if pd.isna(value):
         return ""
     if isinstance(value, bytes):
