@@ -1,4 +1,4 @@
-"""Data: a Dataset keeps everything that belongs to a sample together, and the original as it was."""
+"""A Dataset keeps everything that belongs to a sample together and is never modified."""
 
 from __future__ import annotations
 

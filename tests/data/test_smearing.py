@@ -1,4 +1,4 @@
-"""Targets whose logarithm is learned: predictions are means, where that is better in the user's units."""
+"""Log-scaled targets: predictions are means where that is better in the user's units."""
 
 from __future__ import annotations
 

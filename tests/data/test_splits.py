@@ -1,4 +1,4 @@
-"""Data: splits are stratified, seeded and the user's own where there is one; a copy never sits on the other side."""
+"""Splits are stratified and seeded, keep copies together, and do not change the user's own split."""
 
 from __future__ import annotations
 

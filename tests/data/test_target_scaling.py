@@ -1,4 +1,4 @@
-"""Data: targets go into the scale that networks learn in and come back, whatever their units are."""
+"""Regression targets are scaled for training and converted back, whatever their units."""
 
 from __future__ import annotations
 

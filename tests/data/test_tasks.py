@@ -1,4 +1,4 @@
-"""Data: classes decide the task, and a task its output, its loss and its score: a contract for every row of the table."""
+"""Classes decide the task, and a task its output, loss and score: a contract test for every row of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The formats to ship: what is written, what is refused, and that a wrong export is never kept."""
+"""Export formats: what is written, what is rejected, and that an export which disagrees with the model is never kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The formats to ship of a model of features: raw columns where the format can hold them, encoded rows elsewhere."""
+"""Exports of table models: columns as input where the format supports them, encoded rows elsewhere."""
 
 from __future__ import annotations
 

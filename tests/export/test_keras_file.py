@@ -1,4 +1,4 @@
-"""Keras models from anyone: what is loaded, and what is refused before Keras sees it."""
+"""Untrusted Keras models: what is loaded, and what is rejected before Keras sees it."""
 
 from __future__ import annotations
 

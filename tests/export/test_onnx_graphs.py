@@ -1,4 +1,4 @@
-"""One encoding in NumPy, ONNX Runtime and TensorFlow: the same rows, and whole graphs from columns to answers."""
+"""The encoding in NumPy, ONNX Runtime and TensorFlow gives the same rows; merged graphs go from columns to predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ground: errors tell what was received, what was expected and what to do, and nothing in them harms a terminal."""
+"""Errors state what was received, what was expected and what to do, and are safe to print in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ground: digests tell apart what differs, and only that; what has no sure identity gets no digest."""
+"""Digests differ exactly where contents differ; values without a stable identity have no digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Privacy: nothing is sent, nothing is written outside the run folder and the cache, a host program is left as it was."""
+"""Privacy: nothing is sent, nothing is written outside the run folder and the cache, and a host program is not changed."""
 
 from __future__ import annotations
 

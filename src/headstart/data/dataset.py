@@ -56,9 +56,9 @@ class Dataset:
 
     Example:
         >>> import headstart as hs
-        >>> dataset = hs.read_table(np.array([[1.0, 0], [2.0, 1], [1.1, 0], [2.2, 1]]))
-        >>> len(dataset), dataset.task, dataset.classes, dataset.label_texts()
-        (4, 'binary', ('0', '1'), ['0', '1', '0', '1'])
+        >>> dataset = hs.read_table(np.array([[1.0, 0], [2.0, 1], [1.1, 0], [2.2, 1], [0.9, 0], [2.1, 1]]))
+        >>> len(dataset), dataset.task, dataset.classes, dataset.label_texts()[:3]
+        (6, 'binary', ('0', '1'), ['0', '1', '0'])
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Views: a pure function of seed, content and number, drawn once from the picture, with nothing black around it."""
+"""Views are a pure function of seed, content and number, resampled once, without black borders."""
 
 from __future__ import annotations
 

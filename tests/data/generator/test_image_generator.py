@@ -1,4 +1,4 @@
-"""Batches straight from disk: a pure function of seed, epoch and number, in any Keras fit, whatever the files."""
+"""Batches from disk are a pure function of seed, epoch and index, in any Keras fit, whatever the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many files at once: the pool survives hangs, crashes and lies, and every file comes out exactly once."""
+"""The decode pool survives hangs, crashes and invalid files, and yields every file exactly once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes to pixels: every mode and format that a folder may hold, and every way that a file can be wrong."""
+"""From bytes to pixels: every mode and format that a folder may contain, and every kind of invalid file."""
 
 from __future__ import annotations
 

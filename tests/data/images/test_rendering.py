@@ -1,4 +1,4 @@
-"""How pictures are shown to a network: decided by what the training pictures are like."""
+"""How images are presented to a network is decided from the training images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at training pictures before any is decoded: what they decide, from which split, and in which process."""
+"""The survey of training images: what it decides, from which split, and in which process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data: folders, tables and arrays of any kind become samples with labels, and every file is used or listed."""
+"""Folders, tables and arrays become samples with labels, and every file is used or listed."""
 
 from __future__ import annotations
 

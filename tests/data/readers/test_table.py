@@ -1,4 +1,4 @@
-"""Data: a table becomes images, or rows of features, with the labels of every task; each row is used or listed."""
+"""A table becomes images or rows of features, with the labels of every task; each row is used or listed."""
 
 from __future__ import annotations
 

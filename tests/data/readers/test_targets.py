@@ -1,4 +1,4 @@
-"""Data: the target column, the task and the label of each row are found as a person would, and the reason is told."""
+"""The target column, the task and the label of each row are found, and the reason is reported."""
 
 from __future__ import annotations
 

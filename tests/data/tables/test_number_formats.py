@@ -1,4 +1,4 @@
-"""Numbers as people write them: what a training table teaches, and how a model reads tables that are written otherwise."""
+"""Number formats: what is learned from a training table, and how other tables are read by a model."""
 
 from __future__ import annotations
 

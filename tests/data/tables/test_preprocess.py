@@ -1,4 +1,4 @@
-"""The encoding of a table: cells of every kind, each rule of it by hand, and a file that needs nothing of Headstart."""
+"""The encoding of a table: cells of every kind, each rule checked by hand, in a file that imports nothing from Headstart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole numbers number the rows of a file where they are in step with them, or differ as chance would not have it."""
+"""Row numbers: whole numbers in step with the rows, or that repeat less often than chance allows."""
 
 from __future__ import annotations
 

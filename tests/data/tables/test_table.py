@@ -1,4 +1,4 @@
-"""Data: a table of any kind becomes columns of cells, and every row of it is used or listed."""
+"""A table of any kind becomes columns of cells, and every row is used or listed."""
 
 from __future__ import annotations
 

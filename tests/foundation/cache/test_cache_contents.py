@@ -1,4 +1,4 @@
-"""The cache: private, shown, cleared by name, and pruned to its bound by last use, whoever uses or kills what."""
+"""The cache: it is private, can be listed and cleared by kind, and is pruned by last use even if processes are killed."""
 
 from __future__ import annotations
 

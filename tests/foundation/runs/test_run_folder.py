@@ -1,4 +1,4 @@
-"""Ground: files of a run are whole or absent, names survive, damage is seen, and no run is ever overwritten."""
+"""Files of a run are written atomically, names survive, damage is detected, and no run is overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes of files: what has them, what has not, and how that is told."""
+"""Shapes of files: which values have them, which do not, and how a violation is described."""
 
 from __future__ import annotations
 

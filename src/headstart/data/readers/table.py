@@ -40,7 +40,7 @@ _OF_DATES = 0.95  # share of different texts that must be dates in a column of d
 
 @dataclass(frozen=True)
 class Known:
-    """What a trained model stores about its training data, so that it can read other data in the same way.
+    """Facts about its training data that a trained model stores, so that other data are read in the same way.
 
     Attributes:
         classes: Names of classes, labels or targets.

@@ -102,7 +102,7 @@ def typed(
 
     Example:
         >>> spec = {"name": "age", "kind": "number", "fill": 30.0, "flag": True, "range": [20.0, 50.0]}
-        >>> spec |= {"transform": "none", "offset": 30.0, "scale": 5.0, "written": PLAIN | {"unit": "years"}}
+        >>> spec |= {"transform": "none", "offset": 30.0, "scale": 5.0, "written": PLAIN | {"unit": "year"}}
         >>> encoding = {"format": 1, "width": 2, "num_dense": 2, "separator": ",", "columns": [spec]}
         >>> encode({"age": ["25 years", "?", 40]}, encoding).tolist()
         [[-1.0, 0.0], [0.0, 1.0], [2.0, 0.0]]
@@ -242,8 +242,8 @@ def plain_numbers(texts: Sequence[Any]) -> Array | None:
     """Convert text to float64 quickly, with NaN for blanks; None unless all texts are plain numbers or blank.
 
     Example:
-        >>> plain_numbers(["1e3", "", "-.5"]), plain_numbers(["1,5"])
-        (array([1000. ,    nan,   -0.5]), None)
+        >>> plain_numbers(["1e3", "", "-.5"]).tolist(), plain_numbers(["1,5"])
+        ([1000.0, nan, -0.5], None)
     """
     try:
         joined = "\n".join(texts)

@@ -42,7 +42,7 @@ def fault(value: object, shape: Shape, where: str = "") -> str:
 
     Example:
         >>> fault({"n": [1, "2"]}, {"n": [int]}), fault({}, {"n?": int})
-        ('n[1] is text, not a whole number', '')
+        ("n[1] is '2', not a whole number", '')
     """
     if isinstance(shape, By):
         chosen = value.get(shape.key) if isinstance(value, dict) else None

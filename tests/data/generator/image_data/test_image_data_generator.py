@@ -1,4 +1,4 @@
-"""The retired generator's arguments: an old program changes one import; what cannot be honoured is said in words."""
+"""ImageDataGenerator: an old program changes one import, and unsupported arguments raise an error that explains them."""
 
 from __future__ import annotations
 
