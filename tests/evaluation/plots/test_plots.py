@@ -207,7 +207,7 @@ def test_scatter_of_wide_truths_is_logarithmic() -> None:
     truth = np.array([1.0, 10.0, 5000.0])
     ax = draw_scatter(new_axes(), truth, np.array([2.0, -1.0, 4000.0]))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    assert "answer of 0 or less" in [str(line.get_label()) for line in ax.get_lines()]
+    assert "predicted 0 or less" in [str(line.get_label()) for line in ax.get_lines()]
     assert draw_scatter(new_axes(), truth - 1, truth).get_xscale() == "linear"
     assert draw_scatter(new_axes(), np.array([1.0, 900.0]), np.array([1.0, 1.0])).get_xscale() == "linear"
 
