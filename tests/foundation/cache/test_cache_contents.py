@@ -238,7 +238,7 @@ def test_the_command_shows_size_age_and_meaning(cache: Path, call: Call) -> None
     assert code == 0
     assert "3 hours ago" in out
     assert "rows of Part A" in out
-    assert "kept within 20 GB" in out
+    assert "are limited to 20 GB" in out
     told = json.loads(call("cache", "--json")[1])
     rows, notes = told["contents"]
     assert (rows["kind"], notes["kind"], told["bound_bytes"]) == ("rows", "notes", 20e9)
