@@ -266,13 +266,13 @@ units = 8
 """
 
 
-def test_fit_with_a_plan_file(data: Path, tmp_path: Path) -> None:
+def test_fit_with_a_plan_file(data: Path, call: Call, tmp_path: Path) -> None:
     """``--plan FILE`` runs the trials of the file with their settings, each in a folder of its name."""
     plan = tmp_path / "mine.toml"
     plan.write_text(PLAN, "utf-8")
-    done = _run("fit", data, "--plan", plan, "--out", tmp_path / "run", "--json", "--quiet")
-    assert done.returncode == 0, done.stderr
-    value = json.loads(done.stdout)
+    status, out, err = call("fit", data, "--plan", plan, "--out", tmp_path / "run", "--json", "--quiet")
+    assert status == 0, err
+    value = json.loads(out)
     assert {trial["trial"]: trial["status"] for trial in value["trials"]} == {
         "efficientnet_lite0-grid2-linear": "done",
         "short": "done",

@@ -75,7 +75,7 @@ def assert_every_cut_is_shut(name: str) -> list[str]:
     return list(stages)
 
 
-@pytest.mark.parametrize("name", LITES)
+@pytest.mark.parametrize("name", [LITES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in LITES[1:])])
 def test_every_cut_of_lite_backbones_is_exact(name: str) -> None:
     """Keras after the cut, on OpenVINO's rows, predicts as the whole network does on the image, also in half precision."""
     card, side = BACKBONES[name], 128

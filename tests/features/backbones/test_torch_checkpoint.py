@@ -244,7 +244,7 @@ def test_read_checkpoint_rejects_other_content(tmp_path: Path, value: object) ->
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_read_checkpoint_with_a_changed_byte_reads_or_rejects(tmp_path: Path, sound: bytes, data: st.DataObject) -> None:
     """Whichever byte is flipped, the result is a dictionary of arrays or H203."""
     position = data.draw(st.integers(0, len(sound) - 1))
