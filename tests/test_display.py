@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headstart import display
 from headstart.display import as_csv, entries, show_evaluation, show_leaderboard
 from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.leaderboard import Row, write_leaderboard
-from headstart.foundation.runs.files import read_csv, write_csv
+from headstart.foundation.runs.files import read_csv, write_csv, write_json
 from headstart.foundation.runs.run_folder import RunFolder
+from headstart.search.run import Run
 
 RNG = np.random.default_rng(4)
 ON = (RNG.random((80, 3)) < 0.4).astype(int)
@@ -86,3 +88,11 @@ def test_leaderboard_csv_runs_nothing_in_a_spreadsheet(tmp_path: Path) -> None:
     write_csv(tmp_path / "table.csv", ["path"], [["=1+1.jpg"]])
     assert (tmp_path / "table.csv").read_text("utf-8") == "path\n'=1+1.jpg\n"
     assert read_csv(tmp_path / "table.csv") == [{"path": "=1+1.jpg"}]
+
+
+def test_findings_name_samples_by_their_path_within_the_data(tmp_path: Path) -> None:
+    """No folder of the machine is shown, as in the report."""
+    run = make_run(tmp_path, "accuracy", 0.9)
+    finding = {"code": "D114", "title": "1 picture is blank", "measured": f"1 of 9 pictures: {tmp_path / 'cat' / '1.png'}"}
+    write_json(run / "findings.json", [{**finding, "severity": "info", "why": "-", "advice": "-"}])
+    assert display._finding_lines(Run(run)) == ["D114  1 picture is blank: 1 of 9 pictures: cat/1.png"]

@@ -22,6 +22,7 @@ from headstart.foundation.csv_output import to_csv
 from headstart.foundation.errors import UsageError
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.text import natural_key, printable
+from headstart.report.contents import Contents, text
 from headstart.search.run import Run
 
 __all__ = [
@@ -132,8 +133,8 @@ def show_run(run: Run) -> None:
     console.print()
     if (run.path / "evaluation.json").exists():
         show_evaluation(run.evaluation, "rows" if state.get("data_kind") == "table" else "images")
-    for finding in run.folder.json("findings.json") if (run.path / "findings.json").exists() else []:
-        console.print(_plain(f"{finding['code']}  {finding['title']}: {finding['measured']}"))
+    for line in _finding_lines(run):
+        console.print(_plain(line))
     console.print()
     if "wall_seconds" in state:
         console.print(_plain(f"Finished in {state['wall_seconds']:.1f} s. Report: {run.report}"))
@@ -144,6 +145,13 @@ def show_run(run: Run) -> None:
     console.print(_plain(f"  headstart export {shlex.quote(str(run.path))} --to {formats}"))
     if not is_table:
         console.print(_plain("  headstart fit PATH/TO/YOUR/PHOTOS"))
+
+
+def _finding_lines(run: Run) -> list[str]:
+    """One line per finding; samples are named by their path within the data, as in the report."""
+    fields = ("code", "title", "measured")
+    findings = [[text(finding.get(field)) for field in fields] for finding in Contents.read(run.folder).findings]
+    return [f"{code}  {title}: {measured}" for code, title, measured in findings]
 
 
 def show_evaluation(value: Mapping[str, Any], nouns: str = "images") -> None:
