@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from headstart.data.target_scaling import LARGEST_LOG, Scaling, fit_scaling, smeared
-from headstart.export.onnx_graphs import onnx_trees
-from headstart.export.tensorflow_graphs import tf_trees
+from headstart.export.graphs.onnx_graphs import onnx_trees
+from headstart.export.graphs.tensorflow_graphs import tf_trees
 from headstart.training.classical.boosted_trees import fit_trees
 from headstart.training.networks.outputs import in_units
 

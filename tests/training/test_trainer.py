@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.data.tasks import ONE_VS_REST, TASKS, Task
-from headstart.export.tree_arrays import Trees
+from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.files import read_json_lines

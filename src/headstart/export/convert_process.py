@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _write(request: dict[str, Any]) -> int:
-    from headstart.export.tensorflow_to_onnx import NoCounterpartError
+    from headstart.export.graphs.tensorflow_to_onnx import NoCounterpartError
 
     trained = ModelToWrite(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
     seconds: dict[str, float] = {}

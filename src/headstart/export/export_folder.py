@@ -15,10 +15,10 @@ import numpy as np
 
 from headstart.export.converter import Child, ask_child, convert, settle, staged
 from headstart.export.formats import FORMATS, TENSORRT_NOTE, Format, tensorrt_command
+from headstart.export.graphs.tree_arrays import Trees
 from headstart.export.keras_file import check_keras_file
 from headstart.export.readme import OPENVINO_OPTIONS, README, readme_text
 from headstart.export.signature_reader import read_signature
-from headstart.export.tree_arrays import Trees
 from headstart.foundation.errors import ExportError, RunError
 from headstart.foundation.fingerprint import file_digest
 from headstart.foundation.runs.file_reading import reading

@@ -47,7 +47,7 @@ class ModelToWrite:
         """Keras model, loaded without running code from the file."""
         import keras
 
-        from headstart.export.tensorflow_to_onnx import inline_constants
+        from headstart.export.graphs.tensorflow_to_onnx import inline_constants
 
         model = keras.models.load_model(self.keras_file, compile=False, safe_mode=True)
         model.trainable = False
@@ -69,8 +69,8 @@ class ModelToWrite:
         """Function from a table's columns, passed as named arguments, to named outputs; and objects that it depends on."""
         import tensorflow as tf
 
-        from headstart.export.tensorflow_graphs import tf_encoder, tf_trees
-        from headstart.export.tensorflow_to_onnx import inlined
+        from headstart.export.graphs.tensorflow_graphs import tf_encoder, tf_trees
+        from headstart.export.graphs.tensorflow_to_onnx import inlined
 
         table = self.table or {}
         encode, held = tf_encoder(table["encoding"])
@@ -96,7 +96,7 @@ class ModelToWrite:
         import keras
         import tensorflow as tf
 
-        from headstart.export.tensorflow_to_onnx import inlined
+        from headstart.export.graphs.tensorflow_to_onnx import inlined
 
         (given,) = self.model.inputs
         names = [self.output] if self.output else self.model.output_names
@@ -161,15 +161,15 @@ def _write_onnx(trained: ModelToWrite, path: Path) -> None:
     import onnx
 
     if trained.trees:
-        from headstart.export.onnx_graphs import onnx_trees
+        from headstart.export.graphs.onnx_graphs import onnx_trees
 
         graph = onnx_trees(trained.trees, trained.output, (trained.table or {})["scaling_of_targets"])
     else:
-        from headstart.export.tensorflow_to_onnx import to_onnx
+        from headstart.export.graphs.tensorflow_to_onnx import to_onnx
 
         graph = to_onnx(trained.function)
     if trained.table is not None:
-        from headstart.export.onnx_graphs import merge, onnx_encoder
+        from headstart.export.graphs.onnx_graphs import merge, onnx_encoder
 
         graph = merge(onnx_encoder(trained.table["encoding"]), graph, output=trained.output)
     for tensor in (*graph.graph.input, *graph.graph.output):

@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.tasks import ONE_VS_REST, Task
-from headstart.export.tree_arrays import Trees
+from headstart.export.graphs.tree_arrays import Trees
 from headstart.features.backbones.network_weights import set_weights
 from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array

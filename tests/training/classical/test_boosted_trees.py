@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from headstart.export.tree_arrays import Trees
+from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.errors import RunError
 from headstart.training.classical.boosted_trees import _base, _Boosted, _model, _of_all, _Problem, _rounds, fit_trees
 

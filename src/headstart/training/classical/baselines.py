@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.export.tree_arrays import Trees
+from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.arrays import Array
 from headstart.training.classical.boosted_trees import fit_trees
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.export.tree_arrays import Trees, softmax
+from headstart.export.graphs.tree_arrays import Trees, softmax
 from headstart.foundation.arrays import Array
 from headstart.foundation.machine import usable_cores
 

@@ -16,9 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from headstart.data.tables.preprocess import encode, typed
 from headstart.data.tables.table import Table
-from headstart.export.onnx_graphs import merge, onnx_encoder, onnx_trees
-from headstart.export.tensorflow_graphs import tf_encoder
-from headstart.export.tree_arrays import Trees
+from headstart.export.graphs.onnx_graphs import merge, onnx_encoder, onnx_trees
+from headstart.export.graphs.tensorflow_graphs import tf_encoder
+from headstart.export.graphs.tree_arrays import Trees
 from headstart.features.tables.table_encoder import learn_encoding
 from headstart.training.classical.boosted_trees import fit_trees
 
