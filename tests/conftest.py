@@ -43,6 +43,31 @@ def _few_folds() -> Iterator[None]:
         yield
 
 
+class _NoConverter:
+    """In place of the process that converts a model, which takes as long as a small fit."""
+
+    was_stopped = False
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def ask(self, *_: object) -> tuple[dict[str, float], str]:
+        """Say that nothing was converted; Keras predicts then."""
+        return {}, "not converted in this test"
+
+    def close(self) -> None:
+        """End nothing."""
+
+    stop = close
+
+
+@pytest.fixture
+def no_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits end without a graph: for tests of what a search does before."""
+    monkeypatch.setattr("headstart.search.trial_runner.Child", _NoConverter)
+    monkeypatch.setattr("headstart.search.search.Child", _NoConverter)
+
+
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
     """Run a command in this process: its exit status, stdout and stderr."""

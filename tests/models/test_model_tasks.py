@@ -177,7 +177,7 @@ def test_predict_accepts_reordered_columns_and_any_cells(fitted: Fitted) -> None
     odd = odd.assign(town=["Town 3 <é>", "elsewhere", None])
     with pytest.warns(UserWarning, match="treated as missing|training data") as told:
         assert np.isfinite(answers(model.predict(odd), dataset.task)).all()
-    assert {str(warning.message).partition(" lie outside")[0] for warning in told} == {
+    assert {str(warning.message).partition(" are outside")[0] for warning in told} == {
         "size: 1 of 1 values",
         'size: 1 of 3 cells is not a number and is treated as missing ("much")',
         'since: 1 of 3 cells is not a date and is treated as missing ("soon")',

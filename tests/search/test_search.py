@@ -32,7 +32,7 @@ from headstart.search.planning.plans import make_trial
 from headstart.training.row_batches import RowBatches
 
 pytestmark = [
-    pytest.mark.usefixtures("networks"),
+    pytest.mark.usefixtures("networks", "no_converter"),
     pytest.mark.filterwarnings(
         "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 with NumPy 2
     ),
