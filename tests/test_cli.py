@@ -266,7 +266,7 @@ units = 8
 """
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras 3.15, NumPy 2
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras 3.15
 @pytest.mark.usefixtures("no_converter")
 def test_fit_with_a_plan_file(data: Path, call: Call, tmp_path: Path) -> None:
     """``--plan FILE`` runs the trials of the file with their settings, each in a folder of its name."""
