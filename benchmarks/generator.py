@@ -98,7 +98,7 @@ def keras_pipeline(folder: Path, batch_size: int, is_augmented: bool) -> Any:
 
 
 def smoothed_pipeline(files: list[str], batch_size: int) -> Any:
-    """What Keras's loader does, with a resize that smooths as the other three do."""
+    """Measure Keras's loader, with a resize that smooths as the other three do."""
     import tensorflow as tf
 
     def load(path: Any) -> Any:
@@ -110,7 +110,7 @@ def smoothed_pipeline(files: list[str], batch_size: int) -> Any:
 
 
 class PillowTransforms:
-    """What torchvision's transforms do to a picture, by the same functions of Pillow.
+    """Transform a picture as torchvision does, by the same functions of Pillow.
 
     Args:
         is_augmented: Flip, turn, move and zoom it as well.
@@ -177,7 +177,7 @@ class Photos:
 
 
 def torch_ways(files: list[str], batch_size: int, workers: int) -> tuple[str, dict[str, Way]]:
-    """What is measured of PyTorch, and a word about it; nothing where it is not installed."""
+    """Measure PyTorch's loader; return nothing if PyTorch is not installed."""
     try:
         from torch.utils.data import DataLoader
     except ImportError:

@@ -41,7 +41,7 @@ Maker = Callable[..., Any]
 
 
 class Data(NamedTuple):
-    """What both classes are run on."""
+    """Inputs that both classes are run on."""
 
     folder: Path  # two classes of photographs
     broken: Path  # the same with a file that is cut short
@@ -720,7 +720,7 @@ def prepared(source: Path, scratch: Path) -> Data:
 
 
 def looked(look: Callable[[Maker, Data], Any], make: Maker, data: Data) -> Any:
-    """What a class gives; an error in a few words."""
+    """Return the output of a class; an error in a few words."""
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -31,7 +31,7 @@ _IMPORTS = "import tensorflow, keras, openvino, scipy.ndimage, sklearn.metrics, 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the notebook template reached."""
+    """Result of the notebook template."""
 
     settings: dict[str, Any]
     epochs: list[dict[str, Any]]
@@ -45,7 +45,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Fit:
-    """What one ``headstart fit`` reached.
+    """Result of one ``headstart fit``.
 
     Attributes:
         seconds_to_target: From process start to the first ``val_loss`` at or below the target; None if never.

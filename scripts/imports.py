@@ -92,7 +92,7 @@ def _module(target: str, known: set[str]) -> str:
 
 
 def faults(listed: list[str], imports: Mapping[str, set[str]]) -> list[str]:
-    """What is wrong, one line each; nothing if the list and the imports agree.
+    """Faults, one line each; none if the list and the imports agree.
 
     Args:
         listed: Names of modules in order.

@@ -78,7 +78,7 @@ def sites(tree: ast.Module, kinds: dict[str, tuple[str, ...]], name: str) -> Ite
 
 
 def _texts(value: ast.expr, owner: ast.FunctionDef | None, tree: ast.Module) -> tuple[str, ...]:
-    """What an expression can say; a parameter of a private function says what its callers in this module pass."""
+    """Texts that an expression can have; for a parameter of a private function, those that its callers here pass."""
     if isinstance(value, ast.IfExp):
         return tuple(dict.fromkeys((*_texts(value.body, owner, tree), *_texts(value.orelse, owner, tree))))
     if isinstance(value, ast.Name) and owner is not None and owner.name.startswith("_"):

@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def _faults_of(table: HostileTable, number: int, folder: Path, counts: Counter[str]) -> list[str]:
-    """What went wrong with one table."""
+    """Run one table, and return the faults that were found."""
     path, later, faults = folder / f"{number}.csv", folder / f"{number}-later.csv", list[str]()
     path.write_bytes(table.content)
     later.write_bytes(table.later)

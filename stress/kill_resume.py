@@ -39,7 +39,7 @@ _MAX_IN_A_RUN = 4  # kills, after which it may end
 
 @dataclass(frozen=True)
 class Outcome:
-    """What must be the same."""
+    """Results that a resumed run must share with one that was never killed."""
 
     leaderboard: list[dict[str, str]]
     histories: dict[str, list[dict[str, Any]]]

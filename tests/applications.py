@@ -10,6 +10,10 @@ import numpy as np
 from headstart.features.backbones.backbones import _APPLICATIONS, BACKBONES
 from headstart.foundation.arrays import Array
 
+FAMILIES = (  # one network of each family; the largest of a family has the same layers
+    "ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3", "MobileNet",
+    "MobileNetV2", "MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2", "VGG16", "Xception",
+)  # fmt: skip
 APPLICATIONS = sorted(name for name in dir(keras.applications) if name[0].isupper())
 
 

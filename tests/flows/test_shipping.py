@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from applications import FAMILIES
 from headstart.api import fit
 from headstart.data.readers.arrays import read_arrays
 from headstart.data.tables.preprocess import encode
@@ -38,10 +39,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 Array = np.ndarray[Any, Any]
 
-FAMILIES = (  # one network of each; the largest of a family has the same layers
-    "ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3", "MobileNet",
-    "MobileNetV2", "MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2", "VGG16", "Xception",
-)  # fmt: skip
 LEAST_SIDES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
 GRAPHS = ["onnx", "openvino", "litert"]
 # Reads the formats in one process and gives, for each, its largest difference from the answers.

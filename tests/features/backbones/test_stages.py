@@ -10,6 +10,7 @@ import numpy as np
 import openvino
 import pytest
 
+from applications import FAMILIES
 from headstart.features.backbones.backbones import BACKBONES
 from headstart.features.backbones.stages import crossings
 from headstart.features.part_a import PartA
@@ -21,22 +22,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 Array = np.ndarray[Any, Any]
 
 LITES = [name for name, card in BACKBONES.items() if card.stages]
-FAMILIES = (
-    "ConvNeXtTiny",
-    "DenseNet121",
-    "EfficientNetB0",
-    "EfficientNetV2B0",
-    "InceptionResNetV2",
-    "InceptionV3",
-    "MobileNet",
-    "MobileNetV2",
-    "MobileNetV3Small",
-    "NASNetMobile",
-    "ResNet50",
-    "ResNet50V2",
-    "VGG16",
-    "Xception",
-)
 OTHERS = [name for name in BACKBONES if name not in (*LITES, *FAMILIES)]
 WITHOUT = ("NASNetMobile", "NASNetLarge")  # every block reads the two before it: only the stem and the end are crossed
 SIDE = 96  # pixels; the networks are fully convolutional, and small images are quick
