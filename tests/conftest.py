@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import csv
+import gc
 import os
 import sys
 import tempfile
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
+
+import forked
 
 # A cache of the session's own, child processes included: nobody's cache is read or written. It has to be known before
 # the package is imported, which tells Keras and matplotlib to keep their folders there.
@@ -30,16 +33,33 @@ CLASSES = ("circle", "square", "triangle")
 COLOURS = ("red", "green", "blue")
 
 
+def pytest_collection_finish() -> None:
+    """Leave what imports have made out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
 def pytest_unconfigure() -> None:
     """Take the session's cache away."""
     _CACHE.cleanup()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _few_folds() -> Iterator[None]:
-    """Tables below 500 rows are cross-validated unasked: in two folds here, which takes less than half as long as five."""
+def _less_for_small_tables() -> Iterator[None]:
+    """What small tables get unasked is less here: two folds in place of five, and trees at one rate in place of two."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headstart.search.trial_runner.SMALL_TABLE_FOLDS", 2)
+        patch.setattr("headstart.training.classical.boosted_trees._SMALL", 0)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked() -> Iterator[None]:
+    """Models are converted and verified in processes that need not import TensorFlow first."""
+    with pytest.MonkeyPatch.context() as patch:
+        if forked.IS_SAFE:
+            patch.setattr("headstart.export.converter.subprocess", forked)
         yield
 
 

@@ -1,16 +1,16 @@
-"""The programs in the README.md of an export folder, run as a user would: in a fresh process, without Headstart."""
+"""The programs in the README.md of an export folder, run as a user would: in a process of its own, without Headstart."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import forked
 from headstart.export.readme import USAGES
 
 # Headstart cannot be imported, whatever is installed here; all else is as in a shell, in the folder of the exports.
@@ -35,6 +35,6 @@ def run_program(folder: Path, name: str, arguments: Sequence[object], scratch: P
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "KERAS_BACKEND")}
     environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}  # as if the script lay in the folder
     command = [sys.executable, "-c", _ALONE, str(script), *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = forked.run(command, cwd=folder, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

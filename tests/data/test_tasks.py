@@ -108,7 +108,7 @@ def test_every_loss_of_a_row_takes_what_it_is_given(task: Task, num_classes: int
         units = task.units(num_classes)
         output = keras.layers.Dense(units, activation=task.activation, kernel_initializer=task.initializer)(given)
         model = keras.Model(given, output)
-        model.compile(keras.optimizers.Adam(0.2), loss=loss, metrics=task.metrics(), jit_compile=False)
+        model.compile(keras.optimizers.Adam(0.2), loss=loss, metrics=task.metrics(), run_eagerly=True)
         before = task.score(labels, task.to_answers(np.asarray(model(rows))))
         targets = task.to_targets(labels, loss, num_classes)
         assert len(targets) == len(labels)

@@ -63,7 +63,7 @@ def test_each_table_is_learned_from_or_refused_in_three_lines(
     tmp_path_factory: pytest.TempPathFactory, table: HostileTable
 ) -> None:
     """Read, split, encoded and solved: no other exception, no warning, no score that is no number, no row that is lost."""
-    path = tmp_path_factory.getbasetemp() / "hostile.csv"
+    path = tmp_path_factory.mktemp("hostile") / "hostile.csv"
     path.write_bytes(table.content)
     try:
         dataset = read(path)

@@ -23,7 +23,7 @@ def moved(optimizer: keras.optimizers.Optimizer, share: float) -> tuple[float, f
     head = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="head")
     model = keras.Model(inputs, keras.layers.Add()([tail(inputs), head(inputs)]))
     slow_down(optimizer, [tail], share)
-    model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
+    model.compile(optimizer=optimizer, loss="mse", run_eagerly=True)
     model.fit(np.ones((8, 1), np.float32), np.ones(8, np.float32), batch_size=8, epochs=1, verbose=0)
     return abs(float(tail.get_weights()[0][0, 0])), abs(float(head.get_weights()[0][0, 0]))
 
@@ -56,7 +56,7 @@ def test_every_schedule_trains(name: str) -> None:
     """Each entry returns callbacks for a Keras fit, with a rate above zero and at most the peak."""
     inputs = keras.Input((2,))
     model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
-    model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse", jit_compile=False)
+    model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse", run_eagerly=True)
     rates: list[float] = []
 
     class Note(keras.callbacks.Callback):

@@ -195,8 +195,8 @@ class Dataset:
             raise DatasetError(
                 "H110",
                 "nothing to evaluate",
-                received=f"{self.name}, a data set for {self.task}, for a {task} model",
-                expected=f"data for {task}",
+                received=f"{self.name}, read as data for {self.task}",
+                expected=f"data for {task}, which the model was trained for",
                 advice=f'pass the table itself to evaluate, or name the task: hs.read_table(..., task="{task}")',
             )
         if not TASKS[self.task].has_classes:
@@ -204,7 +204,7 @@ class Dataset:
             # Lists of labels name only those that apply, so that a label of the model may be absent.
             are_lists = self.task == "multilabel" and len(self.target_columns) == 1
             if missing and not are_lists:
-                raise nothing_to_evaluate(f"{self.name} without {', '.join(missing[:5])}", classes)
+                raise nothing_to_evaluate(f"{self.name}, without a column {', '.join(missing[:5])}")
             labels = np.concatenate([self.labels, np.zeros_like(self.labels[:, :1])], axis=1)
             columns = [self.classes.index(name) if name in self.classes else -1 for name in classes]
             return replace(self, classes=tuple(classes), labels=labels[:, columns])
@@ -246,12 +246,12 @@ def _padded(dataset: Dataset) -> tuple[str, ...]:
     return dataset.groups or ("",) * len(dataset)
 
 
-def nothing_to_evaluate(name: str, classes: Sequence[str]) -> DatasetError:
-    """Create the error for data without a readable sample of a model's classes (H110)."""
+def nothing_to_evaluate(received: str) -> DatasetError:
+    """Create the error for data without a sample of a model's classes, labels or targets (H110)."""
     return DatasetError(
         "H110",
         "nothing to evaluate",
-        received=f"{name}: no readable sample of {', '.join(classes[:5])}",
+        received=received,
         expected="folders, labels or columns with the names that the model knows",
         advice="use the names that were used for fit",
     )

@@ -243,7 +243,9 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
             received += f": {', '.join(f'{c} {number}' for c, number in fewest_first[:8])}"
             lacking = f"{len(empty)} of {dataset.num_classes} classes"
             what = "groups" if dataset.groups else "samples"
-            advice = f"add {what} of {', '.join(empty[:5])}, or remove that class"
+            advice = (
+                f"add {what} of {', '.join(empty[:5])}, or remove {'that class' if len(empty) == 1 else 'those classes'}"
+            )
         raise DatasetError(
             "H104",
             f"{lacking} have no {name} samples",

@@ -36,19 +36,15 @@ def check_results(
 def _no_better_than_a_constant(dataset: Dataset, evaluation: Evaluation) -> Finding | None:
     """D301 if neither loss nor headline score is clearly better; for rare classes, accuracy alone would say too little."""
     difference = _against_a_constant(dataset, evaluation)
-    name, value, interval, baseline = evaluation.headline
+    headline = evaluation.headline
+    name, value, interval, baseline = headline
     if difference.mean < -_Z95 * difference.standard_error or _is_clear(evaluation):
         return None
-    constant = {
-        "accuracy": "majority-class baseline",
-        "macro AUC": "constant-prediction baseline",
-        "mae": "median baseline",
-    }[name]
     shown = "not defined" if value is None else f"{value:.4g}"
     bounds = "" if interval is None else f" (95% interval {interval[0]:.4g} to {interval[1]:.4g})"
     groups = "" if evaluation.num_groups is None else f" in {evaluation.num_groups} groups"
     side = "above" if difference.mean > 0 else "below"
-    beside = "" if baseline is None else f", {constant} {baseline:.4g}"
+    beside = "" if baseline is None else f", {headline.baseline_name} {baseline:.4g}"
     return Finding(
         "D301",
         f"the model is no better than a constant prediction on the {evaluation.split} split",

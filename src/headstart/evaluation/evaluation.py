@@ -30,6 +30,18 @@ class Headline(NamedTuple):
     interval: tuple[float, float] | None
     baseline: float | None
 
+    @property
+    def baseline_name(self) -> str:
+        """What the best constant prediction is called, for example ``majority-class baseline``."""
+        return _BASELINES[self.name]
+
+
+_BASELINES = {
+    "accuracy": "majority-class baseline",
+    "macro AUC": "constant-prediction baseline",
+    "mae": "median baseline",
+}
+
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Evaluation(ABC):

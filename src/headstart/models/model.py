@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.data.augmentation.presets import find_augmentation
-from headstart.data.dataset import Dataset, nothing_to_evaluate
+from headstart.data.dataset import Dataset
 from headstart.data.readers.read import read, unlabelled, unlabelled_rows
 from headstart.data.readers.table import Known
 from headstart.data.readers.target_column import NumberFormats
@@ -25,7 +25,7 @@ from headstart.features.features import Extraction, FeatureRows, Features, Views
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import TableFeatures
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import TrainingError
+from headstart.foundation.errors import DatasetError, TrainingError
 from headstart.foundation.runs.files import read_json_lines, replacing, write_csv
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.fitting import gather, open_store
@@ -296,7 +296,13 @@ class Model:
         elif len(fitted):
             chosen = fitted.take(fitted.indices("test" if "test" in fitted.split else "validation"))
         else:
-            raise nothing_to_evaluate("a loaded model, which stores no samples, and no data", fitted.classes)
+            raise DatasetError(
+                "H110",
+                "nothing to evaluate",
+                received="no data, for a model that was loaded",
+                expected="data to evaluate on, because a saved model does not store its samples",
+                advice="pass them: model.evaluate(DATA)",
+            )
         features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if data is None and chosen.split[0] == "validation" and self._held_out is not None:

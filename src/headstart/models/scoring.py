@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from headstart.data.dataset import Dataset, nothing_to_evaluate
+from headstart.data.dataset import SPLITS, Dataset, nothing_to_evaluate
 from headstart.data.readers.read import read
 from headstart.data.readers.table import Known
 from headstart.data.skipped import Skipped
@@ -17,15 +18,10 @@ from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.evaluation import Evaluation
 from headstart.features.tables.table_features import row_contents
 from headstart.foundation.arrays import Array
+from headstart.foundation.errors import DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
-from headstart.data.dataset import SPLITS
 
 __all__ = ["Origin", "contents_of", "origin_of", "samples_to_score", "score"]
 
@@ -95,7 +91,14 @@ def samples_to_score(data: Dataset | str | os.PathLike[str] | pd.DataFrame, know
     """
     dataset = data if isinstance(data, Dataset) else read(data, known=known)
     if (dataset.table is not None) != are_rows:
-        raise nothing_to_evaluate(f"{dataset.name}, which contains {dataset.sample_noun}s", known.classes)
+        kinds = {True: "rows of a table", False: "images"}
+        raise DatasetError(
+            "H110",
+            "nothing to evaluate",
+            received=f"{kinds[not are_rows]}: {dataset.name}",
+            expected=f"{kinds[are_rows]}, which the model was trained on",
+            advice="evaluate on data of the kind that was used for fit",
+        )
     dataset = dataset.relabelled(known.classes, known.task)
     return dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
 
@@ -121,7 +124,7 @@ def score(
     """
     usable = list(predictions)
     if not usable:
-        raise nothing_to_evaluate(dataset.name, dataset.classes)
+        raise nothing_to_evaluate(f"{dataset.name}: no readable sample of {', '.join(dataset.classes[:5])}")
     found = origin(usable)
     evaluation = evaluate_predictions(
         dataset.task,

@@ -59,7 +59,7 @@ def network(outputs: int = 3) -> keras.Model:
     """The smallest classifier of squares."""
     layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(outputs, activation="softmax")]
     model = keras.Sequential([keras.Input((16, 16, 3)), *layers])
-    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
     return model
 
 

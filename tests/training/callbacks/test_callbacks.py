@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 import re
@@ -71,7 +72,7 @@ def network(l2: float = 0.0) -> keras.Model:
     rows = keras.Input((5,))
     x = keras.layers.Dense(3, activation="softmax", kernel_regularizer=keras.regularizers.L2(l2))(rows)
     model = keras.Model(rows, x)
-    model.compile(optimizer=keras.optimizers.SGD(0.5), loss="sparse_categorical_crossentropy", jit_compile=False)
+    model.compile(optimizer=keras.optimizers.SGD(0.5), loss="sparse_categorical_crossentropy", run_eagerly=True)
     return model
 
 
@@ -115,7 +116,7 @@ def test_validation_score_adds_the_metric_of_the_task(name: str) -> None:
     rows = keras.Input((5,))
     keras.utils.set_random_seed(0)
     model = keras.Model(rows, keras.layers.Dense(2, activation=task.activation)(rows))
-    model.compile(optimizer="sgd", loss=task.loss, jit_compile=False)
+    model.compile(optimizer="sgd", loss=task.loss, run_eagerly=True)
     score, logs = ValidationScore(ROWS[:10], labels, task), dict[str, float]()
     score.set_model(model)
     score.on_epoch_end(0, logs)
@@ -256,12 +257,18 @@ def test_callbacks_accept_paths_as_text(tmp_path: Path) -> None:
     assert TrainingState(state, others).initial_epoch == 3
 
 
+@functools.cache
+def _names_of_modules() -> frozenset[str]:
+    """What all modules of the package list in ``__all__``."""
+    modules = [ast.parse(path.read_text()) for path in Path(hs.__file__).parent.rglob("*.py")]
+    lists = [node.value for module in modules for node in module.body if ast.unparse(node).startswith("__all__ = ")]
+    return frozenset(word for words in lists for word in ast.literal_eval(words))
+
+
 @pytest.mark.parametrize("name", callbacks.__all__)
 def test_documentation_of_callbacks_names_public_parts_only(name: str) -> None:
     """If the documentation of a public callback names a part of Headstart, that part is public too."""
-    modules = [ast.parse(path.read_text()) for path in Path(hs.__file__).parent.rglob("*.py")]
-    lists = [node.value for module in modules for node in module.body if ast.unparse(node).startswith("__all__ = ")]
-    inner = {word for words in lists for word in ast.literal_eval(words)} - {*hs.__all__, *callbacks.__all__}
+    inner = _names_of_modules() - {*hs.__all__, *callbacks.__all__}
     assert "find_learning_rate" in inner
     assert not inner & set(re.findall(r"``(\w+)", inspect.getdoc(getattr(callbacks, name)) or ""))
 

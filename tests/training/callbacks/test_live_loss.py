@@ -44,7 +44,7 @@ def fit(live: LiveLoss, epochs: int = 2, **settings: Any) -> keras.Model:
     keras.utils.set_random_seed(0)
     rows = keras.Input((3,))
     model = keras.Model(rows, keras.layers.Dense(1)(rows))
-    model.compile(keras.optimizers.SGD(0.05), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.05), "mse", run_eagerly=True)
     data = {"x": ROWS, "y": TARGETS, "batch_size": 4, "validation_data": (ROWS, TARGETS)} | settings
     model.fit(epochs=epochs, verbose=0, callbacks=[live], **data)
     return model
@@ -108,7 +108,7 @@ def test_live_loss_shows_the_loss_of_the_batch(batch_size: int) -> None:
     keras.utils.set_random_seed(0)
     rows = keras.Input((1,))
     model = keras.Model(rows, keras.layers.Dense(1, kernel_initializer="ones")(rows))
-    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=True)
     x = np.arange(1, 13, dtype=np.float32)[:, None]
     model.fit(x, 0 * x, batch_size=batch_size, shuffle=False, epochs=2, verbose=0, callbacks=[Spy(io.StringIO())])
     own = [float(np.square(x[start : start + batch_size]).mean()) for start in range(0, 12, batch_size)] * 2

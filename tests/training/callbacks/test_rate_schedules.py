@@ -37,7 +37,7 @@ def network(optimizer: keras.optimizers.Optimizer | None = None) -> keras.Model:
     """One weight, which starts at 1."""
     x = keras.Input((1,))
     model = keras.Model(x, keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(x))
-    model.compile(optimizer or keras.optimizers.SGD(0.5), "mse", jit_compile=False)
+    model.compile(optimizer or keras.optimizers.SGD(0.5), "mse", run_eagerly=True)
     return model
 
 

@@ -13,7 +13,17 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.errors import RunError
-from headstart.training.classical.boosted_trees import _base, _Boosted, _model, _of_all, _Problem, _rounds, fit_trees
+from headstart.training.classical import boosted_trees
+from headstart.training.classical.boosted_trees import (
+    _base,
+    _boost,
+    _Boosted,
+    _model,
+    _of_all,
+    _Problem,
+    _rounds,
+    fit_trees,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -57,6 +67,26 @@ def test_trees_predict_as_scikit_learn_does(link: str) -> None:
         assert isinstance(model, HistGradientBoostingClassifier)
         expected = model.predict_proba(others)[:, 1:] if link == "sigmoid" else model.predict_proba(others)
     np.testing.assert_allclose(trees.predict(others), expected, atol=1e-6)
+
+
+def test_a_lower_rate_is_tried_on_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both rates are tried below the limit, the one with the lower loss is returned, and above it there is one rate."""
+    rows, score = make(60)
+    tried: list[tuple[float, float]] = []
+
+    def boost(problem: _Problem, rate: float, deadline: float) -> _Boosted:
+        boosted = _boost(problem, rate, deadline)
+        tried.append((rate, boosted.val_loss))
+        return boosted
+
+    monkeypatch.setattr(boosted_trees, "_boost", boost)
+    for limit, rates in ((61, [0.1, 0.05]), (60, [0.1])):
+        tried.clear()
+        monkeypatch.setattr(boosted_trees, "_SMALL", limit)
+        problem = _Problem(rows, score, *make(60, seed=1), "identity", 1, 0)
+        best = boosted_trees._best_rate(problem, time.perf_counter() + 600)
+        assert [rate for rate, _ in tried] == rates
+        assert best.val_loss == min(loss for _, loss in tried)
 
 
 @pytest.mark.parametrize("task", list(NUM_CLASSES))

@@ -73,7 +73,7 @@ def test_dropout_acts_in_fit_and_not_in_predict() -> None:
         x = dense_block(rows, 32, dropout=dropout, name="hidden")
         model = keras.Model(rows, keras.layers.Dense(3, activation="softmax")(x))
         # A rate of 0 keeps the weights, so that the losses differ by the dropout alone.
-        model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", jit_compile=False)
+        model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", run_eagerly=True)
         return model
 
     without, with_dropout = compiled(0.0), compiled(0.5)

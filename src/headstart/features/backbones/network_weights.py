@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from headstart.foundation.arrays import Array
+
 if TYPE_CHECKING:
     import keras
-
-from headstart.foundation.arrays import Array
 
 __all__ = ["finalize_layers", "set_weights"]
 

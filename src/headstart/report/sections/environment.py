@@ -129,7 +129,7 @@ def environment(contents: Contents) -> Markup:
         "plan": contents.places.name(text(state.get("plan"))),
         "seed": text(state.get("seed")),
         "budget": "none" if budget is None else duration(budget),
-        "task": " – ".join(filter(None, (text(state.get("task")), text(state.get("task_reason"))))),
+        "task": text(state.get("task_reason")) or text(state.get("task")),
         "engine": " – ".join(filter(None, (text(engine.get("name")), text(engine.get("reason"))))),
     }
     groups = {"Settings": settings, "Machine": state.get("machine"), "Versions": state.get("versions")}

@@ -58,7 +58,7 @@ def _class_metrics(evaluation: dict[str, Any]) -> Metrics:
     bounds = interval(evaluation.get("accuracy_interval"))
     rows: Metrics = [
         ("Accuracy, 95% interval", _with_interval(percent(number(evaluation.get("accuracy"))), bounds)),
-        ("Constant-prediction baseline", percent(number(evaluation.get("baseline_accuracy")))),
+        ("Majority-class baseline", percent(number(evaluation.get("baseline_accuracy")))),
         ("Balanced accuracy", percent(number(evaluation.get("balanced_accuracy")))),
         ("Cross-entropy, nats", decimal(number(evaluation.get("loss")), 4)),
         *_areas(evaluation),
@@ -70,7 +70,7 @@ def _class_metrics(evaluation: dict[str, Any]) -> Metrics:
 def _areas(evaluation: dict[str, Any]) -> Metrics:
     auc, bounds = mapping(evaluation.get("roc_auc")), evaluation.get("macro_auc_interval")
     macro = _with_interval(decimal(number(auc.get("macro")), 4), interval(bounds, decimal))
-    names = ("ROC AUC, micro", "ROC AUC, macro, 95% interval" if bounds else "ROC AUC, macro")
+    names = ("ROC-AUC, micro", "ROC-AUC, macro, 95% interval" if bounds else "ROC-AUC, macro")
     return [(names[0], decimal(number(auc.get("micro")), 4)), (names[1], macro)]
 
 
@@ -239,7 +239,7 @@ def classes(contents: Contents) -> Markup:
         rows.append((name, count(support), recall, precision, Markup(escape(percent(f1)) + bar), auc, *last))
     kinds = ("label", "labels") if contents.evaluation.get("task") == "multilabel" else ("class", "classes")
     of_recall = "Recall" if contents.is_grouped else "Recall, 95% interval"
-    head = (kinds[0].capitalize(), f"{contents.noun.capitalize()}s", of_recall, "Precision", "F1", "ROC AUC")
+    head = (kinds[0].capitalize(), f"{contents.noun.capitalize()}s", of_recall, "Precision", "F1", "ROC-AUC")
     body = table((*head, "Threshold") if thresholds else head, rows)
     return folded(plural(len(rows), *kinds), body, is_open=len(rows) <= _FOLDED_ROWS)
 

@@ -53,7 +53,7 @@ def most_unsure_samples(contents: Contents) -> Markup:
         contents,
         contents.predictions,
         positions,
-        f"{lead} Labelling more {contents.noun}s like these helps the model the most.",
+        f"{lead} If you can label more {contents.noun}s, begin with ones like these.",
         is_unsure=True,
     )
 

@@ -103,12 +103,9 @@ def _achievement(contents: Contents, found: Headline) -> str:
 
 
 def _baseline(contents: Contents, found: Headline) -> str:
-    shown = _SHOWN[found.name](found.baseline)
-    if found.name == "mae":
-        return f"median baseline: {shown}"
-    if found.name == "accuracy":
-        return f"majority-class baseline{_majority_class(contents, found.baseline or 0.0)}: {shown}"
-    return "constant-prediction baseline: 0.5"
+    always = _majority_class(contents, found.baseline or 0.0) if found.name == "accuracy" else ""
+    shown = "0.5" if found.name == "macro AUC" else _SHOWN[found.name](found.baseline)
+    return f"{found.baseline_name}{always}: {shown}"
 
 
 def _majority_class(contents: Contents, baseline: float) -> str:
@@ -160,9 +157,9 @@ def scale(contents: Contents) -> Markup:
     dot = f'<i class="dot" style="left:{value:.2f}%"></i>'
     name = _SPELLED.get(found.name, found.name)
     words = f"{name} {show(found.value)}, 95% interval {interval(found.interval, show)}"
-    words += "" if baseline is None else f", constant-prediction baseline {show(baseline)}"
+    words += "" if baseline is None else f", {found.baseline_name} {show(baseline)}"
     legend = f"<span><i class=key-dot></i>{name} and 95% interval</span>"
-    legend += "<span><i class=key-tick></i>constant-prediction baseline</span>"
+    legend += f"<span><i class=key-tick></i>{found.baseline_name}</span>"
     last = {"accuracy": "100%", "macro AUC": "1"}.get(found.name, measured(end))
     ends = f'<div class="ends"><span>0</span><span class="keys">{legend}</span><span>{last}</span></div>'
     return Markup(f'<div class="scale" role="img" aria-label="{escape(words)}"><div>{tick}{band}{dot}</div>{ends}</div>')

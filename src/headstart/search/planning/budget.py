@@ -137,7 +137,7 @@ def parse_seconds(text: str) -> float:
             "invalid budget",
             received=text,
             expected="a duration such as 30s, 5m or 1h",
-            advice="--budget 5m",
+            advice="for example --budget 5m",
         )
     return float(found[1]) * _UNITS[found[2]]
 

@@ -43,7 +43,7 @@ def test_an_old_program_trains(photos: Callable[..., Path]) -> None:
     )
     layers = [keras.layers.Flatten(), keras.layers.Dense(train.num_classes, activation="softmax")]
     model = keras.Sequential([keras.Input((16, 16, 3)), *layers])
-    model.compile("sgd", "categorical_crossentropy", jit_compile=False)
+    model.compile("sgd", "categorical_crossentropy", run_eagerly=True)
     with train, check:
         model.fit(train, validation_data=check, epochs=1, verbose=0)
         assert model.predict(check, verbose=0).shape == (check.samples, 3)
@@ -260,7 +260,7 @@ def test_training_and_evaluation_leave_a_broken_file_out(photos: Callable[..., P
     for name in ("circle/001.jpg", "triangle/003.jpg"):
         (folder / name).write_text("no image")
     model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
     make = ImageDataGenerator(rescale=1 / 255).flow_from_directory
     with (
         make(folder, class_mode="sparse", **FLOW) as train,
@@ -444,7 +444,7 @@ def test_targets_of_a_frame_have_the_form_asked_for(photos: Callable[..., Path])
         image = keras.Input((16, 16, 3))
         pooled = keras.layers.GlobalAveragePooling2D()(image)
         model = keras.Model(image, [keras.layers.Dense(1, name=name)(pooled) for name in ("first", "second")])
-        model.compile("sgd", ["mse", "mse"], jit_compile=False)
+        model.compile("sgd", ["mse", "mse"], run_eagerly=True)
         assert len(model.fit(outputs, verbose=0).history["first_loss"]) == 1  # Keras takes no lists from a PyDataset
     with make(frame, folder, y_col="several", **settings) as labels:
         assert labels[0][1].tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 0, 1]]
