@@ -18,11 +18,9 @@ from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, file_digests, settings_digest
 from headstart.foundation.text import natural_key, printable
 
-__all__ = ["SPLITS", "SPLIT_NAMES", "Dataset", "dataset_of_files", "nothing_to_evaluate"]
+__all__ = ["SPLITS", "Dataset", "dataset_of_files", "nothing_to_evaluate"]
 
 SPLITS = ("train", "validation", "test")
-
-SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)

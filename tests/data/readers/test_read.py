@@ -98,10 +98,79 @@ def test_a_folder_a_split(tmp_path: Path, train: str, validation: str) -> None:
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     """Vehicles: a folder ``train`` that holds images and no folders is a class."""
-    fill(tmp_path, "train/1.jpg", "plane/1.jpg", "test/1.jpg")
+    fill(tmp_path, "train/1.jpg", "plane/1.jpg", "boat/1.jpg")
     dataset = read_folder(tmp_path)
-    assert dataset.classes == ("plane", "test", "train")
+    assert dataset.classes == ("boat", "plane", "train")
     assert set(dataset.split) == {""}
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Test"),
+        ("training", "testing"),
+        ("seg_train", "seg_test"),
+        ("train_images", "TestSet"),
+        ("trn", "holdout"),
+    ],
+)
+def test_splits_of_any_usual_name(tmp_path: Path, train: str, test: str) -> None:
+    """None of them is a class; what is in no split is listed."""
+    fill(tmp_path, *(f"{split}/{c}/1.jpg" for split in (train, test) for c in ("cat", "dog")), "seg_pred/1.jpg")
+    dataset = read_folder(tmp_path)
+    named = ((train, "train"), (test, "test"))
+    assert used(dataset, tmp_path) == {f"{given}/{c}/1.jpg": (c, split) for given, split in named for c in ("cat", "dog")}
+    assert left_out(dataset, tmp_path) == {"seg_pred/1.jpg": "not inside train, validation or test"}
+
+
+def test_a_split_folder_inside_one_of_its_name_is_opened(tmp_path: Path) -> None:
+    """As some archives have it."""
+    fill(tmp_path, *(f"{split}/{split}/{c}/1.jpg" for split in ("seg_train", "seg_test") for c in ("cat", "dog")))
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert Counter(dataset.split) == {"train": 2, "test": 2}
+
+
+def test_a_split_beside_class_folders(tmp_path: Path) -> None:
+    """With the class folders again it is that split, and the others are for training; with images only it is no class."""
+    fill(tmp_path, *(f"{c}/{i}.jpg" for c in ("cat", "dog") for i in range(3)), "test/cat/9.jpg", "val/8.jpg")
+    dataset = read_folder(tmp_path)
+    assert used(dataset, tmp_path) == {f"{c}/{i}.jpg": (c, "train") for c in ("cat", "dog") for i in range(3)} | {
+        "test/cat/9.jpg": ("cat", "test")
+    }
+    reason = "in a folder with the name of a split, without class folders"
+    assert left_out(dataset, tmp_path) == {"val/8.jpg": reason}
+
+
+def test_images_in_folders_of_splits_are_not_classes(tmp_path: Path) -> None:
+    """H101 names the folders: what tells them apart is nothing to learn."""
+    fill(tmp_path, "train/1.jpg", "test/2.jpg", "labels.csv")
+    with pytest.raises(DatasetError) as caught:
+        read_folder(tmp_path)
+    assert caught.value.code == "H101"
+    assert "test, train have the names of splits" in caught.value.received
+
+
+def test_a_folder_around_everything_is_opened(tmp_path: Path) -> None:
+    """As unpacking an archive makes them; the data set keeps the name of the folder that was given."""
+    root = fill(
+        tmp_path / "flowers",
+        *(f"archive/all/{c}/1.jpg" for c in ("rose", "tulip")),
+        "archive/.DS_Store",
+        "__MACOSX/archive/._x",
+    )
+    dataset = read_folder(root)
+    assert (dataset.name, dataset.classes) == ("flowers", ("rose", "tulip"))
+    assert left_out(dataset, root) == dict.fromkeys(("archive/.DS_Store", "__MACOSX/archive/._x"), "hidden or a system file")
+
+
+def test_runs_beside_class_folders_are_not_a_class(tmp_path: Path) -> None:
+    """``headstart fit .`` a second time finds its first run there."""
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "runs/photos-001/run.json", "runs/photos-001/plots/roc.svg", "best/run.json")
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert set(left_out(dataset, tmp_path).values()) == {"a run of Headstart"}
+    assert len(dataset.skipped) == 3
 
 
 def test_folders_inside_a_class_belong_to_it(tmp_path: Path) -> None:
@@ -256,11 +325,11 @@ def test_a_file_that_cannot_be_read_is_listed(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     "names",
-    [(), ("1.jpg",), ("cat/1.jpg",), ("cat/1.jpg", "dog/.hidden"), ("photos/cat/1.jpg", "photos/dog/1.jpg")],
-    ids=["empty", "files alone", "one class", "one class and a hidden file", "a wrapper"],
+    [(), ("1.jpg",), ("cat/1.jpg",), ("cat/1.jpg", "dog/.hidden"), ("cat/1.jpg", "test/1.jpg")],
+    ids=["empty", "files alone", "one class", "one class and a hidden file", "one class and a split"],
 )
 def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """H101 shows the one class that there is: in a wrapper folder, its name tells the user what to name instead."""
+    """H101 shows the one class that there is, and a folder that was not taken for one."""
     fill(tmp_path, *names)
     with pytest.raises(DatasetError) as caught:
         read_folder(tmp_path)
@@ -398,10 +467,10 @@ def test_quoted_cells(tmp_path: Path) -> None:
 
 def test_a_split_column_is_honoured(shop: Path) -> None:
     """Under all the names of a split, in any case; an unknown one is listed with its row."""
-    rows = ("0.jpg,cat,train", "1.jpg,dog, VAL ", "2.jpg,cat,test", "3.jpg,dog,holdout")
+    rows = ("0.jpg,cat,train", "1.jpg,dog, VAL ", "2.jpg,cat,test", "3.jpg,dog,later")
     dataset = read_table(write_table(shop / "t.csv", ["image,label,Split", *rows]))
     assert dataset.split == ("train", "validation", "test")
-    assert left_out(dataset, shop) == {"images/3.jpg": "row 4: unknown split 'holdout'"}
+    assert left_out(dataset, shop) == {"images/3.jpg": "row 4: unknown split 'later'"}
 
 
 @pytest.mark.parametrize("target", ["kind", "2", "-1"])

@@ -231,15 +231,38 @@ def test_targets_as_python_names_them() -> None:
 
 def test_a_split_column_of_a_table_is_honoured_and_no_feature(tmp_path: Path) -> None:
     """Under all the names of a split; an unknown one is listed with its row; positions count it as a column."""
-    words = ["train", "VAL", "test", "", "Train", "holdout", "valid"]
+    words = ["train", "VAL", "test", "", "Train", "later", "valid"]
     rows = [f"{i}.5,{word},{'xy'[i % 2]}" for i, word in enumerate(words)]
     path = write(tmp_path / "t.csv", "size,Split,kind", rows)
     for target in (None, "2", "kind"):
         dataset = read(path, target=target)
         assert dataset.split == ("train", "validation", "test", "", "train", "validation")
         assert table_of(dataset).names == ("size",)
-        assert [(row.path, row.reason) for row in dataset.skipped] == [("row 6", "unknown split 'holdout'")]
+        assert [(row.path, row.reason) for row in dataset.skipped] == [("row 6", "unknown split 'later'")]
         assert dataset.label_texts() == ["x", "y", "x", "y", "x", "x"]
+
+
+@pytest.mark.parametrize("name", ["data set", "Subset", "set", "partition", "fold"])
+def test_a_split_column_of_another_name_is_honoured_and_named(tmp_path: Path, name: str) -> None:
+    """The reason that is printed says which column it is."""
+    rows = [f"{i}.5,{('Training', 'dev', 'Testing')[i % 3]},{'xy'[i // 3 % 2]}" for i in range(12)]
+    dataset = read(write(tmp_path / "t.csv", f"size,{name},kind", rows))
+    assert dataset.split == ("train", "validation", "test") * 4
+    assert table_of(dataset).names == ("size",)
+    assert f"the splits are those of the column {name}" in dataset.task_reason
+
+
+def test_yes_and_no_are_splits_of_images_only(shop: Path) -> None:
+    """``is_valid`` says which images are for validation; in a table of features it may be what is to be predicted."""
+    names_of_images = [f"{i}.jpg" for i in range(6)]
+    rows = [f"{name},{('False', 'True')[i % 2]},{'xy'[i // 2 % 2]}" for i, name in enumerate(names_of_images)]
+    dataset = read_table(write(shop / "t.csv", "image,is_valid,kind", rows))
+    assert dataset.split == ("train", "validation") * 3
+    plain = read_table(
+        write(shop / "p.csv", "size,is_valid,kind", [f"{i},{row.split(',', 1)[1]}" for i, row in enumerate(rows)])
+    )
+    assert set(plain.split) == {""}
+    assert "is_valid" in table_of(plain).names
 
 
 def test_a_column_called_split_that_holds_something_else_is_a_feature(tmp_path: Path) -> None:

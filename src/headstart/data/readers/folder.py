@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from headstart.data.dataset import SPLIT_NAMES, Dataset, dataset_of_files
+from headstart.data.dataset import Dataset, dataset_of_files
+from headstart.data.readers.split_names import split_named
 from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.text import natural_key
 
 __all__ = ["read_folder"]
 
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "icon\r"}
+_NO_CLASS, _NO_LABELS = "not inside a class folder", "in a folder with the name of a split, without class folders"
+_OURS = "a run of Headstart"
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
 
 
 def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, classes: Sequence[str] | None = None) -> Dataset:
-    """Read images from ``folder/<class>/*`` or ``folder/{train,val,valid,validation,test}/<class>/*``.
+    """Read images from ``folder/<class>/*`` or ``folder/<split>/<class>/*``.
 
-    Folders inside a class folder belong to that class. Class names are sorted naturally (``img2`` before ``img10``). Links
-    are followed, except those that form a loop. Hidden and system files are listed as skipped. Whether a file is an image is
-    decided later, when it is decoded.
+    The folders of splits may have any usual name, such as ``train``, ``Training``, ``seg_train``, ``val``, ``dev`` or
+    ``test``; a folder ``test`` or ``val`` with class folders may also be beside the class folders for training. A single
+    folder that holds everything is opened. Folders inside a class folder belong to that class. Class names are sorted
+    naturally (``img2`` before ``img10``). Links are followed, except those that form a loop. Hidden and system files are
+    listed as skipped. Whether a file is an image is decided later, when it is decoded.
 
     Args:
         folder: Path of the folder.
@@ -47,33 +53,107 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
             expected="a folder with one folder per class",
             advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
         )
-    found: list[tuple[str, str, str]] = []  # path, class, split
     skipped: list[Skipped] = []
     inside = frozenset({os.path.realpath(root)})
     tops = _visible(root, skipped)
-    train = [p for p in tops if p.name.lower() == "train" and p.is_dir()]
-    has_splits = any(entry.is_dir() for folder in train for entry in _entries(folder, []))
+    while len(tops) == 1 and not split_named(tops[0].name) and _folders(tops[0]) and os.path.realpath(tops[0]) not in inside:
+        inside |= {os.path.realpath(tops[0])}
+        tops = _visible(tops[0], skipped)  # an archive often unpacks into one more folder
+    roles = _roles(tops)
+    found: list[tuple[str, str, str]] = []  # path, class, split
     for top in tops:
-        split = SPLIT_NAMES.get(top.name.lower(), "") if has_splits else ""
-        if not top.is_dir() or (has_splits and not split):
-            where = "train, validation or test" if has_splits else "a class folder"
+        role = roles[top]
+        if role.why_not:
             files = _files(top, skipped, inside) if top.is_dir() else [top]
-            skipped += [Skipped(str(p), f"not inside {where}") for p in files]
-            continue
-        for class_folder in _visible(top, skipped) if split else [top]:
-            if class_folder.is_dir():
-                found += [(str(p), class_folder.name, split) for p in _files(class_folder, skipped, inside)]
-            else:
-                skipped.append(Skipped(str(class_folder), "not inside a class folder"))
-    if not found:
-        raise DatasetError(
+            skipped += [Skipped(str(path), role.why_not) for path in files]
+        elif role.is_class:
+            found += [(str(path), top.name, role.split) for path in _files(top, skipped, inside)]
+        else:
+            for entry in _class_folders(top, role.split, skipped):
+                if entry.is_dir():
+                    found += [(str(path), entry.name, role.split) for path in _files(entry, skipped, inside)]
+                else:
+                    skipped.append(Skipped(str(entry), _NO_CLASS))
+    if classes is None and len({name for _, name, _ in found}) < 2:
+        raise _too_few_classes(root, found, skipped, [top.name for top in tops if roles[top].why_not == _NO_LABELS])
+    return dataset_of_files(root.resolve().name, found, skipped, task, classes)
+
+
+class _Role(NamedTuple):
+    """What an entry of the data set's folder is.
+
+    Attributes:
+        split: Split of the images inside, or "".
+        is_class: Whether it is a class folder; otherwise class folders are inside.
+        why_not: Why its images are not used; "" if they are.
+    """
+
+    split: str = ""
+    is_class: bool = False
+    why_not: str = ""
+
+
+def _roles(tops: Sequence[Path]) -> dict[Path, _Role]:
+    """Find the folders of splits and of classes among the entries of a folder.
+
+    A folder with the name of a split holds class folders. Beside class folders of its own, it has to hold a class of that
+    name too. If it holds images, it is no class either, because they have no labels; only ``train`` may be one, the vehicle,
+    unless there is a folder for another split.
+    """
+    roles = {top: _Role(why_not=_NO_CLASS) for top in tops if not top.is_dir()}
+    roles |= {top: _Role(why_not=_OURS) for top in tops if top.is_dir() and _is_of_runs(top)}
+    folders = [top for top in tops if top not in roles]
+    splits = {top: split for top in folders if (split := split_named(top.name))}
+    if any(split == "train" and _folders(top) for top, split in splits.items()):
+        not_inside = "not inside train, validation or test"
+        return roles | {top: _Role(splits.get(top, ""), why_not="" if top in splits else not_inside) for top in folders}
+    names = {top.name for top in folders if top not in splits}
+    beside = {top: split for top, split in splits.items() if names & {folder.name for folder in _folders(top)}}
+    for top in folders:
+        if top in beside:
+            roles[top] = _Role(beside[top])
+        elif top in splits and not (splits[top] == "train" and len(splits) == 1):
+            roles[top] = _Role(why_not=_NO_LABELS)
+        else:
+            roles[top] = _Role("train" if beside else "", is_class=True)
+    return roles
+
+
+def _class_folders(split_folder: Path, split: str, skipped: list[Skipped]) -> list[Path]:
+    entries = _visible(split_folder, skipped)
+    is_doubled = len(entries) == 1 and split_named(entries[0].name) == split and _folders(entries[0])  # seg_test/seg_test
+    return _visible(entries[0], skipped) if is_doubled else entries
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [entry for entry in _entries(folder, []) if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _is_of_runs(folder: Path) -> bool:
+    """Whether it is a run of Headstart, or holds runs."""
+    return any((place / "run.json").is_file() for place in (folder, *_folders(folder)))
+
+
+def _too_few_classes(
+    root: Path, found: Sequence[tuple[str, str, str]], skipped: Sequence[Skipped], of_splits: Sequence[str]
+) -> DatasetError:
+    names = sorted({name for _, name, _ in found})
+    if of_splits:
+        others = f"; besides them, 1 class: {names[0]}" if names else ""
+        return DatasetError(
             "H101",
             "fewer than two different labels",
-            received=f"{root}: {len(skipped)} files, none of them inside a class folder",
-            expected="one folder per class, with its images inside",
-            advice="sort the images into folders: photos/cat/*.jpg, photos/dog/*.jpg",
+            received=f"{root}: {', '.join(of_splits)} have the names of splits and hold no class folders{others}",
+            expected="class folders inside them: train/cat/*.jpg, test/cat/*.jpg; or a table that lists images and labels",
+            advice="rename a folder that is a class, or fit the table that has the labels: headstart fit TABLE.csv",
         )
-    return dataset_of_files(root.resolve().name, found, skipped, task, classes)
+    return DatasetError(
+        "H101",
+        "fewer than two different labels",
+        received=f"1 class: {names[0]}" if names else f"{root}: {len(skipped)} files, none of them inside a class folder",
+        expected="one folder per class, with its images inside, and at least two classes",
+        advice="sort the images into folders: photos/cat/*.jpg, photos/dog/*.jpg",
+    )
 
 
 def _visible(folder: Path, skipped: list[Skipped]) -> list[Path]:

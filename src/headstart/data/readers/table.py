@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.data.dataset import SPLIT_NAMES, Dataset
+from headstart.data.dataset import Dataset
 from headstart.data.readers.column_names import column_of, columns_of, no_column, place_of
 from headstart.data.readers.image_list import Labelled, find_images, missing_images
+from headstart.data.readers.split_names import split_column, split_of_cell
 from headstart.data.readers.target_column import NumberFormats
 from headstart.data.readers.targets import Target, find_target
 from headstart.data.skipped import Skipped
@@ -76,9 +77,9 @@ def read_table(
     """Read a CSV or Parquet file, a data frame, or an array of rows.
 
     If a column holds paths of image files, the samples are these images; paths are relative to the table's folder, or to
-    the folder next to the table that holds the files. Otherwise the samples are the rows. A column called ``split`` with
-    the values train, validation (or val, valid) and test decides the split. Rows that cannot be used are listed in
-    ``skipped``, with the reason.
+    the folder next to the table that holds the files. Otherwise the samples are the rows. A column called ``split``,
+    ``set``, ``subset`` or the like decides the split with values such as train, val and test; for images, so does
+    ``is_valid`` with yes and no. Rows that cannot be used are listed in ``skipped``, with the reason.
 
     Args:
         table: Path of the file, a data frame, or an array ``(n, columns)``.
@@ -126,7 +127,7 @@ def dataset_of_table(
     aside = [] if images is None else [images.column]
     cells = cells if images is None else images.cells
     grouping = "" if group is None else cells.names[place_of(cells, group, "--group")]
-    split = next((column for column in cells.names if column.lower() == "split" and _is_split(cells, column)), "")
+    split = split_column(cells, has_images=images is not None)
     features = cells.select([column for column in cells.names if images is not None or column not in (split, grouping)])
     found = find_target(
         features if target is None else cells,  # a position counts all columns of the file
@@ -260,23 +261,20 @@ def _naming_columns(columns: Mapping[str, Array]) -> set[str]:
     return naming | {name for name in whole if is_id_name(name)} | numbering_columns(whole)
 
 
-def _is_split(table: Table, column: str) -> bool:
-    """Whether most cells name a split."""
-    cells = [str(cell).lower() for cell in table.column(column)]
-    return 2 * sum(cell in SPLIT_NAMES for cell in cells) > len(cells)
-
-
 def _with_split(table: Table, column: str, found: Target) -> tuple[Target, tuple[str, ...], list[Skipped]]:
     """Keep rows whose split is valid or empty; also return their splits, and the other rows as skipped."""
     if not column:
         return found, ("",) * len(found.kept), []
-    cells = [str(cell).lower() for cell in table.column(column)[found.kept]]
-    fine = [i for i, cell in enumerate(cells) if cell in SPLIT_NAMES or not cell]
+    cells = table.column(column)[found.kept]
+    splits = [split_of_cell(column, cell) for cell in cells]
     rows = table.row_numbers()[found.kept]
     others = [
-        Skipped(f"row {row}", f"unknown split {cell!r}")
-        for row, cell in zip(rows, cells, strict=True)
-        if cell and cell not in SPLIT_NAMES
+        Skipped(f"row {row}", f"unknown split {str(cell).lower()!r}")
+        for row, cell, split in zip(rows, cells, splits, strict=True)
+        if split is None
     ]
-    kept = replace(found, kept=found.kept[fine], labels=found.labels[fine])
-    return kept, tuple(SPLIT_NAMES.get(cells[i], "") for i in fine), others
+    fine = [i for i, split in enumerate(splits) if split is not None]
+    is_plain = column.lower() == "split"
+    reason = found.reason if is_plain else f"{found.reason}; the splits are those of the column {printable(column)}"
+    kept = replace(found, kept=found.kept[fine], labels=found.labels[fine], reason=reason)
+    return kept, tuple(split for split in splits if split is not None), others

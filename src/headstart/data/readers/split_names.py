@@ -1,0 +1,72 @@
+"""Names that people give to splits: folders such as ``Training`` or ``seg_test``, and columns such as ``data set``."""
+
+from __future__ import annotations
+
+import re
+
+from headstart.data.tables.table import Table
+
+__all__ = ["split_column", "split_named", "split_of_cell"]
+
+_SPLITS = {
+    "train": ("train", "training", "trn"),
+    "validation": ("val", "valid", "validation", "dev", "eval"),
+    "test": ("test", "testing", "tst", "holdout"),
+}
+_SPLIT_OF = {word: split for split, words in _SPLITS.items() for word in words}
+_FILLERS = {"seg", "set", "split", "data", "dataset", "image", "images", "imgs", "photos", "pictures"}
+_COLUMNS = {"split", "datasplit", "set", "dataset", "subset", "partition", "fold", "phase", "usage"}
+_FLAGS = {  # names of columns of yes and no, with the splits of both
+    "isvalid": ("validation", "train"),
+    "isvalidation": ("validation", "train"),
+    "isval": ("validation", "train"),
+    "istest": ("test", "train"),
+    "istrain": ("train", "test"),
+}
+_YES, _NO = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_a-zA-Z]+")
+
+
+def split_named(name: str) -> str:
+    """Return the split that a name stands for: ``train``, ``validation`` or ``test``; "" if it stands for none.
+
+    Case, separators and words such as ``set`` or ``images`` do not matter.
+
+    Example:
+        >>> [split_named(name) for name in ("Training", "seg_test", "ValSet", "train_images", "test tube", "trainer")]
+        ['train', 'test', 'validation', 'train', '', '']
+    """
+    words = [word.lower() for word in _WORDS.findall(name)]
+    words = [re.sub(r"(?<=.)(set|data)$", "", word) for word in words if word not in _FILLERS]
+    return _SPLIT_OF.get(words[0], "") if len(words) == 1 else ""
+
+
+def split_column(table: Table, *, has_images: bool) -> str:
+    """Return the first column whose name and cells are those of a split, such as ``subset``; "" if there is none.
+
+    Args:
+        table: Raw cells.
+        has_images: Whether the table lists images. Then a column such as ``is_valid`` may say with yes and no which samples
+            are for validation; in a table of features, that could be what is to be predicted.
+    """
+    for name in table.names:
+        bare = _bare(name)
+        if bare in _COLUMNS or (has_images and bare in _FLAGS):
+            cells = table.column(name)
+            if 2 * sum(bool(split_of_cell(name, cell)) for cell in cells) > len(cells):
+                return name
+    return ""
+
+
+def split_of_cell(column: str, cell: object) -> str | None:
+    """Return the split that a cell of a split column stands for: "" if the cell is empty, None if it is unknown."""
+    text = "" if cell is None else str(cell).strip().lower()
+    if text in ("", "nan", "nat"):  # a missing cell of a data frame
+        return ""
+    if (flags := _FLAGS.get(_bare(column))) is not None:
+        return flags[0] if text in _YES else flags[1] if text in _NO else None
+    return split_named(text) or None
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
