@@ -7,6 +7,7 @@ from dataclasses import replace
 from headstart.data.dataset import Dataset
 from headstart.data.groups import group_duplicates
 from headstart.data.images.survey import survey
+from headstart.data.rare_classes import without_rare_classes
 from headstart.data.splits import make_split
 from headstart.features.extraction import extract
 from headstart.features.feature_store import Store
@@ -28,6 +29,7 @@ def open_store() -> Store:
 
 def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, FeatureRows]:
     """Extract features and split the data. Returns the split data set and one row per sample."""
+    dataset = without_rare_classes(dataset)
     if part.is_table:
         dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
         return dataset, encode_table(dataset, part)

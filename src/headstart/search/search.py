@@ -11,6 +11,7 @@ from typing import Any
 
 from headstart.data.dataset import Dataset
 from headstart.data.images.survey import Survey, survey
+from headstart.data.rare_classes import without_rare_classes
 from headstart.data.readers.read import read
 from headstart.data.tasks import TASKS
 from headstart.evaluation.leaderboard import Row
@@ -155,7 +156,7 @@ def _read(request: Request) -> Dataset:
         data = read(data, target=request.target, image=request.image, group=request.group, task=request.task)
     if any(data.split):  # the user made a split: samples that it does not assign are for training
         data = replace(data, split=tuple(name or "train" for name in data.split))
-    return data
+    return without_rare_classes(data, request.task)
 
 
 def _surveyed(request: Request, learning: Dataset, earlier: dict[str, Any]) -> Survey:

@@ -164,6 +164,16 @@ def test_a_folder_around_everything_is_opened(tmp_path: Path) -> None:
     assert left_out(dataset, root) == dict.fromkeys(("archive/.DS_Store", "__MACOSX/archive/._x"), "hidden or a system file")
 
 
+def test_a_folder_of_other_files_is_not_a_class(tmp_path: Path) -> None:
+    """Notes beside the class folders; names that say nothing may be images."""
+    fill(tmp_path, "cat/1.jpg", "dog/1", "notes/a.txt", "notes/b.csv", "notes/.hidden.jpg", "code/x.py", "empty/.keep")
+    dataset = read_folder(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    skipped = left_out(dataset, tmp_path)
+    assert {skipped[name] for name in ("notes/a.txt", "notes/b.csv", "code/x.py")} == {"in a folder without images"}
+    assert {skipped[name] for name in ("notes/.hidden.jpg", "empty/.keep")} == {"hidden or a system file"}
+
+
 def test_runs_beside_class_folders_are_not_a_class(tmp_path: Path) -> None:
     """``headstart fit .`` a second time finds its first run there."""
     fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "runs/photos-001/run.json", "runs/photos-001/plots/roc.svg", "best/run.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ from headstart.foundation.text import natural_key
 __all__ = ["read_folder"]
 
 _NO_CLASS, _NO_LABELS = "not inside a class folder", "in a folder with the name of a split, without class folders"
-_OURS = "a run of Headstart"
+_KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine
+_OURS, _NO_IMAGES = "a run of Headstart", "in a folder without images"
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "icon\r", "__macosx"}
 
 
@@ -101,6 +103,7 @@ def _roles(tops: Sequence[Path]) -> dict[Path, _Role]:
     unless there is a folder for another split.
     """
     roles = {top: _Role(why_not=_NO_CLASS) for top in tops if not top.is_dir()}
+    roles |= {top: _Role(why_not=_NO_IMAGES) for top in tops if top.is_dir() and _is_of_other_files(top)}
     roles |= {top: _Role(why_not=_OURS) for top in tops if top.is_dir() and _is_of_runs(top)}
     folders = [top for top in tops if top not in roles]
     splits = {top: split for top in folders if (split := split_named(top.name))}
@@ -127,6 +130,16 @@ def _class_folders(split_folder: Path, split: str, skipped: list[Skipped]) -> li
 
 def _folders(folder: Path) -> list[Path]:
     return [entry for entry in _entries(folder, []) if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _is_of_other_files(folder: Path) -> bool:
+    """Whether there are files, and the names of all of them are those of other kinds, such as ``notes.txt``."""
+    kind = ""
+    for path in _files(folder, []):
+        kind = _KINDS.guess_type(path.name)[0] or ""
+        if kind in ("", "application/octet-stream") or kind.startswith("image/"):  # a name may say nothing
+            return False
+    return bool(kind)
 
 
 def _is_of_runs(folder: Path) -> bool:
