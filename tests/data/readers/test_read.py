@@ -174,6 +174,38 @@ def test_a_folder_of_other_files_is_not_a_class(tmp_path: Path) -> None:
     assert {skipped[name] for name in ("notes/.hidden.jpg", "empty/.keep")} == {"hidden or a system file"}
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "metadata.csv", "train.csv", "Annotations.csv"])
+@pytest.mark.parametrize("folders", [("train", "test"), ("images",), ("images", "masks"), ("1", "2")])
+def test_a_folder_is_read_by_the_table_that_lists_its_images(tmp_path: Path, name: str, folders: Sequence[str]) -> None:
+    """Whatever the folders are called: what the table says about the images counts, and the reason names it."""
+    fill(tmp_path, *(f"{folder}/{folder}_{i}.jpg" for folder in folders for i in range(4)))
+    (tmp_path / name).write_text("file,kind\n" + "".join(f"{folders[0]}_{i}.jpg,{'xy'[i % 2]}\n" for i in range(4)))
+    (tmp_path / "sample_submission.csv").write_text("file,kind\na,x\n")
+    dataset = read(tmp_path)
+    assert used(dataset, tmp_path) == {f"{folders[0]}/{folders[0]}_{i}.jpg": ("xy"[i % 2], "") for i in range(4)}
+    assert dataset.name == tmp_path.name
+    assert dataset.task_reason.startswith(f"read by the table {name}; the target is kind")
+
+
+def test_a_folder_with_a_table_of_features_is_read_by_it(tmp_path: Path) -> None:
+    """Its only table, or the one of a usual name; the same with a column that was named."""
+    rows = "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(8))
+    (tmp_path / "flowers.csv").write_text(f"size,kind\n{rows}")
+    assert read(tmp_path).num_classes == 2
+    (tmp_path / "train.csv").write_text(f"width,size,sort\n{rows.replace('5,', '5,1,')}")
+    for target in (None, "sort"):
+        dataset = read(tmp_path, target=target)
+        assert dataset.table is not None
+        assert dataset.table.names == ("width", "size")
+
+
+def test_class_folders_count_where_the_table_lists_no_images(tmp_path: Path) -> None:
+    """Notes about the classes, say."""
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    (tmp_path / "metadata.csv").write_text("class,latin\ncat,felis\ndog,canis\n")
+    assert read(tmp_path).classes == ("cat", "dog")
+
+
 def test_runs_beside_class_folders_are_not_a_class(tmp_path: Path) -> None:
     """``headstart fit .`` a second time finds its first run there."""
     fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "runs/photos-001/run.json", "runs/photos-001/plots/roc.svg", "best/run.json")

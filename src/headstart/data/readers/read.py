@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folder_table import lists_images, table_in
 from headstart.data.readers.table import Known, cells_of, dataset_of_table, row_digests
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, UsageError
 from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digests
+from headstart.foundation.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +38,9 @@ def read(
 ) -> Dataset:
     """Read a folder of class folders, or a table of image paths or of features.
 
+    A folder with a table called ``labels``, ``metadata``, ``annotations`` or ``train`` is read by the table if it lists
+    images, if a column was named, or if there are no class folders.
+
     Args:
         data: Path of a folder, path of a CSV or Parquet file, a data frame, or an array ``(n, columns)``.
         target: Name or position of the target column, or several joined by commas. Defaults to None: found.
@@ -46,21 +52,13 @@ def read(
 
     Raises:
         DatasetError: The path does not exist, or is neither a folder nor a table (H106).
-        UsageError: A column was named, but ``data`` is a folder (H046).
+        UsageError: A column was named, but ``data`` is a folder without such a table (H046).
     """
     if not isinstance(data, str | os.PathLike):
         return dataset_of_table(data, target=target, image=image, group=group, task=task, known=known)
     path = Path(data)
     if path.is_dir():
-        if named := [name for name, value in (("target", target), ("image", image), ("group", group)) if value is not None]:
-            raise UsageError(
-                "H046",
-                "a folder has no columns",
-                received=f"{', '.join(f'--{name}' for name in named)} for {data}, a folder",
-                expected="a CSV or Parquet table, which may list images",
-                advice="give the path of a table, or leave this out: the names of folders are the classes",
-            )
-        return read_folder(path, task=task, classes=None if known is None else known.classes)
+        return _read_folder(path, target=target, image=image, group=group, task=task, known=known)
     if path.is_file() and path.suffix.lower() in _TABLES:
         return dataset_of_table(path, target=target, image=image, group=group, task=task, known=known)
     raise DatasetError(
@@ -70,6 +68,34 @@ def read(
         expected="a folder with one folder per class, or a CSV or Parquet file",
         advice="check the path, and unpack an archive first; `headstart demo` shows a working example",
     )
+
+
+def _read_folder(
+    folder: Path, *, target: str | None, image: str | None, group: str | None, task: str | None, known: Known | None
+) -> Dataset:
+    """Read a folder of class folders, or by its table, if a column was named or if the table lists images that exist.
+
+    Without class folders, a table of features is read too.
+    """
+    table = table_in(folder)
+    named = [name for name, value in (("target", target), ("image", image), ("group", group)) if value is not None]
+    if named and table is None:
+        raise UsageError(
+            "H046",
+            "a folder has no columns",
+            received=f"{', '.join(f'--{name}' for name in named)} for {folder}, a folder without a table such as labels.csv",
+            expected="a CSV or Parquet table, which may list images",
+            advice="give the path of a table, or leave this out: the names of folders are the classes",
+        )
+    if table is None or not (named or lists_images(table)):
+        try:
+            return read_folder(folder, task=task, classes=None if known is None else known.classes)
+        except DatasetError as error:
+            if table is None or error.code != "H101":
+                raise
+    dataset = dataset_of_table(table, target=target, image=image, group=group, task=task, known=known)
+    reason = f"read by the table {printable(table.name)}; {dataset.task_reason}"
+    return replace(dataset, name=folder.resolve().name, task_reason=reason)
 
 
 def _as_levels(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
