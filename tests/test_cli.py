@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,26 @@ def test_shell_completion_completes_commands_and_options() -> None:
             _process(code=program), env=_environment() | asked, capture_output=True, text=True, check=False
         )
         assert done.stdout.split() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("fit", "{data}", "--plan", "balancd"), "balanced"),
+        (("fit", "{data}", "--trial", "efficientnet_lite3-avg-linear"), "efficientnet_lite2"),
+        (("fit", "{table}", "--target", "grwon"), "grown"),
+        (("fit", "{table}", "--task", "regresion"), "regression"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[2],
+)
+def test_a_misspelled_name_is_answered_with_the_one_that_is_like_it(
+    arguments: Sequence[str], meant: str, data: Path, make_table: Callable[..., Path], tmp_path: Path, call: Call
+) -> None:
+    """Whatever is named: plans, backbones, columns, tasks."""
+    table = make_table(tmp_path / "table.csv", "binary", rows=40)
+    status, out, err = call(*(argument.format(data=data, table=table) for argument in arguments))
+    assert (status, out) == (2, "")
+    assert f"did you mean {meant}?" in err
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

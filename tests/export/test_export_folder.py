@@ -487,6 +487,12 @@ def test_unknown_format_is_refused_before_anything_is_read(name: str) -> None:
     assert all(known in error.expected for known in FORMATS)
 
 
+def test_a_misspelled_format_is_answered_with_the_one_that_is_like_it() -> None:
+    """The three lines say what was probably meant."""
+    error = _refused(Path("no such folder"), ["onnx", "openvin"], Path("no such folder"))
+    assert error.received == "openvin; did you mean openvino?"
+
+
 def test_no_format_is_refused() -> None:
     """An empty list of formats is a mistake, not an empty success."""
     assert _refused(Path("no such folder"), [], Path("no such folder")).code == "H401"

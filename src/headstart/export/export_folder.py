@@ -24,6 +24,7 @@ from headstart.foundation.fingerprint import file_digest
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.files import read_json, write_bytes, write_json
 from headstart.foundation.runs.run_folder import RunFolder
+from headstart.foundation.text import with_suggestion
 
 __all__ = ["Exported", "export_model", "formats_of", "write_preprocessing"]
 
@@ -129,7 +130,7 @@ def _rows(formats: Sequence[str]) -> list[Format]:
         raise ExportError(
             "H401",
             "unknown export format",
-            received=", ".join(unknown) or "nothing",
+            received=with_suggestion(unknown, FORMATS) or "nothing",
             expected=f"one or more of {', '.join(FORMATS)}",
             advice="for example --to onnx openvino",
         )

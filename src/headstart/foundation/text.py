@@ -1,11 +1,12 @@
-"""Formatting of names: natural sort order, printable text and short lists."""
+"""Formatting of names: natural sort order, printable text, short lists, and the name that was probably meant."""
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["listed", "natural_key", "printable"]
+__all__ = ["listed", "natural_key", "nearest", "printable", "with_suggestion"]
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -30,3 +31,27 @@ def printable(text: object) -> str:
 def listed(names: Sequence[str]) -> str:
     """Join names for a message; after the first 20, only their number is given."""
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known name most similar to a word, ignoring case; an empty string if none is similar.
+
+    Example:
+        >>> nearest("Learning-rate", ["learning_rate", "tail_rate"])
+        'learning_rate'
+    """
+    by_case = {name.casefold(): name for name in known}
+    matches = difflib.get_close_matches(word[:100].casefold(), list(by_case), n=1)
+    return by_case[matches[0]] if matches else ""
+
+
+def with_suggestion(names: str | Sequence[str], known: Iterable[str]) -> str:
+    """Return an unknown name, or several, for a message, with the known name that is most similar to the first.
+
+    Example:
+        >>> with_suggestion("onxx", ["onnx", "openvino"]), with_suggestion(["torchscript", "x"], ["onnx", "openvino"])
+        ('onxx; did you mean onnx?', 'torchscript, x')
+    """
+    names = [names] if isinstance(names, str) else names
+    close = nearest(names[0], known) if names else ""
+    return ", ".join(map(printable, names)) + (f"; did you mean {printable(close)}?" if close else "")

@@ -17,12 +17,13 @@ from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.augmentation.presets import AUGMENTATIONS
 from headstart.data.tasks import TASKS
 from headstart.foundation.errors import HeadstartError
+from headstart.foundation.text import nearest
 from headstart.search.planning.plan_file import Entry, read_plan
 from headstart.search.planning.plans import make_trials
 from headstart.training.networks.networks import NETWORKS, Network
 from headstart.training.recipe import Recipe
 from headstart.training.schedules import SCHEDULES
-from headstart.training.trials.setting_checks import ACTIVATIONS, LOSSES, OPTIMIZERS, nearest
+from headstart.training.trials.setting_checks import ACTIVATIONS, LOSSES, OPTIMIZERS
 from headstart.training.trials.settings import KEYS, option_check
 from headstart.training.trials.trial import Trial
 

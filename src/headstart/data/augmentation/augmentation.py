@@ -10,6 +10,7 @@ from typing import Any
 from headstart.data.augmentation.resampling import EDGES
 from headstart.foundation.arguments import is_number
 from headstart.foundation.errors import UsageError
+from headstart.foundation.text import with_suggestion
 
 __all__ = ["Augmentation", "Range"]
 
@@ -155,7 +156,7 @@ class Augmentation:
             raise UsageError(
                 "H012",
                 "unknown augmentation setting",
-                received=", ".join(unknown),
+                received=with_suggestion(unknown, known),
                 expected=", ".join(known),
                 advice="for example {'rotation': 10, 'horizontal_flip': true}",
             )

@@ -8,7 +8,7 @@ from numbers import Integral
 
 from headstart.data.tables.table import Table
 from headstart.foundation.errors import DatasetError
-from headstart.foundation.text import listed, printable
+from headstart.foundation.text import listed, printable, with_suggestion
 
 __all__ = ["column_of", "columns_of", "no_column", "place_of", "position"]
 
@@ -27,7 +27,7 @@ def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: boo
     """
     place = position(table, wanted)
     if place is None:
-        absent = f"{option if is_new else 'no target column'} {printable(wanted)}"
+        absent = f"{option if is_new else 'no target column'} {with_suggestion(wanted, table.names)}"
         raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new, option=option)
     if is_new and wanted in table.recurring:
         like = [i for i, name in enumerate(table.names) if re.fullmatch(rf"{re.escape(wanted)}(_\d+)?", name)]

@@ -10,7 +10,7 @@ from headstart.data.readers.labels import list_parts
 from headstart.data.readers.target_column import SEPARATORS, TargetColumn, is_no_label
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
-from headstart.foundation.text import listed, printable
+from headstart.foundation.text import listed, printable, with_suggestion
 
 __all__ = ["check_task", "check_variety", "inferred_task", "list_separator", "task_of_model"]
 
@@ -113,7 +113,7 @@ def check_task(task: str, columns: list[TargetColumn], *, is_new: bool) -> None:
         raise DatasetError(
             "H102",
             "the task does not fit the labels",
-            received=f"unknown task {task}",
+            received=f"unknown task {with_suggestion(task, fits)}",
             expected=", ".join(fits),
             advice="leave --task out to infer it from the labels",
         )

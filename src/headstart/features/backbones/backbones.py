@@ -16,6 +16,7 @@ from headstart.features.backbones.network_weights import set_weights
 from headstart.features.backbones.torch_checkpoint import read_checkpoint
 from headstart.foundation.errors import BackboneError, StackError
 from headstart.foundation.fingerprint import file_digest
+from headstart.foundation.text import with_suggestion
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +71,7 @@ def find_backbone(name: str) -> Backbone:
     raise BackboneError(
         "H201",
         "unknown backbone",
-        received=name,
+        received=with_suggestion(name, BACKBONES),
         expected="efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, or a network of keras.applications",
         advice="write it as Keras does, for example MobileNetV2 or EfficientNetV2B0",
     )

@@ -15,8 +15,8 @@ from headstart.data.augmentation.augmentation import Augmentation
 from headstart.data.augmentation.presets import find_augmentation
 from headstart.features.part_a import PIXELS
 from headstart.foundation.errors import HeadstartError, UsageError
+from headstart.foundation.text import nearest
 from headstart.training.networks.networks import NETWORKS
-from headstart.training.trials.setting_checks import nearest
 from headstart.training.trials.settings import KEYS, check_options, check_value, meant, unknown_key
 
 __all__ = ["Entry", "check_names", "in_plan", "is_plan_file", "read_plan"]

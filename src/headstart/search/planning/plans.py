@@ -10,6 +10,7 @@ from typing import Any
 
 from headstart.data.augmentation.presets import find_augmentation
 from headstart.foundation.errors import UsageError
+from headstart.foundation.text import with_suggestion
 from headstart.search.planning.plan_file import Entry, check_names, in_plan, is_plan_file, read_plan
 from headstart.training.trials.trial import Trial, check_trial, parse_trial
 from headstart.training.trials.unused_settings import check_used
@@ -200,7 +201,7 @@ def _unknown_plan(plan: str, plans: Iterable[str]) -> UsageError:
     return UsageError(
         "H001",
         "unknown plan",
-        received=plan,
+        received=with_suggestion(plan, plans),
         expected=f"{', '.join(plans)}, or the path of an existing TOML file",
         advice="use --plan quick, or name trials with --trial",
     )

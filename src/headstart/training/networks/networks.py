@@ -14,6 +14,7 @@ from headstart.data.tasks import TASKS
 from headstart.features.backbones.network_weights import set_weights
 from headstart.features.part_a import PIXELS, TABLE, PartA
 from headstart.foundation.errors import UsageError
+from headstart.foundation.text import with_suggestion
 from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.blocks import cnn, dense_block, dnn
 from headstart.training.networks.one_vs_rest import one_vs_rest
@@ -129,7 +130,7 @@ def find_network(name: str, options: Mapping[str, Any]) -> Network:
         raise UsageError(
             "H023",
             "unknown network",
-            received=name,
+            received=with_suggestion(name, NETWORKS),
             expected=", ".join(NETWORKS),
             advice="choose a key of headstart.NETWORKS, or add your own function to it",
         )
@@ -137,7 +138,7 @@ def find_network(name: str, options: Mapping[str, Any]) -> Network:
         raise UsageError(
             "H028",
             "unknown network option",
-            received=f"{', '.join(unknown)} for {name}",
+            received=f"for {name}: {with_suggestion(unknown, network.options)}",
             expected=", ".join(network.options) or "no options",
             advice="leave it out, or choose a network that has it",
         )

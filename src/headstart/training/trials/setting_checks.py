@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from headstart.data.tasks import TASKS
 from headstart.features.backbones.backbones import find_backbone
 from headstart.features.part_a import PIXELS, POOLINGS, TABLE
 from headstart.foundation.errors import BackboneError, UsageError
+from headstart.foundation.text import nearest
 from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.layer_options import check_choices, read_regularizer
 from headstart.training.networks.networks import NETWORKS
@@ -32,7 +32,6 @@ __all__ = [
     "choice",
     "cut",
     "instance_of",
-    "nearest",
     "number",
     "one_of",
     "optimizer",
@@ -63,18 +62,6 @@ class Refusal(NamedTuple):
 
 
 Check = Callable[[object], Refusal | None]  # None: the value is valid
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known name most similar to a word, ignoring case; an empty string if none is similar.
-
-    Example:
-        >>> nearest("Learning-rate", ["learning_rate", "tail_rate"])
-        'learning_rate'
-    """
-    by_case = {name.casefold(): name for name in known}
-    matches = difflib.get_close_matches(word[:100].casefold(), list(by_case), n=1)
-    return by_case[matches[0]] if matches else ""
 
 
 def whole(low: int, high: int) -> Check:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from headstart.features.part_a import POOLINGS
 from headstart.foundation.errors import UsageError
+from headstart.foundation.text import nearest
 from headstart.training.networks.networks import ENSEMBLES, NETWORKS
 from headstart.training.recipe import Recipe
 from headstart.training.schedules import SCHEDULES
 from headstart.training.trials import setting_checks
-from headstart.training.trials.setting_checks import ACTIVATIONS, LOSSES, MAX_UNITS, Check, Refusal, nearest
+from headstart.training.trials.setting_checks import ACTIVATIONS, LOSSES, MAX_UNITS, Check, Refusal
 
 __all__ = [
     "KEYS",
