@@ -129,14 +129,19 @@ def _class_folders(split_folder: Path, split: str, skipped: list[Skipped]) -> li
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [entry for entry in _entries(folder, []) if entry.is_dir() and not entry.name.startswith(".")]
+    """The folders inside that are not hidden, without a look at each file; none if the folder cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:
+        return []
 
 
 def _is_of_other_files(folder: Path) -> bool:
     """Whether there are files, and the names of all of them are those of other kinds, such as ``notes.txt``."""
     kind = ""
-    for path in _files(folder, []):
-        kind = _KINDS.guess_type(path.name)[0] or ""
+    for name in (name for _, _, names in os.walk(folder) for name in names if not name.startswith(".")):
+        kind = _KINDS.guess_type(name)[0] or ""
         if kind in ("", "application/octet-stream") or kind.startswith("image/"):  # a name may say nothing
             return False
     return bool(kind)
