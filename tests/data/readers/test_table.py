@@ -259,7 +259,7 @@ def test_yes_and_no_are_splits_of_images_only(shop: Path) -> None:
     dataset = read_table(write(shop / "t.csv", "image,is_valid,kind", rows))
     assert dataset.split == ("train", "validation") * 3
     plain = read_table(
-        write(shop / "p.csv", "size,is_valid,kind", [f"{i},{row.split(',', 1)[1]}" for i, row in enumerate(rows)])
+        write(shop / "p.csv", "size,is_valid,kind", [f"{i}.5,{row.split(',', 1)[1]}" for i, row in enumerate(rows)])
     )
     assert set(plain.split) == {""}
     assert "is_valid" in table_of(plain).names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.readers.column_names import place_of
+from headstart.data.readers.image_paths import PathRule, find_rule, places_to_look
 from headstart.data.readers.targets import Target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
@@ -47,16 +47,16 @@ class ImageList(NamedTuple):
     Attributes:
         cells: The table. If it turned out to have no header, its first row is included and its columns are called c0, c1...
         column: Name of the column of paths.
-        place: Folder that the paths are relative to.
+        rule: How its cells become paths.
     """
 
     cells: Table
     column: str
-    place: Path
+    rule: PathRule
 
     def dataset(self, labelled: Labelled) -> Dataset:
         """Build the data set of the labelled rows; images that are missing or unreadable are listed as skipped."""
-        paths = [str(self.place / str(cell)) for cell in self.cells.column(self.column)]
+        paths = [self.rule.path(str(cell)) for cell in self.cells.column(self.column)]
         rows = [f"row {number}" for number in self.cells.row_numbers()]
         path_of = dict(zip(rows, paths, strict=True))
         skipped = [
@@ -87,27 +87,44 @@ class ImageList(NamedTuple):
         )
 
 
-def find_images(table: Table, wanted: str | None, folder: Path) -> ImageList | None:
+def find_images(table: Table, wanted: str | None, folder: Path, name: str = "") -> ImageList | None:
     """Find the images that a table lists; None if no column of paths was named or found.
 
     Args:
         table: Raw cells.
         wanted: Name or position of the column of paths; if None, the first column most of whose cells are files.
-        folder: Folder of the table. Paths are relative to it, or to the folder next to the table that holds the files.
+        folder: Folder of the table. Paths are relative to it, or to a folder below or beside it or the current folder: the
+            one with the most of the files.
+        name: Name of the table, which decides between folders with equally many. Defaults to none.
 
     Raises:
         DatasetError: The named column does not exist (H108).
     """
-    places = _places(folder)
-    place = place_of(table, wanted, "--image") if wanted is not None else _likely(table, places)
-    if place is None:
+    places = places_to_look(folder)
+    if wanted is not None:
+        place = place_of(table, wanted, "--image")
+        rule = _rule_of(table, place, places, name)
+    else:
+        found = ((i, _rule_of(table, i, places, name)) for i in range(len(table.names)))
+        place, rule = next(((i, rule) for i, rule in found if rule is not None), (-1, None))
+    if place < 0:
         return None
-    if any(_found_in(places, name) is not None for name in table.names):  # the "header" is a sample
-        columns = [np.array([name, *cells], object) for name, cells in zip(table.names, table.columns, strict=True)]
+    rule = rule or PathRule(folder)
+    if any(rule.finds(header) for header in table.names):  # the "header" is a sample
+        columns = [np.array([header, *cells], object) for header, cells in zip(table.names, table.columns, strict=True)]
         table = Table(tuple(f"c{i}" for i in range(len(columns))), tuple(columns))
-    cells = table.columns[place][:_LOOKED_AT]
-    begin = next((found for cell in cells if (found := _found_in(places, str(cell)))), folder)
-    return ImageList(table, table.names[place], begin)
+    return ImageList(table, table.names[place], rule)
+
+
+def _rule_of(table: Table, place: int, places: Sequence[Path], name: str) -> PathRule | None:
+    """The rule by which most cells of a column are files, its header among them; ids have to differ from row to row."""
+    cells = table.columns[place]
+    looked_at = [table.names[place], *map(str, cells[:_LOOKED_AT])]
+    if len(looked_at) < 2:
+        return None
+    if (rule := find_rule(looked_at, places, name)) is None and len(set(map(str, cells))) == len(cells):
+        rule = find_rule(looked_at[1:], places, name, are_ids=True)
+    return rule
 
 
 def missing_images(table: Table) -> str:
@@ -120,37 +137,6 @@ def missing_images(table: Table) -> str:
         if 2 * len(called) > len(cells[:_LOOKED_AT]):
             return f"column {name} names image files, such as {called[0]}, but none was found"
     return ""
-
-
-def _likely(table: Table, places: Sequence[Path]) -> int | None:
-    columns = enumerate(zip(table.names, table.columns, strict=True))
-    return next((i for i, (name, cells) in columns if _are_files([name, *map(str, cells[:_LOOKED_AT])], places)), None)
-
-
-def _are_files(cells: list[str], places: Sequence[Path]) -> bool:
-    """Whether most of the cells are existing files; stops as soon as too many are missing."""
-    num_missing = 0
-    for cell in cells:
-        num_missing += _found_in(places, cell) is None
-        if 2 * num_missing > len(cells):
-            return False
-    return len(cells) > 1
-
-
-def _places(folder: Path) -> list[Path]:
-    """Folders that paths may be relative to: the table's own folder and those next to the table."""
-    try:
-        return [folder, *sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())]
-    except OSError:
-        return [folder]
-
-
-def _found_in(places: Sequence[Path], name: str) -> Path | None:
-    """First of the folders that contains the file, or None."""
-    try:
-        return next((place for place in places if name and (place / name).is_file()), None)
-    except (OSError, ValueError):
-        return None
 
 
 def _contents(paths: Sequence[str]) -> list[tuple[str, str]]:

@@ -76,10 +76,11 @@ def read_table(
 ) -> Dataset:
     """Read a CSV or Parquet file, a data frame, or an array of rows.
 
-    If a column holds paths of image files, the samples are these images; paths are relative to the table's folder, or to
-    the folder next to the table that holds the files. Otherwise the samples are the rows. A column called ``split``,
-    ``set``, ``subset`` or the like decides the split with values such as train, val and test; for images, so does
-    ``is_valid`` with yes and no. Rows that cannot be used are listed in ``skipped``, with the reason.
+    If a column holds paths of image files, the samples are these images; paths are relative to the table's folder, to one
+    below it, to the current folder or to the table's parent, and ids may lack the suffix. Otherwise the samples are the
+    rows. A column called ``split``, ``set``, ``subset`` or the like decides the split with values such as train, val and
+    test; for images, so does ``is_valid`` with yes and no. Rows that cannot be used are listed in ``skipped``, with the
+    reason.
 
     Args:
         table: Path of the file, a data frame, or an array ``(n, columns)``.
@@ -123,7 +124,7 @@ def dataset_of_table(
     if folder is None and image is not None:
         folder = Path()  # paths in a data frame are relative to the working directory
     is_of_features = known is not None and known.columns
-    images = None if folder is None or is_of_features else find_images(cells, image, folder)
+    images = None if folder is None or is_of_features else find_images(cells, image, folder, name)
     aside = [] if images is None else [images.column]
     cells = cells if images is None else images.cells
     grouping = "" if group is None else cells.names[place_of(cells, group, "--group")]

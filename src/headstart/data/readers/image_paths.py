@@ -1,0 +1,119 @@
+"""Find the files that the cells of a column name: relative to which folder, with which suffix, from whose machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["PathRule", "find_rule", "places_to_look"]
+
+_MOST_PLACES = 200
+_DEPTH = 3  # levels of folders below the table's
+_TRIED = 5  # cells without a file after which a rule is given up
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+class PathRule(NamedTuple):
+    """How the cells of a column become paths.
+
+    Attributes:
+        place: Folder that the paths are relative to.
+        num_parts: How many of the last parts of a path are kept, for paths of another machine. Defaults to 0: all.
+        suffix: What is appended, for ids. Defaults to none.
+    """
+
+    place: Path
+    num_parts: int = 0
+    suffix: str = ""
+
+    def path(self, cell: str) -> str:
+        """Path of the file that a cell names, in either Unicode form; if there is none, of where it should be."""
+        text = "/".join(re.split(r"[\\/]+", cell)[-self.num_parts :]) if self.num_parts else cell
+        paths = [str(self.place / (form + self.suffix)) for form in dict.fromkeys((text, *_forms(text)))]
+        return next((path for path in paths if _is_file(path)), paths[0])
+
+    def finds(self, cell: str) -> bool:
+        """Whether the file that a cell names exists."""
+        return bool(cell) and _is_file(self.path(cell))
+
+
+def find_rule(cells: Sequence[str], places: Sequence[Path], name: str = "", *, are_ids: bool = False) -> PathRule | None:
+    """Find the rule by which most cells name existing files; None if no rule fits more than half of them, or ids all.
+
+    Of rules that fit equally many, the first counts whose folder is called like the table, then the first of all.
+
+    Args:
+        cells: Some cells of a column.
+        places: Folders that paths may be relative to, the most likely first.
+        name: Name of the table, such as ``train`` for train.csv. Defaults to none.
+        are_ids: Whether the cells may lack the suffix of a file. Defaults to False.
+    """
+    best, most = None, len(cells) // 2
+    for rule in _rules(cells, places, are_ids=are_ids):
+        num_found = _num_found(rule, cells)
+        if rule.suffix and num_found < len(cells):  # numbers name files easily
+            continue
+        is_tie = best is not None and num_found == most and rule[1:] == best[1:]
+        if num_found > most or (is_tie and _is_like(rule.place, name) and best and not _is_like(best.place, name)):
+            best, most = rule, num_found
+    return best
+
+
+def places_to_look(folder: Path) -> list[Path]:
+    """Folders that the paths of a table may be relative to: its own and those below, the current one, and its parent."""
+    places = [folder, *_below(folder, _DEPTH), Path(), folder.parent]
+    return list({os.path.realpath(place): place for place in reversed(places)}.values())[::-1]
+
+
+def _rules(cells: Sequence[str], places: Sequence[Path], *, are_ids: bool) -> Iterator[PathRule]:
+    """All rules, those that change nothing first."""
+    depth = max((len(re.split(r"[\\/]+", cell)) for cell in cells), default=1)
+    suffixes = _SUFFIXES if are_ids and not any(Path(cell).suffix in _SUFFIXES for cell in cells) else ()
+    for num_parts, suffix in [(0, ""), *((0, suffix) for suffix in suffixes), *((n, "") for n in range(depth - 1, 0, -1))]:
+        for place in places:
+            yield PathRule(place, num_parts, suffix)
+
+
+def _num_found(rule: PathRule, cells: Sequence[str]) -> int:
+    num_found = 0
+    for number, cell in enumerate(cells):
+        if number >= _TRIED and not num_found:
+            return 0
+        num_found += rule.finds(cell)
+    return num_found
+
+
+def _is_like(place: Path, name: str) -> bool:
+    return bool(name) and name.casefold() in place.name.casefold()
+
+
+def _below(folder: Path, depth: int) -> list[Path]:
+    """Folders below, level by level and in order; hidden ones are left out, and those after the first hundreds."""
+    found, level = list[Path](), [folder]
+    for _ in range(depth):
+        inside: list[Path] = []
+        for place in level:
+            try:
+                with os.scandir(place) as entries:
+                    inside += sorted(Path(e.path) for e in entries if e.is_dir() and not e.name.startswith("."))
+            except OSError:  # a folder that cannot be listed holds nothing for us
+                continue
+            if len(found) + len(inside) > _MOST_PLACES:
+                return [*found, *inside][:_MOST_PLACES]
+        found, level = [*found, *inside], inside
+    return found
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    return () if text.isascii() else (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
