@@ -178,16 +178,27 @@ def test_several_targets_are_joined_by_commas(tmp_path: Path, target: str) -> No
     assert table_of(dataset).names == ("size",)
 
 
-def test_images_of_which_none_is_there_are_told(shop: Path) -> None:
-    """A table of features then, which is said with the column and one of the files; other words with dots are no images."""
+def test_images_of_which_none_is_there_are_refused(shop: Path) -> None:
+    """H117 names the column, one of the files and where they were looked for; other words with dots are no images."""
     rows = [f"pictures/{i}.JPG,{i}.5,v1.{i},{'xy'[i % 2]}" for i in range(8)]
-    dataset = read_table(write(shop / "t.csv", "photo,size,version,kind", rows))
-    assert dataset.table is not None
-    assert dataset.task_reason.endswith(
-        "; column photo names image files, such as pictures/0.JPG, but none was found: read as a table of features"
-    )
+    table = write(shop / "t.csv", "photo,size,version,kind", rows)
+    for data in (table, pd.read_csv(table)):
+        with pytest.raises(DatasetError) as caught:
+            read_table(data)
+        assert caught.value.code == "H117"
+        assert "column photo names image files, such as pictures/0.JPG; looked in " in caught.value.received
     plain = read_table(write(shop / "t.csv", "size,version,kind", [row.split(",", 1)[1] for row in rows]))
-    assert "images" not in plain.task_reason
+    assert table_of(plain).names == ("size", "version")
+
+
+def test_paths_in_a_data_frame_are_those_of_files(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative to the current folder or one below, or absolute."""
+    frame = pd.DataFrame({"photo": [f"{i}.jpg" for i in range(6)], "kind": list("xy") * 3})
+    monkeypatch.chdir(shop)
+    assert names(read_table(frame)) == [f"{i}.jpg" for i in range(6)]
+    monkeypatch.chdir("/")
+    absolute = frame.assign(photo=[str(shop / "images" / name) for name in frame["photo"]])
+    assert names(read_table(absolute)) == [f"{i}.jpg" for i in range(6)]
 
 
 def test_a_column_of_groups_is_no_feature(shop: Path) -> None:

@@ -15,9 +15,11 @@ from headstart.data.readers.image_paths import PathRule, find_rule, places_to_lo
 from headstart.data.readers.targets import Target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
+from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import file_digests
+from headstart.foundation.text import listed, printable
 
-__all__ = ["ImageList", "Labelled", "find_images", "missing_images"]
+__all__ = ["ImageList", "Labelled", "find_images", "missing_images", "no_images"]
 
 _LOOKED_AT = 20  # cells of a column that are checked for being paths
 _IMAGE_NAME = re.compile(r"\w\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)
@@ -128,15 +130,23 @@ def _rule_of(table: Table, place: int, places: Sequence[Path], name: str) -> Pat
 
 
 def missing_images(table: Table) -> str:
-    """Describe a column most of whose cells look like names of image files that do not exist; "" if there is none.
-
-    It is meant for a table without a column of existing files; most likely, the files are in another folder.
-    """
+    """Describe the first column most of whose cells look like names of image files; "" if there is none."""
     for name, cells in zip(table.names, table.columns, strict=True):
         called = [str(cell) for cell in cells[:_LOOKED_AT] if _IMAGE_NAME.search(str(cell))]
         if 2 * len(called) > len(cells[:_LOOKED_AT]):
-            return f"column {name} names image files, such as {called[0]}, but none was found"
+            return f"column {printable(name)} names image files, such as {printable(called[0])}"
     return ""
+
+
+def no_images(absent: str, places: Sequence[Path]) -> DatasetError:
+    """Create the error for a table that lists images, none of which is found (H117)."""
+    return DatasetError(
+        "H117",
+        "the images of the table are not found",
+        received=f"{absent}; looked in {listed([*map(str, places)])}",
+        expected="the images in one of these folders, under the names in the table",
+        advice="move the table to its images, or leave the column out to learn from the other columns",
+    )
 
 
 def _contents(paths: Sequence[str]) -> list[tuple[str, str]]:

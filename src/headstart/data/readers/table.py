@@ -13,7 +13,8 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.readers.column_names import column_of, columns_of, no_column, place_of
-from headstart.data.readers.image_list import Labelled, find_images, missing_images
+from headstart.data.readers.image_list import Labelled, find_images, missing_images, no_images
+from headstart.data.readers.image_paths import places_to_look
 from headstart.data.readers.split_names import split_column, split_of_cell
 from headstart.data.readers.target_column import NumberFormats
 from headstart.data.readers.targets import Target, find_target
@@ -93,7 +94,7 @@ def read_table(
 
     Raises:
         DatasetError: The file cannot be read (H107), a column is not found (H108), the target column is unsuitable (H101,
-            H102, H113), or no feature column is left (H114).
+            H102, H113), no feature column is left (H114), or images are listed, none of which is found (H117).
 
     Example:
         >>> rows = np.array([[1.0, 0], [2.0, 1], [1.1, 0], [2.2, 1], [0.9, 0], [2.1, 1]])
@@ -121,10 +122,13 @@ def dataset_of_table(
         if known.group and group is None:
             message = f"no column {printable(known.group)}: intervals treat all samples as independent"
             warnings.warn(message, stacklevel=2)
-    if folder is None and image is not None:
-        folder = Path()  # paths in a data frame are relative to the working directory
+    absent = "" if known is not None and known.columns else missing_images(cells)
+    if folder is None and (image is not None or absent):
+        folder = Path()  # paths in a data frame are relative to the current folder
     is_of_features = known is not None and known.columns
     images = None if folder is None or is_of_features else find_images(cells, image, folder, name)
+    if images is None and absent and folder is not None:
+        raise no_images(absent, places_to_look(folder))
     aside = [] if images is None else [images.column]
     cells = cells if images is None else images.cells
     grouping = "" if group is None else cells.names[place_of(cells, group, "--group")]
@@ -138,8 +142,6 @@ def dataset_of_table(
         leave_out=[*aside, split, grouping] if images is not None else (),
         formats=None if known is None else known.formats,
     )
-    if images is None and known is None and (missing := missing_images(features)):
-        found = replace(found, reason=f"{found.reason}; {printable(missing)}: read as a table of features")
     found, splits, others = _with_split(cells, split, found)
     if grouping in found.names:
         raise no_column(f"--group {printable(grouping)}, which is the target column", option="--group")
