@@ -189,7 +189,7 @@ def make_trials(
 def _trials_of_file(plan: str, *, weights: Path | None, seed: int) -> list[Trial]:
     path = Path(plan).expanduser()
     if not is_plan_file(plan) or not path.is_file():
-        raise _unknown_plan(plan, PLANS)
+        raise _unknown_plan(plan if is_plan_file(plan) else with_suggestion(plan, PLANS), PLANS)
     trials = []
     for number, entry in enumerate(read_plan(path), 1):
         with in_plan(path, number, entry.name or entry.trial):
@@ -201,7 +201,7 @@ def _unknown_plan(plan: str, plans: Iterable[str]) -> UsageError:
     return UsageError(
         "H001",
         "unknown plan",
-        received=with_suggestion(plan, plans),
+        received=plan,
         expected=f"{', '.join(plans)}, or the path of an existing TOML file",
         advice="use --plan quick, or name trials with --trial",
     )
