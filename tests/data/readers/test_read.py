@@ -586,7 +586,7 @@ def test_a_column_that_cannot_be_told_is_asked_for(shop: Path, header: str, opti
     ("lines", "code"),
     [
         (["image,label"], "H101"),
-        (["image,label", "no.jpg,cat"], "H101"),
+        (["image,label", "0.jpg,cat"], "H101"),
         (["image", "0.jpg"], "H108"),
         (["image,split", "0.jpg,train"], "H108"),
     ],

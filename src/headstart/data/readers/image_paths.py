@@ -72,7 +72,7 @@ def places_to_look(folder: Path) -> list[Path]:
 def _rules(cells: Sequence[str], places: Sequence[Path], *, are_ids: bool) -> Iterator[PathRule]:
     """All rules, those that change nothing first."""
     depth = max((len(re.split(r"[\\/]+", cell)) for cell in cells), default=1)
-    suffixes = _SUFFIXES if are_ids and not any(Path(cell).suffix in _SUFFIXES for cell in cells) else ()
+    suffixes = _SUFFIXES if are_ids and not any("." in cell for cell in cells) else ()  # decimals are no ids
     for num_parts, suffix in [(0, ""), *((0, suffix) for suffix in suffixes), *((n, "") for n in range(depth - 1, 0, -1))]:
         for place in places:
             yield PathRule(place, num_parts, suffix)
@@ -81,7 +81,7 @@ def _rules(cells: Sequence[str], places: Sequence[Path], *, are_ids: bool) -> It
 def _num_found(rule: PathRule, cells: Sequence[str]) -> int:
     num_found = 0
     for number, cell in enumerate(cells):
-        if number >= _TRIED and not num_found:
+        if not num_found and number >= (1 if rule.suffix else _TRIED):  # all ids have to be files
             return 0
         num_found += rule.finds(cell)
     return num_found
