@@ -32,17 +32,20 @@ class PathRule(NamedTuple):
 
     def path(self, cell: str) -> str:
         """Path of the file that a cell names, in either Unicode form; if there is none, of where it should be."""
-        text = "/".join(re.split(r"[\\/]+", cell)[-self.num_parts :]) if self.num_parts else cell
-        paths = [str(self.place / (form + self.suffix)) for form in dict.fromkeys((text, *_forms(text)))]
-        return next((path for path in paths if _is_file(path)), paths[0])
+        paths = self._paths(cell)
+        return next(filter(_is_file, paths), paths[0])
 
     def finds(self, cell: str) -> bool:
         """Whether the file that a cell names exists."""
-        return bool(cell) and _is_file(self.path(cell))
+        return bool(cell) and any(map(_is_file, self._paths(cell)))
+
+    def _paths(self, cell: str) -> list[str]:
+        text = "/".join(re.split(r"[\\/]+", cell)[-self.num_parts :]) if self.num_parts else cell
+        return [str(self.place / (form + self.suffix)) for form in dict.fromkeys((text, *_forms(text)))]
 
 
 def find_rule(cells: Sequence[str], places: Sequence[Path], name: str = "", *, are_ids: bool = False) -> PathRule | None:
-    """Find the rule by which most cells name existing files; None if no rule fits more than half of them, or ids all.
+    """Find the rule by which most cells name existing files; None if no rule fits half of them, or all ids.
 
     Of rules that fit equally many, the first counts whose folder is called like the table, then the first of all.
 
@@ -50,9 +53,9 @@ def find_rule(cells: Sequence[str], places: Sequence[Path], name: str = "", *, a
         cells: Some cells of a column.
         places: Folders that paths may be relative to, the most likely first.
         name: Name of the table, such as ``train`` for train.csv. Defaults to none.
-        are_ids: Whether the cells may lack the suffix of a file. Defaults to False.
+        are_ids: Whether the cells are taken for ids, which lack the suffix of their files. Defaults to False: for paths.
     """
-    best, most = None, len(cells) // 2
+    best, most = None, (len(cells) - 1) // 2
     for rule in _rules(cells, places, are_ids=are_ids):
         num_found = _num_found(rule, cells)
         if rule.suffix and num_found < len(cells):  # numbers name files easily
@@ -70,10 +73,14 @@ def places_to_look(folder: Path) -> list[Path]:
 
 
 def _rules(cells: Sequence[str], places: Sequence[Path], *, are_ids: bool) -> Iterator[PathRule]:
-    """All rules, those that change nothing first."""
-    depth = max((len(re.split(r"[\\/]+", cell)) for cell in cells), default=1)
-    suffixes = _SUFFIXES if are_ids and not any("." in cell for cell in cells) else ()  # decimals are no ids
-    for num_parts, suffix in [(0, ""), *((0, suffix) for suffix in suffixes), *((n, "") for n in range(depth - 1, 0, -1))]:
+    """All rules: for ids, each suffix; for paths, all of them, then as many of the last parts as fit."""
+    if are_ids:
+        suffixes = () if any("." in cell for cell in cells) else _SUFFIXES  # decimals are no ids
+        changes = [(0, suffix) for suffix in suffixes]
+    else:
+        depth = max((len(re.split(r"[\\/]+", cell)) for cell in cells), default=1)
+        changes = [(0, ""), *((num_parts, "") for num_parts in range(depth - 1, 0, -1))]
+    for num_parts, suffix in changes:
         for place in places:
             yield PathRule(place, num_parts, suffix)
 
