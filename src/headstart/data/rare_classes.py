@@ -41,7 +41,9 @@ def without_rare_classes(dataset: Dataset, task: str | None = None) -> Dataset:
     if len(kept) in (dataset.num_classes, 0, 1):
         return dataset
     counts = np.bincount(dataset.labels, minlength=dataset.num_classes)
-    gone = [i for i, label in enumerate(dataset.labels.tolist()) if label not in kept]
+    numbers = np.full(dataset.num_classes, -1)  # the new number of each class
+    numbers[kept] = np.arange(len(kept))
+    gone = np.flatnonzero(numbers[dataset.labels] < 0).tolist()
     skipped = []
     for i in gone:
         label = dataset.labels[i]
@@ -51,9 +53,9 @@ def without_rare_classes(dataset: Dataset, task: str | None = None) -> Dataset:
         skipped.append(Skipped(dataset.paths[i] if dataset.table is None else f"row {dataset.paths[i]}", reason))
     classes = tuple(dataset.classes[label] for label in kept)
     rest = dataset.without(skipped, gone)
-    labels = np.array([kept.index(label) for label in rest.labels], np.int64)
+    labels = numbers[rest.labels]
     inferred, reason = infer_task(classes, task)
-    names = [name for name in dataset.classes if name not in classes]
+    names = [name for name, number in zip(dataset.classes, numbers, strict=True) if number < 0]
     told = [dataset.task_reason, f"left out, with too few samples: {listed(names)}"]
     told += [] if inferred == dataset.task else [reason]
     return replace(rest, classes=classes, labels=labels, task=inferred, task_reason="; ".join(told))

@@ -32,7 +32,7 @@ class Headline(NamedTuple):
 
     @property
     def baseline_name(self) -> str:
-        """What the best constant prediction is called, for example ``majority-class baseline``."""
+        """Name of the best constant prediction, for example ``majority-class baseline``."""
         return _BASELINES[self.name]
 
 

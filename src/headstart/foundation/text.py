@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -40,6 +39,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         >>> nearest("Learning-rate", ["learning_rate", "tail_rate"])
         'learning_rate'
     """
+    import difflib  # needed for errors only, and this module is imported by nearly every other
+
     by_case = {name.casefold(): name for name in known}
     matches = difflib.get_close_matches(word[:100].casefold(), list(by_case), n=1)
     return by_case[matches[0]] if matches else ""

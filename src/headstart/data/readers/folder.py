@@ -82,7 +82,7 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
 
 
 class _Role(NamedTuple):
-    """What an entry of the data set's folder is.
+    """Use of one entry of a data set's folder: a class folder, a folder of a split, or neither.
 
     Attributes:
         split: Split of the images inside, or "".

@@ -28,7 +28,7 @@ def table_in(folder: Path) -> Path | None:
 
 
 def lists_images(table: Path) -> bool:
-    """Whether a column of the table names image files that exist, relative to its folder or a folder beside it."""
+    """Whether a column of the table names image files that exist, as ``find_images`` looks for them."""
     try:
         name, folder, cells, _ = cells_of(table)
         return folder is not None and find_images(cells, None, folder, name) is not None

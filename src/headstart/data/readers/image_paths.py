@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,14 +55,12 @@ def find_rule(cells: Sequence[str], places: Sequence[Path], name: str = "", *, a
         name: Name of the table, such as ``train`` for train.csv. Defaults to none.
         are_ids: Whether the cells are taken for ids, which lack the suffix of their files. Defaults to False: for paths.
     """
-    best, most = None, (len(cells) - 1) // 2
-    for rule in _rules(cells, places, are_ids=are_ids):
-        num_found = _num_found(rule, cells)
-        if rule.suffix and num_found < len(cells):  # numbers name files easily
-            continue
-        is_tie = best is not None and num_found == most and rule[1:] == best[1:]
-        if num_found > most or (is_tie and _is_like(rule.place, name) and best and not _is_like(best.place, name)):
-            best, most = rule, num_found
+    best, most = None, len(cells) - 1 if are_ids else (len(cells) - 1) // 2
+    for num_parts, suffix in _changes(cells, are_ids=are_ids):
+        found = {rule: _num_found(rule, cells) for rule in (PathRule(place, num_parts, suffix) for place in places)}
+        rule = max(found, key=lambda rule: (found[rule], _is_like(rule.place, name)))
+        if found[rule] > most:
+            best, most = rule, found[rule]
     return best
 
 
@@ -72,17 +70,12 @@ def places_to_look(folder: Path) -> list[Path]:
     return list({os.path.realpath(place): place for place in reversed(places)}.values())[::-1]
 
 
-def _rules(cells: Sequence[str], places: Sequence[Path], *, are_ids: bool) -> Iterator[PathRule]:
-    """All rules: for ids, each suffix; for paths, all of them, then as many of the last parts as fit."""
+def _changes(cells: Sequence[str], *, are_ids: bool) -> list[tuple[int, str]]:
+    """Parts to keep and suffix to append: for ids each suffix; for paths none, all parts first, then ever fewer."""
     if are_ids:
-        suffixes = () if any("." in cell for cell in cells) else _SUFFIXES  # decimals are no ids
-        changes = [(0, suffix) for suffix in suffixes]
-    else:
-        depth = max((len(re.split(r"[\\/]+", cell)) for cell in cells), default=1)
-        changes = [(0, ""), *((num_parts, "") for num_parts in range(depth - 1, 0, -1))]
-    for num_parts, suffix in changes:
-        for place in places:
-            yield PathRule(place, num_parts, suffix)
+        return [(0, suffix) for suffix in _SUFFIXES if not any("." in cell for cell in cells)]  # decimals are no ids
+    depth = max((len(re.split(r"[\\/]+", cell)) for cell in cells), default=1)
+    return [(num_parts, "") for num_parts in (0, *range(depth - 1, 0, -1))]
 
 
 def _num_found(rule: PathRule, cells: Sequence[str]) -> int:

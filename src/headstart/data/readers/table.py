@@ -122,10 +122,10 @@ def dataset_of_table(
         if known.group and group is None:
             message = f"no column {printable(known.group)}: intervals treat all samples as independent"
             warnings.warn(message, stacklevel=2)
-    absent = "" if known is not None and known.columns else missing_images(cells)
+    is_of_features = known is not None and bool(known.columns)
+    absent = "" if is_of_features else missing_images(cells)
     if folder is None and (image is not None or absent):
         folder = Path()  # paths in a data frame are relative to the current folder
-    is_of_features = known is not None and known.columns
     images = None if folder is None or is_of_features else find_images(cells, image, folder, name)
     if images is None and absent and folder is not None:
         raise no_images(absent, places_to_look(folder))
