@@ -14,7 +14,7 @@ from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.text import natural_key
 
-__all__ = ["read_folder"]
+__all__ = ["folders_in", "read_folder"]
 
 _NO_CLASS, _NO_LABELS = "not inside a class folder", "in a folder with the name of a split, without class folders"
 _KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine
@@ -58,7 +58,9 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
     skipped: list[Skipped] = []
     inside = frozenset({os.path.realpath(root)})
     tops = _visible(root, skipped)
-    while len(tops) == 1 and not split_named(tops[0].name) and _folders(tops[0]) and os.path.realpath(tops[0]) not in inside:
+    while (
+        len(tops) == 1 and not split_named(tops[0].name) and folders_in(tops[0]) and os.path.realpath(tops[0]) not in inside
+    ):
         inside |= {os.path.realpath(tops[0])}
         tops = _visible(tops[0], skipped)  # an archive often unpacks into one more folder
     roles = _roles(tops)
@@ -98,20 +100,20 @@ class _Role(NamedTuple):
 def _roles(tops: Sequence[Path]) -> dict[Path, _Role]:
     """Find the folders of splits and of classes among the entries of a folder.
 
-    A folder with the name of a split holds class folders. Beside class folders of its own, it has to hold a class of that
-    name too. If it holds images, it is no class either, because they have no labels; only ``train`` may be one, the vehicle,
-    unless there is a folder for another split.
+    A folder with the name of a split holds class folders; beside class folders, at least one of their names has to recur
+    inside. If it holds images only, these have no labels, and it is not a class. The exception is ``train`` without a folder
+    for another split: it may be a class of vehicles.
     """
     roles = {top: _Role(why_not=_NO_CLASS) for top in tops if not top.is_dir()}
     roles |= {top: _Role(why_not=_NO_IMAGES) for top in tops if top.is_dir() and _is_of_other_files(top)}
     roles |= {top: _Role(why_not=_OURS) for top in tops if top.is_dir() and _is_of_runs(top)}
     folders = [top for top in tops if top not in roles]
     splits = {top: split for top in folders if (split := split_named(top.name))}
-    if any(split == "train" and _folders(top) for top, split in splits.items()):
+    if any(split == "train" and folders_in(top) for top, split in splits.items()):
         not_inside = "not inside train, validation or test"
         return roles | {top: _Role(splits.get(top, ""), why_not="" if top in splits else not_inside) for top in folders}
     names = {top.name for top in folders if top not in splits}
-    beside = {top: split for top, split in splits.items() if names & {folder.name for folder in _folders(top)}}
+    beside = {top: split for top, split in splits.items() if names & {folder.name for folder in folders_in(top)}}
     for top in folders:
         if top in beside:
             roles[top] = _Role(beside[top])
@@ -124,15 +126,18 @@ def _roles(tops: Sequence[Path]) -> dict[Path, _Role]:
 
 def _class_folders(split_folder: Path, split: str, skipped: list[Skipped]) -> list[Path]:
     entries = _visible(split_folder, skipped)
-    is_doubled = len(entries) == 1 and split_named(entries[0].name) == split and _folders(entries[0])  # seg_test/seg_test
+    is_doubled = len(entries) == 1 and split_named(entries[0].name) == split and folders_in(entries[0])  # seg_test/seg_test
     return _visible(entries[0], skipped) if is_doubled else entries
 
 
-def _folders(folder: Path) -> list[Path]:
-    """The folders inside that are not hidden, without a look at each file; none if the folder cannot be listed."""
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders inside that are not hidden, in order of their names; none if the folder cannot be listed.
+
+    The files inside are not looked at, so that a folder of a million images takes little time.
+    """
     try:
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     except OSError:
         return []
 
@@ -149,7 +154,7 @@ def _is_of_other_files(folder: Path) -> bool:
 
 def _is_of_runs(folder: Path) -> bool:
     """Whether it is a run of Headstart, or holds runs."""
-    return any((place / "run.json").is_file() for place in (folder, *_folders(folder)))
+    return any((place / "run.json").is_file() for place in (folder, *folders_in(folder)))
 
 
 def _too_few_classes(

@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.readers.column_names import place_of
-from headstart.data.readers.image_paths import PathRule, find_rule, places_to_look
+from headstart.data.readers.image_paths import PathRule, find_rule, is_file, places_to_look
 from headstart.data.readers.targets import Target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
@@ -151,7 +151,7 @@ def no_images(absent: str, places: Sequence[Path]) -> DatasetError:
 
 def _contents(paths: Sequence[str]) -> list[tuple[str, str]]:
     """Digest of each file, or the reason why there is none, as pairs (digest, reason)."""
-    existing = [path for path in paths if _is_file(Path(path))]
+    existing = [path for path in paths if is_file(path)]
     digests = dict(zip(existing, file_digests(existing), strict=True))
     contents = []
     for path in paths:
@@ -159,10 +159,3 @@ def _contents(paths: Sequence[str]) -> list[tuple[str, str]]:
         reason = f"cannot be read: {digest.strerror}" if isinstance(digest, OSError) else "no such file"
         contents.append((digest, "") if isinstance(digest, str) else ("", reason))
     return contents
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # the name is too long for a file
-        return False

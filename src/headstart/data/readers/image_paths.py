@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["PathRule", "find_rule", "places_to_look"]
+from headstart.data.readers.folder import folders_in
+
+__all__ = ["PathRule", "find_rule", "is_file", "places_to_look"]
 
 _MOST_PLACES = 200
 _DEPTH = 3  # levels of folders below the table's
@@ -33,11 +35,11 @@ class PathRule(NamedTuple):
     def path(self, cell: str) -> str:
         """Path of the file that a cell names, in either Unicode form; if there is none, of where it should be."""
         paths = self._paths(cell)
-        return next(filter(_is_file, paths), paths[0])
+        return next(filter(is_file, paths), paths[0])
 
     def finds(self, cell: str) -> bool:
         """Whether the file that a cell names exists."""
-        return bool(cell) and any(map(_is_file, self._paths(cell)))
+        return bool(cell) and any(map(is_file, self._paths(cell)))
 
     def _paths(self, cell: str) -> list[str]:
         text = "/".join(re.split(r"[\\/]+", cell)[-self.num_parts :]) if self.num_parts else cell
@@ -45,9 +47,9 @@ class PathRule(NamedTuple):
 
 
 def find_rule(cells: Sequence[str], places: Sequence[Path], name: str = "", *, are_ids: bool = False) -> PathRule | None:
-    """Find the rule by which most cells name existing files; None if no rule fits half of them, or all ids.
+    """Find the rule by which most cells name existing files; None if it is fewer than half of them, or not every id.
 
-    Of rules that fit equally many, the first counts whose folder is called like the table, then the first of all.
+    If several folders have equally many of the files, the one named like the table is chosen, and otherwise the first.
 
     Args:
         cells: Some cells of a column.
@@ -61,6 +63,8 @@ def find_rule(cells: Sequence[str], places: Sequence[Path], name: str = "", *, a
         rule = max(found, key=lambda rule: (found[rule], _is_like(rule.place, name)))
         if found[rule] > most:
             best, most = rule, found[rule]
+        if most == len(cells):
+            break
     return best
 
 
@@ -92,27 +96,22 @@ def _is_like(place: Path, name: str) -> bool:
 
 
 def _below(folder: Path, depth: int) -> list[Path]:
-    """Folders below, level by level and in order; hidden ones are left out, and those after the first hundreds."""
+    """At most 200 folders below, level by level."""
     found, level = list[Path](), [folder]
     for _ in range(depth):
-        inside: list[Path] = []
-        for place in level:
-            try:
-                with os.scandir(place) as entries:
-                    inside += sorted(Path(e.path) for e in entries if e.is_dir() and not e.name.startswith("."))
-            except OSError:  # a folder that cannot be listed holds nothing for us
-                continue
-            if len(found) + len(inside) > _MOST_PLACES:
-                return [*found, *inside][:_MOST_PLACES]
-        found, level = [*found, *inside], inside
-    return found
+        level = [inside for place in level for inside in folders_in(place)]
+        found += level
+        if len(found) >= _MOST_PLACES:
+            break
+    return found[:_MOST_PLACES]
 
 
 def _forms(text: str) -> tuple[str, ...]:
     return () if text.isascii() else (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
 
 
-def _is_file(path: str) -> bool:
+def is_file(path: str) -> bool:
+    """Whether a file exists; a name that no file can have is that of none."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):  # too long, or with a zero byte
