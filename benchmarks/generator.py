@@ -218,7 +218,7 @@ def main() -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # everybody's images end in the memory of the processor
     from headstart.data.generator.image_generator import ImageGenerator
     from headstart.data.images.geometry import Geometry
-    from headstart.data.readers.folder import read_folder
+    from headstart.data.readers.folders.folder import read_folder
     from headstart.foundation.machine import usable_cores
 
     dataset, cores, batch_size = read_folder(arguments.data), usable_cores(), arguments.batch_size

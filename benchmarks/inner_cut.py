@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from headstart.data.readers.folder import read_folder
+    from headstart.data.readers.folders.folder import read_folder
     from headstart.features.extraction import extract
     from headstart.models.fitting import open_store, prepare
     from headstart.training.trials.trial import parse_trial

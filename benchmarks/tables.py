@@ -31,13 +31,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.console import hush_native_libraries
 from headstart.data.dataset import Dataset
-from headstart.data.readers.table import read_table
+from headstart.data.readers.read import read_table
 from headstart.evaluation.comparison import paired_difference
 from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.evaluation import Evaluation
 from headstart.features.features import FeatureRows
+from headstart.foundation.native_logs import hush_native_libraries
 from headstart.models.ensemble import mixing_weights
 from headstart.models.fitting import gather
 from headstart.models.model import Model

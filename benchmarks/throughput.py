@@ -104,7 +104,7 @@ def main() -> int:
 def _measure(arguments: argparse.Namespace) -> int:
     import keras
 
-    from headstart.data.readers.folder import read_folder
+    from headstart.data.readers.folders.folder import read_folder
     from headstart.features.part_a import PartA
 
     part = PartA(_BACKBONE)

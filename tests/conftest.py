@@ -91,7 +91,7 @@ def no_converter(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
     """Run a command in this process: its exit status, stdout and stderr."""
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # else fit would redirect this process's own file descriptors
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # else fit would redirect this process's own file descriptors
 
     from headstart.cli import main
 

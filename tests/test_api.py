@@ -95,9 +95,11 @@ def test_fit_accepts_a_data_frame_and_a_dataset(make_table: Callable[..., Path],
     with pytest.warns(UserWarning, match="size: 188 of 200 values are outside the range of the training data"):
         new = run.evaluate(frame.drop(columns="split").assign(size=range(200)))
     assert (new.split, len(new)) == ("test", 200)
-    with pytest.raises(DatasetError, match="H107"):
-        run.predict({"size": 3})
+    for sample, code in ((3, "H107"), ({"size": 3}, "H115")):  # no rows; a row that lacks columns
+        with pytest.raises(DatasetError, match=code):
+            run.predict(sample)
     wrong: list[tuple[Any, dict[str, Any], str]] = [([], {}, "H045")]
+    wrong += [(data, {"duplicates": "delete"}, "H130") for data in (dataset, "demo")]
     wrong += [(dataset, words, "H044") for words in ({"task": "regression"}, {"target": "x"})]
     wrong += [(tmp_path, {name: "x"}, "H046") for name in ("target", "image", "group")]
     for data, words, code in wrong:
@@ -161,3 +163,17 @@ def test_resume_restores_own_networks(tmp_path: Path) -> None:
         hs.resume(tmp_path, networks=[narrow])
     assert caught.value.code == "H511"
     assert "narrow" in NETWORKS
+
+
+def test_load_opens_a_saved_model_and_rejects_anything_else(tmp_path: Path, make_table: Callable[..., Path]) -> None:
+    """The folder of ``Model.save`` is a model; any other folder is no run."""
+    model = hs.Model("table")
+    model.fit(make_table(tmp_path / "table.csv", "binary", rows=60), progress=False)
+    model.save(tmp_path / "saved")
+    loaded = hs.load(tmp_path / "saved")
+    assert isinstance(loaded, hs.Model)
+    assert loaded.predict(tmp_path / "table.csv").equals(model.predict(tmp_path / "table.csv"))
+    for path in (tmp_path, tmp_path / "nothing", tmp_path / "table.csv"):
+        with pytest.raises(RunError) as caught:
+            hs.load(path)
+        assert caught.value.code == "H503"

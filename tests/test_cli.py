@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import typer
 from hypothesis import given
@@ -22,8 +23,11 @@ from hypothesis import strategies as st
 import headstart
 from headstart.cli import spread
 from headstart.commands import app
+from headstart.foundation.runs.run_folder import RunFolder
+from headstart.models.predictor import Predictor
+from headstart.search.request import Request
 
-COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "stack", "cache")
+COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "runs", "stack", "cache")
 CLASSES = ["circle", "square", "triangle"]
 NUM_PHOTOS = 24  # of each class
 
@@ -104,13 +108,25 @@ def test_version_is_that_of_the_package(call: Call) -> None:
 
 def test_shell_completion_completes_commands_and_options() -> None:
     """Completion works as a shell requests it, with the words typed so far in the environment."""
-    program = "import sys; sys.argv[0] = 'headstart'; from headstart.cli import main; main()"
     for words, expected in (("headstart ex", ["export"]), ("headstart fit --bud", ["--budget"])):
         asked = {"_HEADSTART_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-        done = subprocess.run(
-            _process(code=program), env=_environment() | asked, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(_process(), env=_environment() | asked, capture_output=True, text=True, check=False)
         assert done.stdout.split() == expected
+
+
+def test_completion_is_installed_for_the_command_of_this_name(tmp_path: Path) -> None:
+    """``python -m headstart --install-completion bash`` completes ``headstart``."""
+    home = _environment() | {"HOME": str(tmp_path)}
+    command = _process("--install-completion", "bash")
+    done = subprocess.run(command, env=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "-F _headstart_completion headstart" in (tmp_path / ".bash_completions" / "headstart.sh").read_text()
+
+
+@pytest.mark.parametrize("command", [[], ["fit"], ["runs"]], ids=str)
+def test_h_is_short_for_help(command: list[str], call: Call) -> None:
+    """``-h`` works before and after a command."""
+    assert call(*command, "-h") == call(*command, "--help")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +186,7 @@ MISTAKES = [
     ["predict", "run"],
     ["leaderboard"],
     ["export", "run"],
-    ["stack", "--json", "yes"],
+    ["stack", "yes"],
 ]
 
 
@@ -186,6 +202,33 @@ def test_invalid_command_line_raises_h004(arguments: list[str], call: Call) -> N
     assert "Usage" in out
 
 
+def _told_as_json(out: str) -> dict[str, str]:
+    told: dict[str, str] = json.loads(out)
+    assert list(told) == ["code", "title", "received", "expected", "advice"]
+    assert all(told.values())
+    return told
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
+def test_invalid_command_line_is_one_json_object_with_json(arguments: list[str], call: Call) -> None:
+    """Mistakes that the option parser finds are told on stdout too; ``--json`` after ``--`` is no option."""
+    status, out, _ = call(*arguments, "--json")
+    assert (status, _told_as_json(out)["code"]) == (2, "H004")
+    assert call("nosuch", "--", "--json")[1] == ""
+
+
+def test_interruption_is_one_json_object_with_json(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C before there is a model: status 130."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headstart.foundation.machine.stack", interrupt)
+    status, out, err = call("stack", "--json")
+    assert (status, _told_as_json(out)["code"]) == (130, "H530")
+    _three_lines(err, "H530")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -196,6 +239,10 @@ def test_invalid_command_line_raises_h004(arguments: list[str], call: Call) -> N
         (["fit", "no such folder", "--trial", "VGG20-linear"], "H201"),
         (["fit", "no such folder", "--budget", "soon"], "H003"),
         (["fit", "no such folder", "--backend", "mxnet"], "H005"),
+        (["fit", "no such folder", "--epochs", "0"], "H032"),
+        (["fit", "no such folder", "--learning-rate", "nan"], "H032"),
+        (["fit", "no such folder", "--batch-size", "10"], "H032"),
+        (["runs", "no such folder"], "H503"),
         (["resume", "no such run"], "H503"),
         (["leaderboard", "no such run"], "H503"),
         (["evaluate", "no such run", "no such folder"], "H503"),
@@ -211,7 +258,10 @@ def test_user_error_has_three_lines_and_status_2(
     monkeypatch.chdir(tmp_path)
     status, out, err = call(*arguments)
     assert (status, out) == (2, "")
-    _three_lines(err, code)
+    texts = _three_lines(err, code)
+    status, out, _ = call(*arguments, "--json")
+    told = _told_as_json(out)
+    assert (status, told["code"], told["advice"]) == (2, code, texts["do this"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -316,6 +366,57 @@ def test_fit_with_an_invalid_plan_file(data: Path, call: Call, tmp_path: Path) -
     assert texts["do this"] == "did you mean epochs?"
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras 3.15
+@pytest.mark.usefixtures("no_converter")
+def test_fit_with_settings_for_every_trial(make_table: Callable[..., Path], call: Call, tmp_path: Path) -> None:
+    """Networks take them, other trials are trained as always and named; run.json keeps them for a resume."""
+    table = make_table(tmp_path / "table.csv", "binary", rows=60)
+    trials = ["table-trees", "table-linear", "table-mlp"]
+    settings = ["--epochs", "2", "--learning-rate", "0.01", "--batch-size", "16"]
+    status, _, err = call("fit", table, "--trial", *trials, *settings, "--folds", "0", "--out", tmp_path / "run")
+    assert status == 0, err
+    recipes = {name: json.loads((tmp_path / "run" / "trials" / name / "recipe.json").read_text("utf-8")) for name in trials}
+    used = {name: [recipe[key] for key in ("epochs", "learning_rate", "batch_size")] for name, recipe in recipes.items()}
+    assert used == {"table-trees": [None] * 3, "table-linear": [None] * 3, "table-mlp": [2, 0.01, 16]}
+    for name in trials[:2]:
+        assert f"{name}: epochs, learning_rate, batch_size not used for " in err
+    assert "table-mlp: epochs" not in err
+    history = (tmp_path / "run" / "trials" / "table-mlp" / "history.jsonl").read_text("utf-8")
+    assert len(history.splitlines()) == 2
+    again = Request.from_run(RunFolder(tmp_path / "run"))
+    assert again.settings == {"epochs": 2, "learning_rate": 0.01, "batch_size": 16}
+
+
+def test_runs_lists_whole_runs_and_names_the_others(run: Path, call: Call, tmp_path: Path) -> None:
+    """Data, task, best trial and seconds of each run; a folder that is none is listed as such, whatever is in it."""
+    runs = tmp_path / "runs"
+    shutil.copytree(run, runs / "run-10")
+    (runs / "run-9").mkdir()
+    (runs / "half").mkdir()
+    (runs / "half" / "run.json").write_text('{"format": 2')
+    (runs / "old").mkdir()
+    (runs / "old" / "run.json").write_text('{"format": 1}')
+    (runs / ".hidden").mkdir()
+    (runs / "file.txt").write_text("no run")
+    status, out, err = call("runs", runs, "--json")
+    assert (status, err) == (0, "")
+    listed = {Path(entry["run"]).name: entry for entry in json.loads(out)["runs"]}
+    assert list(listed) == ["half", "old", "run-9", "run-10"]
+    whole = listed["run-10"]
+    assert (whole["status"], whole["data_name"], whole["task"], whole["problem"]) == ("done", "shapes", "multiclass", None)
+    assert whole["best"]["trial"] == "efficientnet_lite0-grid2-linear"
+    assert whole["wall_seconds"] > 0
+    problems = {name: entry["problem"] for name, entry in listed.items() if name != "run-10"}
+    assert [code for problem in problems.values() for code in ("H502", "H503", "H504") if code in problem] == [
+        "H502", "H504", "H503"
+    ]  # fmt: skip
+    status, out, err = call("runs", runs)
+    assert (status, err) == (0, "")
+    assert "efficientnet_lite0-grid2-linear, accuracy" in out
+    assert all(name in out for name in listed)
+    assert call("runs", tmp_path / "runs" / "run-9")[1] == f"No runs in {runs / 'run-9'}.\n"
+
+
 def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -415,6 +516,38 @@ def test_evaluate_json_has_the_promised_keys(run: Path, data: Path, call: Call) 
     assert [sum(row) for row in value["confusion_matrix"]] == [NUM_PHOTOS] * 3
     assert all(set(row) == {"precision", "recall", "f1", "support"} for row in value["report"].values())
     assert (value["split"], value["optimistic"]) == ("train", True)  # these files trained the model, and it says so
+
+
+def test_evaluate_leaves_its_results_in_the_folder_of_out(run: Path, data: Path, call: Call, tmp_path: Path) -> None:
+    """The numbers, the predictions, what was left out, and the figures; a folder in use is rejected."""
+    out = tmp_path / "out"
+    status, shown, _ = call("evaluate", run, data, "--out", out, "--json")
+    assert status == 0
+    assert json.loads((out / "evaluation.json").read_text("utf-8")) == json.loads(shown)
+    assert {path.name for path in out.iterdir()} == {
+        "evaluation.json", "predictions.csv", "skipped.csv", "roc.svg", "confusion.svg"
+    }  # fmt: skip
+    assert len((out / "predictions.csv").read_text("utf-8").splitlines()) == 1 + 3 * NUM_PHOTOS
+    assert "broken.jpg" in (out / "skipped.csv").read_text("utf-8")
+    status, shown, err = call("evaluate", run, data, "--out", out)
+    assert (status, shown) == (2, "")
+    _three_lines(err, "H501")
+
+
+def test_run_is_loaded_by_its_path_and_loads_its_model_once(run: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``hs.load`` opens it; only the first prediction reads and compiles the model; its HTML has every trial."""
+    loaded = headstart.load(run)
+    assert isinstance(loaded, headstart.Run)
+    made: list[Path] = []
+    monkeypatch.setattr("headstart.search.run.Predictor", lambda folder: made.append(folder) or Predictor(folder))
+    paths = sorted(str(path) for path in (data / "circle").glob("0*.jpg"))[:2]
+    first, second = loaded.predict(paths), loaded.predict(pd.Series(paths, index=["x", "y"]))
+    assert made == [run]
+    assert list(second.index) == ["x", "y"]
+    assert list(first["predicted"]) == list(second["predicted"])
+    html = loaded._repr_html_()
+    assert ">efficientnet_lite0-grid2-linear</td>" in html
+    assert "accuracy" in html
 
 
 def test_evaluate_without_images_is_an_error(run: Path, call: Call, tmp_path: Path) -> None:

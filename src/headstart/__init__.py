@@ -16,18 +16,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from headstart.foundation.native_logs import hush_tensorflow
 from headstart.foundation.privacy import keep_libraries_private
 
 if TYPE_CHECKING:
-    from headstart.api import fit, resume
+    from headstart.api import fit, load, resume
     from headstart.data.augmentation.augmentation import Augmentation
     from headstart.data.augmentation.presets import AUGMENTATIONS
     from headstart.data.dataset import Dataset
     from headstart.data.generator.image_data.image_data_generator import ImageDataGenerator
     from headstart.data.generator.image_generator import ImageGenerator
     from headstart.data.readers.arrays import read_arrays
-    from headstart.data.readers.folder import read_folder
-    from headstart.data.readers.table import read_table
+    from headstart.data.readers.folders.folder import read_folder
+    from headstart.data.readers.read import read_table
     from headstart.data.tasks import TASKS
     from headstart.doctor.findings import Finding
     from headstart.evaluation.evaluation import Evaluation
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 keep_libraries_private()  # before any of them is imported
+hush_tensorflow()
 
 __all__ = [
     "AUGMENTATIONS",
@@ -69,6 +71,7 @@ __all__ = [
     "callbacks",
     "extract",
     "fit",
+    "load",
     "read_arrays",
     "read_folder",
     "read_table",
@@ -95,9 +98,10 @@ _HOMES = {
     "Run": "search.run",
     "extract": "features.extraction",
     "fit": "api",
+    "load": "api",
     "read_arrays": "data.readers.arrays",
-    "read_folder": "data.readers.folder",
-    "read_table": "data.readers.table",
+    "read_folder": "data.readers.folders.folder",
+    "read_table": "data.readers.read",
     "resume": "api",
 }
 

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.column_names import column_of, columns_of
-from headstart.data.readers.table import read_table
+from headstart.data.readers.labels.column_names import column_of, columns_of
+from headstart.data.readers.read import read_table
 from headstart.features.part_a import PIXELS
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 from headstart.foundation.machine import choose_backend
 from headstart.foundation.progress import Progress
+from headstart.foundation.progress_display import make_progress
 from headstart.foundation.runs.run_folder import RunFolder
+from headstart.models.model import Model
 from headstart.search.planning.budget import parse_seconds
 from headstart.search.request import Request
 from headstart.search.run import Run
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["demo_folder", "fit", "resume"]
+__all__ = ["demo_folder", "fit", "load", "resume"]
 
 OwnNetwork = Union["keras.Model", Callable[..., "keras.KerasTensor"]]
 
@@ -39,29 +41,36 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     image: str | int | None = None,
     group: str | int | None = None,
     task: str | None = None,
+    duplicates: str | None = None,
     plan: str | os.PathLike[str] = "quick",
     trial: str | OwnNetwork | Sequence[str | OwnNetwork] = (),
     validation: float = 0.2,
     folds: int | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     weights: str | os.PathLike[str] | None = None,
     budget: str | float | None = None,
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
     started: float | None = None,
 ) -> Run:
     """Train and compare models on labelled images or a table, and save the best one with a report in a run folder.
 
     Args:
-        data: A folder with one folder per class; a CSV or Parquet file (of image paths if one of its columns holds paths,
-            of features otherwise); ``"demo"``; a data frame or an array ``(rows, columns)``; or a ``Dataset`` from one of
-            the readers.
+        data: A folder with one folder per class; a table such as a CSV file, of image paths if one of its columns holds
+            paths, of features otherwise; ``"demo"``; a data frame or an array ``(rows, columns)``; or a ``Dataset`` from
+            one of the readers.
         target: Name or position of the target column of a table. For several targets, a sequence or one string separated
             by commas. Detected by default.
         image: Name or position of the column of image paths. Detected by default.
         group: Name or position of the column of groups, for example patient IDs: all samples of a group stay in one
             split (see ``read_table``). Defaults to None, for independent samples.
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``. Inferred from the labels by default.
+        duplicates: ``"group"`` to keep near duplicates in one split however many look alike, ``"keep"`` to treat them as
+            separate samples. By default, near duplicates stay in one split unless more than 10 pictures look alike, as
+            those of a fixed camera.
         plan: A key of ``PLANS``, or the path of a TOML file as described in ``docs/plans.md``. Defaults to ``"quick"``.
         trial: Run only these trials: ``[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network``, or ``table-network``.
             Also accepts a network of your own, a ``keras.Model`` or a function (see ``networks.adopt``), which becomes the
@@ -73,12 +82,17 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         folds: Cross-validate each trial on the training and validation samples with this many folds, and also try the
             mean of the models of all folds. 0 means no folds. By default, only the heads of plan ``best`` and tables with
             fewer than 500 rows are cross-validated, in 5 folds and without that mean.
+        epochs: Maximum number of epochs of every trial that has any. Defaults to the plan's own, as do the next two.
+        learning_rate: Learning rate of every trial that is trained with an optimizer.
+        batch_size: Samples per step, a power of two, of every trial that is trained in steps. Trials without such a setting,
+            such as trees and linear heads that a solver fits, are trained as always, which is reported.
         weights: Local weights file for a ``keras.applications`` backbone.
         budget: Time limit for the whole run, counted from the call: ``"30s"``, ``"5m"``, ``"1h"`` or a number of seconds.
             Unlimited by default.
         out: Run folder to create. Defaults to ``runs/<data name>-NNN``.
         seed: Random seed for splits, initial weights, shuffling and dropout. Defaults to 0.
-        progress: Receives the progress of the run. Defaults to None, which is silent.
+        progress: True to show what is being done and the best trial so far: on standard error, in a notebook as one display
+            that is updated. False for silence, or an object that receives the progress. Defaults to True.
         started: ``time.perf_counter()`` value from which budget and wall-clock time are counted. Defaults to the time of
             the call.
 
@@ -104,33 +118,42 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         image=column_of(image),
         group=column_of(group),
         task=task,
+        duplicates=duplicates,
         plan=os.fspath(plan),
         trials=trials,
         validation=validation,
         folds=folds,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
         weights=Path(weights) if weights else None,
         budget_seconds=parse_seconds(budget) if isinstance(budget, str) else budget,
         out=Path(out) if out else None,
         seed=seed,
         started=started,
     )
-    return search(request, progress)
+    shown = make_progress(progress)
+    try:
+        return search(request, shown)
+    finally:
+        shown.end()
 
 
 def resume(
     path: str | os.PathLike[str],
     *,
     networks: Sequence[OwnNetwork] = (),
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
     started: float | None = None,
 ) -> Run:
-    """Resume a run that was killed, from where it stopped; a complete run is left unchanged.
+    """Resume a run that was killed or ended by Ctrl-C, from where it stopped; a complete run is left unchanged.
 
     Args:
         path: The run folder.
         networks: Your own networks that were passed to ``fit``: a run folder holds their names, not their code. Defaults
             to none.
-        progress: Receives the progress of the run. Defaults to None, which is silent.
+        progress: True to show what is being done and the best trial so far: on standard error, in a notebook as one display
+            that is updated. False for silence, or an object that receives the progress. Defaults to True.
         started: ``time.perf_counter()`` value from which the budget is counted anew. Defaults to the time of the call.
 
     Returns:
@@ -138,7 +161,8 @@ def resume(
 
     Raises:
         UsageError: Keras already runs on another backend in this process (H005).
-        RunError: The folder is not a run (H503), or it cannot be resumed (H511 to H513, H515).
+        RunError: The folder is not a run (H503), another process is writing to it (H516), or it cannot be resumed (H511
+            to H513, H515).
 
     Example::
 
@@ -146,11 +170,34 @@ def resume(
     """
     folder = RunFolder.open(Path(path))
     backend = folder.state.get("backend")
-    if backend and not (folder.path / "manifest.json").is_file():
+    if backend and not folder.is_complete:
         choose_backend(backend)
     for network in networks:
         adopt(network)
-    return resume_search(folder.path, progress, started=started)
+    shown = make_progress(progress)
+    try:
+        return resume_search(folder.path, shown, started=started)
+    finally:
+        shown.end()
+
+
+def load(path: str | os.PathLike[str]) -> Run | Model:
+    """Open a run folder as a ``Run``, or the folder of a saved model as a ``Model``; both predict and evaluate.
+
+    Args:
+        path: A folder that ``fit``, ``headstart fit`` or ``Model.save`` wrote.
+
+    Raises:
+        RunError: The folder is neither (H503), was written by another version (H504), was changed (H506), contains links
+            (H520), or cannot be read (H502).
+
+    Example::
+
+        hs.load("runs/flowers-001").predict("new/")
+    """
+    folder = Path(path)
+    is_model = (folder / "signature.json").is_file() and not (folder / "run.json").is_file()
+    return Model.load(folder) if is_model else Run(folder)
 
 
 def _path(data: object) -> str:

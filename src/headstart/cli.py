@@ -13,12 +13,15 @@ from typing import Any
 
 import typer
 
-from headstart.commands import app
+from headstart.command_options import print_json
+from headstart.commands import STOPPED_EARLY, app, interrupted
 from headstart.foundation.errors import HeadstartError, UsageError
 from headstart.foundation.text import printable
 
 __all__ = ["main"]
 
+_PROGRAM = "headstart"  # also for ``python -m headstart``, so that completion is installed for the command of this name
+INTERRUPTED = 130
 _MANY = ("--trial", "--to", "--clear")  # options that take several values, as in `--to onnx openvino`
 
 
@@ -69,30 +72,36 @@ def spread(arguments: Sequence[str]) -> list[str]:
 
 def _guarded(arguments: list[str]) -> int:
     try:
-        result = app(args=arguments, standalone_mode=False)
+        result = app(args=arguments, standalone_mode=False, prog_name=_PROGRAM)
         sys.stdout.flush()  # here, so that the BrokenPipeError of a closed pipe is caught below
     except HeadstartError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("Interrupted. To continue a fit, run: headstart resume RUN", file=sys.stderr)  # noqa: T201
-        return 130
+        return _report(error, arguments)
     except typer.TyperException as error:
         wrong = UsageError(
             "H004",
             "invalid command line",
-            received=f"headstart {' '.join(arguments)}",
+            received=f"{_PROGRAM} {' '.join(arguments)}",
             expected=error.format_message(),
-            advice=" ".join(["headstart", *(name for name in arguments[:1] if name in _commands()), "--help"]),
+            advice=" ".join([_PROGRAM, *(name for name in arguments[:1] if name in _commands()), "--help"]),
         )
-        print(wrong, file=sys.stderr)  # noqa: T201
-        return 2
+        return _report(wrong, arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, for example `head`, has exited
         return 0
-    if result == 130:
-        print("Interrupted: the best model so far was saved. Run fit again to train the remaining trials.", file=sys.stderr)  # noqa: T201
+    if result == INTERRUPTED:  # typer's status for Ctrl-C
+        return _report(interrupted(), arguments)
+    if result == STOPPED_EARLY:
+        return INTERRUPTED
     return int(result or 0)
+
+
+def _report(error: HeadstartError, arguments: Sequence[str]) -> int:
+    """Print an error to standard error, and with ``--json`` also as one JSON object to standard output."""
+    print(error, file=sys.stderr)  # noqa: T201
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "--json" in options:
+        print_json(error.to_json())
+    return error.exit_code
 
 
 def _show_warning(

@@ -20,7 +20,7 @@ from headstart.data.folds import make_folds
 from headstart.data.groups import duplicate_groups, group_duplicates
 from headstart.data.images import preprocess as pixels
 from headstart.data.images.decoder import thumbnail
-from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folders.folder import read_folder
 from headstart.data.splits import carve_validation, make_split, strata
 from headstart.data.tables.table import Table
 from headstart.data.target_scaling import fit_scaling
@@ -71,7 +71,7 @@ def thumbnails_of(images: Sequence[Image.Image | bytes]) -> Array:
 
 def groups_of(images: Sequence[Image.Image | bytes]) -> tuple[int, ...]:
     """Groups of pictures that all differ in their bytes."""
-    return duplicate_groups([str(i) for i in range(len(images))], thumbnails_of(images))
+    return group_duplicates(make([0] * len(images)), thumbnails_of(images)).duplicate_groups
 
 
 # Shares
@@ -320,7 +320,7 @@ def test_exact_copies_are_one_group() -> None:
 
 def test_no_samples_have_no_groups() -> None:
     """Where not one file could be read, there is nothing to compare, which is no error of its own here."""
-    assert duplicate_groups([], np.zeros((0, 16, 16), np.uint8)) == ()
+    assert group_duplicates(make([]), np.zeros((0, 16, 16), np.uint8)).duplicate_groups == ()
 
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
@@ -406,12 +406,91 @@ def test_copies_of_copies_are_one_group(pictures: list[Image.Image]) -> None:
     """Exact and near copies join: a file, its exact copy, and a re-encoded one, wherever they stand."""
     near = encoded(pictures[0], quality=60)
     thumbnails = thumbnails_of([near, pictures[1], pictures[0], pictures[0]])
-    assert duplicate_groups(["near", "other", "exact", "exact"], thumbnails) == (0, 1, 0, 0)
+    dataset = make([0] * 4, digests=["near", "other", "exact", "exact"])
+    assert group_duplicates(dataset, thumbnails).duplicate_groups == (0, 1, 0, 0)
+
+
+def fixed_camera(background: Image.Image, number: int, seed: int = 0) -> list[Image.Image]:
+    """Pictures of one background in changing light, each with a small disc in its own place."""
+    random, images = np.random.default_rng(seed), []
+    y, x = np.mgrid[: background.height, : background.width]
+    for _ in range(number):
+        row, column = random.uniform(20, 100), random.uniform(40, 120)
+        levels = np.asarray(background, np.float32) * random.uniform(0.97, 1.03) + random.normal(0, 2, (120, 160, 3))
+        levels[np.hypot(y - row, x - column) < random.uniform(6, 10)] += random.choice([-70, 70])
+        images.append(Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8)))
+    return images
+
+
+@pytest.mark.parametrize("num_cameras", [1, 3])
+def test_pictures_of_a_fixed_camera_are_not_copies(pictures: list[Image.Image], num_cameras: int) -> None:
+    """Each shows its disc in another place; a re-encoded copy among them is found, and nothing else."""
+    series = [fixed_camera(pictures[camera], 60, camera) for camera in range(num_cameras)]
+    images = [image for each in series for image in each]
+    copies = [encoded(image, quality=80) for image in images[:5]]
+    dataset = group_duplicates(make([0] * (len(images) + 5)), thumbnails_of([*images, *copies]))
+    assert len(set(dataset.duplicate_groups[: len(images)])) > 0.95 * len(images)
+    assert dataset.duplicate_groups[-5:] == dataset.duplicate_groups[:5]
+
+
+def test_pictures_that_differ_in_details_alone_are_not_copies() -> None:
+    """Parts on a belt whose flaws are too small for a thumbnail: more than ten that look alike are no copies."""
+    random = np.random.default_rng(0)
+    part = np.kron(random.integers(40, 200, (6, 6)), np.ones((20, 20)))
+    images = [part + random.normal(0, 1, part.shape) for _ in range(40)]
+    thumbnails = thumbnails_of([Image.fromarray(image.astype(np.uint8)).convert("RGB") for image in images])
+    dataset = group_duplicates(make([0] * 40), thumbnails)
+    assert (len(set(dataset.duplicate_groups)), dataset.num_in_scenes, dataset.num_indistinct) == (40, 40, 40)
+
+
+@pytest.mark.parametrize("number", [10, 11, 30])
+def test_any_number_of_re_encoded_copies_is_one_group(pictures: list[Image.Image], number: int) -> None:
+    """Pictures that show nothing more to compare than the noise of re-encoding are copies, also of a fixed camera."""
+    qualities = np.linspace(60, 97, number).astype(int).tolist()
+    for images in (pictures[:4], fixed_camera(pictures[0], 4)):
+        copies = [encoded(image, quality=quality) for image in images for quality in qualities]
+        dataset = group_duplicates(make([0] * len(copies)), thumbnails_of(copies))
+        assert dataset.duplicate_groups == tuple(np.repeat(range(4), number))
+        assert (dataset.num_in_scenes, dataset.num_indistinct) == (0, 0)
+
+
+def test_versions_of_many_pictures_are_copies(pictures: list[Image.Image]) -> None:
+    """Ten versions each, saved with little changes: each picture and its versions are one group."""
+    versions = [image.point(lambda value, by=by: value + by) for image in pictures for by in range(-4, 6)]
+    assert groups_of(versions) == tuple(np.repeat(range(30), 10))
+
+
+@pytest.mark.parametrize(("duplicates", "number"), [("", 60), ("group", 1), ("keep", 60)])
+def test_the_treatment_of_duplicates_can_be_chosen(pictures: list[Image.Image], duplicates: str, number: int) -> None:
+    """``group`` keeps pictures that look alike together however many there are."""
+    random = np.random.default_rng(0)
+    parts = thumbnails_of(pictures[:1])[0].clip(20, 230) + random.normal(0, 1, (60, 16, 16))
+    dataset = group_duplicates(replace(make([0] * 60), duplicates=duplicates), parts.astype(np.uint8))
+    assert len(set(dataset.duplicate_groups)) == number
+
+
+def test_identical_files_stay_together_however_duplicates_are_treated() -> None:
+    """``keep`` is about pictures that look alike; of a table, it separates equal rows, and ``group`` never does."""
+    digests = ["a", "b", "b", "c"]
+    noise = np.random.default_rng(0).integers(0, 256, (4, 16, 16), dtype=np.uint8)
+    images = replace(make([0] * 4, digests=digests), duplicates="keep")
+    assert group_duplicates(images, noise).duplicate_groups == (0, 1, 1, 2)
+    recurring = replace(make([0] * 4, digests=["a", "a", "a", "a"]), table=Table(("x",), (np.zeros(4),)))
+    for duplicates, groups in (("", (0, 1, 2, 3)), ("keep", (0, 1, 2, 3)), ("group", (0, 0, 0, 0))):
+        assert group_duplicates(replace(recurring, duplicates=duplicates)).duplicate_groups == groups
+
+
+def test_a_class_whose_pictures_look_alike_says_how_to_separate_them() -> None:
+    """H104 names the switch."""
+    with pytest.raises(DatasetError) as caught:
+        make_split(make([0] * 8 + [1] * 8, groups=[0] * 8 + [1] * 8))
+    assert caught.value.code == "H104"
+    assert "--duplicates keep" in caught.value.advice
 
 
 def test_copies_are_found_beyond_one_block(monkeypatch: pytest.MonkeyPatch, pictures: list[Image.Image]) -> None:
     """Blocks bound memory and hide no pair."""
-    monkeypatch.setattr("headstart.data.groups._BLOCK", 7)
+    monkeypatch.setattr("headstart.data.near_duplicates._BLOCK", 7)
     copies = [encoded(image, quality=60) for image in reversed(pictures)]
     assert groups_of([*pictures, *copies]) == (*range(30), *reversed(range(30)))
 

@@ -57,12 +57,13 @@ def test_a_table_with_everything_wrong_has_every_finding() -> None:
         "bare": np.array([amount + " kg" * (i % 9 > 0) for i, amount in enumerate(amounts[9:] + amounts[:9])], object),
         "week": np.array([f"2024-W{i % 52:02}-{i}" for i in range(200)], object),
         "counter": np.arange(200.0),
+        "message": np.array([f"this is what was said on day {i}" for i in range(200)], object),
         "hour": np.arange(1000.0, 1200),
     }
     _, notes = learn_encoding(Table(tuple(columns), tuple(columns.values())), labels, "binary")
     found = {finding.code: finding.measured for finding in check_columns(notes)}
     assert set(found) == set(CHECKS) - {"D214"}  # which rows outside training give
     columns_of = ("none", "same", "number", "again", "answer", "odd", "endless", "large", "day", "priced")
-    columns_of += ("both", "either", "bare", "week", "counter", "hour")
+    columns_of += ("both", "either", "bare", "week", "counter", "hour", "message")
     for code, name in zip(sorted(found), columns_of, strict=True):
         assert name in found[code], code

@@ -110,6 +110,17 @@ def test_picture_on_both_sides_of_a_split_is_named() -> None:
     assert finding.severity == "warning"
 
 
+def test_pictures_that_look_alike_without_being_copies_are_counted() -> None:
+    """D118 says how to keep the frames of a video together; a table has no pictures."""
+    dataset = replace(make(), num_in_scenes=40)
+    assert "40 of" in found(dataset)["D118"].measured
+    assert found(dataset)["D118"].severity == "info"
+    finding = found(replace(dataset, num_indistinct=30))["D118"]
+    assert (finding.severity, "30 of them may be copies" in finding.measured) == ("warning", True)
+    assert "D118" not in found(make())
+    assert "D118" not in found(as_table(dataset))
+
+
 def test_picture_with_two_labels_is_named() -> None:
     """D105 fires if equal content has two classes; equal content in one class is no conflict."""
     dataset = first(first(make(), 1, "0", "digests"), 1, 0, "duplicate_groups")
@@ -208,7 +219,7 @@ def test_every_check_gives_a_complete_finding() -> None:
     sick = sick.take([0, 1, 2, 4, 6, 8, 10, 12, len(sick) - 1])
     without_test = sick.take(range(8))
     findings = [check(data, facts(data)) for check in CHECKS for data in (sick, without_test)]
-    findings += check_data(make(), facts(make(), "GIF"))
+    findings += check_data(replace(make(), num_in_scenes=40), facts(make(), "GIF"))
     rows = as_table(first(first(make(), 1, "0", "digests"), 1298, "2", "digests"))
     findings += check_data(replace(rows, groups=("a patient",) * len(rows)), {})
     codes = {finding.code for finding in findings if finding is not None}
@@ -220,3 +231,13 @@ def test_every_check_gives_a_complete_finding() -> None:
             assert set(values) == {"code", "title", "severity", "measured", "why", "advice"}
             assert all(values.values())
             assert json.loads(json.dumps(values)) == values
+
+
+def test_classes_without_test_samples_are_named() -> None:
+    """D119: the scores say nothing about them; without a test split D109 says so."""
+    dataset = make()
+    of_first = np.flatnonzero((np.array(dataset.split) == "test") & (dataset.labels == 0))
+    moved = replace(dataset, split=tuple("train" if i in of_first else split for i, split in enumerate(dataset.split)))
+    assert found(moved)["D119"].measured.startswith(dataset.classes[0])
+    assert "D119" not in found(dataset)
+    assert "D119" not in found(replace(dataset, split=tuple("train" if s == "test" else s for s in dataset.split)))

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import expit, ndtr
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.table import read_table
+from headstart.data.readers.read import read_table
 from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.intervals import bootstrap_interval, share_interval, wilson_interval
 from headstart.evaluation.roc_auc import macro_area_interval

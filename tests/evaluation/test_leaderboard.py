@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,13 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headstart.data.tasks import TASKS
+from headstart.evaluation import leaderboard
 from headstart.evaluation.leaderboard import (
+    ESSENTIAL,
     Row,
     columns,
+    headings,
     metric_of,
+    notes,
     pareto_front,
     ranked,
     read_leaderboard,
+    shown_columns,
     write_leaderboard,
 )
 from headstart.foundation.errors import RunError
@@ -186,3 +192,28 @@ def test_malformed_leaderboard_raises_h502(tmp_path: Path, names: list[str], row
     write_csv(tmp_path / "leaderboard.csv", names, [row])
     with pytest.raises(RunError, match="H502"):
         read_leaderboard(RunFolder(tmp_path))
+
+
+DONE = Row("linear", "done", "a", "b", val_loss=0.25, val_metric=0.9, fold_metric=0.8, fold_metric_deviation=0.01)
+FAILED = Row("dnn", "failed", "a", "b", reason="out of memory")
+
+
+def test_columns_are_dropped_from_the_least_important_on_and_keep_their_order() -> None:
+    """Each number of columns contains the smaller ones; ranks are distinct."""
+    assert sorted(column.importance for column in leaderboard.COLUMNS) == list(range(len(leaderboard.COLUMNS)))
+    kept = [shown_columns([DONE], number) for number in range(len(leaderboard.COLUMNS) + 1)]
+    assert all(set(few) < set(more) for few, more in itertools.pairwise(kept))
+    assert kept[-1] == list(leaderboard.COLUMNS)
+    assert headings(kept[ESSENTIAL], [DONE]) == ["val_loss", "accuracy", "total s"]
+
+
+def test_folds_have_a_column_only_where_there_are_some() -> None:
+    """Its heading names the metric."""
+    assert headings(shown_columns([DONE]), [DONE])[-1] == "folds accuracy"
+    assert "folds accuracy" not in headings(shown_columns([FAILED]), [FAILED])
+
+
+def test_notes_tell_why_a_trial_has_no_result_or_was_cut_short() -> None:
+    """A finished trial without a reason needs no note."""
+    short = Row("mlp", "interrupted", "a", "b", val_loss=0.3, reason="")
+    assert notes([DONE, FAILED, short]) == ["dnn failed: out of memory", "mlp interrupted"]

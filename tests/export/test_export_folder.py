@@ -175,6 +175,14 @@ def test_table_is_keyed_by_its_own_names_and_has_a_reader_for_each() -> None:
     assert len(files) == len(set(files))
 
 
+@pytest.mark.parametrize(("given_", "name"), [("tflite", "litert"), ("tf", "saved_model"), ("hdf5", "h5")])
+def test_formats_have_aliases(given_: str, name: str) -> None:
+    """An alias means the format itself, and one that is named twice is written once; no alias means two formats."""
+    assert export._rows([given_, name]) == [FORMATS[name]]
+    aliases = [alias for row in FORMATS.values() for alias in (row.name, *row.aliases)]
+    assert len(set(aliases)) == len(aliases)
+
+
 def test_companions_lie_beside_the_exports(source: Path, shipped: tuple[Path, dict[str, Exported]]) -> None:
     """The folder holds the exports, what is needed to use and check them, the user's own file, and nothing else."""
     out, _ = shipped

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headstart.data.readers.table import read_table
+from headstart.data.readers.read import read_table
 from headstart.data.tables.table import table_of_frame
 from headstart.data.tasks import TASKS
 from headstart.export import verify_process as verify_export

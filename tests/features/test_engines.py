@@ -23,7 +23,7 @@ from headstart.features.backbones import backbones, efficientnet_lite, stages
 from headstart.features.backbones import torch_checkpoint as checkpoint
 from headstart.features.backbones.backbones import BACKBONES, Backbone
 from headstart.features.converted_graphs import note_conversion_failure
-from headstart.features.engines import KerasEngine, OpenVINOEngine, engine_key, make_engine
+from headstart.features.engines import KerasEngine, OpenVINOEngine, engine_key, make_engine, preparation
 from headstart.features.part_a import PartA
 from headstart.foundation.cache.cache_folder import cache_folder
 from headstart.foundation.errors import ExportError, StackError
@@ -332,3 +332,17 @@ def test_engine_key_needs_no_heavy_import() -> None:
         "sys.exit(sum(name in sys.modules for name in ('keras', 'tensorflow', 'openvino')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (PartA("pixels"), "starting to decode"),
+        (PartA("efficientnet_lite0"), "loading the backbone"),
+        (PartA("MobileNetV2"), "converting the backbone to OpenVINO, which is done once"),
+    ],
+    ids=lambda value: value.name if isinstance(value, PartA) else "",
+)
+def test_preparation_names_what_takes_time_before_the_first_row(part: PartA, words: str) -> None:
+    """A backbone of Keras has to be converted, as long as no conversion of it is in the cache."""
+    assert preparation(part) == words

@@ -15,10 +15,10 @@ import pytest
 from headstart.data.dataset import Dataset
 from headstart.data.images.decode_pool import decode_array
 from headstart.data.readers.arrays import read_arrays
-from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folders.folder import read_folder
 from headstart.features import extraction
 from headstart.features.engines import make_engine
-from headstart.features.extraction import extract
+from headstart.features.extraction import extract, stored_share
 from headstart.features.feature_store import Record, Store
 from headstart.features.features import Extraction, Features
 from headstart.features.part_a import PartA
@@ -135,6 +135,16 @@ def test_extract_computes_only_new_images(photos_folder: Path, store: Store, mak
     features = extract(read_folder(photos_folder), PART, store)
     assert (features.num_computed, features.num_cached) == (10, 12)
     assert all_rows(features).shape == (22, 1280)
+
+
+def test_stored_share_is_that_of_the_images_with_a_row(source: Path, store: Store, tmp_path: Path) -> None:
+    """All of them after an extraction, none for another Part A or in an empty store, and half with as many new images."""
+    dataset = read_folder(source)
+    assert stored_share(dataset, PART, store) == 1.0
+    assert stored_share(dataset, replace(PART, backbone="efficientnet_lite1"), store) == 0.0
+    assert stored_share(dataset, PART, Store(tmp_path / "empty")) == 0.0
+    unknown = replace(dataset, digests=[digest if i % 2 else f"{i:064x}" for i, digest in enumerate(dataset.digests)])
+    assert stored_share(unknown, PART, store) == pytest.approx(0.5, abs=0.1)
 
 
 def test_renamed_file_is_not_computed_again(photos_folder: Path, store: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 import headstart as hs
 from headstart.foundation.errors import RunError
 from headstart.foundation.progress import Silent
+from headstart.foundation.runs.files import read_csv
 from headstart.models.model import Model
 from headstart.search import trial_runner as attempt_module
 from headstart.search.search import resume
@@ -65,7 +66,15 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return hs.fit(photos, trial=TRIALS, out=folder / "run").path
 
 
-def killed_in(monkeypatch: pytest.MonkeyPatch, photos: Path, out: Path, cache: Path, trial: str, epoch: int) -> None:
+def killed_in(
+    monkeypatch: pytest.MonkeyPatch,
+    photos: Path,
+    out: Path,
+    cache: Path,
+    trial: str,
+    epoch: int,
+    trials: Sequence[str] = TRIALS,
+) -> None:
     """Fit with a cache of its own, and be killed at the end of an epoch of a trial."""
     monkeypatch.setenv("HEADSTART_CACHE", str(cache))
     train = Model.train
@@ -80,7 +89,7 @@ def killed_in(monkeypatch: pytest.MonkeyPatch, photos: Path, out: Path, cache: P
     with monkeypatch.context() as patch:
         patch.setattr(Model, "train", struck)
         with pytest.raises(Killed):
-            hs.fit(photos, trial=TRIALS, out=out)
+            hs.fit(photos, trial=trials, out=out)
 
 
 class Told(Silent):
@@ -103,7 +112,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Told]:
         attempted.append(trial.name)
         attempt(job, trial)
 
-    monkeypatch.setattr("headstart.search.search.attempt", spy)
+    monkeypatch.setattr("headstart.search.trial_loop.attempt", spy)
     return attempted, Told()
 
 
@@ -176,3 +185,17 @@ def test_what_only_a_process_had_cannot_be_resumed(tmp_path: Path, monkeypatch: 
     with pytest.raises(RunError) as caught:
         resume(tmp_path / "run")
     assert caught.value.code == "H511"
+
+
+def test_run_on_an_archive_is_resumed(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the unpacked images were removed from the cache; its files name samples by their paths in the archive."""
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", photos.parent, photos.name))
+    name = "efficientnet_lite0-avg-linear"
+    killed_in(monkeypatch, archive, tmp_path / "run", tmp_path / "cache", name, 0, ["avg-linear"])
+    shutil.rmtree(tmp_path / "cache" / "pictures")
+    run = hs.resume(tmp_path / "run")
+    names = sorted(str(path.relative_to(photos.parent)) for path in photos.rglob("*") if path.is_file())
+    assert sorted(row["path"] for row in read_csv(run.path / "splits.csv")) == names
+    assert len(run.evaluate(archive)) == len(names)
+    texts = [path.read_bytes() for path in run.path.rglob("*") if path.suffix in (".csv", ".json", ".html")]
+    assert not any(str(tmp_path / "cache").encode() in text for text in texts)

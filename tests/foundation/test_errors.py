@@ -72,3 +72,10 @@ def test_printable_escapes_what_cannot_be_seen_and_nothing_else(text: object, sh
 def test_printable_text_stays_as_it_is(text: str) -> None:
     """Escaping twice is escaping once."""
     assert printable(printable(text)) == printable(text)
+
+
+def test_error_as_json_has_the_fields_that_are_printed() -> None:
+    """The text is as it was given: JSON escapes what a terminal cannot take."""
+    fields = ("code", "title", "received", "expected", "advice")
+    error = make(received="two\nlines")
+    assert error.to_json() == {name: getattr(error, name) for name in fields}

@@ -12,7 +12,7 @@ import pytest
 
 from headstart.data.dataset import Dataset
 from headstart.data.folds import make_folds
-from headstart.data.readers.table import read_table
+from headstart.data.readers.read import read_table
 from headstart.data.tasks import TASKS
 from headstart.evaluation.classification import Classification
 from headstart.evaluation.multilabel import MultiLabel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from headstart.data.augmentation.presets import AUGMENTATIONS
 from headstart.data.readers.arrays import read_arrays
-from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folders.folder import read_folder
 from headstart.features import engines
 from headstart.features.backbones.backbones import BACKBONES, Backbone
+from headstart.features.engines import make_engine
 from headstart.features.extraction import extract
 from headstart.foundation.errors import BackboneError, RunError, TrainingError, UsageError
+from headstart.foundation.runs.files import read_csv
 from headstart.models.fitting import open_store
 from headstart.models.model import Model
 from headstart.training.schedules import SCHEDULES
@@ -71,7 +75,7 @@ def test_model_learns_shapes(data: Path, fitted: Model) -> None:
     evaluation = fitted.evaluate(data)
     assert (len(evaluation.labels), evaluation.split, evaluation.accuracy) == (9, "test", 1.0)
     assert fitted.evaluate().to_json() == evaluation.to_json()
-    assert fitted.history[-1].keys() >= {"loss", "val_loss", "val_accuracy"}
+    assert fitted.history.history.keys() >= {"loss", "val_loss", "val_accuracy"}
 
 
 def test_predictions_are_in_the_order_of_the_files(data: Path, fitted: Model, tmp_path: Path) -> None:
@@ -197,8 +201,8 @@ def test_compile_settings_reach_the_training(data: Path) -> None:
     model = Model("efficientnet_lite0", head="mlp", pooling="avg")
     model.compile(optimizer=keras.optimizers.RMSprop(learning_rate=1e-3), epochs=2, batch_size=8, seed=5)
     history = model.fit(data)
-    assert [row["epoch"] for row in history] == [0, 1]
-    assert history[0]["learning_rate"] == pytest.approx(1e-3)
+    assert history.epoch == [0, 1]
+    assert history.history["learning_rate"][0] == pytest.approx(1e-3)
     first = model.part_b.network.get_weights()
     model.compile(optimizer="sgd", loss="categorical_crossentropy", epochs=1, seed=6)
     assert len(model.fit(data)) == 1
@@ -427,3 +431,44 @@ def test_fit_does_not_change_the_data_set(data: Path) -> None:
     Model("efficientnet_lite0", pooling="avg").fit(dataset)
     assert set(dataset.split) == {""}
     assert dataset.duplicate_groups == ()
+
+
+def test_predict_takes_images_in_every_form(data: Path, fitted: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an image is given as, its prediction is that of the file, and the backbone is compiled once."""
+    paths = files(data)[:3]
+    pictures = [Image.open(path) for path in paths]
+    expected = fitted.predict(paths).filter(like="p_").to_numpy()
+    engines: list[object] = []
+    monkeypatch.setattr(fitted, "_engine_of", lru_cache(lambda part: engines.append(part) or make_engine(part)))
+    given = (pictures, [Path(path).read_bytes() for path in paths], pd.Series(pictures, index=["x", "y", "z"]))
+    for samples in given:
+        told = fitted.predict(samples)
+        assert told.filter(like="p_").to_numpy() == pytest.approx(expected, abs=1e-4)
+        assert list(told["path"]) == ["[0]", "[1]", "[2]"]
+    assert list(told.index) == ["x", "y", "z"]
+    frame = pd.DataFrame({"id": [7, 8, 9], "file": paths}, index=[30, 20, 10])
+    assert list(fitted.predict(frame).index) == [30, 20, 10]
+    told = fitted.predict(frame.assign(file=[paths[0], None, paths[2]]))
+    assert list(told.index) == [30, 20, 10]
+    assert list(told["error"].fillna("")) == ["", "cannot be read: no such file or directory", ""]
+    assert len(engines) == 1
+
+
+def test_evaluate_leaves_numbers_predictions_and_figures(data: Path, fitted: Model, tmp_path: Path) -> None:
+    """``out`` gets what the evaluation holds; a folder with files in it is rejected before anything is computed."""
+    evaluation = fitted.evaluate(data, out=tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"evaluation.json", "predictions.csv", "skipped.csv", "roc.svg", "confusion.svg"}
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == evaluation.to_json()
+    rows = read_csv(tmp_path / "out" / "predictions.csv")
+    assert [row["label"] for row in rows] == [evaluation.classes[k] for k in evaluation.labels]
+    with pytest.raises(RunError) as caught:
+        fitted.evaluate(data, out=tmp_path / "out")
+    assert caught.value.code == "H501"
+
+
+def test_model_is_described_in_a_line_and_as_a_table(fitted: Model) -> None:
+    """A model that is not fitted says so."""
+    assert repr(Model(head="mlp")) == "Model(efficientnet_lite0-grid2-mlp, not fitted)"
+    assert repr(fitted) == f"Model(efficientnet_lite0-avg-linear, fitted on {SPLITS['train'] * 3} images)"
+    assert ">efficientnet_lite0-avg</td>" in fitted._repr_html_()

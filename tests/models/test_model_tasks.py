@@ -16,9 +16,8 @@ import pytest
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.folder import read_folder
-from headstart.data.readers.read import read
-from headstart.data.readers.table import read_table
+from headstart.data.readers.folders.folder import read_folder
+from headstart.data.readers.read import read, read_table
 from headstart.data.tables.preprocess import code_sizes, encode
 from headstart.data.tasks import TASKS
 from headstart.evaluation.classification import Classification
@@ -113,8 +112,7 @@ def test_history_and_val_loss_use_the_loss_and_metric_of_the_task(fitted: Fitted
         assert model.val_loss > score  # which is of samples that the calibration has seen
     else:
         assert model.val_loss == pytest.approx(score, rel=1e-3)
-    assert all(f"val_{task.metric}" in row for row in model.history)
-    assert bool(model.history) == (model.recipe.network != "trees")
+    assert bool(model.history) == (f"val_{task.metric}" in model.history.history) == (model.recipe.network != "trees")
 
 
 def test_predicted_labels_follow_the_thresholds(fitted: Fitted) -> None:

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart.console import LineProgress
 from headstart.evaluation.leaderboard import Row
 from headstart.features.extraction import extract
 from headstart.features.features import Features
 from headstart.foundation.errors import TrainingError
 from headstart.foundation.progress import Silent
+from headstart.foundation.progress_display import LineProgress
 from headstart.foundation.stopwatch import Stopwatch
 from headstart.models.ensemble import FOLDS_NAME, NAME
 from headstart.models.model import Model
-from headstart.search import search
 from headstart.search import shared_features as gathering
+from headstart.search import trial_loop
 from headstart.search import trial_runner as attempt
 from headstart.search.planning import plans
 from headstart.search.planning.plan_file import Entry
@@ -100,7 +100,7 @@ def test_failed_ensemble_does_not_fail_the_run(error: BaseException, status: str
     def run() -> None:
         raise error
 
-    search._guarded(job, run, partial(search._no_ensemble, job, NAME), is_last=True)
+    trial_loop._guarded(job, run, partial(trial_loop._no_ensemble, job, NAME), is_last=True)
     assert job.rows[1].metric == "r2"
     assert [(row.status, row.reason) for row in job.rows[1:]] == [(status, reason)]
     assert job.interrupted == (status == "interrupted")
@@ -114,7 +114,7 @@ def test_failure_after_a_finished_trial_keeps_its_row() -> None:
         job.rows.append(Row("linear", "done", "lite0", "linear", val_loss=0.1))
         raise RuntimeError("the disk")
 
-    search._guarded(job, run, lambda status, reason: Row("linear", status, "", "", reason=reason), is_last=False)
+    trial_loop._guarded(job, run, lambda status, reason: Row("linear", status, "", "", reason=reason), is_last=False)
     assert [row.status for row in job.rows] == ["done"]
 
 
@@ -129,10 +129,10 @@ def test_ctrl_c_leaves_a_row_for_every_trial(
             raise KeyboardInterrupt
         tried(job, trial)
 
-    monkeypatch.setattr(search, "attempt", impatient)
+    monkeypatch.setattr(trial_loop, "attempt", impatient)
     run = hs.fit(photos(per_class=8), trial=["avg-linear", "avg-mlp", "avg-dnn"], out=tmp_path / "run")
     statuses = {row["part_b"]: row["status"] for row in run.to_json()["trials"]}
-    assert statuses == {"linear": "done", "mlp": "interrupted", "dnn": "skipped"}
+    assert statuses == {"linear": "done", "mlp": "interrupted", "dnn": "interrupted"}
     assert run.to_json()["status"] == "interrupted"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.data.described import Described
 from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
 from headstart.data.target_scaling import Scaling, smeared
@@ -23,8 +24,8 @@ __all__ = ["SPLITS", "Dataset", "dataset_of_files", "nothing_to_evaluate"]
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(Described):
     """Immutable labelled samples in a fixed order, as ``read_folder``, ``read_table`` and ``read_arrays`` return them.
 
     Attributes:
@@ -33,6 +34,7 @@ class Dataset:
         task_reason: Explanation of why this task was inferred.
         classes: Class names in the order of the label numbers, or names of labels (multilabel) or targets (regression).
         paths: Path of each sample as the user would write it, ``[i]`` for the i-th image of an array, or a row number.
+            Images in an archive have their path in the archive.
         labels: Label numbers ``(n,)``, int64; multilabel: 0 and 1, ``(n, labels)``, int64; regression: values in the
             user's units, ``(n, targets)``, float64.
         digests: SHA-256 of each sample's content, which identifies the sample in every cache.
@@ -43,6 +45,10 @@ class Dataset:
         made_splits: Names of the splits that Headstart made; all other splits are the user's.
         duplicate_groups: Group number of each sample, ``(n,)``; samples of one group are copies and stay in one split.
             Empty until duplicates were searched for.
+        duplicates: ``group`` if near duplicates stay in one split however many look alike, ``keep`` if they are separate
+            samples, "" if ``group_duplicates`` decides.
+        num_in_scenes: Number of images that look like 10 or more others, and were therefore compared by what differs.
+        num_indistinct: Number of these that may be copies all the same, as their thumbnails differ by no more than noise.
         groups: User-supplied group of each sample, for example a patient ID; samples of one group stay in one split.
             ``""`` for a sample without a group; empty if there are no groups at all.
         scaling: Regression: the scale in which targets are learned, once the training split is known.
@@ -51,6 +57,7 @@ class Dataset:
         columns: All columns of a table of features, in their order.
         set_aside: Columns that are neither target nor feature: splits and groups.
         group_column: Name of the column of groups, or "".
+        root: Folder that ``paths`` are relative to, if that is where an archive was unpacked, or "".
 
     Example:
         >>> import headstart as hs
@@ -65,23 +72,32 @@ class Dataset:
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     labels: np.ndarray[Any, Any]
-    digests: tuple[str, ...]
+    digests: Sequence[str]
     split: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
-    arrays: np.ndarray[Any, Any] | None = field(default=None, repr=False)
-    table: Table | None = field(default=None, repr=False)
+    arrays: np.ndarray[Any, Any] | None = None
+    table: Table | None = None
     made_splits: tuple[str, ...] = ()
     duplicate_groups: tuple[int, ...] = ()
+    duplicates: str = ""
+    num_in_scenes: int = 0
+    num_indistinct: int = 0
     groups: tuple[str, ...] = ()
     scaling: Scaling | None = None
     target_columns: tuple[str, ...] = ()
-    target_formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    target_formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
     group_column: str = ""
+    root: str = field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Path of each sample's file, to open it."""
+        return tuple(os.path.join(self.root, path) for path in self.paths) if self.root else self.paths  # noqa: PTH118
 
     @property
     def num_classes(self) -> int:
@@ -169,11 +185,13 @@ class Dataset:
         """Append the samples of another data set of the same kind (files, arrays or table); duplicate groups are reset."""
         arrays = None if self.arrays is None or other.arrays is None else np.concatenate([self.arrays, other.arrays])
         table = None if self.table is None or other.table is None else self.table.plus(other.table)
+        is_of_one_root = self.root == other.root
         return replace(
             self,
-            paths=self.paths + other.paths,
+            paths=self.paths + other.paths if is_of_one_root else self.files + other.files,
+            root=self.root if is_of_one_root else "",
             labels=np.concatenate([self.labels, other.labels]),
-            digests=self.digests + other.digests,
+            digests=(*self.digests, *other.digests),
             split=self.split + other.split,
             skipped=tuple(dict.fromkeys(self.skipped + other.skipped)),
             arrays=arrays,
@@ -236,8 +254,8 @@ class Dataset:
         return np.where(names == "", len(names) + np.arange(len(names)), numbers)
 
     def file(self, index: int) -> Path:
-        """Path of a sample's file."""
-        return Path(self.paths[index])
+        """Path of a sample's file, to open it."""
+        return Path(self.root, self.paths[index])
 
 
 def _padded(dataset: Dataset) -> tuple[str, ...]:

@@ -8,56 +8,69 @@ from dataclasses import replace
 import numpy as np
 
 from headstart.data.dataset import Dataset
+from headstart.data.near_duplicates import find_near_duplicates
 from headstart.foundation.arrays import Array
+from headstart.foundation.errors import UsageError
+from headstart.foundation.text import printable
 
-__all__ = ["duplicate_groups", "group_duplicates", "sides_of"]
+__all__ = ["DUPLICATES", "check_duplicates", "duplicate_groups", "group_duplicates", "sides_of"]
 
-_BLOCK = 2048
-
-_MIN_CORRELATION = 0.997  # of 16x16 thumbnails; re-encoded or resized copies are above it, different images below
-
-_MAX_DIFFERENCE = 4.0  # mean absolute difference of copies, in grey levels out of 255
-
-_MIN_CONTRAST = 4.0  # standard deviation in grey levels below which a thumbnail is not compared: it has too little detail
+DUPLICATES = ("group", "keep")  # how near duplicates are treated if that is not decided automatically
 
 
-def duplicate_groups(digests: Sequence[str], thumbnails: Array | None = None) -> tuple[int, ...]:
-    """Group number of each sample: samples with equal contents, or with thumbnails of the same image, share a group.
+def duplicate_groups(digests: Sequence[str], near: Array | None = None) -> tuple[int, ...]:
+    """Group number of each sample: samples with equal contents, or with contents that are near duplicates, share a group.
 
     Args:
         digests: Content digest of each sample.
-        thumbnails: Grey thumbnails, ``(n, 16, 16)``, uint8. Defaults to None: only contents are compared.
+        near: For each different digest, in order of first occurrence, the position of a near duplicate among them, or its
+            own, as ``find_near_duplicates`` returns. Defaults to None: only contents are compared.
     """
-    parent = list(range(len(digests)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[str, int] = {}
-    for i, digest in enumerate(digests):
-        parent[i] = first.setdefault(digest, i)
-    if thumbnails is not None and first:
-        representatives = np.fromiter(first.values(), np.int64)
-        for i, j in _near_pairs(thumbnails[representatives]):
-            a, b = root(int(representatives[i])), root(int(representatives[j]))
-            parent[max(a, b)] = min(a, b)
-    roots = [root(i) for i in range(len(digests))]
+    contents: dict[str, int] = {}
+    places = [contents.setdefault(digest, len(contents)) for digest in digests]
     numbers: dict[int, int] = {}
-    return tuple(numbers.setdefault(r, len(numbers)) for r in roots)
+    return tuple(numbers.setdefault(place if near is None else int(near[place]), len(numbers)) for place in places)
 
 
 def group_duplicates(dataset: Dataset, thumbnails: Array | None = None) -> Dataset:
     """Set ``duplicate_groups`` of a data set to its groups of exact and near duplicates.
 
-    If most rows of a table recur, its columns have few values, and equal rows are not treated as copies.
+    Equal rows of a table are treated as copies unless most rows recur, because its columns then have few values. Pictures
+    that look alike are treated as copies unless more than 10 of them do and differ, as pictures of a fixed camera. The data
+    set's ``duplicates`` can override both.
+
+    Args:
+        dataset: The samples.
+        thumbnails: Grey thumbnails of its images, ``(n, 16, 16)``, uint8. Defaults to None: only contents are compared.
     """
-    groups = duplicate_groups(dataset.digests, thumbnails)
-    if dataset.table is not None and 2 * len(set(groups)) < len(groups):
-        groups = tuple(range(len(groups)))
-    return replace(dataset, duplicate_groups=groups)
+    if dataset.table is not None:
+        groups = duplicate_groups(dataset.digests)
+        are_few = 2 * len(set(groups)) < len(groups) and not dataset.duplicates
+        if are_few or dataset.duplicates == "keep":
+            groups = tuple(range(len(groups)))
+        return replace(dataset, duplicate_groups=groups)
+    if thumbnails is None or dataset.duplicates == "keep":
+        return replace(dataset, duplicate_groups=duplicate_groups(dataset.digests), num_in_scenes=0, num_indistinct=0)
+    _, first = np.unique(np.array([*dataset.digests], np.str_), return_index=True)
+    near = find_near_duplicates(thumbnails[np.sort(first)], has_scenes=dataset.duplicates != "group")
+    groups = duplicate_groups(dataset.digests, near.groups)
+    return replace(dataset, duplicate_groups=groups, num_in_scenes=near.num_in_scenes, num_indistinct=near.num_indistinct)
+
+
+def check_duplicates(duplicates: str | None) -> None:
+    """Reject an unknown treatment of near duplicates.
+
+    Raises:
+        UsageError: The value is neither None nor one of ``DUPLICATES`` (H130).
+    """
+    if duplicates not in (None, *DUPLICATES):
+        raise UsageError(
+            "H130",
+            "unknown treatment of duplicates",
+            received=f"--duplicates {printable(duplicates)}",
+            expected="group: near duplicates stay in one split, however many look alike; keep: they are separate samples",
+            advice="leave it out to decide automatically, or --duplicates keep",
+        )
 
 
 def sides_of(dataset: Dataset) -> tuple[int, ...]:
@@ -76,24 +89,3 @@ def sides_of(dataset: Dataset) -> tuple[int, ...]:
     links = coo_array((np.ones(len(groups)), (np.array(groups), first + places)), shape=(size, size))
     _, numbers = connected_components(links, directed=False)
     return tuple(int(numbers[group]) for group in groups)
-
-
-def _near_pairs(thumbnails: Array) -> list[tuple[int, int]]:
-    """Pairs of thumbnails of the same image, by correlation and grey level, compared in blocks to limit memory."""
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    contrast = flat.std(axis=1)
-    normalised = flat - flat.mean(axis=1, keepdims=True)
-    normalised /= np.maximum(np.linalg.norm(normalised, axis=1, keepdims=True), 1e-6)
-    pairs = []
-    for start in range(0, len(flat), _BLOCK):
-        for other in range(start, len(flat), _BLOCK):
-            similar = normalised[start : start + _BLOCK] @ normalised[other : other + _BLOCK].T
-            for a, b in np.argwhere(similar > _MIN_CORRELATION):
-                i, j = start + int(a), other + int(b)
-                if i < j and min(contrast[i], contrast[j]) > _MIN_CONTRAST and _same_levels(flat[i], flat[j]):
-                    pairs.append((i, j))
-    return pairs
-
-
-def _same_levels(one: Array, two: Array) -> bool:
-    return float(np.abs(one - two).mean()) < _MAX_DIFFERENCE

@@ -9,12 +9,13 @@ from functools import partial
 
 import numpy as np
 
-from headstart.data.dataset import Dataset
+from headstart.data.dataset import SPLITS, Dataset
 from headstart.data.groups import duplicate_groups, sides_of
 from headstart.data.target_scaling import fit_scaling
 from headstart.data.tasks import TASKS
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
+from headstart.foundation.text import listed
 
 __all__ = ["carve_validation", "check_share", "make_split", "strata", "training_samples"]
 
@@ -231,25 +232,45 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         is_theirs = name == "validation" and name not in dataset.made_splits
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
-        num_different = len(set(sides_of(dataset)))
-        independent = f"in {num_different} groups" if dataset.groups else f"{num_different} of them different"
-        received = f"{len(dataset)} samples, {independent}, with a validation share of {validation:g}"
-        if dataset.skipped:
-            received += f", {len(dataset.skipped)} skipped (such as {dataset.skipped[0].path}: {dataset.skipped[0].reason})"
-        if dataset.task == "regression":
-            lacking, advice = "the values", "add more different samples"
-        else:
-            fewest_first = sorted(counts.items(), key=lambda count: count[1])
-            received += f": {', '.join(f'{c} {number}' for c, number in fewest_first[:8])}"
-            lacking = f"{len(empty)} of {dataset.num_classes} classes"
-            what = "groups" if dataset.groups else "samples"
-            advice = (
-                f"add {what} of {', '.join(empty[:5])}, or remove {'that class' if len(empty) == 1 else 'those classes'}"
-            )
+        lacking = "the values" if dataset.task == "regression" else f"{len(empty)} of {dataset.num_classes} classes"
         raise DatasetError(
             "H104",
             f"{lacking} have no {name} samples",
-            received=received,
+            received=_samples_by_class(dataset, validation),
             expected=f"at least one {name} sample in every class",
-            advice=advice,
+            advice=_advice(dataset, empty, name),
         )
+
+
+def _samples_by_class(dataset: Dataset, validation: float) -> str:
+    """Number of samples, of independent ones and of those in each class, the smallest classes first; and what is skipped."""
+    num_different = len(set(sides_of(dataset)))
+    independent = f"in {num_different} groups" if dataset.groups else f"{num_different} of them different"
+    text = f"{len(dataset)} samples, {independent}, with a validation share of {validation:g}"
+    if dataset.task != "regression":
+        totals = {name: sum(dataset.counts(split)[name] for split in ("", *SPLITS)) for name in dataset.classes}
+        fewest_first = sorted(totals.items(), key=lambda count: count[1])
+        text += f": {', '.join(f'{name} {number}' for name, number in fewest_first[:8])}"
+    if dataset.skipped:
+        text += f"; {len(dataset.skipped)} skipped (such as {dataset.skipped[0].path}: {dataset.skipped[0].reason})"
+    return text
+
+
+def _advice(dataset: Dataset, empty: Sequence[str], split: str) -> str:
+    """Advice for classes without samples in a split."""
+    num_splits = len({*dataset.made_splits, "train"})
+    what = "groups" if dataset.groups else "samples"
+    if not dataset.made_splits:
+        advice = f"put samples of {listed(empty)} into your {split} split"
+    elif dataset.task == "regression":
+        advice = f"add different {what}, so that there are at least {num_splits}"
+    else:
+        those = "that class" if len(empty) == 1 else "those classes"
+        advice = (
+            f"add different {what} of {listed(empty)}, so that there are at least {num_splits} of each, or remove {those}"
+        )
+    if not dataset.groups and len(set(dataset.duplicate_groups)) < len(set(dataset.digests)):
+        return f"--duplicates keep, if pictures that look alike show different things; otherwise {advice}"
+    if dataset.table is not None and not dataset.groups and len(set(dataset.duplicate_groups)) < len(dataset):
+        return f"--duplicates keep, if equal rows are separate samples; otherwise {advice}"
+    return advice

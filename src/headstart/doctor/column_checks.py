@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from headstart.doctor.findings import Finding
 from headstart.features.tables.column import Note
+from headstart.features.tables.nothing_left import words_command
 
 __all__ = ["CHECKS", "check_columns"]
 
@@ -57,6 +58,18 @@ def _ids(measured: str) -> Finding:
         measured,
         "A model can memorise such a column, which does not help with new rows. The column is left out.",
         "Nothing. If part of the text has a meaning, such as the title in a name, put that part into a column of its own.",
+    )
+
+
+def _free_text(measured: str) -> Finding:
+    return Finding(
+        "D220",
+        "columns hold free text",
+        "warning",
+        measured,
+        "Sentences differ in nearly every row, so that as categories they only identify the row. The column is left out, "
+        "and whatever it says about the target is lost.",
+        f"Turn the text into columns of numbers, such as counts of its words: {words_command('COLUMN')}",
     )
 
 
@@ -245,4 +258,5 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "D215": _unread_dates,
     "D216": _row_counters,
     "D217": _measured_counters,
+    "D220": _free_text,
 }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headstart.data.dataset import Dataset
+from headstart.data.tasks import TASKS
 from headstart.doctor.findings import Finding
 from headstart.evaluation.evaluation import count_groups
+from headstart.foundation.text import listed, printable
 from headstart.training.class_weights import IMBALANCE
 
 __all__ = ["CHECKS", "check_data"]
@@ -102,6 +105,42 @@ def _copies_across(dataset: Dataset, _: Facts) -> Finding | None:
         "The model is evaluated on samples that it was trained on, so the score is too good.",
         "Remove the duplicates from one side. Headstart never moves samples between splits that you made.",
     )
+
+
+def _untested_classes(dataset: Dataset, _: Facts) -> Finding | None:
+    if not TASKS[dataset.task].has_classes or "test" not in dataset.split:
+        return None
+    absent = [name for name, number in dataset.counts("test").items() if not number]
+    if not absent:
+        return None
+    return Finding(
+        "D119",
+        f"{len(absent)} {'class has' if len(absent) == 1 else 'classes have'} no test samples",
+        "warning",
+        f"{listed([*map(printable, absent)])}, of {dataset.num_classes} classes",
+        "The scores of the test split say nothing about a class that has no samples in it.",
+        "Add test samples of each class, or let Headstart make the split.",
+    )
+
+
+def _scenes(dataset: Dataset, _: Facts) -> Finding | None:
+    if not dataset.num_in_scenes or dataset.table is not None:
+        return None
+    num_near = len(set(dataset.digests)) - len(set(dataset.duplicate_groups))
+    may_be_copies = f", and {dataset.num_indistinct} of them may be copies" if dataset.num_indistinct else ""
+    finding = Finding(
+        "D118",
+        "many pictures look alike and are treated as separate samples",
+        "info",
+        f"{dataset.num_in_scenes} of {len(dataset)} pictures look like 10 or more others{may_be_copies}; of all, {num_near} "
+        "are near duplicates",
+        "Pictures of a fixed camera, of one part or of one region of the body look alike without being copies, so only "
+        "those that agree in what distinguishes them are kept in one split. If they are frames of one video or versions of "
+        "one picture, the score is too good. A warning if more than half of all differ by no more than re-encoded copies.",
+        "Nothing if each picture shows another object. For frames of a video or versions of a picture, keep them together: "
+        "--duplicates group, or --group COLUMN.",
+    )
+    return replace(finding, severity="warning") if may_be_copies else finding
 
 
 def _conflicts(dataset: Dataset, _: Facts) -> Finding | None:
@@ -287,4 +326,6 @@ CHECKS: tuple[Callable[[Dataset, Facts], Finding | None], ...] = (
     _alike_across,
     _not_told_apart,
     _groups_across,
+    _scenes,
+    _untested_classes,
 )

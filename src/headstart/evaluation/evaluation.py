@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headstart.data.skipped import Skipped
+from headstart.evaluation.summary import summary_lines
 from headstart.foundation.arrays import Array
+from headstart.foundation.text import html_card, html_table
 
 __all__ = ["Evaluation", "Headline", "check_names", "check_thresholds", "count_groups", "finite"]
 
@@ -35,6 +37,8 @@ class Headline(NamedTuple):
         """Name of the best constant prediction, for example ``majority-class baseline``."""
         return _BASELINES[self.name]
 
+
+_SHOWN_CLASSES = 30  # of the report of a notebook
 
 _BASELINES = {
     "accuracy": "majority-class baseline",
@@ -90,6 +94,18 @@ class Evaluation(ABC):
         shown = "not defined" if value is None else f"{value:.4g}"
         interval = "" if bounds is None else f" [{bounds[0]:.4g}, {bounds[1]:.4g}]"
         return f"{type(self).__name__}({self.split}, n={len(self)}, {name} {shown}{interval}, loss {self.loss:.4g})"
+
+    def _repr_html_(self) -> str:
+        """Return the scores as HTML, for notebooks."""
+        value = self.to_json()
+        report = value.get("report") or {}
+        columns = list(next(iter(report.values()), {}))
+        rows = [
+            [name, *(f"{row[key]:.3f}" if key != "support" else row[key] for key in columns)] for name, row in report.items()
+        ]
+        table = html_table(["class", *columns], rows[:_SHOWN_CLASSES]) if rows else ""
+        more = [f"{len(rows) - _SHOWN_CLASSES} more classes are in to_json()"] if len(rows) > _SHOWN_CLASSES else []
+        return html_card(f"{type(self).__name__} of {len(self)} samples", [*more, *summary_lines(value, "samples")], table)
 
     @property
     def optimistic(self) -> bool:

@@ -10,7 +10,7 @@ from headstart.evaluation.multilabel import MultiLabel
 from headstart.evaluation.regression import Regression
 from headstart.foundation.arrays import Array
 
-__all__ = ["most_unsure", "most_wrong"]
+__all__ = ["credit", "margin", "most_unsure", "most_wrong"]
 
 
 def most_wrong(evaluation: Evaluation, k: int) -> list[int]:
@@ -29,17 +29,21 @@ def most_wrong(evaluation: Evaluation, k: int) -> list[int]:
     is_wrong = (evaluation.predicted != evaluation.labels).reshape(len(evaluation), -1).any(axis=1)
     mistakes = np.flatnonzero(is_wrong)
     # A stable sort keeps ties in the order of the samples, so that the report is reproducible.
-    return [int(position) for position in mistakes[np.argsort(_credit(evaluation)[mistakes], kind="stable")][:k]]
+    return [int(position) for position in mistakes[np.argsort(credit(evaluation)[mistakes], kind="stable")][:k]]
 
 
-def _credit(evaluation: Evaluation) -> Array:
-    """Score of each prediction; lower is worse."""
+def credit(evaluation: Evaluation) -> Array:
+    """Number by which ``most_wrong`` sorts, for each prediction; lower is worse.
+
+    It is the probability of the true class, the logarithm of the joint probability of all true labels, or minus the error in
+    standard deviations of the true values, as a mean over the targets.
+    """
     labels, answers = evaluation.labels, evaluation.answers
     if isinstance(evaluation, Classification):
         return answers[np.arange(len(labels)), labels]
     if isinstance(evaluation, MultiLabel):
-        credit: Array = np.log(np.clip(np.where(labels == 1, answers, 1 - answers), 1e-7, 1)).sum(axis=1)
-        return credit
+        joint: Array = np.log(np.clip(np.where(labels == 1, answers, 1 - answers), 1e-7, 1)).sum(axis=1)
+        return joint
     spread = labels.std(axis=0)
     nearness: Array = -(np.abs(answers - labels) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
     return nearness
@@ -60,10 +64,11 @@ def most_unsure(evaluation: Evaluation, k: int) -> list[int]:
     """
     if isinstance(evaluation, Regression):
         return []
-    return [int(position) for position in np.argsort(_margin(evaluation), kind="stable")[:k]]
+    return [int(position) for position in np.argsort(margin(evaluation), kind="stable")[:k]]
 
 
-def _margin(evaluation: Evaluation) -> Array:
+def margin(evaluation: Evaluation) -> Array:
+    """Number by which ``most_unsure`` sorts, for each prediction of classes or labels; lower is less certain."""
     if isinstance(evaluation, MultiLabel):
         thresholds = np.array([evaluation.thresholds[name] for name in evaluation.classes])
         least: Array = np.abs(evaluation.answers - thresholds).min(axis=1)

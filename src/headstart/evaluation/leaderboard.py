@@ -1,18 +1,32 @@
-"""The leaderboard: trials ranked by ``val_loss``, with execution times and the Pareto front of both."""
+"""The leaderboard: trials ranked by ``val_loss``, with execution times and the Pareto front of both, and how it is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from headstart.foundation.arguments import is_number
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.files import write_csv
 from headstart.foundation.runs.run_folder import RunFolder
 
-__all__ = ["Row", "columns", "metric_of", "pareto_front", "ranked", "read_leaderboard", "write_leaderboard"]
+__all__ = [
+    "COLUMNS",
+    "ESSENTIAL",
+    "Column",
+    "Row",
+    "columns",
+    "headings",
+    "metric_of",
+    "notes",
+    "pareto_front",
+    "ranked",
+    "read_leaderboard",
+    "shown_columns",
+    "write_leaderboard",
+]
 
 
 @dataclass(frozen=True)
@@ -169,3 +183,79 @@ def _whole(row: Row) -> Row:
 _SECONDS = ("part_a_seconds", "part_b_seconds", "total_seconds", "ms_per_sample")
 _FOLDS = ("fold_loss", "fold_loss_deviation", "fold_metric", "fold_metric_deviation")
 _NUMBERS = ("val_loss", "val_metric", *_SECONDS, "file_mb", *_FOLDS)
+
+
+class Column(NamedTuple):
+    """A column after the name of the trial.
+
+    Attributes:
+        heading: Its heading; that of the metric is the metric's name, see ``headings``.
+        importance: Rank by which columns are dropped where there is no room: the highest number first.
+        cell: Function from a row with a ``val_loss`` to the text of its cell.
+    """
+
+    heading: str
+    importance: int
+    cell: Callable[[Row], str]
+
+
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def _millions(num_params: int) -> str:
+    return f"{num_params / 1e6:.2f} M" if num_params >= 10_000 else f"{num_params:,}"
+
+
+def _folds(row: Row) -> str:
+    return "" if row.fold_metric is None else f"{row.fold_metric:.3f} ± {row.fold_metric_deviation or 0.0:.3f}"
+
+
+_METRIC, _FOLD_METRIC = "metric", "folds"
+ESSENTIAL = 3  # columns without which a table of trials says too little
+
+COLUMNS = (
+    Column("val_loss", 0, lambda row: f"{row.val_loss or 0.0:.4f}"),
+    Column(_METRIC, 1, lambda row: _decimals(row.val_metric)),
+    Column("Part A s", 8, lambda row: f"{row.part_a_seconds or 0.0:.1f}" + (" (stored)" if row.part_a_cached else "")),
+    Column("Part B s", 7, lambda row: f"{row.part_b_seconds or 0.0:.1f}"),
+    Column("total s", 2, lambda row: f"{row.total_seconds or 0.0:.1f}"),
+    Column("params", 6, lambda row: _millions(row.num_params or 0)),
+    Column("ms/sample", 5, lambda row: _short(row.ms_per_sample or 0.0)),
+    Column("MB", 9, lambda row: f"{row.file_mb or 0.0:.1f}"),
+    Column("front", 3, lambda row: "●" if row.on_front else ""),
+    Column(_FOLD_METRIC, 4, _folds),
+)
+
+
+def shown_columns(rows: Sequence[Row], number: int | None = None) -> list[Column]:
+    """Return the columns to show, in their order: those that have a value, or the ``number`` most important of them."""
+    used = [
+        column for column in COLUMNS if column.heading != _FOLD_METRIC or any(row.fold_metric is not None for row in rows)
+    ]
+    kept = sorted(used, key=lambda column: column.importance)[:number]
+    return [column for column in used if column in kept]
+
+
+def headings(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    """Headings of columns, with the names of the rows' metrics: runs of several tasks have several."""
+    metrics = " / ".join(dict.fromkeys(_METRICS.get(row.metric, row.metric) for row in rows)) or Row.metric
+    named = {_METRIC: metrics, _FOLD_METRIC: f"folds {metrics}"}
+    return [named.get(column.heading, column.heading) for column in columns]
+
+
+_METRICS = {"macro_auc": "macro AUC"}  # headings that differ from the metric's key
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Describe the trials without a result, and those that were cut short, one line per trial."""
+    texts = []
+    for row in rows:
+        states = [] if row.status == "done" else [row.status]
+        if text := ": ".join([*states, *([row.reason] if row.reason else [])]):
+            texts.append(f"{row.trial} {text}" if states else f"{row.trial}: {text}")
+    return texts

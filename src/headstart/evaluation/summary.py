@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headstart.foundation.text import listed, printable
+
 __all__ = ["summary_lines"]
 
 
@@ -32,9 +34,15 @@ def _class_lines(value: Mapping[str, Any], samples: str) -> list[str]:
     interval = f"95% interval {low:.1%} to {high:.1%}; majority-class baseline: {value['baseline_accuracy']:.1%}"
     auc = value["roc_auc"]["macro"]
     area = f", ROC-AUC {auc:.4f} (macro)" if auc is not None else ""
+    absent = [name for name, scores in value["report"].items() if not scores["support"]]
     return [
         f"{value['split']}: accuracy {value['accuracy']:.1%} {samples} ({interval})",
         f"loss {value['loss']:.4f}, balanced accuracy {value['balanced_accuracy']:.1%}{area}",
+        *(
+            [f"No samples of {listed([*map(printable, absent)])}, which the scores therefore say nothing about."]
+            if absent
+            else []
+        ),
     ]
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-from headstart.foundation.cache.cache_folder import private_folder
-from headstart.foundation.errors import RunError
-from headstart.foundation.runs.files import read_json, write_json
+from headstart.foundation.cache.notes import read_note, write_note
 
 __all__ = ["converter_versions", "note_failure", "noted_failure"]
 
@@ -22,10 +19,7 @@ def noted_failure(name: str) -> str:
     Args:
         name: Key that identifies the model, the format and ``converter_versions``.
     """
-    try:
-        return str(read_json(_file(name))["reason"])
-    except (RunError, KeyError, TypeError):  # no readable record: the conversion is tried again
-        return ""
+    return str(read_note(*_place(name)).get("reason", ""))
 
 
 def note_failure(name: str, reason: str) -> None:
@@ -37,7 +31,8 @@ def note_failure(name: str, reason: str) -> None:
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     text = reason.encode("utf-8", "backslashreplace").decode("utf-8")
-    write_json(_file(name), {"reason": text or "no reason was given", "date": now, "versions": converter_versions()})
+    note = {"reason": text or "no reason was given", "date": now, "versions": converter_versions()}
+    write_note(*_place(name), note)
 
 
 @lru_cache
@@ -46,8 +41,8 @@ def converter_versions() -> dict[str, str]:
     return {name: _version(name) for name in _CONVERTERS}
 
 
-def _file(name: str) -> Path:
-    return private_folder("graphs") / f"{name}.failed"
+def _place(name: str) -> tuple[str, str]:
+    return "graphs", f"{name}.failed"
 
 
 def _version(package: str) -> str:

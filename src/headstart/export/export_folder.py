@@ -125,7 +125,8 @@ def export_model(
 
 
 def _rows(formats: Sequence[str]) -> list[Format]:
-    unknown = [name for name in formats if name not in FORMATS]
+    named = {alias: row for row in FORMATS.values() for alias in (row.name, *row.aliases)}
+    unknown = [name for name in formats if name not in named]
     if unknown or not formats:
         raise ExportError(
             "H401",
@@ -134,7 +135,7 @@ def _rows(formats: Sequence[str]) -> list[Format]:
             expected=f"one or more of {', '.join(FORMATS)}",
             advice="for example --to onnx openvino",
         )
-    return [FORMATS[name] for name in dict.fromkeys(formats)]
+    return [FORMATS[name] for name in dict.fromkeys(named[name].name for name in formats)]
 
 
 def formats_of(source: Path) -> list[str]:

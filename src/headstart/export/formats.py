@@ -122,6 +122,7 @@ class Format:
         write: Function that writes a model to a path.
         runtime: Runtime that verifies the export: a key of ``verify_process.RUNTIMES``.
         beside: Names of further files that ``write`` creates next to it. Defaults to none.
+        aliases: Other names that people give the format. Defaults to none.
         takes_columns: Whether the model of a table takes the columns themselves and may be trees; other formats take encoded
             rows. Defaults to False.
     """
@@ -131,6 +132,7 @@ class Format:
     write: Callable[[ModelToWrite, Path], None]
     runtime: str
     beside: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     takes_columns: bool = False
 
     @property
@@ -201,11 +203,18 @@ FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
         Format("keras", "model.keras", _write_keras, runtime="keras"),
-        Format("h5", "model.h5", _write_h5, runtime="keras"),
-        Format("saved_model", "saved_model", _write_saved_model, runtime="tensorflow", takes_columns=True),
+        Format("h5", "model.h5", _write_h5, runtime="keras", aliases=("hdf5",)),
+        Format(
+            "saved_model",
+            "saved_model",
+            _write_saved_model,
+            runtime="tensorflow",
+            aliases=("savedmodel", "tensorflow", "tf"),
+            takes_columns=True,
+        ),
         Format("onnx", "model.onnx", _write_onnx, runtime="onnxruntime", takes_columns=True),
         Format("openvino", "model.xml", _write_openvino, runtime="openvino", beside=("model.bin",)),
-        Format("litert", "model.tflite", _write_litert, runtime="litert"),
+        Format("litert", "model.tflite", _write_litert, runtime="litert", aliases=("tflite",)),
     )
 }
 

@@ -23,6 +23,7 @@ from headstart.foundation.runs.files import read_json, replacing, write_json
 __all__ = [
     "conversion_failure",
     "converted_graph",
+    "is_graph_cached",
     "network_code",
     "note_conversion_failure",
 ]
@@ -37,7 +38,7 @@ def converted_graph(part: PartA) -> Path:
         ExportError: The conversion failed (H403), or was stopped (H406).
         StackError: A file cannot be written (H601).
     """
-    graph = private_folder("graphs") / f"{_name(part)}.xml"
+    graph = _graph(part)
     note = graph.with_suffix(".json")
     if not note.exists() or not _is_whole(graph, note):
         if note.exists():
@@ -53,6 +54,11 @@ def converted_graph(part: PartA) -> Path:
     for file in (graph, graph.with_suffix(".bin"), note):
         file.touch()  # the cache is pruned by last use
     return graph
+
+
+def is_graph_cached(part: PartA) -> bool:
+    """Whether a conversion of a network is in the cache; its digests are checked when it is used."""
+    return _graph(part).with_suffix(".json").exists()
 
 
 def conversion_failure(part: PartA) -> str:
@@ -88,6 +94,10 @@ def _code_of(function: Callable[..., Any]) -> str:
 @lru_cache
 def _file_digest(file: str, _changed: int) -> str:
     return file_digest(file)
+
+
+def _graph(part: PartA) -> Path:
+    return private_folder("graphs") / f"{_name(part)}.xml"
 
 
 def _name(part: PartA) -> str:

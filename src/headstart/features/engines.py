@@ -12,7 +12,13 @@ import numpy as np
 
 from headstart.export.conversion_notes import converter_versions
 from headstart.export.convert_process import is_lack_of_room
-from headstart.features.converted_graphs import conversion_failure, converted_graph, network_code, note_conversion_failure
+from headstart.features.converted_graphs import (
+    conversion_failure,
+    converted_graph,
+    is_graph_cached,
+    network_code,
+    note_conversion_failure,
+)
 from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError
@@ -28,6 +34,7 @@ __all__ = [
     "compile_graph",
     "engine_key",
     "make_engine",
+    "preparation",
     "read_graph",
 ]
 
@@ -153,6 +160,16 @@ def make_engine(part: PartA) -> Engine:
                 raise
             note_conversion_failure(part, str(error).partition("\n")[0])
     return KerasEngine(part, f"OpenVINO could not convert it: {conversion_failure(part)}")
+
+
+def preparation(part: PartA) -> str:
+    """Describe what ``make_engine`` does before the first row; the first conversion of a backbone can take a minute."""
+    if part.is_pixels:
+        return "starting to decode"
+    is_converted = not has_gpu() and any(card.graph is None for card in part.cards) and not conversion_failure(part)
+    if is_converted and not is_graph_cached(part):
+        return "converting the backbone to OpenVINO, which is done once"
+    return "loading the backbone"
 
 
 def engine_key(part: PartA) -> dict[str, object]:

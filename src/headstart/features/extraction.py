@@ -23,9 +23,10 @@ from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
 from headstart.foundation.fingerprint import file_digest, settings_digest
 
-__all__ = ["extract"]
+__all__ = ["extract", "stored_share"]
 
 _COMMIT_BYTES = 8 << 20  # bytes of rows per transaction, the most that a kill loses
+_FEW = 50  # rows that are looked up to estimate how many are stored
 _VIEW_CODE = (augmentation, views, resampling)  # modules that decide how an augmented copy looks
 
 
@@ -37,6 +38,7 @@ def extract(
     views: Views | None = None,
     progress: Callable[[Extraction], None] = lambda _: None,
     deadline: float = float("inf"),
+    engine_of: Callable[[PartA], Engine] = make_engine,
 ) -> Features:
     """Compute the row of every sample, except for rows that are already in the store.
 
@@ -49,6 +51,7 @@ def extract(
         views: View of each sample. Defaults to None: the image itself.
         progress: Called after every row. Defaults to no progress.
         deadline: ``time.perf_counter()`` value after which no further sample is started. Defaults to none.
+        engine_of: Function that makes the engine if any row has to be computed. Defaults to ``make_engine``.
 
     Returns:
         The features. Files that could not be read are listed in their ``failures``.
@@ -62,12 +65,11 @@ def extract(
         features = hs.extract(dataset, PartA("efficientnet_lite0"), open_store())
         x = features.rows(range(len(dataset)))
     """
-    key = engine_key(part)
-    decoding = {"pixels": _decoder_digest(), "pillow": version("pillow"), "numpy": version("numpy")}
+    key, decoding = engine_key(part), _decoding()
     views = views or Views((0,) * len(dataset))
     space_of = {view: _space(part, key | decoding, views, view) for view in set(views.numbers)}
     facts_space = settings_digest(kind="facts", **part.geometry.as_dict(), **decoding)
-    features = Features(part, tuple(space_of[view] for view in views.numbers), dataset.digests, store)
+    features = Features(part, tuple(space_of[view] for view in views.numbers), tuple(dataset.digests), store)
     features.thumbnails = np.zeros((len(dataset), 16, 16), np.uint8)
     damaged_before = store.num_damaged
     stored_seconds = _stored_seconds(features)
@@ -88,12 +90,26 @@ def extract(
             counted.add(identity)
     progress(Extraction(len(dataset) - len(missing), len(dataset), 0, 0.0))
     if missing:
-        engine = make_engine(part)
+        engine = engine_of(part)
         if engine_key(part) != key:  # OpenVINO turned out not to support this network: rows come from Keras
-            return extract(dataset, part, store, views=views, progress=progress, deadline=deadline)
+            return extract(dataset, part, store, views=views, progress=progress, deadline=deadline, engine_of=engine_of)
         features.engine = engine.name, engine.reason
         _compute(_Job(dataset, features, facts_space, views, missing, progress, deadline), engine)
     return features
+
+
+def stored_share(dataset: Dataset, part: PartA, store: Store) -> float:
+    """Estimate the share of the images whose rows are in the store, from a few of them spread over the data set."""
+    digests = dataset.digests[:: max(1, len(dataset) // _FEW)]
+    found: list[int] = []
+    space = _space(part, engine_key(part) | _decoding(), Views((0,)), 0)
+    store.visit(space, digests, lambda position, *_: found.append(position))
+    return len(found) / max(1, len(digests))
+
+
+def _decoding() -> dict[str, object]:
+    """Code and packages that decide what is decoded."""
+    return {"pixels": _decoder_digest(), "pillow": version("pillow"), "numpy": version("numpy")}
 
 
 def _space(part: PartA, key: dict[str, object], views: Views, view: int) -> str:
@@ -200,7 +216,7 @@ def _decoded(job: _Job, todo: list[int]) -> Iterator[Decoded]:
         yield from _until_deadline(job, todo, decoder)
         return
     with DecodePool(geometry, **making) as pool:
-        files, digests = [dataset.paths[i] for i in todo], [dataset.digests[i] for i in todo]
+        files, digests = [str(dataset.file(i)) for i in todo], [dataset.digests[i] for i in todo]
         yield from _until_deadline(job, todo, pool.decode(files, digests, [views.numbers[i] for i in todo]))
 
 

@@ -16,7 +16,8 @@ from headstart.foundation.text import printable
 
 __all__ = ["from_csv", "neutralise", "restore", "to_csv"]
 
-_FORMULA = re.compile(r"['\s]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_SIGN = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile(rf"['\s]*{_SIGN.pattern}")
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _SEPARATOR = ";"  # separates labels within a cell, and cells in a spreadsheet whose decimal sign is the comma
 
@@ -28,6 +29,8 @@ def neutralise(text: str) -> str:
         >>> neutralise("=1+1"), neutralise("-5"), neutralise("wet;-cold"), neutralise("'=1+1")
         ("'=1+1", '-5', "wet;'-cold", "''=1+1")
     """
+    if _SIGN.search(text) is None:
+        return text
     return _SEPARATOR.join(f"'{part}" if _would_run(part) else part for part in text.split(_SEPARATOR))
 
 

@@ -62,6 +62,10 @@ class HeadstartError(Exception):
         self.advice = advice
         self.exit_code = exit_code
 
+    def to_json(self) -> dict[str, str]:
+        """Return the error as plain values, as the command line prints it with ``--json``."""
+        return {name: str(getattr(self, name)) for name in ("code", "title", "received", "expected", "advice")}
+
     def __str__(self) -> str:
         rows = (("received", self.received), ("expected", self.expected), ("do this", self.advice))
         body = "".join(f"\n  {label:<10} {printable(text)}" for label, text in rows)

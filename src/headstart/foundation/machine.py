@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from headstart.foundation.errors import UsageError
+from headstart.foundation.text import with_suggestion
 
 __all__ = [
     "backend_name",
@@ -33,7 +34,7 @@ _PACKAGES = (
     "numpy",
 )  # fmt: skip
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
-_BACKENDS = ("tensorflow", "torch", "jax")
+_BACKENDS: dict[str, tuple[str, ...]] = {"tensorflow": ("tf",), "torch": ("pytorch",), "jax": ()}  # with other names for it
 
 
 def versions() -> dict[str, str]:
@@ -149,14 +150,15 @@ def backend_name() -> str:
 
 
 def choose_backend(name: str) -> None:
-    """Select the Keras backend for this process and the processes that it starts.
+    """Select the Keras backend for this process and the processes that it starts; ``pytorch`` and ``tf`` are known too.
 
     Raises:
         UsageError: The backend is unknown or not installed, or Keras is already running on another one (H005).
     """
+    name = next((backend for backend, aliases in _BACKENDS.items() if name in aliases), name)
     if name not in _BACKENDS or find_spec(name) is None:
         raise _unusable(
-            name,
+            name if name in _BACKENDS else with_suggestion(name, _BACKENDS),
             "tensorflow, torch or jax, and installed",
             "leave it out to use TensorFlow, or install it: pip install torch (or jax)",
         )

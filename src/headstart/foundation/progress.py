@@ -15,11 +15,15 @@ class Progress(Protocol):
         ...
 
     def begin(self, name: str, total: int) -> None:
-        """Start a stage of ``total`` steps; the previous stage ends."""
+        """Start a stage of ``total`` steps, 0 if their number is not known; the previous stage ends."""
         ...
 
     def advance(self, done: int, note: str = "") -> None:
         """Report that ``done`` steps of the current stage are finished."""
+        ...
+
+    def best(self, text: str) -> None:
+        """Report the best result so far, which is shown beside the stages that follow."""
         ...
 
     def end(self) -> None:
@@ -38,6 +42,9 @@ class Silent:
 
     def advance(self, done: int, note: str = "") -> None:
         """Ignore the steps."""
+
+    def best(self, text: str) -> None:
+        """Ignore the best result so far."""
 
     def end(self) -> None:
         """Ignore the end of a stage."""

@@ -1,11 +1,12 @@
-"""Formatting of names: natural sort order, printable text, short lists, and the name that was probably meant."""
+"""Formatting of names: natural sort order, printable text, short lists, HTML, and the name that was probably meant."""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["listed", "natural_key", "nearest", "printable", "with_suggestion"]
+__all__ = ["html_card", "html_table", "listed", "natural_key", "nearest", "printable", "with_suggestion"]
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -21,9 +22,12 @@ def printable(text: object) -> str:
         >>> printable("a\nb\x1b[31m")
         'a\\nb\\x1b[31m'
     """
+    shown = str(text)
+    if shown.isprintable():
+        return shown
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for character in str(text)
+        for character in shown
     )
 
 
@@ -56,3 +60,26 @@ def with_suggestion(names: str | Sequence[str], known: Iterable[str]) -> str:
     names = [names] if isinstance(names, str) else names
     close = nearest(names[0], known) if names else ""
     return ", ".join(map(printable, names)) + (f"; did you mean {printable(close)}?" if close else "")
+
+
+def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """An HTML table, for notebooks, whose first column holds names; every text is escaped.
+
+    Example:
+        >>> html_table(["a", "b"], [["<b>", 1]]).partition("<tbody>")[2]
+        '<tr><td style="text-align: left">&lt;b&gt;</td><td>1</td></tr></tbody></table>'
+    """
+
+    def line(tag: str, cells: Sequence[object]) -> str:
+        name, *others = [html.escape(printable(cell)) for cell in cells]
+        numbers = "".join(f"<{tag}>{text}</{tag}>" for text in others)
+        return f'<tr><{tag} style="text-align: left">{name}</{tag}>{numbers}</tr>'
+
+    body = "".join(line("td", row) for row in rows)
+    return f'<table class="dataframe"><thead>{line("th", columns)}</thead><tbody>{body}</tbody></table>'
+
+
+def html_card(title: str, lines: Iterable[str], table: str = "") -> str:
+    """A title, a table and lines below it as HTML, for notebooks; texts are escaped, the table is HTML already."""
+    texts = "".join(f"<div>{html.escape(printable(line))}</div>" for line in lines)
+    return f"<div><strong>{html.escape(printable(title))}</strong>{table}{texts}</div>"

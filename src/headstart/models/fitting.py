@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from headstart.data.dataset import Dataset
@@ -11,11 +12,11 @@ from headstart.data.rare_classes import without_rare_classes
 from headstart.data.splits import make_split
 from headstart.features.extraction import extract
 from headstart.features.feature_store import Store
-from headstart.features.features import FeatureRows, Features
+from headstart.features.features import Extraction, FeatureRows, Features
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import encode_table
 from headstart.foundation.cache.cache_contents import prune_at_first_use
-from headstart.foundation.cache.cache_folder import private_folder
+from headstart.foundation.cache.cache_folder import private_folder, warn_if_temporary
 
 __all__ = ["gather", "open_store", "prepare"]
 
@@ -23,18 +24,22 @@ __all__ = ["gather", "open_store", "prepare"]
 def open_store() -> Store:
     """Open the feature store in the cache folder, after pruning the cache to its size limit on first use."""
     folder = private_folder("features")
+    warn_if_temporary()
     prune_at_first_use(folder.parent)
     return Store(folder)
 
 
-def gather(dataset: Dataset, part: PartA, *, validation: float, seed: int) -> tuple[Dataset, FeatureRows]:
+def gather(
+    dataset: Dataset, part: PartA, *, validation: float, seed: int, progress: Callable[[Extraction], None] = lambda _: None
+) -> tuple[Dataset, FeatureRows]:
     """Extract features and split the data. Returns the split data set and one row per sample."""
     dataset = without_rare_classes(dataset)
     if part.is_table:
         dataset = make_split(group_duplicates(dataset), validation=validation, seed=seed)
         return dataset, encode_table(dataset, part)
     part = replace(part, rendering=survey(dataset, validation=validation, seed=seed).rendering)
-    return prepare(dataset, extract(dataset, part, open_store()), validation=validation, seed=seed)
+    features = extract(dataset, part, open_store(), progress=progress)
+    return prepare(dataset, features, validation=validation, seed=seed)
 
 
 def prepare(dataset: Dataset, features: Features, *, validation: float, seed: int) -> tuple[Dataset, Features]:

@@ -81,7 +81,7 @@ def _golden_squares(signed: Signed, chosen: Sequence[int]) -> dict[int, Array]:
         found = [decode_array(n, dataset.arrays[i], geometry) for n, i in enumerate(chosen)]
     else:
         with DecodePool(geometry, min(usable_cores(), len(chosen))) as pool:
-            found = list(pool.decode([dataset.paths[i] for i in chosen], [dataset.digests[i] for i in chosen]))
+            found = list(pool.decode([str(dataset.file(i)) for i in chosen], [dataset.digests[i] for i in chosen]))
     return {chosen[one.index]: one.pixels for one in found if one.pixels is not None}
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,28 +14,36 @@ import numpy as np
 
 from headstart.data.augmentation.presets import find_augmentation
 from headstart.data.dataset import Dataset
+from headstart.data.groups import check_duplicates
+from headstart.data.prediction_inputs import index_of, rows_of, to_images
+from headstart.data.readers.labels.target_column import NumberFormats
 from headstart.data.readers.read import read, unlabelled, unlabelled_rows
-from headstart.data.readers.table import Known
-from headstart.data.readers.target_column import NumberFormats
+from headstart.data.readers.tables.table import Known
 from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.thresholds import best_thresholds, has_thresholds
 from headstart.export.export_folder import Exported, export_model
 from headstart.export.formats import FORMATS
+from headstart.features.engines import make_engine, preparation
 from headstart.features.extraction import extract
 from headstart.features.features import Extraction, FeatureRows, Features, Views
 from headstart.features.part_a import PartA
-from headstart.features.tables.table_features import TableFeatures
+from headstart.features.tables.table_features import TableFeatures, one_hot_columns
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, TrainingError
+from headstart.foundation.progress import Progress
+from headstart.foundation.progress_display import make_progress
 from headstart.foundation.runs.files import read_json_lines, replacing, write_csv
-from headstart.foundation.runs.run_folder import RunFolder
+from headstart.foundation.runs.run_folder import RunFolder, check_free
+from headstart.foundation.text import html_card, html_table
 from headstart.models.fitting import gather, open_store
 from headstart.models.golden_samples import Signed
+from headstart.models.predictions import Prediction, as_frame, verdicts, with_errors
 from headstart.models.saved_model import copy_saved_model, read_saved_model
-from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, score
+from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
 from headstart.models.signature import sign
 from headstart.training.examples import Examples, Trained
 from headstart.training.framework_state import be_deterministic
+from headstart.training.history import History
 from headstart.training.networks.networks import adopt
 from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
@@ -85,12 +94,13 @@ class Model:
         self.recipe: Recipe = trial.recipe
         self.trained: Trained | None = None
         self.dataset: Dataset | None = None
-        self.history: list[dict[str, Any]] = []
+        self.history = History()
         self.thresholds: tuple[float, ...] = ()
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
         self._held_out: Array | None = None  # out-of-fold validation predictions, if a calibration was fitted on that split
         self._source: Path | None = None  # folder of a loaded model
+        self._engine_of = lru_cache(maxsize=1)(make_engine)  # compiled for the first prediction, and kept
 
     @classmethod
     def from_trial(cls, trial: Trial) -> Model:
@@ -126,30 +136,75 @@ class Model:
         check_used(trial, settings)
         self.recipe = recipe
 
-    def fit(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame, *, validation: float = 0.2) -> list[dict[str, Any]]:
+    def fit(
+        self,
+        data: Dataset | str | os.PathLike[str] | pd.DataFrame,
+        *,
+        validation: float = 0.2,
+        duplicates: str | None = None,
+        progress: Progress | bool = True,
+    ) -> History:
         """Extract features, train Part B and tune its thresholds. Data without a split are split first.
 
-        ``validation`` is the share held out if the data have no validation split. Defaults to 0.2.
+        Args:
+            data: A folder, a table, a data frame or a ``Dataset``.
+            validation: Share held out if the data have no validation split. Defaults to 0.2.
+            duplicates: ``"group"`` to keep near duplicates in one split however many look alike, ``"keep"`` to treat them
+                as separate samples. Defaults to None: decided as in ``fit``.
+            progress: As in ``hs.fit``: True to show it, False for silence, or an object that receives it. Defaults to True.
 
         Returns:
-            The history: one row per epoch with ``loss``, ``val_loss`` and ``val_accuracy`` (or the task's metric).
+            Losses and metrics by epoch, as Keras does: ``history.history["val_loss"]``.
 
         Raises:
-            UsageError: The loss does not fit the data's task (H040), or an image model got a table or vice versa (H042).
+            UsageError: The loss does not fit the data's task (H040), an image model got a table or vice versa (H042), or
+                the treatment of duplicates is unknown (H130).
         """
-        dataset = data if isinstance(data, Dataset) else read(data)
-        name = f"{self.part.name}-{self.recipe.network}"
-        check_kind(self.part, dataset, name)
-        check_task(Trial(self.part, self.recipe), dataset)
-        dataset, features = gather(dataset, self.part, validation=validation, seed=self.recipe.seed)
-        self.part = features.part
-        be_deterministic()
-        with tempfile.TemporaryDirectory() as folder:
-            rows = features.plus(self.views(dataset)) if isinstance(features, Features) else features
-            self.train(dataset, rows, Path(folder))
-            self.history = read_json_lines(Path(folder) / "history.jsonl")
-        self.tune([features])
+        check_duplicates(duplicates)
+        shown, name = make_progress(progress), f"{self.part.name}-{self.recipe.network}"
+
+        def report(state: Extraction) -> None:
+            shown.advance(state.done, "" if state.num_computed or state.done == state.total else preparation(self.part))
+
+        try:
+            shown.begin("reading the data", 0)
+            dataset = data if isinstance(data, Dataset) else read(data)
+            dataset = replace(dataset, duplicates=duplicates or dataset.duplicates)
+            check_kind(self.part, dataset, name)
+            check_task(Trial(self.part, self.recipe), dataset)
+            shown.begin(f"Part A, computing features: {self.part.name}", len(dataset))
+            dataset, features = gather(dataset, self.part, validation=validation, seed=self.recipe.seed, progress=report)
+            self.part = features.part
+            rows = features.plus(self.views(dataset, progress=report)) if isinstance(features, Features) else features
+            shown.begin(f"Part B, training {name}", 0)
+            be_deterministic()
+            self.history = self._trained(dataset, rows, shown)
+            self.tune([features])
+            shown.say(f"{name}: val_loss {self.val_loss:.4f}")
+        finally:
+            shown.end()
         return self.history
+
+    def _trained(self, dataset: Dataset, rows: FeatureRows, shown: Progress) -> History:
+        def report(epoch: int, val_loss: float) -> None:
+            shown.advance(epoch + 1, f"epoch {epoch + 1}, val_loss {val_loss:.4f}")
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.train(dataset, rows, Path(folder), on_epoch=report)
+            return History(read_json_lines(Path(folder) / "history.jsonl"))
+
+    def __repr__(self) -> str:
+        dataset, state = self.dataset, "not fitted"
+        if dataset is not None:
+            number = len(dataset.indices("train"))
+            state = f"fitted on {number} {dataset.sample_noun}s" if number else f"loaded, {dataset.task}"
+        return f"Model({self.part.name}-{self.recipe.network}, {state})"
+
+    def _repr_html_(self) -> str:
+        """Return the parts of the model as HTML, for notebooks."""
+        settings = self.recipe.to_json().items()
+        rows = [(name, value) for name, value in settings if value not in (None, {}, "")]
+        return html_card(repr(self), [], html_table(["setting", "value"], [("part_a", self.part.name), *rows]))
 
     @property
     def val_loss(self) -> float:
@@ -192,6 +247,7 @@ class Model:
             val_labels=targets[val_indices],
             task=part_b.task,
             num_classes=dataset.num_classes,
+            one_hot=one_hot_columns(self.encoding) if self.encoding else (),
         )
         examples = examples.dense(len(part_b.code_sizes), self.recipe)
         self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
@@ -281,16 +337,25 @@ class Model:
             return self._held_out
         return self.scaled_answers(features, self._fitted()[1].indices("validation"))
 
-    def evaluate(self, data: Dataset | str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        data: Dataset | str | os.PathLike[str] | pd.DataFrame | None = None,
+        *,
+        out: str | os.PathLike[str] | None = None,
+    ) -> Evaluation:
         """Evaluate on ``data``, or without it on the test split of the fitted data, or validation if there is no test split.
 
         ``data`` with a test split is evaluated on that split, otherwise as a whole. Samples used to fit or select the
-        model are recognised by content, and the evaluation then names their split.
+        model are recognised by content, and the evaluation then names their split. The numbers, predictions and figures are
+        written to the folder ``out``, if it is given.
 
         Raises:
+            RunError: There are files in ``out`` (H501).
             DatasetError: No sample of the model's classes can be read, or a loaded model got no data (H110).
         """
         _, fitted = self._fitted()
+        if out is not None:
+            check_free(Path(out))
         if data is not None:
             chosen = samples_to_score(data, self._known(), are_rows=self.part.is_table)
         elif len(fitted):
@@ -317,24 +382,32 @@ class Model:
             return origin_of([contents[i] for i in positions], self._fitted_contents(), are_rows=self.part.is_table)
 
         predictions = dict(zip(usable.tolist(), answers, strict=True))
-        return score(chosen, predictions, features.skipped(chosen)[0], origin, self.thresholds)
+        evaluation = score(chosen, predictions, features.skipped(chosen)[0], origin, self.thresholds)
+        if out is not None:
+            save_evaluation(Path(out), evaluation, chosen, usable.tolist(), self.thresholds)
+        return evaluation
 
-    def predict(self, samples: str | os.PathLike[str] | Sequence[str] | Array | pd.DataFrame) -> pd.DataFrame:
-        """Predict image files, or arrays ``(n, height, width[, channels])``: a frame ``path, predicted, p_<class>…``.
+    def predict(self, samples: Any) -> pd.DataFrame:
+        """Predict samples and return a data frame with the columns ``path, predicted, p_<class>…``, in the given order.
 
-        An array ``(height, width, 3)`` is one colour image. A table model takes the path of a table, a data frame or an
-        array ``(n, columns)``, and the first column of its result is ``row``.
+        It takes what ``Run.predict`` takes, and keeps the index of a data frame or series. The first column of the result is
+        ``row`` for a model of table features.
         """
-        from headstart.models.predictions import Prediction, as_frame, verdicts, with_errors
-
         _, fitted = self._fitted()
+        samples = rows_of(samples) if self.part.is_table else samples
+        index = index_of(samples)
         if self.part.is_table:
             dataset = unlabelled_rows(samples, fitted, self._known())
-        else:
-            if isinstance(samples, np.ndarray) and samples.ndim == 3 and samples.shape[2] in (3, 4):
-                samples = samples[None]
-            images: Any = [os.fspath(samples)] if isinstance(samples, str | os.PathLike) else samples
-            dataset = unlabelled(images, fitted)
+            return as_frame(self._predictions(dataset), fitted.task, fitted.classes, dataset.key, index)
+        with to_images(samples) as images:
+            dataset = unlabelled(images.files if images.arrays is None else images.arrays, fitted)
+            answers = [
+                given._replace(path=name) for name, given in zip(images.names, self._predictions(dataset), strict=True)
+            ]
+        return as_frame(answers, fitted.task, fitted.classes, dataset.key, index)
+
+    def _predictions(self, dataset: Dataset) -> list[Prediction]:
+        _, fitted = self._fitted()
         features = self._features_of(dataset)
         usable = [i for i in range(len(dataset)) if i not in features.failures]
         answers = self.answers([features], np.array(usable)) if usable else np.zeros((0, fitted.num_classes))
@@ -344,8 +417,7 @@ class Model:
             Prediction(path, *by_index[i], "") if i in by_index else Prediction(path, None, None, features.failures[i])
             for i, path in enumerate(dataset.paths)
         ]
-        listed = with_errors(predictions, dataset.skipped) if self.part.is_table else predictions
-        return as_frame(listed, fitted.task, fitted.classes, dataset.key)
+        return with_errors(predictions, dataset.skipped) if self.part.is_table else predictions
 
     def _fitted_contents(self) -> list[tuple[str, str]]:
         """The content digest and the split of each sample of the fitted data."""
@@ -366,7 +438,7 @@ class Model:
 
     def _features_of(self, dataset: Dataset) -> FeatureRows:
         if self.encoding is None:
-            return extract(dataset, self.part, open_store())
+            return extract(dataset, self.part, open_store(), engine_of=self._engine_of)
         return TableFeatures(self.part, self.encoding, [], np.zeros((0, 0), np.float32), 0.0).encode(dataset)
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -117,9 +117,19 @@ def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> li
     return sorted([*answers, *errors], key=lambda answer: natural_key(answer.path)) if errors else list(answers)
 
 
-def as_frame(predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str) -> pd.DataFrame:
-    """Return predictions as a data frame with the columns of ``prediction_table``."""
+def as_frame(
+    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str, index: pd.Index | None = None
+) -> pd.DataFrame:
+    """Return predictions as a data frame with the columns of ``prediction_table``.
+
+    Args:
+        predictions: The predictions.
+        task: A key of ``TASKS``.
+        classes: Names of classes, labels or targets.
+        key: Name of the first column, ``path`` or ``row``.
+        index: Index of the samples, which is kept if there is one prediction for each. Defaults to None: 0, 1, 2, ...
+    """
     import pandas as pd
 
     columns, rows = prediction_table(predictions, task, classes, key)
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns, index=index if index is not None and len(index) == len(rows) else None)

@@ -12,8 +12,8 @@ from headstart.data.dataset import Dataset
 from headstart.data.images.decode_pool import DecodePool, decode_array
 from headstart.data.images.decode_queue import Decoded
 from headstart.data.images.geometry import Geometry
-from headstart.data.readers.table import Known
-from headstart.data.readers.target_column import NumberFormats
+from headstart.data.readers.labels.target_column import NumberFormats
+from headstart.data.readers.tables.table import Known
 from headstart.data.tables.table import Table
 from headstart.data.tasks import TASKS
 from headstart.export.signature_reader import read_signature, thresholds_of
@@ -99,13 +99,18 @@ class Predictor:
         """Predict the samples of a data set: files, arrays or rows of a table."""
         if dataset.table is not None:
             return self.predict_rows(dataset.table)
-        return self.predict(dataset.paths) if dataset.arrays is None else self.predict_arrays(dataset.arrays)
+        if dataset.arrays is not None:
+            return self.predict_arrays(dataset.arrays)
+        return self._predict_files(dataset.files, dataset.paths)
 
     def predict(self, paths: Sequence[str]) -> list[Prediction]:
         """Predict image files, one prediction per path, in order. A file that cannot be read has an error instead."""
-        workers = max(1, min(usable_cores(), len(paths)))
+        return self._predict_files(paths, paths)
+
+    def _predict_files(self, files: Sequence[str], paths: Sequence[str]) -> list[Prediction]:
+        workers = max(1, min(usable_cores(), len(files)))
         with DecodePool(self.geometry, workers) as pool:
-            return self._predictions(paths, pool.decode(paths))
+            return self._predictions(paths, pool.decode(files))
 
     def predict_arrays(self, images: Sequence[Array] | Array) -> list[Prediction]:
         """Predict images in memory, in any form that ``read_arrays`` takes. Their positions are used as paths."""

@@ -1,4 +1,4 @@
-"""Score a model on labelled samples, and recognise samples that it was fitted on."""
+"""Score a model on labelled samples, recognise samples that it was fitted on, and write the evaluation to files."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from headstart.data.dataset import SPLITS, Dataset, nothing_to_evaluate
 from headstart.data.readers.read import read
-from headstart.data.readers.table import Known
+from headstart.data.readers.tables.table import Known
 from headstart.data.skipped import Skipped
 from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.evaluation import Evaluation
 from headstart.features.tables.table_features import row_contents
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
+from headstart.foundation.runs.files import disk_error, write_csv, write_json
+from headstart.models.predictions import beside_truth
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Origin", "contents_of", "origin_of", "samples_to_score", "score"]
+__all__ = ["Origin", "contents_of", "origin_of", "samples_to_score", "save_evaluation", "score"]
+
+_FIGURES = ("roc", "confusion", "scatter", "residuals")  # those that an evaluation has a ``plot_`` method for are drawn
 
 
 class Origin(NamedTuple):
@@ -146,3 +151,32 @@ def contents_of(dataset: Dataset, encoding: Mapping[str, Any] | None) -> Sequenc
         encoding: Encoding of the table; None for images.
     """
     return dataset.digests if dataset.table is None or encoding is None else row_contents(dataset.table, encoding)
+
+
+def save_evaluation(
+    out: Path, evaluation: Evaluation, dataset: Dataset, evaluated: Sequence[int], thresholds: Sequence[float]
+) -> None:
+    """Write evaluation.json, predictions.csv, skipped.csv and the figures as SVG.
+
+    Args:
+        out: Folder to write to, created if missing.
+        evaluation: The evaluation.
+        dataset: The samples.
+        evaluated: Positions of the evaluated ones.
+        thresholds: As ``predictions.verdicts`` takes them.
+
+    Raises:
+        StackError: A file cannot be written (H601).
+    """
+    from headstart.evaluation.plots.svg import save_svg
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(out, error) from error
+    write_json(out / "evaluation.json", evaluation.to_json())
+    write_csv(out / "predictions.csv", *beside_truth(dataset, evaluated, evaluation.answers, thresholds))
+    write_csv(out / "skipped.csv", ["path", "reason"], evaluation.skipped)
+    for name in _FIGURES:
+        if (plot := getattr(evaluation, f"plot_{name}", None)) is not None:
+            save_svg(plot, out / f"{name}.svg", (5.0, 5.0), f"{name} of the {evaluation.split} split")

@@ -14,6 +14,7 @@ from headstart.data.splits import carve_validation
 from headstart.evaluation.leaderboard import Row
 from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
 from headstart.models.model import Model
+from headstart.search.planning.cost_model import Cost
 from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers, read_answers
 from headstart.search.trial_runner import recall
@@ -29,6 +30,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
     named = {trial.name: trial for trial in trials}
     if best is None or best.trial not in named:
         return
+    job.progress.begin("weighting an ensemble", 0)
     geometry = named[best.trial].part.geometry
     scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_baseline]
     rows = [row for row in scored if named[row.trial].part.geometry == geometry]
@@ -65,7 +67,7 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
     if best is None or named[best.trial].part.is_inner or named[best.trial].recipe.views > 1:
         job.progress.say("fold ensemble skipped: it needs a head that is trained on one view of each sample")
         return
-    if not job.budget.has_time_for(num_folds * (best.part_b_seconds or 0.0)):
+    if not job.budget.has_time_for(Cost(num_folds * (best.part_b_seconds or 0.0), 0.0)):
         job.progress.say("fold ensemble skipped: not enough time in the budget")
         return
     trial, dataset = named[best.trial], job.learning
@@ -73,7 +75,7 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
     folds = make_folds(dataset, num_folds, seed=trial.recipe.seed)
     models: list[Model] = []
     answers: dict[int, object] = {}
-    job.progress.begin(f"{trial.name}: one model per fold", num_folds)
+    job.progress.begin(f"training {trial.name}, one model per fold", num_folds)
     for fold in range(num_folds):
         split = tuple("test" if number in (fold, -1) else "train" for number in folds)
         others = carve_validation(replace(dataset, split=split), share=1 / num_folds, seed=trial.recipe.seed)
@@ -125,4 +127,5 @@ def _enter(
     job.rows.append(row)
     job.progress.say(f"{name} of {len(ensemble.parts)}: val_loss {row.val_loss:.4f}, {row.measured}")
     if job.best is row:
+        job.progress.best(f"{name}, {row.measured}")
         job.model = name, ensemble

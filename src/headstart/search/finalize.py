@@ -43,6 +43,7 @@ __all__ = ["Outcome", "ship"]
 # as networks learn it. Rows of an inner cut are stored in half precision.
 _MAX_DIFFERENCE, _MAX_DIFFERENCE_IN_HALF = 1e-3, 2e-2
 _MAX_SECONDS = 1800.0  # time limit of the conversion without a budget
+_MODEL_FILES = ("model.keras", "model.npz", "model.xml", "model.bin", "model.onnx")
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Outcome:
         held_out: The user's own test split, which nothing has used so far.
         features: Features of ``learning``, for each Part A of the model.
         converter: A converter process that is already running.
-        seconds_left: Seconds that the budget leaves to finish the run; infinite without a budget.
+        seconds_left: Seconds that the budget leaves for the conversion; infinite without a budget.
     """
 
     folder: RunFolder
@@ -82,20 +83,25 @@ def ship(outcome: Outcome, progress: Progress, watch: Stopwatch, save: Callable[
         watch: Records the seconds of each step.
         save: Writes run.json with the facts it receives.
     """
-    progress.begin("model, evaluation and report", 0)
+    progress.begin("saving the model", 0)
     outcome.model.tune(outcome.features)
     _report_means(outcome, progress)
+    for name in _MODEL_FILES:  # of another trial, if the run was finished before and then continued
+        (outcome.folder.path / name).unlink(missing_ok=True)
     with watch.stage("join and save"):
         outcome.model.write(outcome.folder.path)
     with ThreadPoolExecutor(max_workers=1) as pool:
         graph = pool.submit(
-            add_graph, outcome.folder.path, outcome.converter, min(outcome.seconds_left, _MAX_SECONDS)
+            add_graph, outcome.folder.path, outcome.converter, min(max(1.0, outcome.seconds_left), _MAX_SECONDS)
         )  # a child process does the work while this process evaluates the model
         try:
-            with watch.stage("evaluate"):
+            progress.begin("evaluating the model", 0)
+            with watch.stage("test split"):
                 _unseal(outcome)
+            with watch.stage("evaluate"):
                 _check_golden(outcome)
                 facts = _write_tables(outcome, _evaluate(outcome))
+            progress.begin("converting the model, for fast predictions", 0)
             with watch.stage("convert for predict"):
                 graph.result()
         except ExportError as error:
@@ -103,6 +109,7 @@ def ship(outcome: Outcome, progress: Progress, watch: Stopwatch, save: Callable[
         except KeyboardInterrupt:
             outcome.converter.close()  # otherwise the pool would wait for it to end
             raise
+    progress.begin("writing the report", 0)
     with watch.stage("report"):
         save(**facts)
         write_report(outcome.folder)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from headstart.data.dataset import Dataset
+from headstart.data.groups import check_duplicates
 from headstart.data.splits import check_share
 from headstart.foundation.errors import RunError, UsageError
 from headstart.foundation.fingerprint import file_digest
@@ -14,8 +16,11 @@ from headstart.foundation.runs.file_reading import held_to
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.runs.schema import RESUMABLE
 from headstart.search.planning.plan_file import is_plan_file
+from headstart.training.trials.settings import SETTINGS, check_value
 
-__all__ = ["Request"]
+__all__ = ["SETTINGS_OF_ALL", "Request"]
+
+SETTINGS_OF_ALL = ("epochs", "learning_rate", "batch_size")  # settings that may be given for all trials of a plan at once
 
 
 @dataclass(frozen=True)
@@ -27,22 +32,37 @@ class Request:
     image: str | None = None
     group: str | None = None
     task: str | None = None
+    duplicates: str | None = None
     plan: str = "quick"
     trials: tuple[str, ...] = ()
     validation: float = 0.2
     weights: Path | None = None
     budget_seconds: float | None = None
     folds: int | None = None  # None: the default of the plan, or for small tables
+    epochs: int | None = None  # None, here and below: the plan's own
+    learning_rate: float | None = None
+    batch_size: int | None = None
     out: Path | None = None
     seed: int = 0
     started: float | None = None  # ``perf_counter`` value from which the budget is counted; None: now
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Fields of ``Recipe`` to set in every trial where they have an effect."""
+        given = {name: getattr(self, name) for name in SETTINGS_OF_ALL}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def data_name(self) -> str:
+        """Short name of the data, for messages."""
+        return self.data.name if isinstance(self.data, Dataset) else Path(self.data).name or self.data
 
     def check(self) -> None:
         """Reject invalid arguments early, before Part A runs.
 
         Raises:
-            UsageError: A number is out of range (H007, H009), or an argument only applies to data that are still to be
-                read, not to a Dataset (H044).
+            UsageError: A number is out of range (H007, H009, H032), the treatment of duplicates is unknown (H130), or an
+                argument only applies to data that are still to be read, not to a Dataset (H044).
             DatasetError: The validation share is out of range (H105).
         """
         given = [name for name in ("target", "image", "group", "task") if getattr(self, name) is not None]
@@ -55,6 +75,10 @@ class Request:
                 advice="pass them to read_table when you read the data",
             )
         check_share(self.validation)
+        check_duplicates(self.duplicates)
+        for name, value in self.settings.items():
+            setting = SETTINGS[name]
+            check_value(name, value, setting.check, f"--{name.replace('_', '-')} {setting.example.rpartition(' ')[2]}")
         if self.folds is not None and (self.folds < 0 or self.folds == 1):
             raise UsageError(
                 "H009",

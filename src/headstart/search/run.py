@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.data.dataset import Dataset
-from headstart.data.readers.table import cells_of
+from headstart.data.prediction_inputs import index_of, rows_of, to_images
+from headstart.data.readers.tables.table import cells_of
 from headstart.data.skipped import Skipped
 from headstart.evaluation.evaluation import Evaluation
-from headstart.evaluation.leaderboard import read_leaderboard
+from headstart.evaluation.leaderboard import headings, notes, read_leaderboard, shown_columns
+from headstart.evaluation.summary import summary_lines
 from headstart.export.export_folder import Exported, export_model, formats_of
 from headstart.foundation.errors import RunError
-from headstart.foundation.runs.run_folder import RunFolder
+from headstart.foundation.runs.run_folder import RunFolder, check_free
+from headstart.foundation.text import html_card, html_table
 from headstart.models.predictions import Prediction, as_frame, prediction_table, with_errors
 from headstart.models.predictor import Predictor
-from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, score
+from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +50,26 @@ class Run:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.folder = RunFolder.open(Path(path))
+        self._predictor: Predictor | None = None
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return the results as HTML, for notebooks: the scores, and the trials as in the leaderboard."""
+        lines = [f"report: {self.report}"] if self.report.exists() else []
+        trials = ""
+        try:
+            if (self.path / "evaluation.json").exists():
+                lines = [*summary_lines(self.evaluation, self.sample_nouns), *lines]
+            rows = read_leaderboard(self.folder)
+            shown = shown_columns(rows)
+            cells = [[row.trial, *(column.cell(row) for column in shown if row.val_loss is not None)] for row in rows]
+            trials = html_table(["trial", *headings(shown, rows)], cells)
+            lines = [*notes(rows), *lines]
+        except RunError as error:  # a run that is damaged, or has not got so far, is shown as it is
+            lines = [f"{error.title} ({error.code})", *lines]
+        return html_card(f"Run {self.path}: {self.folder.state.get('status')}", lines, trials)
 
     @property
     def path(self) -> Path:
@@ -84,7 +104,9 @@ class Run:
 
         return pd.DataFrame([row.to_json() for row in read_leaderboard(self.folder)])
 
-    def evaluate(self, data: str | os.PathLike[str] | Dataset | pd.DataFrame) -> Evaluation:
+    def evaluate(
+        self, data: str | os.PathLike[str] | Dataset | pd.DataFrame, *, out: str | os.PathLike[str] | None = None
+    ) -> Evaluation:
         """Evaluate the model of the run on labelled samples.
 
         The evaluation reports samples that the model was trained or selected on.
@@ -92,18 +114,23 @@ class Run:
         Args:
             data: A folder with one folder per class, a table, a data frame or a ``Dataset``. If it has a test split, only
                 that split is used.
+            out: Folder to write evaluation.json, predictions.csv, skipped.csv and the figures to. Defaults to None: none is
+                written.
 
         Returns:
             Scores with intervals, predictions and plots.
 
         Raises:
             DatasetError: The data contain no readable sample of the run's classes (H110).
+            RunError: There are files in ``out`` (H501).
 
         Example::
 
             evaluation = run.evaluate("flowers/test")
             evaluation.headline.value, evaluation.headline.interval
         """
+        if out is not None:
+            check_free(Path(out))
         predictor = self.predictor()
         state = self.folder.state
         known = predictor.known(state.get("targets", ()), state.get("image"))
@@ -116,29 +143,38 @@ class Run:
             contents = contents_of(dataset, predictor.encoding)
             return self._origin([contents[i] for i in positions], are_rows=dataset.table is not None)
 
-        return score(dataset, found, unread, origin, predictor.thresholds)
+        evaluation = score(dataset, found, unread, origin, predictor.thresholds)
+        if out is not None:
+            save_evaluation(Path(out), evaluation, dataset, list(found), predictor.thresholds)
+        return evaluation
 
     def predict(self, samples: Any) -> pd.DataFrame:
         """Predict samples and return a data frame with the columns ``path, predicted, p_<class>…``, in the given order.
 
         A file that cannot be read is a row with an ``error``. For a model of table features, the first column is ``row``.
+        The index of a data frame or series is kept. The model is loaded at the first call, and kept.
 
         Args:
-            samples: Path of an image, or a sequence of paths; for a model of table features the path of a table, a data
-                frame, or an array ``(n, columns)``.
+            samples: For a model of images a path, a folder, bytes of an image file, a Pillow image, or an array
+                ``(height, width[, channels])`` or ``(n, height, width[, channels])``; a sequence or a series of any of
+                these; or a data frame with a column of paths. For a model of table features the path of a table, a data
+                frame, an array ``(n, columns)``, or rows as mappings or series.
 
         Example::
 
             run.predict(["new/rose.jpg", "new/tulip.jpg"])
         """
         predictor = self.predictor()
+        samples = rows_of(samples) if predictor.encoding else samples
+        index = index_of(samples)
         if predictor.encoding:
             _, _, table, skipped = cells_of(samples, predictor.known())
             answers = with_errors(predictor.predict_rows(table), skipped)
         else:
-            files = [samples] if isinstance(samples, (str, os.PathLike)) else samples
-            answers = predictor.predict([os.fspath(path) for path in files])
-        return as_frame(answers, predictor.task, predictor.classes, predictor.key)
+            with to_images(samples, self.folder.state.get("image")) as images:
+                given = predictor.predict(images.files) if images.arrays is None else predictor.predict_arrays(images.arrays)
+                answers = [answer._replace(path=name) for name, answer in zip(images.names, given, strict=True)]
+        return as_frame(answers, predictor.task, predictor.classes, predictor.key, index)
 
     def answers(self, paths: Sequence[str]) -> tuple[list[str], list[list[object]], int]:
         """Predict files and return column names, rows and the number of rows with an error; for use without pandas.
@@ -178,13 +214,15 @@ class Run:
         return export_model(self.path, formats or formats_of(self.path), Path(out) if out else self.path / "exports")
 
     def predictor(self) -> Predictor:
-        """Load the model of the run for prediction, as a graph without Keras if there is one.
+        """Load the model of the run for prediction, as a graph without Keras if there is one; only the first call does.
 
         Raises:
             RunError: The run has no model (H505).
         """
         self._require_model()
-        return Predictor(self.path)
+        if self._predictor is None:
+            self._predictor = Predictor(self.path)
+        return self._predictor
 
     def _require_model(self) -> None:
         if not (self.path / "signature.json").is_file():

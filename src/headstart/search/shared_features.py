@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import threading
 import time
 from dataclasses import replace
 
@@ -11,6 +9,7 @@ from headstart.data.folds import make_folds
 from headstart.data.groups import group_duplicates
 from headstart.data.splits import make_split
 from headstart.doctor.column_checks import check_columns
+from headstart.features.engines import preparation
 from headstart.features.extraction import extract
 from headstart.features.features import Extraction, FeatureRows, Features
 from headstart.features.part_a import PartA
@@ -18,8 +17,9 @@ from headstart.features.tables.table_features import TableFeatures, encode_table
 from headstart.foundation.errors import OutOfTimeError, TrainingError
 from headstart.models.fitting import open_store, prepare
 from headstart.models.model import Model
+from headstart.search.planning.cost_model import part_a_cost
 from headstart.search.state import SearchState
-from headstart.training.framework_state import be_deterministic
+from headstart.training.framework_state import be_deterministic, start_importing_keras
 from headstart.training.trials.trial import Trial
 
 __all__ = ["features_of", "views_of"]
@@ -39,11 +39,11 @@ def features_of(job: SearchState, part: PartA) -> FeatureRows:
     if any(card.graph is None for card in part.cards):
         be_deterministic(job.state["threads"])
     with job.watch.stage("Part A"):
-        job.progress.begin(f"Part A: {part.name}", len(job.learning))
+        job.progress.begin(f"Part A, computing features: {part.name}", len(job.learning))
         # The probe always gets its time: without it, the required budget could not be estimated.
         deadline = max(job.budget.extraction_deadline, time.perf_counter() + 2 * _PROBE_MOST_SECONDS)
         features = extract(job.learning, part, open_store(), progress=_Watch(job, part.name, part), deadline=deadline)
-    _start_importing_keras()
+    start_importing_keras()
     if not job.is_prepared:
         features = _prepare(job, features)
     elif features.failures:
@@ -66,7 +66,7 @@ def features_of(job: SearchState, part: PartA) -> FeatureRows:
         )
     job.features[part.name] = features
     if features.num_computed >= _TELLING_ROWS:
-        job.speeds.note_part_a(part, features.seconds / len(features))
+        job.speeds.note(part.name, part_a_cost(part, features.num_computed), features.seconds)
     _report(job, features)
     return features
 
@@ -74,7 +74,7 @@ def features_of(job: SearchState, part: PartA) -> FeatureRows:
 def _encode(job: SearchState, part: PartA) -> TableFeatures:
     """Split a table, and learn its encoder from the training rows."""
     with job.watch.stage("Part A"):
-        job.progress.begin("Part A: the encoder", len(job.learning))
+        job.progress.begin("Part A, learning the encoder of the columns", 0)
         job.learning = make_split(group_duplicates(job.learning), validation=job.request.validation, seed=job.request.seed)
         _check_folds(job)
         features = encode_table(job.learning, part)
@@ -84,7 +84,7 @@ def _encode(job: SearchState, part: PartA) -> TableFeatures:
     job.is_prepared = True
     job.save(split_part=part.name)
     job.features[part.name] = features
-    _start_importing_keras()
+    start_importing_keras()
     for finding in check_columns(features.notes):
         job.progress.say(f"{finding.title}: {finding.measured}")
     return features
@@ -93,7 +93,8 @@ def _encode(job: SearchState, part: PartA) -> TableFeatures:
 def views_of(job: SearchState, trial: Trial) -> Features:
     """Return a trial's augmented copies; copies missed because of the deadline stay unused, also after a resume."""
     with job.watch.stage("Part A"):
-        job.progress.begin(f"views: {trial.name}", len(job.learning.indices("train")) * (trial.recipe.views - 1))
+        num_copies = len(job.learning.indices("train")) * (trial.recipe.views - 1)
+        job.progress.begin(f"Part A, computing augmented copies: {trial.name}", num_copies)
         watch, deadline = _Watch(job, trial.name, trial.part), job.budget.extraction_deadline
         views = Model.from_trial(trial).views(job.learning, progress=watch, deadline=deadline)
     left_out = job.state["views_left_out"]
@@ -107,6 +108,7 @@ def views_of(job: SearchState, trial: Trial) -> Features:
 
 def _prepare(job: SearchState, features: Features) -> Features:
     request = job.request
+    job.progress.begin("looking for duplicates and splitting the data", 0)
     if features.unreached:
         job.progress.say(f"{len(features.unreached)} images are not used: the budget ended before they were processed")
     skipped, _ = features.skipped(job.learning)
@@ -150,13 +152,13 @@ class _Watch:
             job.state["paid"][self._name] = left > 0
             job.save()
         rate = self._rate(state)
-        job.progress.advance(state.done, f"{rate:.0f} images/s, {left / rate:.0f} s left" if rate else "")
+        note = f"{rate:.0f} images/s, {left / rate:.0f} s left" if rate else ""
+        job.progress.advance(state.done, note or ("" if state.num_computed or not left else preparation(self._part)))
         if self._is_probed or (left and not rate):
             return
         self._is_probed = True
         if left and not job.is_prepared:
             job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images per second)")
-            job.speeds.note_part_a(self._part, 1 / rate)
         if rate:
             job.budget.expect(self._part.name, len(job.held_out) / rate)
         if not job.has_model:
@@ -170,8 +172,3 @@ class _Watch:
         seconds, number = state.seconds - self._first[0], state.num_computed - self._first[1]
         is_telling = seconds > _PROBE_SECONDS and (number >= _PROBE_ROWS or seconds > _PROBE_MOST_SECONDS)
         return number / seconds if is_telling else 0.0
-
-
-def _start_importing_keras() -> None:
-    """Import Keras in a thread while the solver runs, which releases the interpreter lock."""
-    threading.Thread(target=importlib.import_module, args=("keras",), daemon=True).start()

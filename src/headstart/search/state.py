@@ -14,6 +14,7 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.errors import RunError
 from headstart.foundation.machine import backend_name, machine, usable_cores, versions
 from headstart.foundation.progress import Progress
+from headstart.foundation.runs.digests import COUNTER
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.stopwatch import Stopwatch
@@ -21,7 +22,7 @@ from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble
 from headstart.models.model import Model
 from headstart.search.model_choice import Choice, choose, lowest
 from headstart.search.planning.budget import Budget
-from headstart.search.planning.cost_model import Speeds
+from headstart.search.planning.speeds import Speeds
 from headstart.search.request import Request
 from headstart.search.trial_answers import read_answers
 from headstart.training.classical.baselines import BASELINES
@@ -164,5 +165,6 @@ def first_state(job: SearchState, dataset: Dataset) -> dict[str, object]:
         "order": [],
         "batch_sizes": {},
         "views_left_out": {},
-        "test_looks": 0,
+        COUNTER: 0,
+        "looks_before": 0,  # evaluations of the test split before the run was continued
     }

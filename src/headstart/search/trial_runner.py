@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,24 +14,29 @@ import numpy as np
 from headstart.data.tasks import TASKS
 from headstart.evaluation.leaderboard import Row
 from headstart.export.converter import Child
+from headstart.features.extraction import stored_share
 from headstart.features.features import FeatureRows, Features
+from headstart.features.tables.table_features import TableFeatures
 from headstart.foundation.errors import HeadstartError, OutOfMemoryError
 from headstart.foundation.runs.files import read_json, write_csv, write_json
 from headstart.models.cross_validation import cross_validate
+from headstart.models.fitting import open_store
 from headstart.models.model import Model
 from headstart.search.format_probe import FormatProbe
+from headstart.search.planning.cost_model import Cost, kind_of, part_a_cost, part_b_cost
 from headstart.search.planning.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLDS
 from headstart.search.shared_features import features_of, views_of
 from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers
 from headstart.training.examples import Trained
-from headstart.training.framework_state import be_deterministic, clear_session
+from headstart.training.framework_state import be_deterministic, clear_session, is_keras_imported
 from headstart.training.keras_training import MIN_BATCH
 from headstart.training.networks.networks import is_own
 from headstart.training.part_b import PartB
 from headstart.training.trials.trial import Trial
+from headstart.training.trials.unused_settings import unused
 
-__all__ = ["attempt", "predict_seconds", "recall", "unfinished"]
+__all__ = ["attempt", "predicted_cost", "recall", "unfinished"]
 
 _PROBE_SECONDS = 60.0  # time to wait for the format probe of a network that was trained faster than it was converted
 _MEASURED_ROWS = 64  # samples to measure milliseconds per sample on; more would only take longer
@@ -42,9 +48,14 @@ def attempt(job: SearchState, trial: Trial) -> None:
     Raises:
         HeadstartError: The trial cannot be run, or its training failed.
     """
+    if idle := unused(trial, job.request.settings):
+        keys, reason = [key for key in job.request.settings if key in idle], next(iter(idle.values()))
+        job.progress.say(f"{trial.name}: {', '.join(keys)} not used {reason}")
     features = features_of(job, trial.part)
     if isinstance(features, Features) and trial.recipe.views > 1:
         features = features.plus(views_of(job, trial))
+    is_telling = is_keras_imported()  # otherwise the seconds contain the wait for the import
+    start = time.perf_counter()
     with _probe(job, trial, features) if is_own(trial.recipe.network) else nullcontext():
         model, trained = _train(job, trial, features)
     job.interrupted = trained.interrupted
@@ -57,22 +68,25 @@ def attempt(job: SearchState, trial: Trial) -> None:
         path = job.folder.trial(trial.name) / "recipe.json"
         weights = dict(zip(job.learning.classes, trained.weights_of_classes, strict=True))
         write_json(path, read_json(path) | {"class_weights": weights})
+    job.progress.begin(f"measuring {trial.name}", 0)
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
         keep_answers(job.folder, trial.name, model.validation_answers(features))
+    if is_telling and not (trained.interrupted or trained.cut_short):
+        job.speeds.note(kind_of(trial), _part_b_cost(job, trial), time.perf_counter() - start)
     num_folds = _num_folds(job, trial)
     if num_folds and not (trained.interrupted or trained.cut_short):
         row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
     folder = job.folder.trial(trial.name)
     model.part_b.save(folder)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
-    if not (trained.interrupted or trained.cut_short or trial.part.is_table):
-        job.speeds.note_part_b(trial, trained.seconds, len(job.learning.indices("train")) * trial.recipe.views)
     job.rows.append(row)
     if job.converter is None:  # start early, so that the converter imports TensorFlow while other trials run
         job.converter = Child("convert_process.py")
     if job.best is row:
         job.model = trial.name, model
+    if (best := job.best) is not None:
+        job.progress.best(f"{best.trial}, {best.measured}")
     job.progress.say(f"{row.trial}: val_loss {row.val_loss:.4f}, {row.measured}, {row.total_seconds:.1f} s")
 
 
@@ -101,8 +115,8 @@ def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
     seconds, spare = num_folds * (row.part_b_seconds or 0.0), max(0.0, job.budget.spare())
     reason = f"not enough time in the budget for the folds: they may take {seconds:.0f} s, and {spare:.0f} s are left"
     scores = None
-    if job.budget.has_time_for(seconds):
-        job.progress.begin(f"{name}: {num_folds} folds", num_folds)
+    if job.budget.has_time_for(Cost(seconds, 0.0)):
+        job.progress.begin(f"cross-validating {name} in {num_folds} folds", num_folds)
         try:
             with job.watch.stage("folds"):
                 scores = cross_validate(job.learning, features, trial, num_folds, job.progress, deadline=deadline)
@@ -123,13 +137,28 @@ def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
     return row
 
 
-def predict_seconds(job: SearchState, trial: Trial) -> float:
-    """Predicted seconds of a trial: features that are still to be computed, views and training; without a margin."""
+def predicted_cost(job: SearchState, trial: Trial) -> Cost:
+    """Predicted seconds of a trial, without a margin.
+
+    Features and views that are still to be computed and the start of a training are fixed: without them there is no result.
+    """
     num_train = len(job.learning.indices("train")) or len(job.learning)
-    num_views = num_train * (trial.recipe.views - 1)
-    num_images = num_views + len(job.learning) * (trial.part.name not in job.features)
-    part_a = job.speeds.part_a_seconds(trial.part, num_images) if num_images else 0.0
-    return part_a + job.speeds.part_b_seconds(trial, num_train * trial.recipe.views)
+    num_samples = num_train * (trial.recipe.views - 1)
+    if trial.part.name not in job.features:
+        share = 0.0 if trial.part.is_table else stored_share(job.learning, trial.part, open_store())
+        num_samples += round(len(job.learning) * (1 - share))
+    part_a = job.speeds.predict(trial.part.name, part_a_cost(trial.part, num_samples)).seconds if num_samples else 0.0
+    part_b = job.speeds.predict(kind_of(trial), _part_b_cost(job, trial))
+    return Cost(part_a + part_b.fixed, part_b.sized)
+
+
+def _part_b_cost(job: SearchState, trial: Trial) -> Cost:
+    """Reference cost of training a trial on the samples of the run."""
+    num_rows = (len(job.learning.indices("train")) or len(job.learning)) * trial.recipe.views
+    features, width = job.features.get(trial.part.name), 1
+    if isinstance(features, TableFeatures):
+        width = len(features.encoding["columns"]) if trial.is_baseline else features.encoded.shape[1]  # trees read codes
+    return part_b_cost(trial, num_rows, width, 1 if job.learning.task == "binary" else job.learning.num_classes)
 
 
 def recall(job: SearchState, trial: Trial) -> Model:
@@ -157,10 +186,13 @@ def _train(job: SearchState, trial: Trial, features: FeatureRows) -> tuple[Model
         model.recipe = replace(trial.recipe, batch_size=size)
         recipe = {"trial": trial.name, "part_a": trial.part.settings(), **model.recipe.to_json()}
         write_json(folder / "recipe.json", recipe)
-        job.progress.begin(trial.name, 0)
+        job.progress.begin(f"Part B, training {trial.name}", 0)
         if not (trial.is_solved or trial.is_baseline):
+            job.progress.advance(0, f"starting Keras on {job.state['backend']}")
             be_deterministic(job.state["threads"])
             clear_session()
+            rate = "" if model.recipe.learning_rate else ", looking for a learning rate"
+            job.progress.advance(0, f"compiling the network{rate}")
         try:
             with job.watch.stage("Part B"):
                 trained = model.train(
@@ -168,7 +200,7 @@ def _train(job: SearchState, trial: Trial, features: FeatureRows) -> tuple[Model
                     features,
                     folder,
                     deadline=job.budget.training_deadline,
-                    on_epoch=lambda epoch, val_loss: job.progress.advance(epoch + 1, f"val_loss {val_loss:.4f}"),
+                    on_epoch=partial(_report_epoch, job, "step" if trial.is_solved else "epoch"),
                 )
         except OutOfMemoryError as error:
             if error.batch_size <= MIN_BATCH:
@@ -180,6 +212,10 @@ def _train(job: SearchState, trial: Trial, features: FeatureRows) -> tuple[Model
             job.save()
         else:
             return model, trained
+
+
+def _report_epoch(job: SearchState, unit: str, epoch: int, val_loss: float) -> None:
+    job.progress.advance(epoch + 1, f"{unit} {epoch + 1}, val_loss {val_loss:.4f}")
 
 
 def _forget(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ class Examples(NamedTuple):
         val_labels: ``Dataset.targets`` of the validation rows.
         task: The task, which defines targets, loss and metric.
         num_classes: Number of classes, labels or targets.
+        one_hot: For each category of a table, the range of its one-hot columns. Defaults to none.
     """
 
     rows: Array
@@ -30,6 +32,7 @@ class Examples(NamedTuple):
     val_labels: Array
     task: Task
     num_classes: int
+    one_hot: Sequence[range] = ()
 
     def dense(self, num_codes: int, recipe: Recipe) -> Examples:
         """Drop the codes of large categories, the last columns of a table's rows, if the solver trains on the rows."""

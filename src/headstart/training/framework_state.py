@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -9,7 +11,17 @@ from functools import lru_cache
 from headstart.foundation.arrays import Array
 from headstart.foundation.machine import usable_cores
 
-__all__ = ["be_deterministic", "clear_session", "gradients_released", "random_state", "set_random_state"]
+__all__ = [
+    "be_deterministic",
+    "clear_session",
+    "gradients_released",
+    "is_keras_imported",
+    "random_state",
+    "set_random_state",
+    "start_importing_keras",
+]
+
+_imported = threading.Event()
 
 
 @lru_cache
@@ -91,3 +103,18 @@ def set_random_state(state: dict[str, Array]) -> None:
         import torch
 
         torch.set_rng_state(torch.from_numpy(state["torch"].copy()))
+
+
+def start_importing_keras() -> None:
+    """Import Keras in a thread while the solver runs, which releases the interpreter lock."""
+
+    def load() -> None:
+        importlib.import_module("keras")
+        _imported.set()
+
+    threading.Thread(target=load, daemon=True).start()
+
+
+def is_keras_imported() -> bool:
+    """Whether the import that ``start_importing_keras`` began has ended."""
+    return _imported.is_set()

@@ -18,6 +18,7 @@ from headstart.foundation.runs.files import read_json_lines
 from headstart.training.class_weights import class_weights, corrected, fold_in, has_open_output
 from headstart.training.examples import Examples, Trained
 from headstart.training.recipe import Recipe
+from headstart.training.schedules import FIXED_LENGTH
 
 if TYPE_CHECKING:
     import keras
@@ -151,9 +152,11 @@ class KerasTraining:
         )
 
     def _epochs(self, model: keras.Model) -> int:
-        is_adapted = self.examples.rows.ndim > 2 and self.examples.rows.dtype != np.uint8
-        if self.recipe.epochs is None and sample_bytes(model) < _SMALL_BYTES:
-            return _small_epochs(len(self.examples.rows))
+        rows = self.examples.rows
+        is_adapted = rows.ndim > 2 and rows.dtype != np.uint8
+        is_never_stopped = rows.ndim == 2 and self.recipe.schedule in FIXED_LENGTH  # so its epochs must suit the data
+        if self.recipe.epochs is None and (is_never_stopped or sample_bytes(model) < _SMALL_BYTES):
+            return _small_epochs(len(rows))
         return self.recipe.epochs or (_TAIL_EPOCHS if is_adapted else _EPOCHS)
 
     def _loss(self) -> str:

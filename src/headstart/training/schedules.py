@@ -11,7 +11,7 @@ from headstart.training.recipe import Recipe
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["SCHEDULES", "default_schedule", "slow_down"]
+__all__ = ["FIXED_LENGTH", "SCHEDULES", "default_schedule", "slow_down"]
 
 
 def _until_it_stops(recipe: Recipe) -> keras.callbacks.Callback:
@@ -58,6 +58,8 @@ SCHEDULES: dict[str, Callable[[Recipe, float, int], list[keras.callbacks.Callbac
     "cosine": _cosine,
     "one_cycle": _one_cycle,
 }
+
+FIXED_LENGTH = frozenset({"cosine", "one_cycle"})
 
 
 def default_schedule(*, is_inner: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,8 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
 
     fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
     rows = examples.rows, examples.labels, examples.val_rows, examples.val_labels
-    trees = fit(*rows, task.name, examples.num_classes, seed=recipe.seed, deadline=deadline)
+    options: dict[str, Any] = {"seed": recipe.seed, "one_hot": examples.one_hot, "deadline": deadline}
+    trees = fit(*rows, task.name, examples.num_classes, **options)
     seconds = time.perf_counter() - start
     answers = task.to_answers(trees.predict(examples.val_rows))
     score, metric = task.score(examples.val_labels, answers), task.measure(examples.val_labels, answers)

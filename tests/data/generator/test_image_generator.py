@@ -21,7 +21,7 @@ from headstart.data.generator.image_generator import ImageGenerator
 from headstart.data.images import preprocess as pixels
 from headstart.data.images.geometry import Geometry
 from headstart.data.readers.arrays import read_arrays
-from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folders.folder import read_folder
 from headstart.foundation.errors import UsageError
 
 Make = Callable[..., ImageGenerator]

@@ -17,7 +17,7 @@ from PIL import Image
 from headstart.data.images.rendering import Rendering
 from headstart.data.images.survey import Survey, survey
 from headstart.data.readers.arrays import read_arrays
-from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folders.folder import read_folder
 
 
 def write(folder: Path, split: str, size: tuple[int, int], *, top: int = 255, count: int = 8) -> None:
@@ -110,7 +110,7 @@ def test_no_picture_is_opened_in_this_process(tmp_path: Path, monkeypatch: pytes
 
 LOOK = """
 import resource, sys
-from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folders.folder import read_folder
 from headstart.data.images.survey import survey
 dataset = read_folder(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from headstart.data import dataset as dataset_module
 from headstart.data.dataset import Dataset
 from headstart.data.readers.arrays import read_arrays
-from headstart.data.readers.folder import read_folder
-from headstart.data.readers.read import read, unlabelled
-from headstart.data.readers.table import Known, read_table
+from headstart.data.readers.folders.folder import read_folder
+from headstart.data.readers.read import read, read_table, unlabelled
+from headstart.data.readers.tables.table import Known
 from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digest
@@ -149,6 +149,22 @@ def test_images_in_folders_of_splits_are_not_classes(tmp_path: Path) -> None:
         read_folder(tmp_path)
     assert caught.value.code == "H101"
     assert "test, train have the names of splits" in caught.value.received
+    fill(tmp_path / "other", "test/2.jpg", "images/1.jpg")
+    with pytest.raises(DatasetError) as caught:
+        read_folder(tmp_path / "other")
+    assert "test has the name of a split and holds no class folders" in caught.value.received
+
+
+@pytest.mark.parametrize("names", [("valid", "invalid"), ("test", "control"), ("Valid", "Invalid")])
+def test_a_class_may_be_called_like_a_split_in_a_pair_of_names(tmp_path: Path, names: tuple[str, str]) -> None:
+    """In no other pair: pictures in test beside one class are without labels, and no class to learn."""
+    fill(tmp_path, *(f"{name}/{i}.jpg" for name in names for i in range(3)))
+    dataset = read_folder(tmp_path)
+    assert {*dataset.classes} == {*names}
+    assert ({*dataset.split}, len(dataset)) == ({""}, 6)
+    assert f"{names[0]} is a class beside the other folder" in dataset.task_reason
+    fill(tmp_path, "third/1.jpg")
+    assert names[0] not in read_folder(tmp_path).classes
 
 
 def test_a_folder_around_everything_is_opened(tmp_path: Path) -> None:
@@ -367,8 +383,8 @@ def test_a_file_that_cannot_be_read_is_listed(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     "names",
-    [(), ("1.jpg",), ("cat/1.jpg",), ("cat/1.jpg", "dog/.hidden"), ("cat/1.jpg", "test/1.jpg")],
-    ids=["empty", "files alone", "one class", "one class and a hidden file", "one class and a split"],
+    [(), ("1.jpg",), ("cat/1.jpg",), ("cat/1.jpg", "dog/.hidden"), ("cat/1.jpg", "test/1.jpg"), ("cat/1.jpg", "val/1.jpg")],
+    ids=["empty", "files alone", "one class", "one class and a hidden file", "one class and test", "one class and val"],
 )
 def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
     """H101 shows the one class that there is, and a folder that was not taken for one."""
@@ -380,6 +396,43 @@ def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: tuple[str, ..
     assert only in caught.value.received
 
 
+@pytest.mark.parametrize(
+    ("names", "received", "advice"),
+    [
+        ((".cat/1.jpg", ".dog/1.jpg"), "nothing but hidden files", "rename the folders"),
+        (("cat/1.jpg", "dog/notes.txt"), "1 class, cat, of 1 file; dog holds no images", "another class: {0}/dog"),
+        (("cat/a.txt", "dog/a.txt"), "cat, dog hold no images", "put images into {0}/cat"),
+        (("train/cat/1.jpg",), "1 class, cat", "another class: {0}/train/OTHER"),
+        (("a.txt", "b.pdf"), "2 files, none of them an image", "give the folder that holds the class folders"),
+        (
+            ("IMG_1.jpg", "IMG_2.jpg", "DSC_3.jpg", "DSC_4.jpg"),
+            "none of them inside a class folder",
+            "sort them into {0}/cat",
+        ),
+        (("cat_1.jpg", "cat_2.jpg", "dog-3.jpg", "dog.4.jpg"), "whose names begin with cat, dog", "python -c"),
+    ],
+)
+def test_fewer_than_two_classes_say_what_to_do(tmp_path: Path, names: tuple[str, ...], received: str, advice: str) -> None:
+    """Each cause has its own advice, with the folder."""
+    fill(tmp_path, *names)
+    with pytest.raises(DatasetError) as caught:
+        read_folder(tmp_path)
+    assert caught.value.code == "H101"
+    assert received in caught.value.received
+    assert advice.format(tmp_path) in caught.value.advice
+
+
+def test_a_wrapper_with_its_archive_beside_it_is_opened(tmp_path: Path) -> None:
+    """As after unpacking in place; what is beside it is listed."""
+    fill(tmp_path, "photos/cat/1.jpg", "photos/dog/1.jpg", "photos.zip", "readme.md", "runs/photos-001/run.json")
+    dataset = read(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert left_out(dataset, tmp_path) == {
+        **dict.fromkeys(("photos.zip", "readme.md"), "not inside a class folder"),
+        "runs/photos-001/run.json": "a run of Headstart",
+    }
+
+
 def test_a_wrapper_from_a_mac_is_one_class(tmp_path: Path) -> None:
     """``__MACOSX`` from an unpacked archive holds hidden files only, and is no second class."""
     fill(tmp_path, "photos/cat/1.jpg", "__MACOSX/photos/cat/._1.jpg")
@@ -387,17 +440,26 @@ def test_a_wrapper_from_a_mac_is_one_class(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["nothing", "a file"])
-def test_no_data_is_told(tmp_path: Path, kind: str) -> None:
-    """H106 for a path where nothing is, and for a file of a kind that holds no data."""
-    path = tmp_path / "flowers.zip"
-    if kind == "a file":
-        path.write_bytes(b"PK")
-    for reader in (read, read_folder):
+def test_a_path_where_nothing_is_is_reported_with_the_path_that_was_meant(tmp_path: Path) -> None:
+    """H106 names the most similar path, also if a folder on the way is misspelled."""
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "flowers" / "labels.csv").touch()
+    for wrong, meant in (("flower", "flowers"), ("flowers/label.csv", "flowers/labels.csv"), ("flwers/x.csv", "flowers")):
         with pytest.raises(DatasetError) as caught:
-            reader(path)
-        assert caught.value.code == "H106"
-        assert "flowers.zip" in caught.value.received
+            read(tmp_path / wrong)
+        assert (caught.value.code, caught.value.advice) == ("H106", f"did you mean {tmp_path / meant}?")
+    with pytest.raises(DatasetError, match="H106"):
+        read_folder(tmp_path / "nothing")
+
+
+def test_a_damaged_archive_is_reported(tmp_path: Path) -> None:
+    """H107 for an archive that cannot be opened; a file is no folder of images."""
+    path = tmp_path / "flowers.zip"
+    path.write_bytes(b"PK")
+    with pytest.raises(DatasetError, match=r"H107.*\n.*flowers\.zip"):
+        read(path)
+    with pytest.raises(DatasetError, match="H106"):
+        read_folder(path)
 
 
 def test_known_classes_decide(tmp_path: Path) -> None:
@@ -631,11 +693,10 @@ def test_rows_that_are_cut_short_or_too_long_are_listed(shop: Path) -> None:
 
 
 def test_a_missing_table_is_told(tmp_path: Path) -> None:
-    """H107 from ``read_table``; ``read`` says that nothing is there."""
-    with pytest.raises(DatasetError, match="H107"):
-        read_table(tmp_path / "t.csv")
-    with pytest.raises(DatasetError, match="H106"):
-        read(tmp_path / "t.csv")
+    """H106 from every door."""
+    for door in (read, read_table, read_folder):
+        with pytest.raises(DatasetError, match="H106"):
+            door(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize("kind", ["text", "integers", "nullable integers", "fractions"])

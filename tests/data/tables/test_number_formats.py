@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.data.readers.table import Known, dataset_of_table, read_table
-from headstart.data.readers.target_column import NumberFormats
+from headstart.data.readers.labels.target_column import NumberFormats
+from headstart.data.readers.read import read_table
+from headstart.data.readers.tables.table import Known, dataset_of_table
+from headstart.data.tables.files.read_cells import read_cells
 from headstart.data.tables.number_formats import LearnedNumbers, decimal_of, learn_numbers
 from headstart.data.tables.preprocess import PLAIN, as_text, encode, read_number
-from headstart.data.tables.table import Table, read_cells, table_of_frame
+from headstart.data.tables.table import Table, table_of_frame
 from headstart.features.part_a import TABLE, PartA
 from headstart.features.tables.table_encoder import learn_encoding
 from headstart.features.tables.table_features import encode_table
@@ -103,6 +105,10 @@ def test_a_number_is_read_with_either_decimal_sign(text: str, point: float | Non
         ("($1,234.50)", -1234.5, "$"),
         ("$(5)", -5, "$"),
         ("5 \u20ac", 5, "\u20ac"),
+        ("\u20ac110.5M", 110_500_000, "\u20ac"),
+        ("$12.3K", 12_300, "$"),
+        ("USD 1.5 million", 1_500_000, "USD"),
+        ("5 K", 5, "K"),
         ("\u20ac5", 5, "\u20ac"),
         ("CHF 1'234.50", 1234.5, "CHF"),
         ("R$ 5", 5, "R$"),

@@ -15,10 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.data.skipped import Skipped
+from headstart.data.tables.files import csv_rows
+from headstart.data.tables.files.csv_rows import rows_of_lists, usual_width
+from headstart.data.tables.files.read_cells import read_cells
+from headstart.data.tables.files.regular_rows import regular_rows
 from headstart.data.tables.preprocess import as_days, as_numbers, is_missing
 from headstart.data.tables.table import (
     Table,
-    read_cells,
     table_of_array,
     table_of_frame,
 )
@@ -215,11 +218,129 @@ def test_a_row_of_another_length_is_listed(read: Any) -> None:
     assert table.take([3, 0]).row_numbers().tolist() == [6, 1]
 
 
-def test_a_line_above_the_header_is_listed(read: Any) -> None:
-    """A title that a spreadsheet left there."""
-    table, skipped = read(["Measured in May", "a,b", "1,2", "3,4", "5,6"])
-    assert (table.names, len(table)) == (("a", "b"), 3)
-    assert skipped == [Skipped("row 1", "1 cell, but the table has 2 columns")]
+def test_lines_above_the_header_are_left_out_and_reported(read: Any) -> None:
+    """A title that a spreadsheet left there, padded with separators or not, is not a row."""
+    for above in (["Measured in May"], ["Measured in May,,", ",,"], ["Measured in May", "", "by the town,,"]):
+        table, skipped = read([*above, "a,b,c", "1,2,x", "3,4,y", "5,6,x"])
+        assert (table.names, skipped, table.row_numbers().tolist()) == (("a", "b", "c"), [], [1, 2, 3])
+        assert len(table.notes) == 1
+        assert "above the header left out (Measured in May" in table.notes[0]
+        assert ("by the town" in table.notes[0]) == (len(above) == 3)
+
+
+def test_title_lines_of_a_cell_or_two_are_left_out(read: Any) -> None:
+    """Each is named."""
+    for above in (["Report,May,,"], ["Report,May,,", "Town:,Ulm,,"], [",,,Report"]):
+        table, skipped = read([*above, "a,b,c,d", "1,2,x,u", "3,4,y,v", "5,6,x,w"])
+        assert (table.names, skipped, len(table)) == (("a", "b", "c", "d"), [], 3)
+        assert all(word in table.notes[0] for line in above for word in line.split(",") if word)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("file,comment,label,,,,", "img{i:04}.jpg,nice shot no {i},{kind},,,,"),
+        ("text,label,,", "hello {i},{kind},,"),
+        ("text,label,,,", "hello {i},{kind},{gap},,"),
+        ("id,,,,,label", "n{i},{gap},{gap},{gap},{gap},{kind}"),
+        ("id,,,,,", "n{i},{gap},{gap},{gap},{kind},w{i}"),
+        ("text,", "hello {i},{kind}"),
+        ("text,label", "hello {i},{kind},,,"),
+        ("text,label,,,,", "hello {i},{kind}"),
+        (",,label", "{gap},{gap},{kind}"),
+        ("id,,,", "a{i},b{i},c{i},d{i}"),
+    ],
+)
+def test_a_row_below_a_header_with_gaps_is_no_header(read: Any, header: str, row: str) -> None:
+    """The header is the first row, and every row below is in the table."""
+    rows = [row.format(i=i, kind=("dog", "cat")[i % 2], gap=f"w{i}" if i > 4 else "") for i in range(40)]
+    table, skipped = read([header, *rows])
+    names = [name for name in header.split(",") if name]
+    assert [name for name in table.names if name in names] == names
+    assert (len(table), skipped, table.notes) == (40, [], ())
+
+
+def test_the_header_that_a_model_knows_is_no_title(read: Any) -> None:
+    """Though it names two of five columns only, and no cell below occurs twice."""
+    lines = ["id,size,,,", *(f"n{i},s{i},t{i},u{i},v{i}" for i in range(5))]
+    table, _ = read(lines, names=["id", "size"])
+    assert (table.names[:2], len(table)) == (("id", "size"), 5)
+
+
+def test_an_odd_line_above_makes_no_header_of_a_row(read: Any) -> None:
+    """Its cells occur below."""
+    table, skipped = read(["file,label", *(f"{i}.jpg,big,{kind},x{i}" for i, kind in enumerate(["dog", "cat"] * 10))])
+    assert (len(table), len(skipped)) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        (["# made by an archive", "# on a Monday", "a,b,c"], "2 comment lines above the table left out"),
+        (["# one line", "", "a,b,c"], "1 comment line above the table left out"),
+        (["% size; in mm", "% age; in years", "% a, b, c"], "2 comment lines above the table left out"),
+        (["// a,b,c"], ""),
+        (["sep=,", "a,b,c"], ""),
+        (['"sep=;"', "a;b;c"], ""),
+        (["SEP=;", "# note", "a;b;c"], "1 comment line above the table left out"),
+    ],
+)
+def test_comment_lines_and_a_named_separator_are_no_rows(read: Any, lines: list[str], note: str) -> None:
+    """The last comment may be the header; the separator that Excel names is used."""
+    mark = ";" if ";" in lines[-1] else ","
+    table, skipped = read([*lines, *(row.replace(",", mark) for row in ("1,2,x", "3,4,y", "5,6,x"))])
+    assert (table.names, len(table), skipped, table.separator) == (("a", "b", "c"), 3, [], mark)
+    assert table.notes == ((note,) if note else ())
+
+
+def test_rows_that_begin_like_comments_are_rows(read: Any) -> None:
+    """Tags without a header; a header whose first name begins with the mark."""
+    assert len(read(["#sun,1", "#sea,2", "#rain,3", "#snow,4", "fog,5"])[0]) == 5
+    assert read(["#id,size", "1,2", "2,3", "3,5"])[0].names == ("#id", "size")
+    assert len(read(["#only", "#comments", "#here"])[0]) == 2
+
+
+def test_the_header_within_the_table_is_skipped(read: Any) -> None:
+    """Files that were joined one after the other: each later header is listed, and said."""
+    table, skipped = read(["a,b", "1,x", "2,y", "a,b", "3,x", "a,b", "4,z"])
+    assert table.column("a").tolist() == ["1", "2", "3", "4"]
+    assert table.row_numbers().tolist() == [1, 2, 4, 6]
+    assert skipped == [Skipped("row 3", "the header again"), Skipped("row 5", "the header again")]
+    assert table.notes == ("the header is repeated in 2 rows, which are skipped",)
+
+
+@pytest.mark.parametrize("second", ["mm,kg,s", "LIMIT,AGE,BILL", "mm,,s", "[mm],[kg],[s]"])
+def test_second_names_and_units_below_the_header_are_skipped(read: Any, second: str) -> None:
+    """Words above numbers in the row below the header; the names are those of the first row."""
+    table, skipped = read(["X1,X2,X3", second, "1,2,3", "2.5,4,5", "3,7,8", "4,1,1"])
+    assert (table.names, len(table)) == (("X1", "X2", "X3"), 4)
+    assert skipped == [Skipped("row 1", "a second header: names or units")]
+    assert "second names or units" in table.notes[0]
+
+
+@pytest.mark.parametrize("first", ["unknown,2,3", "NA,NA,x", "?,?,?", ",,"])
+def test_a_row_with_gaps_below_the_header_is_a_row(read: Any, first: str) -> None:
+    """One word among numbers, or markers of missing cells, are no units."""
+    table, skipped = read(["a,b,c", first, "1,2,3", "2.5,4,5", "3,7,8", "4,1,1"])
+    assert (len(table), skipped, table.notes) == (5, [], ())
+
+
+pieces = st.sampled_from(
+    ["a", "1", "2.5", "é", "\u2003", " ", "", '"', '""', ",", ";", "\n", "\r\n", "\r", "\t", "\x1f", "x y"]
+)
+
+
+@given(st.lists(pieces, max_size=30), st.sampled_from(",;"), st.sampled_from(["'", '"']))
+def test_fast_parsing_gives_the_rows_of_the_csv_module(content: list[str], separator: str, quote: str) -> None:
+    """Cells, numbers and other rows are equal wherever the fast parser does not decline."""
+    text = "".join(content)
+    rows = csv_rows._parsed(text, separator, quote)
+    width, _ = usual_width(rows)
+    found = regular_rows(text.encode(), separator, quote, width) if width > 1 else None
+    if found is not None:
+        expected = rows_of_lists(rows, separator)
+        assert [c.tolist() for c in found[0]] == [c.tolist() for c in expected.cells]
+        assert found[1] == expected.odd
 
 
 @pytest.mark.parametrize("header", ["a,b", "a,b,"])
@@ -227,6 +348,13 @@ def test_a_separator_at_the_end_of_each_line_is_no_column(read: Any, header: str
     """Below a header with one or without."""
     table, skipped = read([header, "1,2,", "3,4,", "5,6,"])
     assert (table.names, len(table), skipped) == (("a", "b"), 3, [])
+
+
+@pytest.mark.parametrize("header", ["a,b", "a,b,", "a,b,,,"])
+def test_separators_at_the_end_of_each_line_are_no_columns(read: Any, header: str) -> None:
+    """However many there are, and whether or not each line has them."""
+    table, skipped = read([header, "1,2,,,", "3,4,,,", "5,6,,,", "7,8", "9,9,,,"])
+    assert (table.names, len(table), skipped) == (("a", "b"), 5, [])
 
 
 def test_a_column_with_a_name_stays_though_it_is_empty(read: Any) -> None:

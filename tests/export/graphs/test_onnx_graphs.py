@@ -20,6 +20,7 @@ from headstart.export.graphs.onnx_graphs import merge, onnx_encoder, onnx_trees
 from headstart.export.graphs.tensorflow_graphs import tf_encoder
 from headstart.export.graphs.tree_arrays import Trees
 from headstart.features.tables.table_encoder import learn_encoding
+from headstart.features.tables.table_features import one_hot_columns
 from headstart.training.classical.boosted_trees import fit_trees
 
 Array = np.ndarray[Any, Any]
@@ -200,7 +201,8 @@ def test_trees(task: str, num_outputs: int) -> None:
         "multilabel": np.stack([score > 0, score < 1], axis=1).astype(int),
         "regression": np.stack([score, np.full(len(score), 0.25)], axis=1),
     }[task]
-    trees = fit_trees(rows, labels, rows, labels, task, num_outputs, seed=0)
+    trees = fit_trees(rows, labels, rows, labels, task, num_outputs, seed=0, one_hot=one_hot_columns(ENCODING))
+    assert trees.columns[-1] + 1 < rows.shape[1]  # categories are read as codes
     model = onnx_trees(trees.weights(), "answers")
     other = np.concatenate([rows, np.tile(trees.thresholds[:200, None], (1, rows.shape[1]))])
     np.testing.assert_allclose(onnx_function(model)({"rows": other}), trees.predict(other), atol=1e-5)
@@ -212,7 +214,8 @@ def test_trees(task: str, num_outputs: int) -> None:
 def test_each_link_has_its_node(link: str) -> None:
     """A leaf that is alone, behind each link: the names on both sides mean the same."""
     zero, base = np.zeros(1, np.int32), np.array([0.25, -1.0])
-    trees = Trees(zero, zero.astype(np.float32), zero, zero, zero > 0, np.array([0.5]), zero, zero, base, link)
+    reading = np.arange(3, dtype=np.int32), np.ones(3, np.float32)
+    trees = Trees(zero, zero.astype(np.float32), zero, zero, zero > 0, np.array([0.5]), zero, zero, base, *reading, link)
     rows = np.zeros((2, 3), np.float32)
     answers = onnx_function(onnx_trees(trees.weights(), "y"))({"rows": rows})
     np.testing.assert_allclose(answers, trees.predict(rows), atol=1e-6)

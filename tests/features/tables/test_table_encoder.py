@@ -404,6 +404,31 @@ def test_empty_and_constant_columns_are_dropped() -> None:
     assert learn(c=np.array([np.nan, 3.0] * 25))[0]["c"]["flag"]
 
 
+def test_sentences_are_dropped_as_free_text() -> None:
+    """They differ in nearly every row, but are no ids; the error for a table of nothing else gives a command that works."""
+    sentences = texts([f"what was said on day {number}" for number in range(100)])
+    refused("D220", "100 different texts of 6 words on average in 100 rows", c=sentences)
+    with pytest.raises(DatasetError, match="H114") as caught:
+        learn_encoding(table(message=sentences), np.arange(100) % 2, "binary")
+    assert "HashingVectorizer" in caught.value.advice
+    compile(caught.value.advice.partition("python -c '")[2].removesuffix("'"), "advice", "exec")
+
+
+@pytest.mark.parametrize(
+    ("column", "advice"),
+    [
+        (texts([f"name {number}" for number in range(100)]), "merge"),
+        (texts(["no", "yes"] * 50), "only a lookup"),
+        (texts([""] * 100), "more than one value"),
+    ],
+)
+def test_advice_without_usable_columns_depends_on_what_they_were(column: np.ndarray, advice: str) -> None:
+    """H114 says how to get columns that help."""
+    with pytest.raises(DatasetError, match="H114") as caught:
+        learn_encoding(table(c=column), np.arange(100) % 2, "binary")
+    assert advice in caught.value.advice
+
+
 def test_ids_are_dropped() -> None:
     """Unique text, and whole numbers called an id or a row number, only identify a row, in any order."""
     order = np.random.default_rng(1).permutation(100)

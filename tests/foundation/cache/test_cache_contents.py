@@ -262,7 +262,7 @@ def test_an_unknown_kind_is_rejected(call: Call) -> None:
     code, _, told = call("cache", "--clear", "everything")
     assert code == 2
     assert "H605" in told
-    assert "rows, squares, graphs, keras, matplotlib, notes, scratch or all" in told
+    assert "rows, squares, graphs, pictures, keras, matplotlib, notes, scratch or all" in told
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan", "inf"])

@@ -364,7 +364,7 @@ def test_loss_of_another_task_raises_h040_before_images_are_decoded(
     """H040 names the trial, the loss and the task. A loss that fits, or a run without that trial, goes on to Part A."""
 
     def decode(*_: object, **__: object) -> None:
-        raise HeadstartError("H999", "Part A has begun", received="", expected="", advice="")
+        raise HeadstartError("H999", "Part A has begun", received="", expected="", advice="", exit_code=1)
 
     monkeypatch.setattr("headstart.search.shared_features.extract", decode)
     path = write(f'[[trial]]\ntrial = "linear"\n[[trial]]\ntrial = "mlp"\nloss = "{loss}"\n')

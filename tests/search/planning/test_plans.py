@@ -19,6 +19,7 @@ from headstart.training.recipe import Recipe
 from headstart.training.schedules import SCHEDULES, slow_down
 from headstart.training.trials.setting_checks import OPTIMIZERS
 from headstart.training.trials.trial import parse_trial
+from headstart.training.trials.unused_settings import unused, with_used
 
 HEADS = [name for name, network in NETWORKS.items() if not network.takes_images]
 
@@ -308,3 +309,16 @@ def test_several_views_use_light_augmentation_by_default(settings: dict[str, obj
 def test_views_in_a_name_are_augmented() -> None:
     """Views in the name of a trial are augmented like those of a setting."""
     assert parse_trial("4views-mlp").recipe.views_augmentation == AUGMENTATIONS["light"]
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp", "pixels-cnn", "table-trees", "table-mlp", "stage6_block3-linear"])
+def test_settings_for_all_trials_are_applied_where_they_have_an_effect(name: str) -> None:
+    """Each setting is either in the recipe or named with a reason, and the trial is valid as in a plan file."""
+    settings = {"epochs": 3, "learning_rate": 0.01, "batch_size": 32}
+    trial = parse_trial(name)
+    idle, made = unused(trial, settings), with_used(trial, settings)
+    kept = {key: value for key, value in settings.items() if key not in idle}
+    assert {key: getattr(made.recipe, key) for key in settings} == {key: kept.get(key) for key in settings}
+    assert bool(idle) == (trial.is_solved or trial.is_baseline)
+    assert all(idle.values())
+    assert _refusal(name, **kept) is None

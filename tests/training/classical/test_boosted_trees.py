@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from headstart.export.graphs.tree_arrays import Trees
+from headstart.export.graphs.tree_arrays import Trees, collapse, projection
 from headstart.foundation.errors import RunError
 from headstart.training.classical import boosted_trees
 from headstart.training.classical.boosted_trees import (
     _base,
     _boost,
     _Boosted,
+    _codes,
     _model,
     _of_all,
     _Problem,
@@ -59,7 +60,7 @@ def test_trees_predict_as_scikit_learn_does(link: str) -> None:
     labels = score if link == "identity" else labels_of(task, score)
     problem = _Problem(rows, labels, rows, labels, link, UNITS[task] if link == "softmax" else 1, 0)
     model = _model(problem, 0.1).set_params(max_iter=30).fit(rows, labels)
-    trees = _of_all([_Boosted(_rounds(model, problem), _base(model, problem), 0.0)], link)
+    trees = _of_all([_Boosted(_rounds(model, problem), _base(model, problem), 0.0)], link, _codes(rows, labels))
     others = np.concatenate([make(500, seed=1)[0], np.tile(trees.thresholds[:, None], (1, 4))])
     if isinstance(model, HistGradientBoostingRegressor):
         expected = model.predict(others)[:, None]
@@ -109,6 +110,58 @@ def test_fit_trees_supports_every_task(task: str) -> None:
     assert again.link == trees.link
     np.testing.assert_array_equal(again.predict(val_rows), answers)
     assert all(array.dtype != object for array in trees.weights())
+
+
+def one_hot(levels: Array, num_levels: int) -> Array:
+    """One-hot columns of level numbers, the last for other values."""
+    return np.eye(num_levels + 1, dtype=np.float32)[levels]
+
+
+@pytest.mark.parametrize("task", list(NUM_CLASSES))
+def test_fit_trees_reads_one_hot_columns_as_one(task: str) -> None:
+    """Each category is one column to the trees, which learn from it, and predict from the rows as they are encoded."""
+    random = np.random.default_rng(0)
+    levels, (rows, _) = random.integers(0, 12, 600), make(600)
+    score = np.linspace(-2, 2, 12)[random.permutation(12)][levels] + 0.1 * rows[:, 0]
+    encoded = np.hstack([rows[:, :1], one_hot(levels, 12), rows[:, 1:]])
+    labels = labels_of(task, score)
+    trees = fit_trees(encoded, labels, encoded, labels, task, NUM_CLASSES[task], seed=0, one_hot=[range(1, 14)])
+    assert trees.columns.tolist() == [0, *[1] * 13, *range(2, rows.shape[1] + 1)]
+    assert trees.features.max() <= rows.shape[1]
+    matrix = projection(trees.columns, trees.factors)
+    assert matrix is not None
+    np.testing.assert_array_equal(collapse(encoded, trees.columns, trees.factors), encoded @ matrix)
+    constant = fit_trees(rows[:, 1:], labels, rows[:, 1:], labels, task, NUM_CLASSES[task], seed=0)
+    losses = [_loss(trees.predict(given), labels) for trees, given in ((trees, encoded), (constant, rows[:, 1:]))]
+    assert losses[0] < 0.5 * losses[1]
+
+
+def _loss(answers: Array, labels: Array) -> float:
+    truth = np.eye(answers.shape[1])[labels] if answers.shape[1] > 1 and labels.ndim == 1 else labels.reshape(answers.shape)
+    return float(np.square(answers - truth).mean())
+
+
+def test_codes_order_levels_by_their_smoothed_mean_label() -> None:
+    """A level of one row stays near the middle, whatever its label; other columns are left as they are."""
+    levels = np.repeat([0, 1, 2, 3], [100, 100, 100, 1])
+    labels = np.concatenate([np.tile([0, 1], 50), np.zeros(100), np.ones(100), [0.0]])
+    rows = np.hstack([one_hot(levels, 4), np.ones((301, 1), np.float32)])
+    columns, factors = _codes(rows, labels, [range(5)])
+    assert columns.tolist() == [0, 0, 0, 0, 0, 1]
+    assert factors[[1, 3, 2]].tolist() == [0, 1, 4]  # all 0; one row; all 1
+    assert factors[5] == 1
+
+
+@pytest.mark.parametrize(("num_rows", "num_columns"), [(30, 6), (31, 3)])
+def test_fit_trees_keeps_one_hot_columns_of_few_rows(
+    num_rows: int, num_columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few rows are learned faster than levels can be ordered well."""
+    monkeypatch.setattr(boosted_trees, "_SMALL", 31)
+    rows = np.hstack([one_hot(np.arange(num_rows) % 3, 3), make(num_rows)[0][:, :2]])
+    labels = (np.arange(num_rows) % 3 == 0).astype(int)
+    trees = fit_trees(rows, labels, rows, labels, "binary", 2, seed=0, one_hot=[range(4)])
+    assert trees.columns[-1] + 1 == num_columns
 
 
 def test_fit_trees_is_deterministic() -> None:

@@ -45,8 +45,8 @@ class Files(Protocol):
     """Samples that are files, for example a ``Dataset``."""
 
     @property
-    def paths(self) -> Sequence[str]:
-        """Path of each sample."""
+    def files(self) -> Sequence[str]:
+        """Path of each sample's file."""
 
     @property
     def digests(self) -> Sequence[str]:
@@ -113,7 +113,7 @@ class FileBatches:
         num_ahead: int,
     ) -> None:
         self.hopeless: set[int] = set()
-        self._files, self._schedule, self._pool = files, schedule, pool
+        self._given, self._schedule, self._pool = files, schedule, pool
         self._number_view, self._ahead = number_view, num_ahead * schedule.batch_size
         self._lock = threading.Lock()  # the workers' threads request buffers while this thread reads results
         self._orders: OrderedDict[int, list[int]] = OrderedDict()
@@ -194,10 +194,10 @@ class FileBatches:
 
     def _path(self, number: int) -> str:
         sample = self._sample(number)
-        return "" if sample in self.hopeless else self._files.paths[sample]  # the empty name fails without any work
+        return "" if sample in self.hopeless else self._given.files[sample]  # the empty name fails without any work
 
     def _digest(self, number: int) -> str:
-        return self._files.digests[self._sample(number)]
+        return self._given.digests[self._sample(number)]
 
     def _view(self, number: int) -> int:
         assert self._number_view is not None

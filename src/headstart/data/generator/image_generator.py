@@ -180,7 +180,7 @@ class ImageGenerator(BatchGenerator):
 
     def _name_samples(self, channels: int) -> None:
         """Set the attributes that programs for Keras's ``ImageDataGenerator`` read."""
-        self.filepaths = list(self.dataset.paths)
+        self.filepaths = list(self.dataset.files)
         folders = {os.path.dirname(path) for path in self.filepaths} if self.dataset.arrays is None else set()  # noqa: PTH120
         root = os.path.commonpath(folders) if len(folders) > 1 else os.path.dirname(next(iter(folders), ""))  # noqa: PTH120
         self.filenames = [os.path.relpath(path, root or ".") for path in self.filepaths] if folders else self.filepaths

@@ -66,7 +66,7 @@ def _look(dataset: Dataset, indices: Sequence[int] | np.ndarray[Any, Any]) -> li
         height, width = dataset.arrays.shape[1:3]
         return [Seen(width, height)]
     places = np.unique(np.linspace(0, len(indices) - 1, min(len(indices), _NUM_PICTURES)).astype(int))
-    paths = [dataset.paths[indices[place]] for place in places]
+    paths = [str(dataset.file(indices[place])) for place in places]
     with DecodePool(Geometry(1), min(usable_cores(), len(paths))) as pool:
         found = [decoded for decoded in pool.decode(paths, views=[LOOK] * len(paths)) if not decoded.reason]
     return [Seen(one.width, one.height, one.kind, one.low, one.high) for one in found]

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from headstart.data.dataset import SPLITS, Dataset
-from headstart.data.readers.read import _as_levels
-from headstart.data.readers.targets import Target, find_target
+from headstart.data.readers.labels.targets import Target, find_target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.preprocess import as_numbers
 from headstart.data.tables.table import Table
@@ -18,7 +17,7 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest
 
-__all__ = ["read_arrays"]
+__all__ = ["as_levels", "read_arrays"]
 
 _NUMBERS = ("integer", "floating", "mixed-integer-float")
 
@@ -58,7 +57,7 @@ def read_arrays(
         >>> dataset.task, dataset.label_texts()
         ('multilabel', ['sea', 'sea;sun', '', 'sun'])
     """
-    images = _as_levels(np.asarray(images))
+    images = as_levels(np.asarray(images))
     labels = _plain(np.asarray(labels))
     splits = ("",) * labels.size if split is None else tuple(split)
     if (
@@ -83,6 +82,33 @@ def read_arrays(
         skipped=tuple(Skipped(f"[{i}]", row.reason) for i, row in zip(missed, found.skipped, strict=True)),
         arrays=images[found.kept] if len(missed) else images,
     )
+
+
+def as_levels(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Convert images to uint8.
+
+    Whether floats are in 0..1 or in 0..255 is decided once for all images; values slightly outside, from rounding or
+    resampling, are clipped.
+
+    Raises:
+        DatasetError: Values are outside both ranges, or are not numbers (H111).
+    """
+    if images.dtype == np.uint8 or images.size == 0:
+        return images
+    is_float = images.dtype.kind == "f"
+    low, high = (float(images.min()), float(images.max())) if images.dtype.kind in "fiub" else (np.nan, np.nan)
+    scale = 255.0 if images.dtype.kind in "fb" and high <= 1.1 else 1.0
+    slack = 0.1 * scale if is_float and scale > 1 else 8.0 if is_float else 0.0
+    if not (low * scale >= -slack and high * scale <= 255 + slack):  # written so that NaN fails
+        raise DatasetError(
+            "H111",
+            "pixel values out of range",
+            received=f"{images.dtype} values from {low:g} to {high:g}",
+            expected="floats in 0..1, or numbers in 0..255",
+            advice="rescale them: images = (images - images.min()) / (images.max() - images.min())",
+        )
+    levels: np.ndarray[Any, Any] = np.clip(np.rint(images.astype(np.float32) * scale), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _plain(labels: Array) -> Array:

@@ -6,16 +6,17 @@ import re
 
 from headstart.data.tables.table import Table
 
-__all__ = ["split_column", "split_named", "split_of_cell"]
+__all__ = ["split_column", "split_in", "split_named", "split_of_cell", "unused_splits"]
 
 _SPLITS = {
     "train": ("train", "training", "trn"),
-    "validation": ("val", "valid", "validation", "dev", "eval"),
-    "test": ("test", "testing", "tst", "holdout"),
+    "validation": ("val", "valid", "validation", "dev", "eval", "publictest"),
+    "test": ("test", "testing", "tst", "holdout", "privatetest"),
 }
 _SPLIT_OF = {word: split for split, words in _SPLITS.items() for word in words}
 _FILLERS = {"seg", "set", "split", "data", "dataset", "image", "images", "imgs", "photos", "pictures"}
 _COLUMNS = {"split", "datasplit", "set", "dataset", "subset", "partition", "fold", "phase", "usage"}
+_UNUSED = {"split", "datasplit", "fold", "folds", "kfold", "cvfold", "foldid"}
 _FLAGS = {  # names of columns of yes and no, with the splits of both
     "isvalid": ("validation", "train"),
     "isvalidation": ("validation", "train"),
@@ -41,6 +42,17 @@ def split_named(name: str) -> str:
     return _SPLIT_OF.get(words[0], "") if len(words) == 1 else ""
 
 
+def split_in(name: str) -> str:
+    """Return the split that a word in the name of a file or folder stands for, such as ``instances_train2017``; "" if none.
+
+    Example:
+        >>> split_in("instances_train2017"), split_in("_annotations.coco"), split_in("obj_valid_data")
+        ('train', '', 'validation')
+    """
+    words = (word.lower() for word in _WORDS.findall(name))
+    return next(filter(None, (_SPLIT_OF.get(word, "") for word in words)), "")
+
+
 def split_column(table: Table, *, has_images: bool) -> str:
     """Return the first column whose name and cells are those of a split, such as ``subset``; "" if there is none.
 
@@ -56,6 +68,11 @@ def split_column(table: Table, *, has_images: bool) -> str:
             if 2 * sum(bool(split_of_cell(name, cell)) for cell in cells) > len(cells):
                 return name
     return ""
+
+
+def unused_splits(table: Table) -> list[str]:
+    """Columns called like a split or fold whose cells are not names of splits, such as numbers of folds."""
+    return [name for name in table.names if _bare(name) in _UNUSED and name != split_column(table, has_images=True)]
 
 
 def split_of_cell(column: str, cell: object) -> str | None:

@@ -1,1 +1,1 @@
-"""Reading of CSV and Parquet files into columns of raw cells, and encoding of raw cells as rows of numbers."""
+"""Columns of raw cells, read from files of any kind, and encoding of raw cells as rows of numbers."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,10 +30,12 @@ __all__ = [
     "LearnedNumbers",
     "are_numbers",
     "decimal_of",
+    "decimal_sign",
     "format_of_numbers",
     "is_amount",
     "is_number",
     "learn_numbers",
+    "usual_sign",
     "with_other_sign",
 ]
 
@@ -190,7 +193,7 @@ def is_amount(text: str) -> bool:
     return any(reading.unit for reading in readings_of(text).values())
 
 
-def decimal_of(columns: Sequence[Sequence[str]]) -> str:
+def decimal_of(columns: Iterable[Sequence[str]]) -> str:
     """Decimal sign of a table: that of most of its numeric columns which can be read in only one way.
 
     Args:
@@ -203,12 +206,30 @@ def decimal_of(columns: Sequence[Sequence[str]]) -> str:
         >>> decimal_of([["1,5", "1,200"], ["a,b", "c,d"]]), decimal_of([["1,200", "3,100"]])
         (',', '')
     """
-    votes = Counter[str]()
-    for column in columns:
-        signs = signs_of("\n".join(column))
-        if len(signs) == 1 and _is_numeric(column[:: 1 + len(column) // _NUM_TRIED]):
-            votes[signs[0]] += 1
-    return "" if votes["."] == votes[","] else max(votes, key=lambda sign: votes[sign])
+    return usual_sign(decimal_sign("\n".join(column), partial(_every, column)) for column in columns)
+
+
+def _every(column: Sequence[str], step: int) -> Sequence[str]:
+    return column[::step]
+
+
+def decimal_sign(lines: str, every: Callable[[int], Sequence[str]]) -> str:
+    """Decimal sign of a column; "" unless it is numeric and can be read in only one way.
+
+    Args:
+        lines: Cells of the column, joined by line breaks.
+        every: Function that returns every n-th cell.
+    """
+    signs = signs_of(lines)
+    if len(signs) != 1:
+        return ""
+    return signs[0] if _is_numeric(every(1 + (lines.count("\n") + 1) // _NUM_TRIED)) else ""
+
+
+def usual_sign(signs: Iterable[str]) -> str:
+    """Most frequent decimal sign of some columns, each ``.``, ``,`` or ""; "" if both are equally frequent."""
+    votes = Counter(signs)
+    return "" if votes["."] == votes[","] else max(".,", key=lambda sign: votes[sign])
 
 
 def with_other_sign(cells: Array, decimal: str) -> Array:
@@ -226,4 +247,6 @@ def with_other_sign(cells: Array, decimal: str) -> Array:
 
 def _is_numeric(cells: Sequence[str]) -> bool:
     present = [cell for cell in cells if cell.lower() not in MISSING]
+    if present and plain_numbers(present) is not None:
+        return True
     return sum(map(bool, map(readings_of, present))) >= max(1, _NUMERIC * len(present))

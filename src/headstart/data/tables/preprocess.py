@@ -234,8 +234,12 @@ def as_numbers(cells: Any) -> Array:
         return as_days(values)
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
-    plain = plain_numbers(values.tolist())
-    return np.array([_number(cell) for cell in values.tolist()], np.float64) if plain is None else plain
+    texts = values.tolist()
+    if (plain := plain_numbers(texts)) is not None:
+        return plain
+    if (known := _of_different(texts, _number)) is not None:
+        return np.fromiter(map(known.__getitem__, texts), np.float64, len(texts))
+    return np.array([_number(cell) for cell in texts], np.float64)
 
 
 def plain_numbers(texts: Sequence[Any]) -> Array | None:
@@ -298,7 +302,16 @@ def is_missing(cells: Any) -> Array:
     values = _cells(cells)
     if values.dtype.kind in "fM":
         return np.isnan(values) if values.dtype.kind == "f" else np.isnat(values)
-    return np.fromiter((not _text(cell) for cell in values), bool, len(values))
+    texts = values.tolist()
+    if (known := _of_different(texts, lambda cell: not _text(cell))) is not None:
+        return np.fromiter(map(known.__getitem__, texts), bool, len(texts))
+    return np.fromiter((not _text(cell) for cell in texts), bool, len(texts))
+
+
+def _of_different(texts: list[Any], function: Callable[[Any], Any]) -> dict[str, Any] | None:
+    """Results of a function for the different texts of a column, computed once each; None if some cells are not text."""
+    different: set[Any] = set(texts) if texts and isinstance(texts[0], str) else {None}
+    return {text: function(text) for text in different} if all(isinstance(text, str) for text in different) else None
 
 
 def as_text(cells: Any) -> Array:
@@ -358,6 +371,11 @@ _GAP = r"\s{0,2}"
 _MINUS = "\u2212\u2013-"  # the hyphen is last because it would form a range elsewhere in a character class
 _BEFORE = rf"[A-Za-z]{{0,3}}[{_SYMBOLS}]|%|(?:{_CODES})\.?"
 _BEHIND = rf"(?:[^\W\d_]|[%\u2030\u00b0\u2032\u2033'\"/+{_SYMBOLS}])[^0-9()]{{0,15}}(?:(?<=[A-Za-z])[23])?"  # kg, m2, sq ft
+_MULTIPLES = {  # power of ten that a word behind the number of a currency stands for
+    **dict.fromkeys(("k", "K", "thousand"), 3),
+    **dict.fromkeys(("m", "M", "mn", "Mio", "million"), 6),
+    **dict.fromkeys(("B", "bn", "Mrd", "billion"), 9),
+}
 _PLURAL = re.compile(r"(?<=[A-Za-z]{3})s$")  # 1 year and 2 years have the same unit, but m and ms do not
 _WRITTEN = re.compile(
     rf"(?P<open>\()?{_GAP}(?P<first>[+{_MINUS}])?{_GAP}(?P<before>{_BEFORE})?{_GAP}(?P<second>[+{_MINUS}])?{_GAP}(?P<inner>\()?{_GAP}"
@@ -383,7 +401,6 @@ _ONLY = {  # matches lines with a number that can only be read with this decimal
     )
     for decimal, other in _OTHER.items()
 }
-_TWICE = {mark: re.compile(f"[{mark}][0-9]{{2,3}}[{mark}]") for mark in _OTHER}
 _EITHER = re.compile(r"(?m)^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$")
 
 
@@ -443,11 +460,15 @@ def readings_of(text: str) -> dict[str, Reading]:
     if bool(opened) + bool(inner) != bool(closed) or len(signs) + bool(closed) > 1:
         return {}
     is_negative = bool(closed) or signs not in ("", "+")
-    unit = " ".join(_PLURAL.sub("", part.strip().rstrip(".")) for part in (before, unit, behind) if part)
+    parts = [_PLURAL.sub("", part.strip().rstrip(".")) for part in (before, unit, behind) if part]
+    power = (
+        _MULTIPLES.get(parts[-1], 0) if before not in (None, "%") and len(parts) == 2 and "e" not in number.lower() else 0
+    )
+    unit = parts[0] if power else " ".join(parts)
     found = {}
     for decimal, other in _OTHER.items():
         if digits := _DIGITS[decimal].fullmatch(number):
-            value = float(_plainly(number, decimal))
+            value = float(_plainly(number, decimal) + (f"e{power}" if power else ""))
             mark = digits["mark"] or (other if other in number else "")
             found[decimal] = Reading(-value if is_negative else value, unit, mark, decimal in number)
     return found
@@ -470,15 +491,29 @@ def uniform_numbers(texts: Sequence[str], decimal: str) -> tuple[str, str, dict[
             like = re.compile(f"{re.escape(before)}[-+]?{_BODIES[decimal]}{re.escape(behind)}")
             found = [text for text in texts if like.fullmatch(text)]
             numbers = "\n".join([text[len(before) : len(text) - len(behind)] for text in found])
+            reading = readings_of(text)[decimal]
+            if reading.value != float(_plainly(whole["number"], decimal)):  # in thousands or millions: others may differ
+                break
             values = map(float, _plainly(numbers, decimal).split("\n"))
-            return readings_of(text)[decimal].unit, numbers, dict(zip(found, values, strict=True))
+            return reading.unit, numbers, dict(zip(found, values, strict=True))
     return "", "", {}
 
 
 def signs_of(lines: str) -> list[str]:
     """Decimal signs that some number requires, because it cannot be read with the other sign."""
-    might = [sign for sign, other in _OTHER.items() if sign in lines or (other in lines and _TWICE[other].search(lines))]
+    might = [sign for sign, other in _OTHER.items() if sign in lines or (other in lines and _has_twice(lines, other))]
     return [sign for sign in might if _ONLY[sign].search(lines)]
+
+
+def _has_twice(lines: str, mark: str) -> bool:
+    """Whether a mark occurs twice with two or three digits in between, as in 1.234.567."""
+    text = np.frombuffer(lines.encode("utf-8", "replace"), np.uint8)
+    places = np.flatnonzero(text == ord(mark))
+    for gap in (3, 4):
+        inside = places[:-1][np.diff(places) == gap, None] + np.arange(1, gap)
+        if ((text[inside] >= ord("0")) & (text[inside] <= ord("9"))).all(axis=1).any():
+            return True
+    return False
 
 
 def _plainly(number: str, decimal: str) -> str:

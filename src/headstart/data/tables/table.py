@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.data.skipped import Skipped
-from headstart.data.tables.csv_columns import read_csv_table
-from headstart.data.tables.number_formats import decimal_of, with_other_sign
+from headstart.data.tables.number_formats import decimal_of, decimal_sign, usual_sign, with_other_sign
 from headstart.data.tables.preprocess import as_numbers
+from headstart.data.tables.text_columns import TextColumns
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, settings_digest
@@ -23,7 +20,7 @@ from headstart.foundation.fingerprint import array_digest, settings_digest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "read_cells", "table_of_array", "table_of_frame"]
+__all__ = ["Table", "as_texts", "make_table", "table_of_array", "table_of_frame"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,16 @@ class Table:
     Attributes:
         names: Unique names of the columns.
         columns: Cells of each column, ``(n,)``: float64 (NaN is missing), datetime64[s] (NaT is missing), or objects of type
-            str (stripped text; ``""`` is missing). Columns of a CSV file are always text.
+            str (stripped text; ``""`` is missing). Columns of a CSV file are always text, and are made into arrays when they
+            are asked for.
         numbering: Number of each row in the file or frame, ``(n,)``. Defaults to None: 1 to n.
         recurring: Names that several columns had; all but the first got a number as suffix. Defaults to none.
         decimal: Decimal sign in its text, ``.`` or ``,``, decided from all columns. Defaults to "": not known.
         separator: Cell separator of the file. Defaults to "": none.
+        splits: Split of each row, ``(n,)``, if the files or arrays that the table was read from are splits: ``train``,
+            ``validation``, ``test`` or "". Defaults to None: not known.
+        targets: Columns that are the targets by the way the table was stored. Defaults to none: not known.
+        notes: What was decided when the table was read, in a sentence each. Defaults to none.
 
     Example:
         >>> table = Table(("a", "b"), (np.array([1.0, 2.0]), np.array(["x", ""], object)))
@@ -46,28 +48,59 @@ class Table:
     """
 
     names: tuple[str, ...]
-    columns: tuple[Array, ...]
+    columns: Sequence[Array]
     numbering: Array | None = None
     recurring: tuple[str, ...] = ()
     decimal: str = ""
     separator: str = ""
+    splits: Array | None = None
+    targets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
+        if isinstance(self.columns, TextColumns):
+            return self.columns.num_rows
         return len(self.columns[0]) if self.columns else 0
 
     def take(self, rows: Sequence[int] | Array) -> Table:
         """Select rows by position, in the order given."""
         chosen = np.asarray(rows, np.int64)
-        columns = tuple(column[chosen] for column in self.columns)
-        return replace(self, columns=columns, numbering=self.row_numbers()[chosen])
+        if np.array_equal(chosen, np.arange(len(self))):
+            return self
+        columns: Sequence[Array]
+        if isinstance(self.columns, TextColumns):
+            columns = self.columns.take(chosen)
+        else:
+            columns = tuple(column[chosen] for column in self.columns)
+        splits = None if self.splits is None else self.splits[chosen]
+        return replace(self, columns=columns, numbering=self.row_numbers()[chosen], splits=splits)
 
     def column(self, name: str) -> Array:
         """Cells of one column."""
         return self.columns[self.names.index(name)]
 
+    def head(self, name: str, num_rows: int) -> list[Any]:
+        """First cells of one column."""
+        if isinstance(self.columns, TextColumns):
+            return self.columns.head(self.names.index(name), num_rows)
+        return list(self.column(name)[:num_rows].tolist())
+
+    def row_texts(self, names: Sequence[str]) -> Iterable[str]:
+        """Cells of each row in some columns, as text with the separator U+001F."""
+        if isinstance(self.columns, TextColumns):
+            return self.columns.joined([self.names.index(name) for name in names], "\x1f")
+        texts = [[str(cell) for cell in self.column(name).tolist()] for name in names]
+        return map("\x1f".join, zip(*texts, strict=True))
+
     def select(self, names: Sequence[str]) -> Table:
         """Select columns by name, in the order given."""
-        return replace(self, names=tuple(names), columns=tuple(self.column(name) for name in names))
+        places = [self.names.index(name) for name in names]
+        columns: Sequence[Array]
+        if isinstance(self.columns, TextColumns):
+            columns = self.columns.select(places)
+        else:
+            columns = tuple(self.columns[place] for place in places)
+        return replace(self, names=tuple(names), columns=columns)
 
     def plus(self, other: Table) -> Table:
         """Append the rows of a table with the same columns; numbers in its text get this table's decimal sign."""
@@ -83,44 +116,12 @@ class Table:
 
     def digest(self) -> str:
         """SHA-256 of all names and cells, in their order; a number and its text have different digests."""
-        columns = (*self.columns, self.row_numbers())
-        cells = [settings_digest(text=list(cells)) if cells.dtype.hasobject else array_digest(cells) for cells in columns]
-        return settings_digest(names=list(self.names), cells=cells)
+        cells = [_digest(column) for column in self.columns]
+        return settings_digest(names=list(self.names), cells=[*cells, array_digest(self.row_numbers())])
 
     def row_numbers(self) -> Array:
         """Number of each row in messages: its number in the file, from 1."""
         return np.arange(1, len(self) + 1) if self.numbering is None else self.numbering
-
-
-def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table, list[Skipped]]:
-    """Read a CSV file of any kind, or a Parquet file. Every row is in the table or listed as skipped.
-
-    A CSV file may be encoded in UTF-8, UTF-16 with a byte order mark, or a Western code page, and separated by commas,
-    semicolons, tabs, vertical bars or spaces. Cells may be quoted, and quoted cells may contain line breaks. Without a
-    header, columns are called c0, c1 and so on. Blank lines are ignored.
-
-    Args:
-        path: Path of the file.
-        names: Column names that a trained model knows; a first row that contains most of them is a header. Defaults to None.
-
-    Returns:
-        The table, and the rows with another number of cells than the table, as skipped.
-
-    Raises:
-        DatasetError: The file cannot be read as a table (H107).
-    """
-    path = Path(path)
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
-            return table_of_frame(_parquet(content)), []
-        found = read_csv_table(content, names or ())
-    except OSError as error:
-        raise _unreadable(f"{path}: {error.strerror or error}", "check the path") from error
-    except (ValueError, ImportError, csv.Error) as error:
-        raise _unreadable(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
-    columns = tuple(np.array(column, object) for column in found.columns)
-    return _table(found.names, columns, np.array(found.numbering, np.int64), found.separator), found.skipped
 
 
 def table_of_frame(frame: pd.DataFrame) -> Table:
@@ -130,7 +131,8 @@ def table_of_frame(frame: pd.DataFrame) -> Table:
     a single ``;``). Columns with integers that float64 would round, from 2**53 on, become text.
     """
     columns = tuple(_cells(frame.iloc[:, i]) for i in range(frame.shape[1]))
-    return _table(["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns], columns)
+    names = ["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns]
+    return make_table([name.strip() for name in names], columns)  # as in a CSV file
 
 
 def table_of_array(array: Array) -> Table:
@@ -153,19 +155,22 @@ def table_of_array(array: Array) -> Table:
     return table_of_frame(pd.DataFrame(array, columns=[f"c{i}" for i in range(array.shape[1])]))
 
 
-def _unreadable(received: str, advice: str = "open it in a spreadsheet and save it again as CSV (UTF-8)") -> DatasetError:
-    return DatasetError(
-        "H107",
-        "the table cannot be read",
-        received=received,
-        expected="a CSV file, preferably in UTF-8, or a Parquet file",
-        advice=advice,
-    )
+def as_texts(column: Array) -> Array:
+    """Convert a column to text, with "" for missing cells."""
+    return column if column.dtype.kind == "O" else np.array([_text(cell) for cell in column.tolist()] + [""], object)[:-1]
 
 
-def _table(names: Sequence[str], columns: tuple[Array, ...], numbering: Array | None = None, separator: str = "") -> Table:
+def _digest(cells: Array) -> str:
+    return settings_digest(text=list(cells)) if cells.dtype.hasobject else array_digest(cells)
+
+
+def make_table(names: Sequence[str], columns: Sequence[Array], numbering: Array | None = None, separator: str = "") -> Table:
+    """Make a table of raw cells: its names become unique, and its decimal sign is detected."""
     recurring = tuple(name for name, count in Counter(names).items() if name and count > 1)
-    decimal = decimal_of([column.tolist() for column in columns if column.dtype.kind == "O"])
+    if isinstance(columns, TextColumns):
+        decimal = usual_sign(decimal_sign(columns.lines(i), partial(columns.every, i)) for i in range(len(columns)))
+    else:
+        decimal = decimal_of([column.tolist() for column in columns if column.dtype.kind == "O"])
     return Table(_unique(names), columns, numbering, recurring, decimal, separator)
 
 
@@ -180,16 +185,6 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
             name = f"{stem}_{numbers_of[stem] + 1}"
         taken[name] = None
     return tuple(taken)
-
-
-def _parquet(content: bytes) -> pd.DataFrame:
-    import pandas as pd
-    from pyarrow import ArrowException
-
-    try:
-        return pd.read_parquet(io.BytesIO(content))
-    except (ArrowException, NotImplementedError, KeyError) as error:
-        raise ValueError(str(error)) from error
 
 
 def _cells(values: pd.Series[Any]) -> Array:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.foundation.progress_display import is_notebook
 from headstart.foundation.text import printable
 
 if TYPE_CHECKING:
@@ -22,10 +24,18 @@ DASHES = ("-", (0, (4, 1.5)))
 
 
 def new_axes() -> Axes:
-    """Create axes on a new figure, without pyplot and its windows."""
+    """Create axes on a new figure: in a notebook one of pyplot, which is shown and closed after the cell.
+
+    Elsewhere the figure is without pyplot, which would keep it in memory and may open windows.
+    """
     from matplotlib.figure import Figure
 
-    axes: Axes = Figure(figsize=(5.0, 5.0), layout="constrained").add_subplot()
+    make: Callable[..., Figure] = Figure
+    if is_notebook():
+        from matplotlib import pyplot
+
+        make = pyplot.figure
+    axes: Axes = make(figsize=(5.0, 5.0), layout="constrained").add_subplot()
     return axes
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart.data.tables.preprocess import CLIP, segments
 from headstart.data.target_scaling import LARGEST_LOG
+from headstart.export.graphs.tree_arrays import projection
 from headstart.foundation.arrays import Array
 
 __all__ = ["merge", "onnx_encoder", "onnx_trees"]
@@ -183,15 +184,19 @@ def onnx_trees(weights: Sequence[Array], output: str, scaling: Mapping[str, Any]
     """
     from onnx import TensorProto, helper
 
-    features, thresholds, left, right, missing_left, values, roots, outputs, base, link = weights
+    features, thresholds, left, right, missing_left, values, roots, outputs, base, columns, factors, link = weights
     nodes = np.arange(len(features))
     tree_of = np.searchsorted(roots, nodes, "right") - 1
     place = nodes - roots[tree_of]
     is_leaf = left == nodes
     graph = _Graph("trees/")
+    matrix, rows = projection(columns, factors), "rows"
+    if matrix is not None:  # in float64: a GPU rounds products of float32 to ten bits
+        wide = graph.add("MatMul", graph.add("Cast", rows, to=TensorProto.DOUBLE), graph.constant(matrix, np.float64))
+        rows = graph.add("Cast", wide, to=TensorProto.FLOAT)
     added = graph.add(
         "TreeEnsembleRegressor",
-        "rows",
+        rows,
         domain=_ML,
         n_targets=len(base),
         nodes_treeids=tree_of.tolist(),

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.data.tables.preprocess import CLIP, segments
 from headstart.data.target_scaling import LARGEST_LOG
+from headstart.export.graphs.tree_arrays import projection
 
 __all__ = ["tf_encoder", "tf_trees"]
 
@@ -53,11 +54,13 @@ def tf_trees(weights: Sequence[Any], scaling: Mapping[str, Any] | None) -> Calla
     """
     import tensorflow as tf
 
-    features, thresholds, left, right, missing_left, values, roots, outputs, base, link = weights
+    features, thresholds, left, right, missing_left, values, roots, outputs, base, columns, factors, link = weights
     to_output = np.equal.outer(outputs, np.arange(len(base))).astype(np.float64)
-    depth = _depth(left, right, roots)
+    depth, matrix = _depth(left, right, roots), projection(columns, factors)
 
     def answer(rows: Any) -> Any:
+        if matrix is not None:  # in float64: a GPU rounds products of float32 to ten bits
+            rows = tf.cast(tf.matmul(tf.cast(rows, tf.float64), tf.constant(matrix, tf.float64)), tf.float32)
         nodes = tf.tile(tf.constant(roots, tf.int32)[None], [tf.shape(rows)[0], 1])
         for _ in range(depth):
             compared = tf.gather(rows, tf.gather(features, nodes), batch_dims=1)

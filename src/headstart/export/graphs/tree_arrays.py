@@ -11,7 +11,7 @@ import numpy as np
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.file_reading import reading
 
-__all__ = ["LINKS", "Trees", "softmax"]
+__all__ = ["LINKS", "Trees", "collapse", "projection", "softmax"]
 
 LINKS = ("sigmoid", "softmax", "identity")
 
@@ -23,7 +23,7 @@ class Trees:
     """Boosted trees whose predictions have the form of a network's output. A leaf is a node whose children are itself.
 
     Attributes:
-        features: Column that each node compares, int32 ``(nodes,)``.
+        features: Column that each node compares, int32 ``(nodes,)``, counted after ``columns`` and ``factors`` are applied.
         thresholds: Threshold of each node, float32 ``(nodes,)``: values up to it go left, larger ones right.
         left: Left child of each node, int32 ``(nodes,)``.
         right: Right child of each node, int32 ``(nodes,)``.
@@ -32,6 +32,9 @@ class Trees:
         roots: Root node of each tree, int32 ``(trees,)``.
         outputs: Output that each tree adds to, int32 ``(trees,)``.
         base: Initial value of each output, float64 ``(units,)``.
+        columns: Column that each column of an encoded row is added to, int32 ``(width,)``, in ascending order.
+        factors: Factor of each column of an encoded row, float32 ``(width,)``. The one-hot columns of a category have the
+            rank of their level as factor and are added up to one column, so that a tree can compare many levels at once.
         link: One of ``LINKS``: the function from sums to predictions.
     """
 
@@ -44,6 +47,8 @@ class Trees:
     roots: Array
     outputs: Array
     base: Array
+    columns: Array
+    factors: Array
     link: str
 
     def weights(self) -> list[Array]:
@@ -77,8 +82,8 @@ class Trees:
         """
         with reading(path), np.load(path, allow_pickle=False) as arrays:
             trees = cls.from_weights([arrays[name] for name in arrays.files])
-            if trees.features.max() >= width:
-                raise ValueError(f"a tree compares column {trees.features.max()}, but there are {width} columns")
+            if trees.columns.size != width:
+                raise ValueError(f"the trees read {trees.columns.size} columns, but there are {width} columns")
         return trees
 
     def _check(self) -> None:
@@ -88,11 +93,14 @@ class Trees:
         are_leaves = (self.left == numbers) & (self.right == numbers)
         lead_on = (self.left > numbers) & (self.right > numbers)
         within = [(self.left, numbers.size), (self.right, numbers.size), (self.roots, numbers.size)]
-        within += [(self.outputs, self.base.size), (self.features, np.iinfo(np.int32).max)]
+        within += [(self.outputs, self.base.size), (self.columns, self.columns.size)]
+        within += [(self.features, int(self.columns[-1]) + 1 if self.columns.size else 0)]
         if (
             {array.shape for array in of_nodes} != {numbers.shape}
             or self.roots.shape != self.outputs.shape
             or not self.roots.size
+            or self.columns.shape != self.factors.shape
+            or not np.isin(np.diff(self.columns, prepend=-1), (0, 1)).all()
             or not (are_leaves | lead_on).all()
             or not all(array.dtype.kind == "i" and array.min() >= 0 and array.max() < most for array, most in within)
         ):
@@ -115,7 +123,8 @@ class Trees:
 
     def sums(self, rows: Array) -> Array:
         """Predictions before the link function, float64 ``(n, units)``."""
-        rows, block = np.asarray(rows, np.float32), max(1, _BLOCK // len(self.roots))
+        rows = collapse(np.asarray(rows, np.float32), self.columns, self.factors)
+        block = max(1, _BLOCK // len(self.roots))
         to_output = np.equal.outer(self.outputs, np.arange(len(self.base))).astype(np.float64)
         sums = np.tile(self.base, (len(rows), 1))
         for start in range(0, len(rows), block):
@@ -134,6 +143,24 @@ class Trees:
             if np.array_equal(following, nodes):
                 return nodes
             nodes = following
+
+
+def collapse(rows: Array, columns: Array, factors: Array) -> Array:
+    """Multiply the columns of rows by ``factors`` and add up those that share one of ``columns``; see ``Trees``."""
+    starts = np.flatnonzero(np.diff(columns, prepend=-1))
+    if len(starts) == len(columns):
+        return rows
+    collapsed: Array = np.add.reduceat(rows * factors, starts, axis=1)
+    return collapsed
+
+
+def projection(columns: Array, factors: Array) -> Array | None:
+    """Matrix that ``collapse`` multiplies rows by, float32 ``(width, columns)``; None if it leaves them unchanged."""
+    if columns[-1] == len(columns) - 1:
+        return None
+    matrix = np.zeros((len(columns), columns[-1] + 1), np.float32)
+    matrix[np.arange(len(columns)), columns] = factors
+    return matrix
 
 
 def softmax(sums: Array) -> Array:

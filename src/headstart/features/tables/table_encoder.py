@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from headstart.data.tables.name_hints import is_id_name, is_measurement_name
 from headstart.data.tables.preprocess import dense_width, odd_cells, readings_of
 from headstart.data.tables.row_counters import numbering_columns, numbers_rows, rises_or_falls
 from headstart.features.tables.column import Column, Note, read_column
+from headstart.features.tables.nothing_left import nothing_left
 from headstart.foundation.arrays import Array
-from headstart.foundation.errors import DatasetError
 
 if TYPE_CHECKING:
     from headstart.data.tables.table import Table
@@ -30,6 +30,7 @@ _PEARSON = 0.99999
 _MIN_AMOUNTS, _MAX_UNITS = 20, 5
 _INEXACT = "~≈<>≤≥=± "
 _ARABIC_SIGNS = str.maketrans("٫٬", ".,")
+_NUM_TEXTS, _MIN_WORDS = 1000, 5  # texts that are looked at; mean number of words from which they are sentences
 _ALL_WHOLE = 2.0**24  # float32 represents all whole numbers up to it exactly
 
 
@@ -80,20 +81,10 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
         else:
             notes.append(reason)
     if not specs:
-        raise _nothing_left(notes)
+        raise nothing_left(notes)
     num_dense = sum(map(dense_width, specs))
     width = num_dense + sum("codes" in spec for spec in specs)
     return {"format": 1, "width": width, "num_dense": num_dense, "separator": table.separator, "columns": specs}, notes
-
-
-def _nothing_left(notes: Sequence[Note]) -> DatasetError:
-    return DatasetError(
-        "H114",
-        "no column is left to learn from",
-        received="; ".join(f"{note.code} {note.measured}" for note in notes) or "no columns besides the target",
-        expected="a column whose values differ between rows and do more than identify a row",
-        advice="add columns that describe the samples; a column that determines the target needs no model, only a lookup",
-    )
 
 
 def _all_missing(column: Column, _: _Rows) -> str:
@@ -256,6 +247,17 @@ def _only_identifies(column: Column, rows: _Rows) -> bool:
     return bool(_all_rare(column, rows) or _id(column, rows))
 
 
+def _free_text(column: Column, rows: _Rows) -> str:
+    """Report sentences, which differ in nearly every row and say something nevertheless."""
+    if column.kind != "category" or not _only_identifies(column, rows):
+        return ""
+    texts = column.distinct[:_NUM_TEXTS].tolist()
+    num_words = sum(len(text.split()) for text in texts) / len(texts)
+    if num_words < _MIN_WORDS or not any(map(str.isalpha, "".join(texts))):
+        return ""
+    return f"{len(column.distinct)} different texts of {num_words:.0f} words on average in {len(column.present)} rows"
+
+
 def _doubtful(column: Column, _: _Rows) -> str:
     return column.doubt
 
@@ -267,6 +269,7 @@ _CHECKS: tuple[tuple[str, Callable[[Column, _Rows], str]], ...] = (
     ("D205", _target_in_disguise),
     ("D210", _useless_numbers),
     ("D215", _useless_dates),
+    ("D220", _free_text),
     ("D203", _all_rare),
     ("D203", _id),
     ("D216", _row_counter),

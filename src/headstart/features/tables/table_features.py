@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.skipped import Skipped
-from headstart.data.tables.preprocess import code_sizes, encode_typed, read_cells, typed
+from headstart.data.tables.preprocess import code_sizes, dense_width, encode_typed, read_cells, typed
 from headstart.data.tables.table import Table
 from headstart.features.part_a import PartA
 from headstart.features.tables.column import Note
@@ -20,7 +20,7 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import bytes_digest
 
-__all__ = ["TableFeatures", "cells_to_read", "encode_table", "row_contents", "training_cells"]
+__all__ = ["TableFeatures", "cells_to_read", "encode_table", "one_hot_columns", "row_contents", "training_cells"]
 
 
 @dataclass
@@ -102,6 +102,14 @@ def encode_table(dataset: Dataset, part: PartA) -> TableFeatures:
     return TableFeatures(part, encoding, notes + [Note("D214", line) for line in odd], encoded, time.perf_counter() - start)
 
 
+def one_hot_columns(encoding: Mapping[str, Any]) -> list[range]:
+    """Range of the one-hot columns of each category in an encoded row: levels, most frequent first, then other values."""
+    specs = encoding["columns"]
+    ends = np.cumsum([dense_width(spec) for spec in specs]).tolist()
+    blocks = [(spec, range(end - dense_width(spec), end)) for spec, end in zip(specs, ends, strict=True)]
+    return [block for spec, block in blocks if spec["kind"] == "category" and not spec["two_way"]]
+
+
 def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]:
     """Return the columns that a model reads, in the types that its graph takes (see ``preprocess.typed``).
 
@@ -129,8 +137,21 @@ def training_cells(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array
 
 def row_contents(table: Table, encoding: Mapping[str, Any]) -> list[str]:
     """Digest the cells of each row that a model reads (SHA-256), in the graph's types, whatever the format of the file."""
-    cells = [column.tolist() for column in training_cells(table, encoding).values()]
-    return [bytes_digest(repr(row).encode("utf-8", "backslashreplace")) for row in zip(*cells, strict=True)]
+    cells = [_fixed_bytes(column) for column in training_cells(table, encoding).values()]
+    rows = np.ascontiguousarray(np.hstack(cells))
+    return [bytes_digest(row.tobytes()) for row in rows]
+
+
+def _fixed_bytes(column: Array) -> Array:
+    """Cells as bytes of one length, uint8 ``(n, length)``: numbers as float64, texts as the start of their digest."""
+    if column.dtype.kind == "f":
+        numbers = (column + 0.0).astype("<f8")  # -0.0 becomes 0.0
+        numbers[np.isnan(numbers)] = np.nan  # one of the many NaN
+        return numbers.view(np.uint8).reshape(len(numbers), 8)
+    distinct, places = np.unique(column, return_inverse=True)
+    digests = [bytes.fromhex(bytes_digest(text.encode("utf-8", "backslashreplace"))[:32]) for text in distinct.tolist()]
+    fixed: Array = np.array([list(digest) for digest in digests], np.uint8)[places]
+    return fixed
 
 
 def _read(table: Table, encoding: Mapping[str, Any]) -> tuple[dict[str, Array], list[str]]:

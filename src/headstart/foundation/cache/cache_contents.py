@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headstart.foundation.cache.cache_folder import cache_folder, check_private, disk_refused
+from headstart.foundation.cache.picture_folders import PICTURES, USED, remove_unused, unused_folders
 from headstart.foundation.cache.row_database import USES, drop_spaces, exclusive, space_sizes
 from headstart.foundation.errors import StackError
 
@@ -43,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "rows": Kind("features", "rows of Part A, with facts about each image", is_pruned=True),
     "squares": Kind("squares", "decoded images of ImageGenerator", is_pruned=True),
     "graphs": Kind("graphs", "networks converted for OpenVINO", is_pruned=True),
+    "pictures": Kind(PICTURES, "images from archives and Parquet files", is_pruned=True),
     "keras": Kind("keras", "Keras settings and downloaded weights"),
     "matplotlib": Kind("matplotlib", "matplotlib's font list"),
     "notes": Kind("notes", "measured speed of this machine"),
@@ -77,7 +79,7 @@ class _Item(NamedTuple):
 
 
 def bound_bytes() -> int:
-    """Size limit in bytes for rows, squares and graphs: ``HEADSTART_CACHE_GB`` times 10^9. Defaults to 20 GB.
+    """Size limit in bytes for rows, squares, graphs and pictures: ``HEADSTART_CACHE_GB`` times 10^9. Defaults to 20 GB.
 
     Raises:
         StackError: The variable is not a finite number of at least 0 (H604).
@@ -104,7 +106,7 @@ def parts() -> list[Part]:
     for kind, row in KINDS.items():
         entries = list(_files(cache_folder() / row.folder))
         if entries:
-            marks = [info.st_mtime for path, info in entries if path.parent.name == USES]
+            marks = [info.st_mtime for path, info in entries if path.parent.name == USES or path.name == USED]
             used = marks or [info.st_mtime for _, info in entries]
             present.append(Part(kind, sum(info.st_size for _, info in entries), len(entries), min(used), max(used)))
     return present
@@ -117,10 +119,10 @@ def prune_at_first_use(_root: Path) -> None:
 
 
 def prune() -> int:
-    """Remove the least recently used rows, squares and graphs until they are within the size limit, with a warning.
+    """Remove the least recently used rows, squares, graphs and pictures until they fit the size limit, with a warning.
 
-    Rows are removed only while no other process uses them, so that a run never loses the rows it is training on. On Windows
-    rows are not pruned.
+    Rows and pictures are removed only while no other process uses them, so that a run never loses what it is training on.
+    On Windows they are not pruned.
 
     Returns:
         Number of bytes removed.
@@ -194,8 +196,12 @@ def _sweep() -> None:
     """Remove leftovers of killed processes, after checking that the cache is private."""
     if (root := cache_folder()).exists():
         check_private(root)
-        for leftover in (*root.glob(f"{_GONE}*"), *filter(_is_of_yesterday, root.glob("*/.writing-*"))):
+        for leftover in (*root.glob(f"{_GONE}*"), *root.glob(f"*/{_GONE}*"), *_unfinished(root)):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _unfinished(root: Path) -> Iterator[Path]:
+    return filter(_is_of_yesterday, (*root.glob("*/.writing-*"), *root.glob(f"{PICTURES}/*/.writing-*")))
 
 
 def _is_of_yesterday(path: Path) -> bool:
@@ -219,7 +225,7 @@ def _pruned_bytes() -> int:
 
 
 def _items(rows: Path | None, chosen: list[str]) -> Iterable[_Item]:
-    """Yield what can be removed: squares, graphs with all their files, and spaces of rows.
+    """Yield what can be removed: squares, graphs with all their files, folders of pictures, and spaces of rows.
 
     Removing a space only adds its name to ``chosen``. An unreadable database that was set aside is removed like a square.
     """
@@ -234,6 +240,8 @@ def _items(rows: Path | None, chosen: list[str]) -> Iterable[_Item]:
     for files in graphs.values():
         used, num_bytes = max(info.st_mtime for _, info in files), sum(info.st_size for _, info in files)
         yield _Item(used, num_bytes, partial(_unlink, [path for path, _ in files]))
+    for folder, used, num_bytes in unused_folders(cache_folder() / PICTURES):
+        yield _Item(used, num_bytes, partial(remove_unused, folder))
     if rows is not None:
         for space, num_bytes in space_sizes(rows).items():
             mark = rows / USES / space

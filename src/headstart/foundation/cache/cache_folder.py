@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import stat
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 from headstart.foundation.errors import StackError
 
-__all__ = ["cache_folder", "check_private", "disk_refused", "private_folder"]
+__all__ = ["cache_folder", "check_private", "disk_refused", "private_folder", "warn_if_temporary"]
 
 _OWNER_ONLY = 0o700
 _NO_FOLDER = "it is a file, not a folder"
+_CHOICE = "HEADSTART_CACHE"
+_unusable: list[str] = []  # why the user's cache folder cannot be used, if a temporary folder takes its place
 
 
 def cache_folder() -> Path:
@@ -21,7 +27,7 @@ def cache_folder() -> Path:
     Raises:
         StackError: ``HEADSTART_CACHE`` is not set, and the user has no home folder (H601).
     """
-    if chosen := os.environ.get("HEADSTART_CACHE"):
+    if chosen := os.environ.get(_CHOICE):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or _home()) / "headstart"
@@ -40,7 +46,8 @@ def _home() -> Path:
 def private_folder(name: str) -> Path:
     """Path of a folder in the cache that only its owner can read and write, whatever the umask; created if missing.
 
-    Owner and permissions are not checked on Windows.
+    Owner and permissions are not checked on Windows. If ``HEADSTART_CACHE`` is not set and the user's cache folder cannot
+    be created or written to, as in a read-only home, the cache is a temporary folder, removed when the process ends.
 
     Args:
         name: Name of the folder inside the cache.
@@ -48,7 +55,37 @@ def private_folder(name: str) -> Path:
     Raises:
         StackError: The cache belongs to another user or is writable by others (H603), or it cannot be created (H601).
     """
-    root = cache_folder()
+    try:
+        folder = _private_folder(cache_folder(), name)
+        if os.environ.get(_CHOICE) or os.access(folder, os.W_OK):
+            return folder
+        reason = f"{folder}: it is read-only"
+    except StackError as error:
+        if error.code != "H601" or os.environ.get(_CHOICE):
+            raise
+        reason = error.received
+    _unusable.append(reason)
+    return _private_folder(_temporary_cache(), name)
+
+
+def warn_if_temporary() -> None:
+    """Warn once if computed features are lost when this process ends, because the user's cache folder cannot be used."""
+    if _unusable:
+        warnings.warn(
+            f"the cache folder cannot be used ({_unusable.pop()}): computed features are removed when this process ends; "
+            "set HEADSTART_CACHE to a folder to keep them",
+            stacklevel=2,
+        )
+
+
+def _temporary_cache() -> Path:
+    folder = tempfile.mkdtemp(prefix="headstart-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ[_CHOICE] = folder  # for child processes, too
+    return Path(folder)
+
+
+def _private_folder(root: Path, name: str) -> Path:
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         for folder in (root, root / name):

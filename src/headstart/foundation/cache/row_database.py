@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.foundation.cache.cache_folder import disk_refused
+from headstart.foundation.cache.file_locks import lock_file
 
 if TYPE_CHECKING:
     import lmdb
@@ -39,7 +40,7 @@ def shared_database(folder: str) -> lmdb.Environment:
     Raises:
         StackError: The database cannot be opened or written (H601).
     """
-    _lock(Path(folder), wait=True)
+    lock_file(Path(folder) / _LOCK, wait=True)
     return _open(folder)
 
 
@@ -56,7 +57,7 @@ def exclusive(folder: Path) -> Iterator[bool]:
 
     If it did, no other process uses the database, and none can start to until the context ends.
     """
-    lock = _lock(folder, wait=False)
+    lock = lock_file(Path(folder) / _LOCK, wait=False)
     try:
         yield lock is not None
     finally:
@@ -101,26 +102,6 @@ def _delete(database: lmdb.Environment, space: bytes) -> None:
         there = cursor.set_range(space)
         while there and cursor.key().startswith(space):
             there = cursor.delete()
-
-
-def _lock(folder: Path, *, wait: bool) -> int | None:
-    """Lock a database: shared if ``wait`` is true, which waits for the lock; else exclusively, which does not.
-
-    Returns:
-        File descriptor of the lock, or None if it is not available. On Windows it is always None: there is no way to tell
-        that a database is not in use.
-    """
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # in use, or a file system without locks
-        os.close(lock)
-        return None
-    return lock
 
 
 def _open(folder: str) -> lmdb.Environment:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,30 @@ from headstart.foundation.errors import RunError
 from headstart.foundation.runs.digests import COUNTER, MANIFEST, damaged, digest_of, digests_in, refuse_damaged, refuse_links
 from headstart.foundation.runs.file_reading import held_to
 from headstart.foundation.runs.files import SCRATCH, disk_error, read_csv, read_json, write_json
+from headstart.foundation.runs.run_lock import LOCK
 from headstart.foundation.runs.schema import SHAPES
 
-__all__ = ["FORMAT", "RunFolder", "disk_error"]
+__all__ = ["FORMAT", "RunFolder", "check_free", "disk_error"]
 
 FORMAT = 2
+_FIRST_FILES = ("run.json", "leaderboard.csv")  # which a run has before its first trial
+RUNS = "runs"  # folder of the runs that were not given a place
+
+
+def check_free(out: Path, advice: str = "choose another with --out") -> None:
+    """Reject an output folder that has files in it.
+
+    Raises:
+        RunError: It is not empty, or is a file (H501).
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            "H501",
+            "output folder already exists",
+            received=str(out),
+            expected="a folder that does not exist yet, or an empty one",
+            advice=advice,
+        )
 
 
 class RunFolder:
@@ -31,10 +50,12 @@ class RunFolder:
 
     Args:
         path: The folder. Use ``create`` to make a new one and ``open`` to check an existing one.
+        made: Folders that were made for the run, innermost first. Defaults to none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made: Sequence[Path] = ()) -> None:
         self.path = path
+        self._made = made
 
     @classmethod
     def create(cls, out: Path | None, data_name: str) -> RunFolder:
@@ -46,26 +67,21 @@ class RunFolder:
         """
         try:
             if out is not None:
-                if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                    raise RunError(
-                        "H501",
-                        "output folder already exists",
-                        received=str(out),
-                        expected="a folder that does not exist yet, or an empty one",
-                        advice="choose another with --out, or continue a run that was killed: headstart resume RUN",
-                    )
+                check_free(out, "choose another with --out, or continue a run that was killed: headstart resume RUN")
+                made = [folder for folder in (out, *out.parents) if not folder.exists()]
                 out.mkdir(parents=True, exist_ok=True)
-                return cls(out)
+                return cls(out, made)
             name = re.sub(r"[^\w.-]+", "-", data_name).strip("-.") or "run"
+            made = [folder for folder in (Path(RUNS),) if not folder.exists()]
             for number in range(1, 100_000):
-                path = Path("runs") / f"{name}-{number:03d}"
+                path = Path(RUNS) / f"{name}-{number:03d}"
                 try:
                     path.mkdir(parents=True)
                 except FileExistsError:
                     continue
-                return cls(path)
+                return cls(path, [path, *made])
         except OSError as error:
-            raise disk_error(out or Path("runs"), error) from error
+            raise disk_error(out or Path(RUNS), error) from error
         raise RunError(
             "H501",
             "output folder already exists",
@@ -160,7 +176,7 @@ class RunFolder:
         Args:
             names: Files of a sealed run whose digests are updated. Defaults to every file in the run.
         """
-        files = sorted(p for p in self.path.rglob("*") if p.is_file() and p.name != MANIFEST)
+        files = sorted(p for p in self.path.rglob("*") if p.is_file() and p.name not in (MANIFEST, LOCK))
         given = names or [p.relative_to(self.path).as_posix() for p in files]
         kept = digests_in(self.path) if names else {}
         digests = kept | {name: digest_of(self.path, name) for name in given}
@@ -170,6 +186,29 @@ class RunFolder:
     def is_sealed(self) -> bool:
         """Whether the run is complete: its manifest was written."""
         return (self.path / MANIFEST).is_file()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing to resume: the run is sealed and was not ended by Ctrl-C."""
+        return self.is_sealed and self.state.get("status") != "interrupted"
+
+    def unseal(self) -> None:
+        """Remove the manifest, so that the run can be continued.
+
+        Raises:
+            RunError: A file was changed (H506).
+        """
+        self.check()
+        (self.path / MANIFEST).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the files of a run that never began, and the folders that ``create`` made if nothing else is in them."""
+        shutil.rmtree(self.path / "trials", ignore_errors=True)
+        for name in (*_FIRST_FILES, LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        for folder in self._made:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
     def has(self, name: str) -> bool:
         """Whether a file exists and is listed in the manifest, or else in the signature."""

@@ -142,7 +142,11 @@ _REQUEST = {
     **dict.fromkeys(("target", "image", "group", "task", "weights"), str | None),
     "budget_seconds": _NUMBER,
     "folds": int | None,
+    "epochs": int | None,
+    "learning_rate": _NUMBER,
+    "batch_size": int | None,
     "plan_digest?": str,
+    "duplicates?": str | None,
 }
 _RENDERING = {"frame": frozenset(("crop", "squeeze")), "integer_range": Maybe(_PAIR), "float_range": Maybe(_PAIR)}
 _PICTURES = {"side": int, **_RENDERING, "reasons": [str]}
@@ -167,6 +171,7 @@ _STATE = {
     "batch_sizes": {"*": int},
     "views_left_out": {"*": [int]},
     "test_looks": int,
+    "looks_before": int,
     "pictures": Maybe(_PICTURES),
 }
 _SHOWN = {
@@ -181,7 +186,7 @@ RESUMABLE = {"format": int, **_STATE}  # the shape of a run.json from which a ru
 _EVALUATION = {"split": str, "optimistic": bool, "n": int, "loss": _NUMBER, "num_skipped?": int, "num_seen?": int}
 _AREAS = {"roc_auc": {"macro": _NUMBER}}
 _SHARES = {"accuracy": float, "accuracy_interval": _PAIR, "baseline_accuracy": float, "classes": [str]}
-_CLASSES = {**_EVALUATION, **_SHARES, **_AREAS, "balanced_accuracy": float}
+_CLASSES = {**_EVALUATION, **_SHARES, **_AREAS, "balanced_accuracy": float, "report": {"*": {"support": int}}}
 _LABELS = {
     **_EVALUATION,
     **_SHARES,

@@ -16,7 +16,7 @@ from headstart.foundation.errors import DatasetError
 from headstart.foundation.machine import usable_cores
 from headstart.report.contents import MALFORMED, Contents
 from headstart.report.page import Markup, escape, note, paragraph, table
-from headstart.report.sections.sample_texts import SampleText, sample_text
+from headstart.report.sections.sample_texts import SampleText, sample_texts
 
 __all__ = ["most_unsure_samples", "most_wrong_samples"]
 
@@ -27,8 +27,9 @@ _WRONG = {
     "regression": "Sorted by the error relative to the standard deviation of the true values, largest first.",
 }
 _WRONG_CLASS = "Sorted by the probability of the true class, lowest first."
-_UNSURE = {"multilabel": "Predictions with a label close to its threshold, right or wrong."}
-_UNSURE_CLASS = "Predictions that were close to another class, right or wrong."
+_UNSURE = {"multilabel": "Sorted by the distance of a label from its threshold, smallest first, right or wrong."}
+_UNSURE_CLASS = "Sorted by the margin over another class, smallest first, right or wrong."
+_NUMBERS = {"multilabel": "Joint probability", "regression": "Relative error"}  # by which the worst are sorted
 
 
 def most_wrong_samples(contents: Contents) -> Markup:
@@ -61,11 +62,13 @@ def most_unsure_samples(contents: Contents) -> Markup:
 def _shown(
     contents: Contents, evaluation: Evaluation, positions: list[int], lead: str, *, is_unsure: bool = False
 ) -> Markup:
-    samples = [(contents.paths[i], sample_text(evaluation, i, is_unsure=is_unsure)) for i in positions]
+    texts = sample_texts(evaluation, positions, is_unsure=is_unsure)
+    samples = [(contents.paths[i], text) for i, text in zip(positions, texts, strict=True)]
     if contents.is_table:
         return Markup(paragraph(lead) + _rows(evaluation, samples, is_unsure=is_unsure))
     small = _thumbnails(contents, [path for path, _ in samples])
-    tiles = "".join(_tile(contents, path, one, small.get(path)) for path, one in samples)
+    name = _number_name(evaluation, is_unsure=is_unsure)
+    tiles = "".join(_tile(contents, path, one, small.get(path), name) for path, one in samples)
     return Markup(f'{paragraph(lead)}<div class="gallery">{tiles}</div>')
 
 
@@ -73,17 +76,22 @@ def _rows(evaluation: Evaluation, samples: list[tuple[str, SampleText]], *, is_u
     of_labels = "Label closest to its threshold" if is_unsure else "Worst predicted label"
     beside = {"multilabel": of_labels, "regression": "Error"}.get(evaluation.task, "Probability")
     words = 1 if evaluation.task == "regression" else 3
-    rows = [(f"Row {path}", one.truth, one.answer, one.beside) for path, one in samples]
-    return table(("", "True", "Predicted", beside), rows, words=words)
+    rows = [(f"Row {path}", one.truth, one.answer, one.beside, one.number) for path, one in samples]
+    return table(("", "True", "Predicted", beside, _number_name(evaluation, is_unsure=is_unsure)), rows, words=words)
 
 
-def _tile(contents: Contents, path: str, one: SampleText, small: bytes | None) -> str:
+def _number_name(evaluation: Evaluation, *, is_unsure: bool) -> str:
+    return "Margin" if is_unsure else _NUMBERS.get(evaluation.task, "Probability of the true class")
+
+
+def _tile(contents: Contents, path: str, one: SampleText, small: bytes | None, number_name: str) -> str:
     """A sample as a thumbnail with its texts; the file name replaces a thumbnail that could not be made."""
     place = contents.places.name(path)
     name = escape(PurePath(place).name or place)
     words = f"<b>{escape(one.truth)} <span>→</span> {escape(one.answer)}</b> {escape(one.beside)}"
     if one.is_right:
         words = f"<b>{escape(one.answer)}</b> ✓ {escape(one.beside)}"
+    words += f"<br>{escape(number_name)} {escape(one.number)}"
     picture = f'<div class="blank">{name}</div>'
     if small is not None:
         data = base64.b64encode(small).decode("ascii")

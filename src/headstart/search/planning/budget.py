@@ -6,25 +6,20 @@ import math
 import re
 import time
 
-from headstart.foundation.cache.cache_folder import private_folder
-from headstart.foundation.errors import RunError, TrainingError, UsageError
-from headstart.foundation.runs.files import read_json, write_json
-from headstart.search.planning.cost_model import Speeds
+from headstart.foundation.errors import TrainingError, UsageError
+from headstart.search.planning.cost_model import IMPORT_SECONDS, Cost, finish_cost
+from headstart.search.planning.speeds import Speeds
+from headstart.training.framework_state import is_keras_imported
 
 __all__ = ["Budget", "parse_seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
-# Joining, converting, checking and reporting at a pace of 1, until it has been measured. In measurements it took half of
-# this, and two thirds for a model of three backbones.
-_FINISH_SECONDS = 15.0
-_FINISH_MORE_SECONDS = 10.0  # for each further backbone of the model
-_DOUBT = 1.25  # factor on the predicted seconds of a trial
-_MARGIN = 1.5  # factor on the last measured time to finish a run, because machines are shared
+_DOUBT = 1.25  # factor on predicted seconds, because machines are shared
+_WORTHWHILE = 0.5  # share of a training that must fit: one that the deadline ends keeps its best weights
 _MIN_TRAINING_SECONDS = 3.0
-_MIN_FINISH_SECONDS = 5.0
-_NOTE = "finish.json"
-_EXIT_SECONDS = 2.0  # for TensorFlow to shut down
+_MIN_FINISH_SECONDS = 3.0
+_EXIT_SECONDS = 1.5  # for TensorFlow to shut down
 
 
 class Budget:
@@ -34,12 +29,16 @@ class Budget:
         seconds: The budget in seconds; None for no limit.
         started: ``time.perf_counter()`` value at which the process began.
         speeds: Measured speeds of this machine.
+        num_samples: Number of samples of the run.
+        is_table: Whether they are rows of a table.
     """
 
-    def __init__(self, seconds: float | None, *, started: float, speeds: Speeds) -> None:
+    def __init__(self, seconds: float | None, *, started: float, speeds: Speeds, num_samples: int, is_table: bool) -> None:
         self.seconds = seconds
         self._started = started
         self._speeds = speeds
+        self._num_samples = num_samples
+        self._is_table = is_table
         self._finish_started = started
         self._shipped: dict[str, float] = {}  # for each Part A that may become the model, seconds for the test split
 
@@ -59,21 +58,32 @@ class Budget:
     @property
     def training_deadline(self) -> float:
         """``perf_counter`` value at which training must end so that the run finishes in time."""
-        return math.inf if self.seconds is None else self._started + self.seconds - self._finish_seconds()
+        return math.inf if self.seconds is None else self._started + self.seconds - self.reserved
 
     @property
     def extraction_deadline(self) -> float:
         """``perf_counter`` value at which Part A must end so that a head can be trained."""
         return self.training_deadline - _MIN_TRAINING_SECONDS
 
-    def has_time_for(self, seconds: float, part: str = "", held_out_seconds: float = 0.0) -> bool:
-        """Whether a trial of ``seconds`` fits, with a margin, if the run may end with a model on Part A ``part``."""
-        return _DOUBT * seconds < self.spare(part, held_out_seconds)
+    def has_time_for(self, cost: Cost, part: str = "", held_out_seconds: float = 0.0) -> bool:
+        """Whether a trial fits, if the run may end with a model on Part A ``part``.
+
+        Args:
+            cost: Predicted seconds: fixed ones, and those of a training that keeps its best weights when it is ended.
+            part: Name of the Part A. Defaults to "": one that is already expected.
+            held_out_seconds: Predicted seconds of this Part A for the user's test split. Defaults to 0.
+        """
+        return _DOUBT * (cost.fixed + _WORTHWHILE * cost.sized) < self.spare(part, held_out_seconds)
 
     def spare(self, part: str = "", held_out_seconds: float = 0.0) -> float:
         """Seconds left for trials if the run may end with a model on Part A ``part``; infinite without a budget."""
         shipped = self._shipped | ({part: held_out_seconds} if part else {})
         return self.left() - self._finish_seconds(shipped)
+
+    @property
+    def reserved(self) -> float:
+        """Seconds reserved to finish the run: convert the model, evaluate it and write the report."""
+        return self._finish_seconds(self._shipped)
 
     def left(self) -> float:
         """Seconds until the budget is spent; infinite without one."""
@@ -90,7 +100,7 @@ class Budget:
         """
         if self.seconds is None:
             return
-        least = self.elapsed() + part_a_seconds + _MIN_TRAINING_SECONDS + self._finish_seconds()
+        least = self.elapsed() + part_a_seconds + _MIN_TRAINING_SECONDS + self.reserved
         advised = 5 * math.ceil(least * 1.3 / 5)  # with room for a busy machine
         if least > self.seconds:
             raise TrainingError(
@@ -105,19 +115,21 @@ class Budget:
         """Mark the end of training, from which the time to finish the run is measured."""
         self._finish_started = time.perf_counter()
 
-    def end_finish(self, part: str, evaluation_seconds: float) -> None:
-        """Store how long finishing a run on a Part A took on this machine, without the evaluation of the test split."""
-        seconds = time.perf_counter() - self._finish_started - evaluation_seconds
-        write_json(private_folder("notes") / _NOTE, _known_ends() | {part: seconds})
+    def end_finish(self, part: str, held_out_seconds: float) -> None:
+        """Note how long finishing a run on a Part A took on this machine, without the features of the user's test split."""
+        seconds = time.perf_counter() - self._finish_started - held_out_seconds
+        self._speeds.note(_finish_of(part), self._finish_cost(part), seconds)
 
-    def _finish_seconds(self, shipped: dict[str, float] | None = None) -> float:
-        known, ends = _known_ends(), []
-        for part, held_out_seconds in (self._shipped if shipped is None else shipped).items():
-            seconds = self._speeds.pace * (_FINISH_SECONDS + _FINISH_MORE_SECONDS * part.count("+"))
-            if part in known:
-                seconds = known[part] * _MARGIN + _EXIT_SECONDS
+    def _finish_seconds(self, shipped: dict[str, float]) -> float:
+        importing = 0.0 if is_keras_imported() else self._speeds.pace * IMPORT_SECONDS
+        ends = []
+        for part, held_out_seconds in (shipped or {"": 0.0}).items():
+            seconds = _DOUBT * self._speeds.predict(_finish_of(part), self._finish_cost(part)).seconds + _EXIT_SECONDS
             ends.append(max(_MIN_FINISH_SECONDS, seconds) + held_out_seconds)
-        return max(ends, default=_FINISH_SECONDS)
+        return max(ends) + importing
+
+    def _finish_cost(self, part: str) -> Cost:
+        return finish_cost(part, self._num_samples, is_table=self._is_table)
 
 
 def parse_seconds(text: str) -> float:
@@ -142,12 +154,5 @@ def parse_seconds(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _known_ends() -> dict[str, float]:
-    """Stored seconds that finishing a run took on this machine, by Part A."""
-    note = private_folder("notes") / _NOTE
-    if not note.exists():
-        return {}
-    try:
-        return {part: float(seconds) for part, seconds in read_json(note).items()}
-    except (RunError, AttributeError, TypeError, ValueError):  # an unreadable note is treated like a missing one
-        return {}
+def _finish_of(part: str) -> str:
+    return f"finish {part}"

@@ -17,7 +17,7 @@ _MIN_SHARE = 1e-6  # for a class or label without training rows
 
 
 def _fit_constant(
-    _rows: Array,
+    rows: Array,
     labels: Array,
     _val_rows: Array,
     _val_labels: Array,
@@ -28,19 +28,20 @@ def _fit_constant(
     """Fit the constant prediction with the lowest loss: shares of classes or labels, or means of targets; as a bare root."""
     if task == "multiclass":
         shares = np.bincount(labels, minlength=num_classes) / len(labels)
-        return _root(np.log(np.clip(shares, _MIN_SHARE, None)), "softmax")
+        return _root(np.log(np.clip(shares, _MIN_SHARE, None)), "softmax", rows.shape[1])
     means = np.atleast_1d(np.asarray(labels, np.float64).mean(axis=0))
     if task == "regression":
-        return _root(means, "identity")
+        return _root(means, "identity", rows.shape[1])
     shares = np.clip(means, _MIN_SHARE, 1 - _MIN_SHARE)
-    return _root(np.log(shares / (1 - shares)), "sigmoid")
+    return _root(np.log(shares / (1 - shares)), "sigmoid", rows.shape[1])
 
 
-def _root(base: Array, link: str) -> Trees:
+def _root(base: Array, link: str, width: int) -> Trees:
     whole, single = np.zeros(1, np.int32), np.zeros(1, np.float32)
-    return Trees(whole, single, whole, whole, np.zeros(1, bool), np.zeros(1), whole, whole, base, link)
+    columns, factors = np.arange(width, dtype=np.int32), np.ones(width, np.float32)
+    return Trees(whole, single, whole, whole, np.zeros(1, bool), np.zeros(1), whole, whole, base, columns, factors, link)
 
 
 # Functions by name. Arguments: rows, labels, validation rows, validation labels, name of the task and number of classes;
-# keyword arguments: ``seed`` and ``deadline``. Each returns ``Trees``.
+# keyword arguments: ``seed``, ``one_hot`` and ``deadline``. Each returns ``Trees``.
 BASELINES: dict[str, Callable[..., Trees]] = {"baseline": _fit_constant, "trees": fit_trees}

@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from headstart.export.graphs.tree_arrays import Trees, softmax
+from headstart.export.graphs.tree_arrays import Trees, collapse, softmax
 from headstart.foundation.arrays import Array
 from headstart.foundation.machine import usable_cores
 
 __all__ = ["fit_trees"]
 
 _RATE, _GENTLE_RATE = 0.1, 0.05
-_SMALL = 2000  # with fewer rows, the lower rate is tried too
+_SMALL = 2000  # with fewer rows, the lower rate is tried too, and categories stay one-hot
+_SMOOTHING = 20.0  # rows of the overall mean that are added to a level
 _SHRINKAGE = 30.0  # maximum of rounds times rate
 _PATIENCE = 3.0  # rounds times rate without a lower validation loss
 _MIN_STEP, _MAX_STEP = 10, 40  # rounds between two checks of the deadline; each step bins the rows anew
@@ -63,9 +64,13 @@ def fit_trees(  # noqa: PLR0913  two data sets and their description
     num_classes: int,
     *,
     seed: int,
+    one_hot: Sequence[range] = (),
     deadline: float = float("inf"),
 ) -> Trees:
     """Fit boosted trees, one booster per label or target, until the validation loss has stopped falling.
+
+    With many rows, the one-hot columns of a category become one column, in which its levels are ordered by their mean label:
+    trees that choose among hundreds of columns take many times as long, and were not better.
 
     Args:
         rows: Training rows, float32 ``(n, width)``, without NaN.
@@ -75,12 +80,14 @@ def fit_trees(  # noqa: PLR0913  two data sets and their description
         task: A key of ``TASKS``.
         num_classes: Number of classes, labels or targets.
         seed: Seed of scikit-learn's random numbers.
+        one_hot: For each category, the range of its one-hot columns. Defaults to none.
         deadline: ``time.perf_counter()`` value after which no further rounds are started. Defaults to none.
     """
     from threadpoolctl import threadpool_limits
 
     link = {"multiclass": "softmax", "regression": "identity"}.get(task, "sigmoid")
-    given, val_given = np.asarray(rows, np.float32), np.asarray(val_rows, np.float32)
+    codes = _codes(rows, _one_number(labels, task), one_hot if len(rows) >= _SMALL else ())
+    given, val_given = (collapse(np.asarray(part, np.float32), *codes) for part in (rows, val_rows))
     units = num_classes if link == "softmax" else 1
     targets, val_targets = (array.reshape(len(array), -1).T for array in (labels, val_labels))
     boosted = []
@@ -89,7 +96,29 @@ def fit_trees(  # noqa: PLR0913  two data sets and their description
             problem = _Problem(given, target, val_given, val_target, link, units, seed)
             now = time.perf_counter()
             boosted.append(_best_rate(problem, now + (deadline - now) / (len(targets) - number)))
-    return _of_all(boosted, link)
+    return _of_all(boosted, link, codes)
+
+
+def _codes(rows: Array, labels: Array, one_hot: Sequence[range] = ()) -> tuple[Array, Array]:
+    """Columns and factors that turn one-hot columns into the rank of the level by its mean label; see ``Trees``.
+
+    The means are drawn towards that of all rows, so that those of rare levels do not reveal the labels of their rows.
+    """
+    is_first, factors = np.ones(rows.shape[1], np.int32), np.ones(rows.shape[1], np.float32)
+    for block in one_hot:
+        levels = rows[:, block.start : block.stop]
+        means = (levels.T @ labels + _SMOOTHING * labels.mean()) / (levels.sum(axis=0) + _SMOOTHING)
+        is_first[block.start + 1 : block.stop] = 0
+        factors[block.start : block.stop] = np.argsort(np.argsort(means))
+    return (np.cumsum(is_first) - 1).astype(np.int32), factors
+
+
+def _one_number(labels: Array, task: str) -> Array:
+    """One number per row to order levels by: whether it is of the most frequent class, or the mean of its targets."""
+    if task == "multiclass":
+        labels = labels == np.bincount(labels).argmax()
+    mean: Array = labels.reshape(len(labels), -1).mean(axis=1, dtype=np.float32)
+    return mean
 
 
 def _best_rate(problem: _Problem, deadline: float) -> _Boosted:
@@ -107,6 +136,7 @@ def _boost(problem: _Problem, rate: float, deadline: float) -> _Boosted:
     model = _model(problem, rate)
     most, step, rounds = round(_SHRINKAGE / rate), _MIN_STEP, list[_Round]()
     base, losses = np.zeros(0), list[float]()
+    codes = _codes(problem.rows, problem.labels)
     while len(rounds) < most:
         start = time.perf_counter()
         model.set_params(max_iter=min(len(rounds) + step, most)).fit(problem.rows, problem.labels)
@@ -116,7 +146,7 @@ def _boost(problem: _Problem, rate: float, deadline: float) -> _Boosted:
             losses = [_LOSSES[problem.link](sums, problem.val_labels)]
         for added in _rounds(model, problem)[len(rounds) :]:
             rounds.append(added)
-            sums = sums + _join([added], np.zeros_like(base), problem.link).sums(problem.val_rows)
+            sums = sums + _join([added], np.zeros_like(base), problem.link, codes).sums(problem.val_rows)
             losses.append(_LOSSES[problem.link](sums, problem.val_labels))
         following = min(2 * step, _MAX_STEP)
         expected = (time.perf_counter() - start) * following / step
@@ -183,7 +213,7 @@ _ROOT_ALONE = np.array(
 )
 
 
-def _of_all(boosted: Sequence[_Boosted], link: str) -> Trees:
+def _of_all(boosted: Sequence[_Boosted], link: str, codes: tuple[Array, Array]) -> Trees:
     """Combine boosters with separate outputs into one set of trees."""
     base = np.concatenate([one.base for one in boosted])
     first = np.cumsum([0] + [len(one.base) for one in boosted])
@@ -192,10 +222,10 @@ def _of_all(boosted: Sequence[_Boosted], link: str) -> Trees:
         for start, one in zip(first, boosted, strict=False)
         for trees, outputs in one.rounds
     ]
-    return _join(rounds or [_Round([_ROOT_ALONE], [0])], base, link)
+    return _join(rounds or [_Round([_ROOT_ALONE], [0])], base, link, codes)
 
 
-def _join(rounds: Sequence[_Round], base: Array, link: str) -> Trees:
+def _join(rounds: Sequence[_Round], base: Array, link: str, codes: tuple[Array, Array]) -> Trees:
     trees = [tree for one in rounds for tree in one.trees]
     nodes = {name: np.concatenate([tree[name] for tree in trees]) for name in _ROOT_ALONE.dtype.names or ()}
     roots = np.cumsum([0] + [len(tree) for tree in trees])
@@ -211,6 +241,8 @@ def _join(rounds: Sequence[_Round], base: Array, link: str) -> Trees:
         roots=roots[:-1].astype(np.int32),
         outputs=np.array([output for one in rounds for output in one.outputs], np.int32),
         base=base,
+        columns=codes[0],
+        factors=codes[1],
         link=link,
     )
 

@@ -1,17 +1,16 @@
-"""Reject settings that a trial would not use, so that no setting is silently ignored."""
+"""Find settings that a trial would not use, so that no setting is silently ignored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from headstart.foundation.errors import UsageError
-from headstart.training.schedules import SCHEDULES
+from headstart.training.schedules import FIXED_LENGTH, SCHEDULES
 from headstart.training.trials.trial import Trial
 
-__all__ = ["check_used"]
-
-_NEVER_STOPPED = frozenset({"cosine", "one_cycle"})  # schedules with a fixed number of epochs
+__all__ = ["check_used", "unused", "with_used"]
 
 
 def check_used(trial: Trial, settings: Mapping[str, Any]) -> None:
@@ -24,16 +23,32 @@ def check_used(trial: Trial, settings: Mapping[str, Any]) -> None:
     Raises:
         UsageError: A setting would have no effect (H035).
     """
-    for row in _UNUSED:
-        unused = [key for key in row.keys if settings.get(key) is not None]
-        if unused and (reason := row.reason(trial)):
-            raise UsageError(
-                "H035",
-                "conflicting keys",
-                received=f"{', '.join(unused)} {reason}",
-                expected=row.expected,
-                advice=row.advice,
-            )
+    for row, keys, reason in _found(trial, settings):
+        raise UsageError(
+            "H035",
+            "conflicting keys",
+            received=f"{', '.join(keys)} {reason}",
+            expected=row.expected,
+            advice=row.advice,
+        )
+
+
+def unused(trial: Trial, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of several settings that would have no effect on a trial, each with the reason."""
+    found = _found(trial, settings)
+    return {key: reason for _, keys, reason in reversed(found) for key in keys}
+
+
+def with_used(trial: Trial, settings: Mapping[str, Any]) -> Trial:
+    """Apply settings to a trial, except for those that would have no effect on it."""
+    idle = unused(trial, settings)
+    return replace(trial, recipe=replace(trial.recipe, **{key: value for key, value in settings.items() if key not in idle}))
+
+
+def _found(trial: Trial, settings: Mapping[str, Any]) -> list[tuple[_Unused, list[str], str]]:
+    """The rules by which settings have no effect on a trial, with the settings and the reason."""
+    given = [(row, [key for key in row.keys if settings.get(key) is not None]) for row in _UNUSED]
+    return [(row, keys, reason) for row, keys in given if keys and (reason := row.reason(trial))]
 
 
 class _Unused(NamedTuple):
@@ -50,7 +65,7 @@ def _why_solved(trial: Trial) -> str:
 
 
 def _why_not_stopped(trial: Trial) -> str:
-    return f"with the schedule {trial.schedule}, which is never stopped early" if trial.schedule in _NEVER_STOPPED else ""
+    return f"with the schedule {trial.schedule}, which is never stopped early" if trial.schedule in FIXED_LENGTH else ""
 
 
 def _why_no_tail(trial: Trial) -> str:
@@ -77,7 +92,7 @@ _UNUSED = (
     _Unused(
         ("patience",),
         _why_not_stopped,
-        f"patience with {', '.join(name for name in SCHEDULES if name not in _NEVER_STOPPED)}",
+        f"patience with {', '.join(name for name in SCHEDULES if name not in FIXED_LENGTH)}",
         'leave patience out, or add schedule = "plateau"',
     ),
     _Unused(

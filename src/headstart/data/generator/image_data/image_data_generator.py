@@ -192,7 +192,7 @@ class ImageDataGenerator(RandomViews):
         self, source: Source, asked: Asked, frame: Frame, channels: int, workers: int | None = None, num_ahead: int = 2
     ) -> Flow:
         source, _ = with_subset(source, self._validation_split, asked.subset)
-        schedule, ranges = asked.schedule(len(source.samples.paths)), self._ranges_of(asked.subset)
+        schedule, ranges = asked.schedule(len(source.samples.files)), self._ranges_of(asked.subset)
         pool = DecodePool(frame, workers, augmentation=ranges, seed=schedule.seed)
 
         def number_view(epoch: int, position: int, _: int) -> int:

@@ -13,7 +13,7 @@ from headstart.data.generator.batch_generator import Targets
 from headstart.data.generator.image_data.arguments import rejected, shape_of
 from headstart.data.images.decode_pool import DecodePool
 from headstart.data.images.geometry import Geometry
-from headstart.data.readers.folder import read_folder
+from headstart.data.readers.folders.folder import read_class_folders
 from headstart.data.skipped import Skipped
 from headstart.data.tasks import integer_labels
 from headstart.foundation.arrays import Array
@@ -59,7 +59,7 @@ class Samples(NamedTuple):
     are_in_folders: bool = False
 
     @property
-    def paths(self) -> Sequence[str]:
+    def files(self) -> Sequence[str]:
         """Paths of the files to decode: ``filepaths``."""
         return self.filepaths
 
@@ -116,7 +116,7 @@ def from_folder(
         raise rejected("classes", ", ".join(missing), there, "correct the name, or leave it out")
     names = classes or tuple(map(printable, folders))
     padded = (*names, "(no other)") if len(names) == 1 else names  # Keras accepts a single class
-    dataset = read_folder(root, classes=padded or None)
+    dataset = read_class_folders(root, classes=padded or None)
     # Keras sorts the folders of a class by their full paths, and the files of each folder by name.
     order = sorted(range(len(dataset)), key=lambda i: (dataset.labels[i], *os.path.split(dataset.paths[i])))
     linked = [] if follow_links else [i for i in order if _is_linked(root, dataset.paths[i])]

@@ -1,0 +1,1 @@
+"""Folders of class folders, and archives of them, to a ``Dataset``."""

@@ -1,0 +1,1 @@
+"""Annotations of images, and files that hold many images, to a ``Dataset``."""

@@ -1,0 +1,1 @@
+"""Columns of a table to the labels of its rows, and the task that they make."""

@@ -1,0 +1,1 @@
+"""Tables of features, and tables that list images, to a ``Dataset``."""
