@@ -256,3 +256,14 @@ def test_table_run_ends_with_a_model_on_any_budget(
     rows = {row["trial"]: row["status"] for row in run.to_json()["trials"]}
     assert rows.pop("table-linear") == "done"
     assert set(rows.values()) == {"skipped"}
+
+
+def test_first_trial_that_does_not_fit_gives_way_to_the_fastest(
+    photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short budget is not spent on the plan's first trial if another one is faster."""
+    monkeypatch.setitem(plans.PLANS, "quick", (Entry("avg-96px-mlp"), Entry("avg-96px-linear")))
+    monkeypatch.setattr("headstart.search.planning.budget.Budget.has_time_for", lambda *_: False)
+    run = hs.fit(photos(per_class=10), plan="quick", budget="10m", out=tmp_path / "run")
+    rows = {row["part_b"]: row["status"] for row in run.to_json()["trials"]}
+    assert rows == {"linear": "done", "mlp": "skipped"}

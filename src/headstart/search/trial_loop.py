@@ -7,6 +7,7 @@ from functools import partial
 
 from headstart.data.tasks import TASKS
 from headstart.evaluation.leaderboard import Row
+from headstart.features.part_a import PartA
 from headstart.foundation.errors import BackboneError, HeadstartError, OutOfTimeError
 from headstart.models.ensemble import FOLDS_NAME, NAME
 from headstart.search.ensembling import attempt_ensemble, attempt_fold_ensemble
@@ -114,30 +115,47 @@ def _enter(job: SearchState, row: Row) -> None:
 
 
 def _next(job: SearchState, left: list[Trial]) -> Trial:
-    """The next trial: first the plan's first, then by expected gain per second; a resumed run repeats its recorded order."""
+    """The next trial: first the plan's first that fits, then by expected gain per second.
+
+    A resumed run repeats its recorded order.
+    """
     names = {trial.name: trial for trial in left}
     chosen = [name for name in job.state["order"] if name in names]
     if chosen:
         return names[chosen[0]]
-    trial = (
-        left[0]
-        if job.best_network is None or job.request.trials
-        else pick(left, [predicted_cost(job, t).seconds for t in left])
-    )
+    if job.request.trials:
+        trial = left[0]
+    elif job.best_network is None:
+        trial = next((trial for trial in left if _has_time_for(job, trial)), None) or _fastest(job, left)
+    else:
+        trial = pick(left, [predicted_cost(job, trial).seconds for trial in left])
     job.save(order=[*job.state["order"], trial.name])
     return trial
 
 
+def _fastest(job: SearchState, left: list[Trial]) -> Trial:
+    """The fastest trial that is not a baseline, if there is one."""
+    return min(left, key=lambda trial: (trial.is_baseline, predicted_cost(job, trial).seconds))
+
+
+def _has_time_for(job: SearchState, trial: Trial) -> bool:
+    return job.budget.has_time_for(predicted_cost(job, trial), trial.part.name, _held_out_seconds(job, trial.part))
+
+
+def _held_out_seconds(job: SearchState, part: PartA) -> float:
+    """Predicted seconds of Part A for the user's test split."""
+    num_held_out = len(job.held_out)
+    return job.speeds.predict(part.name, part_a_cost(part, num_held_out)).seconds if num_held_out else 0.0
+
+
 def _why_too_late(job: SearchState, trial: Trial) -> str:
     """Reason why a trial does not fit into the budget; empty if it does, and then time to finish the run is reserved."""
-    part, num_held_out = trial.part, len(job.held_out)
-    end_seconds = job.speeds.predict(part.name, part_a_cost(part, num_held_out)).seconds if num_held_out else 0.0
-    cost = predicted_cost(job, trial)
+    part, held_out_seconds = trial.part.name, _held_out_seconds(job, trial.part)
     is_needed = job.best_network is None and not trial.is_baseline  # a run should not end with a baseline alone
-    if not is_needed and not job.budget.has_time_for(cost, part.name, end_seconds):
-        spare = max(0.0, job.budget.spare(part.name, end_seconds))
-        return f"not enough time in the budget: it may take {cost.seconds:.0f} s, and {spare:.0f} s are left for trials"
-    job.budget.expect(part.name, end_seconds)
+    if not is_needed and not _has_time_for(job, trial):
+        seconds, spare = predicted_cost(job, trial).seconds, max(0.0, job.budget.spare(part, held_out_seconds))
+        return f"not enough time in the budget: it may take {seconds:.0f} s, and {spare:.0f} s are left for trials"
+    job.budget.expect(part, held_out_seconds)
     if job.budget.seconds is not None and len(job.state["order"]) == 1:
         reserved = f"{job.budget.reserved:.0f} of {job.budget.seconds:g} s"
         job.progress.say(f"{reserved} are reserved to convert and evaluate the model and to write the report")

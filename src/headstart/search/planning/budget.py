@@ -17,9 +17,9 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 _DOUBT = 1.25  # factor on predicted seconds, because machines are shared
 _WORTHWHILE = 0.5  # share of a training that must fit: one that the deadline ends keeps its best weights
-_MIN_TRAINING_SECONDS = 3.0
+_MIN_TRAINING_SECONDS = 2.0
 _MIN_FINISH_SECONDS = 3.0
-_EXIT_SECONDS = 1.5  # for TensorFlow to shut down
+_EXIT_SECONDS = 1.0  # for TensorFlow to shut down
 
 
 class Budget:
@@ -100,8 +100,8 @@ class Budget:
         """
         if self.seconds is None:
             return
-        least = self.elapsed() + part_a_seconds + _MIN_TRAINING_SECONDS + self.reserved
-        advised = 5 * math.ceil(least * 1.3 / 5)  # with room for a busy machine
+        least = self.elapsed() + part_a_seconds + _MIN_TRAINING_SECONDS + self._finish_seconds(self._shipped, doubt=1.0)
+        advised = 5 * math.ceil(least * _DOUBT / 5)
         if least > self.seconds:
             raise TrainingError(
                 "H303",
@@ -112,21 +112,24 @@ class Budget:
             )
 
     def begin_finish(self) -> None:
-        """Mark the end of training, from which the time to finish the run is measured."""
-        self._finish_started = time.perf_counter()
+        """Mark the end of training, from which the time to finish the run is measured, without the import of Keras."""
+        self._finish_started = time.perf_counter() + self._import_seconds()
 
     def end_finish(self, part: str, held_out_seconds: float) -> None:
         """Note how long finishing a run on a Part A took on this machine, without the features of the user's test split."""
         seconds = time.perf_counter() - self._finish_started - held_out_seconds
         self._speeds.note(_finish_of(part), self._finish_cost(part), seconds)
 
-    def _finish_seconds(self, shipped: dict[str, float]) -> float:
-        importing = 0.0 if is_keras_imported() else self._speeds.pace * IMPORT_SECONDS
+    def _finish_seconds(self, shipped: dict[str, float], doubt: float = _DOUBT) -> float:
         ends = []
         for part, held_out_seconds in (shipped or {"": 0.0}).items():
-            seconds = _DOUBT * self._speeds.predict(_finish_of(part), self._finish_cost(part)).seconds + _EXIT_SECONDS
+            seconds = doubt * self._speeds.predict(_finish_of(part), self._finish_cost(part)).seconds + _EXIT_SECONDS
             ends.append(max(_MIN_FINISH_SECONDS, seconds) + held_out_seconds)
-        return max(ends) + importing
+        return max(ends) + self._import_seconds()
+
+    def _import_seconds(self) -> float:
+        """Predicted seconds to import Keras, if it is not imported yet."""
+        return 0.0 if is_keras_imported() else self._speeds.pace * IMPORT_SECONDS
 
     def _finish_cost(self, part: str) -> Cost:
         return finish_cost(part, self._num_samples, is_table=self._is_table)

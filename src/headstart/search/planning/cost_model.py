@@ -15,7 +15,7 @@ from headstart.training.trials.trial import Trial
 
 __all__ = ["IMPORT_SECONDS", "Cost", "finish_cost", "kind_of", "part_a_cost", "part_b_cost", "pick", "work_of"]
 
-IMPORT_SECONDS = 7.0  # to import Keras and TensorFlow
+IMPORT_SECONDS = 4.5  # to import Keras and TensorFlow
 
 _SECONDS_A_WORK = 0.008  # seconds of Part A per 10^9 multiplications
 _DECODE_SECONDS = 0.004  # per image
@@ -33,7 +33,7 @@ _STEP_SECONDS, _STEP_COLUMN_SECONDS = 2.5e-3, 1e-5  # per training step of a net
 # Training on a table: fixed seconds, and seconds per number (rows times columns times outputs).
 _TABLE_SECONDS = {"baseline": (0.1, 1e-9), "trees": (1.0, 5e-6), "linear": (0.5, 3e-7), "ovr_linear": (0.5, 3e-7)}
 # Joining, converting, checking and reporting: for images, for each further backbone, and for a table; then per sample.
-_FINISH_SECONDS, _FINISH_MORE_SECONDS, _FINISH_TABLE_SECONDS = 10.0, 7.0, 4.0
+_FINISH_SECONDS, _FINISH_MORE_SECONDS, _FINISH_TABLE_SECONDS = 6.5, 8.0, 4.0
 _FINISH_SAMPLE_SECONDS = 5e-5
 
 
