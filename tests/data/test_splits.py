@@ -163,7 +163,7 @@ def test_a_label_that_training_lacks_is_told_and_one_that_validation_lacks_is_no
     split = ("train", "train", "validation", "validation") * 5
     with pytest.raises(DatasetError) as caught:
         make_split(make_labels(labels, split=split))
-    assert (caught.value.code, caught.value.title) == ("H104", "1 of 2 classes have no train samples")
+    assert (caught.value.code, caught.value.title) == ("H104", "1 of 2 classes has no training samples")
     assert "label 1" in caught.value.advice
     swapped = tuple("train" if name == "validation" else "validation" for name in split)
     assert make_split(make_labels(labels, split=swapped)).counts("validation") == {"label 0": 5, "label 1": 0}
@@ -173,7 +173,17 @@ def test_a_regression_needs_samples_on_both_sides() -> None:
     """Without a validation sample there is nothing to choose by."""
     with pytest.raises(DatasetError) as caught:
         make_split(make_values(np.array([[1.0], [2.0]]), split=("train", "test")))
-    assert caught.value.code == "H104"
+    assert (caught.value.code, caught.value.title) == ("H104", "there are no validation samples")
+    assert caught.value.expected == "at least one validation sample"
+
+
+def test_data_of_a_test_split_alone_are_refused_with_what_names_the_splits() -> None:
+    """Nothing is left to learn from; to add samples that differ would not help."""
+    samples = make([0, 1] * 5, split=("test",) * 10)
+    with pytest.raises(DatasetError) as caught:
+        make_split(samples.take([]))
+    assert caught.value.received == "no samples beside those of the test split"
+    assert "training split" in caught.value.advice
 
 
 def test_strata_by_hand() -> None:
@@ -239,7 +249,7 @@ def test_of_a_table_a_class_of_rows_that_are_alike_is_parted(contents: list[str]
     assert dataset.split[2:100:2] == dataset.split[3:100:2]
     with pytest.raises(DatasetError, match="H104"):
         make_split(make(labels, digests=digests))
-    with pytest.raises(DatasetError, match=r"H104: .* have no validation") as caught:
+    with pytest.raises(DatasetError, match=r"H104: .* no validation") as caught:
         make_split(replace(make([*labels, 2], digests=[*digests, "z"]), table=table))
     assert f"{len(set(digests)) + 1} of them different" in caught.value.received
 
@@ -297,7 +307,7 @@ def test_a_class_too_small_for_the_split_is_told(counts: tuple[int, ...]) -> Non
     with pytest.raises(DatasetError) as caught:
         make_split(make(labels))
     assert caught.value.code == "H104"
-    assert caught.value.title == "1 of 2 classes have no validation samples"  # training keeps what there is
+    assert caught.value.title == "1 of 2 classes has no validation samples"  # training keeps what there is
     assert "class 1" in caught.value.advice
 
 

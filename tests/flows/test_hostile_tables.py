@@ -277,7 +277,7 @@ def test_values_without_validation_rows_are_told_so() -> None:
     two = np.array([[1.0], [2.0]])
     dataset = Dataset("t", "regression", "", ("t",), ("1", "2"), two, ("a", "b"), ("", ""))
     listed = dataset.without([Skipped("row 3", "no value")], [])
-    with pytest.raises(DatasetError, match="H104: the values have no validation samples") as caught:
+    with pytest.raises(DatasetError, match="H104: there are no validation samples") as caught:
         make_split(listed)
     assert caught.value.received.endswith("1 skipped (such as row 3: no value)")
 

@@ -232,20 +232,26 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         is_theirs = name == "validation" and name not in dataset.made_splits
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
-        lacking = "the values" if dataset.task == "regression" else f"{len(empty)} of {dataset.num_classes} classes"
+        word, lacking, of_each = {"train": "training"}.get(name, name), "there are", ""
+        if dataset.task != "regression":
+            lacking = f"{len(empty)} of {dataset.num_classes} classes {'has' if len(empty) == 1 else 'have'}"
+            of_each = " of every class"
         raise DatasetError(
             "H104",
-            f"{lacking} have no {name} samples",
+            f"{lacking} no {word} samples",
             received=_samples_by_class(dataset, validation),
-            expected=f"at least one {name} sample in every class",
+            expected=f"at least one {word} sample{of_each}",
             advice=_advice(dataset, empty, name),
         )
 
 
 def _samples_by_class(dataset: Dataset, validation: float) -> str:
     """Number of samples, of independent ones and of those in each class, the smallest classes first; and what is skipped."""
+    if not len(dataset):
+        return "no samples beside those of the test split"
     num_different = len(set(sides_of(dataset)))
-    independent = f"in {num_different} groups" if dataset.groups else f"{num_different} of them different"
+    groups = f"in {num_different} group" + "s" * (num_different != 1)
+    independent = groups if dataset.groups else f"{num_different} of them different"
     text = f"{len(dataset)} samples, {independent}, with a validation share of {validation:g}"
     if dataset.task != "regression":
         totals = {name: sum(dataset.counts(split)[name] for split in ("", *SPLITS)) for name in dataset.classes}
@@ -259,16 +265,19 @@ def _samples_by_class(dataset: Dataset, validation: float) -> str:
 def _advice(dataset: Dataset, empty: Sequence[str], split: str) -> str:
     """Advice for classes without samples in a split."""
     num_splits = len({*dataset.made_splits, "train"})
-    what = "groups" if dataset.groups else "samples"
+    what, those = "groups" if dataset.groups else "samples", "that class" if len(empty) == 1 else "those classes"
+    if not len(dataset):
+        return "put most of the samples into a training split, or remove the column or the folders that name the splits"
     if not dataset.made_splits:
-        advice = f"put samples of {listed(empty)} into your {split} split"
+        advice = f"put samples of {listed(empty)} into your {split} split, or remove {those} from the other one"
     elif dataset.task == "regression":
         advice = f"add different {what}, so that there are at least {num_splits}"
     else:
-        those = "that class" if len(empty) == 1 else "those classes"
         advice = (
             f"add different {what} of {listed(empty)}, so that there are at least {num_splits} of each, or remove {those}"
         )
+    if dataset.groups and dataset.made_splits:
+        return f"{advice}; without --group, samples that belong together may be on both sides of a split"
     if not dataset.groups and len(set(dataset.duplicate_groups)) < len(set(dataset.digests)):
         return f"--duplicates keep, if pictures that look alike show different things; otherwise {advice}"
     if dataset.table is not None and not dataset.groups and len(set(dataset.duplicate_groups)) < len(dataset):

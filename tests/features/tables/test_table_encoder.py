@@ -429,6 +429,13 @@ def test_advice_without_usable_columns_depends_on_what_they_were(column: np.ndar
     assert advice in caught.value.advice
 
 
+def test_a_single_row_for_training_is_told() -> None:
+    """Each column has one value, but to add columns would not help."""
+    with pytest.raises(DatasetError, match="H114") as caught:
+        learn_encoding(table(c=np.array([1.5])), np.array([0.5]), "regression")
+    assert caught.value.advice.startswith("add rows")
+
+
 def test_ids_are_dropped() -> None:
     """Unique text, and whole numbers called an id or a row number, only identify a row, in any order."""
     order = np.random.default_rng(1).permutation(100)

@@ -49,16 +49,21 @@ _ADVICE: dict[str, Callable[[str], str]] = {
 }
 
 
-def nothing_left(notes: Sequence[Note]) -> DatasetError:
-    """Create the error for a table all of whose columns were dropped (H114), from the notes on them."""
+def nothing_left(notes: Sequence[Note], num_rows: int) -> DatasetError:
+    """Create the error for a table all of whose columns were dropped (H114).
+
+    Args:
+        notes: Notes on these columns.
+        num_rows: Number of training rows.
+    """
     column = {note.code: note.measured.rpartition(": ")[0] for note in notes}
+    usual = "add columns that describe the samples, with more than one value"
+    if num_rows < 2:
+        usual = "add rows: values that differ between rows take at least two for training, and a model takes dozens"
     return DatasetError(
         "H114",
         "no column is left to learn from",
         received="; ".join(f"{note.code} {note.measured}" for note in notes) or "no columns besides the target",
         expected="a column whose values differ between rows and do more than identify a row",
-        advice=next(
-            (advice(column[code]) for code, advice in _ADVICE.items() if code in column),
-            "add columns that describe the samples, with more than one value",
-        ),
+        advice=next((advice(column[code]) for code, advice in _ADVICE.items() if code in column and num_rows > 1), usual),
     )

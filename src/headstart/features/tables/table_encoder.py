@@ -81,7 +81,7 @@ def learn_encoding(table: Table, labels: Array, task: str) -> tuple[dict[str, An
         else:
             notes.append(reason)
     if not specs:
-        raise nothing_left(notes)
+        raise nothing_left(notes, len(table))
     num_dense = sum(map(dense_width, specs))
     width = num_dense + sum("codes" in spec for spec in specs)
     return {"format": 1, "width": width, "num_dense": num_dense, "separator": table.separator, "columns": specs}, notes

@@ -174,10 +174,14 @@ def test_paths_through_folders_of_splits_are_splits(tmp_path: Path, folders: tup
     [
         (["photos/0a.png"], "the table and the files have to agree: write 0a.png, or rename the files"),
         (["photos/0A.JPG"], "the table and the files have to agree: write 0A.JPG, or rename the files"),
-        (["photos/0a.jpg"], "add the others, or name the column, to skip rows without an image: --image COLUMN"),
+        (["photos/0a.jpg"], "add the others, or name the column, to skip rows without an image: --image photo"),
         (["images.zip"], "unpack the images first: python -m zipfile -e {0}/images.zip {0}"),
         (["images.tar.gz"], "unpack the images first: python -m tarfile -e {0}/images.tar.gz {0}"),
-        ([], "move the table into the folder with its images; to learn from its other columns, delete this one"),
+        (
+            [],
+            "move the table into the folder with its images, or write whole paths; "
+            "to learn from its other columns, delete this one",
+        ),
     ],
     ids=["suffix", "case", "one of many", "archive", "tar", "nothing"],
 )
@@ -189,6 +193,17 @@ def test_absent_images_say_what_is_there_instead(tmp_path: Path, files: list[str
     with pytest.raises(DatasetError) as caught:
         read_table(tmp_path / "t.csv")
     assert (caught.value.code, caught.value.advice) == ("H117", advice.format(tmp_path))
+
+
+def test_images_on_the_web_are_to_be_downloaded(tmp_path: Path) -> None:
+    """Their folders are those of a server; once downloaded, they are found by the last part of the address."""
+    rows = [f"https://example.org/{name}.jpg,{'xy'[i % 2]}" for i, name in enumerate(NAMES)]
+    (tmp_path / "t.csv").write_text("\n".join(["photo,kind", *rows]))
+    with pytest.raises(DatasetError, match="H117") as caught:
+        read_table(tmp_path / "t.csv")
+    assert caught.value.advice.startswith(f"download the images into {tmp_path}, under the last part of each address")
+    fill(tmp_path, *(f"{name}.jpg" for name in NAMES))
+    assert len(read_table(tmp_path / "t.csv")) == len(NAMES)
 
 
 @pytest.mark.parametrize(

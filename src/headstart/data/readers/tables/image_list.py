@@ -139,9 +139,9 @@ def find_images(table: Table, wanted: str | None, folder: Path, name: str = "") 
     rule = rule or PathRule(folder)
     if wanted is not None and not any(rule.finds(str(cell)) for cell in table.columns[place]):
         examples = listed([printable(str(cell)[:60]) for cell in table.columns[place][:2]])
-        raise no_images(
-            f"--image {printable(table.names[place])}: no file called {examples}", places, [*map(str, table.columns[place])]
-        )
+        name = table.names[place]
+        cells = [*map(str, table.columns[place])]
+        raise no_images(f"--image {printable(name)}: no file called {examples}", places, cells, column=name)
     if any(rule.finds(header) for header in table.names):  # the "header" is a sample
         columns = [np.array([header, *cells], object) for header, cells in zip(table.names, table.columns, strict=True)]
         table = Table(tuple(f"c{i}" for i in range(len(columns))), tuple(columns))
@@ -177,23 +177,24 @@ def _may_be_ids(table: Table, place: int) -> bool:
 
 
 def missing_images(table: Table) -> tuple[str, list[str]]:
-    """Describe the first column most of whose cells look like names of image files, with these names; "" without one."""
+    """Name of the first column most of whose cells look like names of image files, and these names; "" without one."""
     for name in table.names:
         cells = [*map(str, table.head(name, _LOOKED_AT))]
         called = [cell for cell in cells if _IMAGE_NAME.search(cell)]
         if 2 * len(called) > len(cells):
             every = [text for cell in table.column(name) if _IMAGE_NAME.search(text := str(cell))]
-            return f"column {printable(name)} names image files, such as {printable(called[0])}", every
+            return name, every
     return "", []
 
 
-def no_images(absent: str, places: Sequence[Path], cells: Sequence[str] = ()) -> DatasetError:
+def no_images(absent: str, places: Sequence[Path], cells: Sequence[str] = (), *, column: str = "COLUMN") -> DatasetError:
     """Create the error for a table that lists images, none of which is found (H117).
 
     Args:
         absent: Description of the images.
         places: Folders that they were looked for in.
         cells: Their names, for a file that has a similar one, or that several name. Defaults to none.
+        column: Name of the column with their names. Defaults to a placeholder.
     """
     like = next((found for cell in cells[:_LOOKED_AT] if (found := _similar(cell, places))), None)
     archive = next((path for place in places[:1] for path in entries_in(place) if _ARCHIVE.search(path.name)), None)
@@ -202,14 +203,17 @@ def no_images(absent: str, places: Sequence[Path], cells: Sequence[str] = ()) ->
         absent += f"; {listed([*map(printable, pair)])} have one name and would be the same file"
         advice = "move the files into folders as in the table, so that these can be told apart"
     elif like is not None and like.name in {PurePosixPath(cell.replace("\\", "/")).name for cell in cells}:
-        advice = "add the others, or name the column, to skip rows without an image: --image COLUMN"
+        advice = f"add the others, or name the column, to skip rows without an image: --image {shlex.quote(column)}"
     elif like is not None:
         advice = f"the table and the files have to agree: write {printable(like.name)}, or rename the files"
     elif archive is not None:
         module, folder = ("zipfile" if archive.suffix.lower() == ".zip" else "tarfile"), shlex.quote(str(archive.parent))
         advice = f"unpack the images first: python -m {module} -e {shlex.quote(str(archive))} {folder}"
+    elif any("://" in cell for cell in cells[:_LOOKED_AT]):
+        advice = f"download the images into {places[0]}, under the last part of each address; nothing is fetched here"
     else:
-        advice = "move the table into the folder with its images; to learn from its other columns, delete this one"
+        advice = "move the table into the folder with its images, or write whole paths; to learn from its other columns, "
+        advice += "delete this one"
     return DatasetError(
         "H117",
         "the images of the table are not found",

@@ -131,12 +131,13 @@ def _images_of(cells: Table, image: str | None, folder: Path | None, name: str) 
     Raises:
         DatasetError: A column names image files, or was named, and none of them is found (H117).
     """
-    absent, called = missing_images(cells)
-    if folder is None and (image is not None or absent):
+    column, called = missing_images(cells)
+    if folder is None and (image is not None or column):
         folder = Path()  # paths in a data frame are relative to the current folder
     images = None if folder is None else find_images(cells, image, folder, name)
-    if images is None and absent and folder is not None:
-        raise no_images(absent, places_to_look(folder), called)
+    if images is None and column and folder is not None:
+        absent = f"column {printable(column)} names image files, such as {printable(called[0])}"
+        raise no_images(absent, places_to_look(folder), called, column=column)
     return images
 
 
