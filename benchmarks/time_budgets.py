@@ -7,8 +7,8 @@ once with an empty cache in which only the tiny table has been fitted, and once 
 Every fit is a whole process, and its seconds are those of the process.
 
 A budget is kept if the process takes at most 10% longer. It is used if at least 60% of it were spent, or if every trial that
-was skipped for lack of time takes longer than what was left. Exit 1 if a budget is not kept or not used. A budget that is
-rejected (H303) counts as kept if the process ends within it.
+was skipped for lack of time takes longer than what was left, the time to convert and check its model included. Exit 1 if a
+budget is not kept or not used. A budget that is rejected (H303) counts as kept if the process ends within it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 _CLI = "from headstart.cli import main; main()"
 _MAX_OVER, _MIN_USED = 1.1, 0.6
+_END = ("join and save", "convert for predict")  # stages whose time depends on the model
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Fit:
     seconds: float
     status: int
     result: dict[str, Any]
+    stages: dict[str, float]
 
     @property
     def best(self) -> float:
@@ -45,6 +47,12 @@ class Fit:
         """Seconds of a trial; infinite if it has no result."""
         rows = {row["trial"]: row["total_seconds"] for row in self.result.get("trials", ())}
         return rows.get(trial) or float("inf")
+
+    def end_seconds_of(self, trial: str) -> float:
+        """Seconds of the end of the run if its model is on the Part A of this trial; 0 if it is not."""
+        part = {row["trial"]: row["part_a"] for row in self.result.get("trials", ())}
+        is_shipped = part.get(trial, "") == part.get(self.result.get("best", {}).get("trial"))
+        return sum(self.stages.get(stage, 0.0) for stage in _END) if is_shipped else 0.0
 
     def skipped(self) -> list[str]:
         """Trials that were skipped for lack of time."""
@@ -88,9 +96,11 @@ def _fit(arguments: argparse.Namespace, data: str, budget: float | None, cache: 
             check=False,
         )
         seconds = time.perf_counter() - start
+        state = Path(out) / "run" / "run.json"
+        stages = json.loads(state.read_text())["stages"] if state.exists() else {}
     if done.returncode and "H303" not in done.stdout + done.stderr:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-    return Fit(seconds, done.returncode, {} if done.returncode else json.loads(done.stdout))
+    return Fit(seconds, done.returncode, {} if done.returncode else json.loads(done.stdout), stages)
 
 
 def _verdict(fit: Fit, budget: float, free: Fit) -> str:
@@ -98,8 +108,12 @@ def _verdict(fit: Fit, budget: float, free: Fit) -> str:
         return "NOT KEPT"
     if fit.status:
         return "rejected"
-    left = budget - fit.seconds
-    fitting = [trial for trial in fit.skipped() if free.seconds_of(trial) < left]
+    end = sum(fit.stages.get(stage, 0.0) for stage in _END)
+    fitting = [
+        trial
+        for trial in fit.skipped()
+        if fit.seconds + free.seconds_of(trial) + max(0.0, free.end_seconds_of(trial) - end) < budget
+    ]
     return "kept and used" if fit.seconds >= _MIN_USED * budget or not fitting else f"NOT USED: {', '.join(fitting)}"
 
 

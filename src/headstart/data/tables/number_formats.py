@@ -206,24 +206,24 @@ def decimal_of(columns: Iterable[Sequence[str]]) -> str:
         >>> decimal_of([["1,5", "1,200"], ["a,b", "c,d"]]), decimal_of([["1,200", "3,100"]])
         (',', '')
     """
-    return usual_sign(decimal_sign("\n".join(column), partial(_every, column)) for column in columns)
+    return usual_sign(decimal_sign(partial("\n".join, column), partial(_sampled, column)) for column in columns)
 
 
-def _every(column: Sequence[str], step: int) -> Sequence[str]:
-    return column[::step]
+def _sampled(column: Sequence[str], number: int) -> Sequence[str]:
+    return column[:: 1 + len(column) // number]
 
 
-def decimal_sign(lines: str, every: Callable[[int], Sequence[str]]) -> str:
+def decimal_sign(lines: Callable[[], str], sampled: Callable[[int], Sequence[str]]) -> str:
     """Decimal sign of a column; "" unless it is numeric and can be read in only one way.
 
     Args:
-        lines: Cells of the column, joined by line breaks.
-        every: Function that returns every n-th cell.
+        lines: Function that returns the cells of the column, joined by line breaks.
+        sampled: Function that returns about so many cells, spread over the column.
     """
-    signs = signs_of(lines)
-    if len(signs) != 1:
+    if not _is_numeric(sampled(_NUM_TRIED)):
         return ""
-    return signs[0] if _is_numeric(every(1 + (lines.count("\n") + 1) // _NUM_TRIED)) else ""
+    signs = signs_of(lines())
+    return signs[0] if len(signs) == 1 else ""
 
 
 def usual_sign(signs: Iterable[str]) -> str:

@@ -168,7 +168,9 @@ def make_table(names: Sequence[str], columns: Sequence[Array], numbering: Array 
     """Make a table of raw cells: its names become unique, and its decimal sign is detected."""
     recurring = tuple(name for name, count in Counter(names).items() if name and count > 1)
     if isinstance(columns, TextColumns):
-        decimal = usual_sign(decimal_sign(columns.lines(i), partial(columns.every, i)) for i in range(len(columns)))
+        decimal = usual_sign(
+            decimal_sign(partial(columns.lines, i), partial(columns.sampled, i)) for i in range(len(columns))
+        )
     else:
         decimal = decimal_of([column.tolist() for column in columns if column.dtype.kind == "O"])
     return Table(_unique(names), columns, numbering, recurring, decimal, separator)

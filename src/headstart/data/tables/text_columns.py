@@ -70,9 +70,10 @@ class TextColumns(Sequence[Array]):
         cells: list[str] = self._cells.column(place).slice(0, num_rows).to_pylist()
         return cells
 
-    def every(self, place: int, step: int) -> list[str]:
-        """Every ``step``-th cell of a column."""
-        cells: list[str] = self._cells.column(place).take(_integers(np.arange(0, self.num_rows, step))).to_pylist()
+    def sampled(self, place: int, number: int) -> list[str]:
+        """About so many cells of a column, spread over it evenly."""
+        rows = np.arange(0, self.num_rows, 1 + self.num_rows // number)
+        cells: list[str] = self._cells.column(place).take(_integers(rows)).to_pylist()
         return cells
 
     def plus(self, other: TextColumns | Sequence[Sequence[str]]) -> TextColumns:

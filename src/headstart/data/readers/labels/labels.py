@@ -38,12 +38,13 @@ def _class_labels(columns: list[TargetColumn], classes: Sequence[str] | None) ->
     if len(columns) > 1:
         return _one_hot(columns, classes)
     column = columns[0]
-    shown = {text: printable(text) for text in column.counts}
-    names = np.array([shown.get(text, "") for text in column.texts.tolist()], object)
-    found = set(names[~column.missing & ~(column.is_number & np.isinf(column.values))])
-    names_in_order = tuple(_in_order(found) if classes is None else classes)
+    texts = column.texts.tolist()
+    is_class = ~column.missing & ~(column.is_number & np.isinf(column.values))
+    used = set(texts if is_class.all() else column.texts[is_class].tolist())
+    names_in_order = tuple(_in_order({*map(printable, used)}) if classes is None else classes)
     numbered = {name: number for number, name in enumerate(names_in_order)}
-    labels = np.array([numbered.get(name, -1) for name in names.tolist()], np.int64)
+    label_of = {text: numbered.get(printable(text), -1) for text in column.counts}
+    labels = np.array([label_of.get(text, -1) for text in texts], np.int64)
     faults = column.faults(labels >= 0, _of_no_model if classes else lambda text, where: f"{text} in {where} is not a class")
     return Labels(names_in_order, labels, faults)
 

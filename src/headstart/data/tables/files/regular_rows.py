@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from typing import Any
 
 from headstart.data.tables.text_columns import TextColumns
@@ -58,9 +59,6 @@ def regular_rows(
 
 def _parsed(content: bytes, separator: str, quote: str, width: int) -> tuple[Any, list[tuple[int, str]]]:
     """Parse the rows of a usual width; also return the number and the text of each other row."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
     bad: list[tuple[int, str]] = []
 
     def skip(row: Any) -> str:
@@ -68,10 +66,21 @@ def _parsed(content: bytes, separator: str, quote: str, width: int) -> tuple[Any
             bad.append((row.number, row.text))
         return "skip"
 
+    cells = _read(content, separator, quote, width, skip, use_threads=True)
+    if bad:  # rows are numbered without threads only
+        bad.clear()
+        cells = _read(content, separator, quote, width, skip, use_threads=False)
+    return cells, bad
+
+
+def _read(content: bytes, separator: str, quote: str, width: int, skip: Callable[[Any], str], *, use_threads: bool) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
     names = [*map(str, range(width))]
-    cells = arrow_csv.read_csv(
+    return arrow_csv.read_csv(
         pa.BufferReader(content),
-        read_options=arrow_csv.ReadOptions(column_names=names, use_threads=False),  # rows are numbered without threads only
+        read_options=arrow_csv.ReadOptions(column_names=names, use_threads=use_threads),
         parse_options=arrow_csv.ParseOptions(
             delimiter=separator, quote_char=quote, newlines_in_values=True, invalid_row_handler=skip
         ),
@@ -79,7 +88,6 @@ def _parsed(content: bytes, separator: str, quote: str, width: int) -> tuple[Any
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, quoted_strings_can_be_null=False
         ),
     )
-    return cells, bad
 
 
 def _may_hold_lines(content: bytes, num_rows: int) -> bool:
@@ -89,12 +97,13 @@ def _may_hold_lines(content: bytes, num_rows: int) -> bool:
 
 
 def _stripped(cells: Any, content: bytes) -> Any:
-    """Strip all cells; columns without spaces stay as they are, so that few are in memory twice."""
+    """Strip all cells; columns without spaces at an end stay as they are, so that few are in memory twice."""
     import pyarrow.compute as pc
 
     spaces = [space for space in _SPACES if space.encode() in content]
     is_ascii = content.isascii()
     for place, (name, column) in enumerate(zip(cells.column_names, cells.columns, strict=True)):
-        if not is_ascii or any(pc.any(pc.match_substring(column, space)).as_py() for space in spaces):
+        ends = (end(column, space) for space in spaces for end in (pc.starts_with, pc.ends_with))
+        if not is_ascii or any(pc.any(found).as_py() for found in ends):
             cells = cells.set_column(place, name, pc.utf8_trim_whitespace(column))
     return cells
