@@ -23,7 +23,7 @@ from headstart.models import cross_validation as folds
 from headstart.models.cross_validation import OUT_OF_FOLD, FoldScores, cross_validate
 from headstart.models.fitting import gather
 from headstart.models.model import Model
-from headstart.training.examples import Trained
+from headstart.training.trained import Trained
 from headstart.training.trials.trial import Trial, parse_trial
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.

@@ -23,11 +23,12 @@ from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.files import read_json_lines
 from headstart.training.classical.baselines import BASELINES
-from headstart.training.examples import Examples, Trained
+from headstart.training.examples import Examples
 from headstart.training.framework_state import clear_session
 from headstart.training.keras_training import batch_size
 from headstart.training.networks.networks import NETWORKS, build_head
 from headstart.training.recipe import Recipe
+from headstart.training.trained import Trained
 from headstart.training.trainer import train as train_with
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -237,7 +238,7 @@ def test_history_of_the_solver_has_penalties(tmp_path: Path) -> None:
     """The solver's history is the path of penalties, strongest first."""
     train(make(), Recipe("linear"), tmp_path)
     history = read_json_lines(tmp_path / "history.jsonl")
-    assert set(history[0]) == {"epoch", "l2", "loss", "val_loss", "val_accuracy", "seconds"}
+    assert set(history[0]) == {"epoch", "l2", "loss", "val_loss", "val_accuracy", "fold_loss", "seconds"}
     assert [row["l2"] for row in history] == sorted((row["l2"] for row in history), reverse=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ from headstart.data.tasks import TASKS
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 
-__all__ = ["make_folds"]
+__all__ = ["folds_to_select_on", "make_folds"]
 
+_NUM_FOLDS = 5  # on which settings are selected; fewer if a class is too small
 _MAX_DEALS = 10  # attempts to assign the user's groups so that every class can be learned in every fold
 
 
@@ -68,6 +70,25 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
             folds[own[position]] = num_assigned % num_folds
             num_assigned += 1
     return folds
+
+
+def folds_to_select_on(dataset: Dataset, *, seed: int, max_samples: int) -> Array:
+    """Folds of the training and validation samples, by which settings of a model are selected before it is fitted to all.
+
+    Args:
+        dataset: The data set, with its split.
+        seed: Seed of the random assignment.
+        max_samples: With more samples than this, the validation samples are the only fold.
+
+    Returns:
+        Fold of each sample, ``(n,)``; -1 for samples that are in none.
+    """
+    is_validation = np.array(dataset.split) == "validation"
+    if int((np.array(dataset.split) != "test").sum()) <= max_samples:
+        for num_folds in range(_NUM_FOLDS, 1, -1):
+            with contextlib.suppress(DatasetError):  # a class is too small for so many
+                return make_folds(dataset, num_folds, seed=seed)
+    return np.where(is_validation, 0, -1)
 
 
 def _unlearned(dataset: Dataset, folds: Array, groups: Sequence[int], num_folds: int) -> list[str]:

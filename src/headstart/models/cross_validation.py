@@ -102,7 +102,8 @@ def cross_validate(
     for fold in range(num_folds):
         held_out = np.flatnonzero(folds == fold)
         split = ["test" if number in (fold, -1) else "train" for number in folds]
-        others = carve_validation(replace(dataset, split=tuple(split)), share=1 / num_folds, seed=trial.recipe.seed)
+        others = replace(dataset, split=tuple(split), made_splits=())  # without folds within the fold
+        others = carve_validation(others, share=1 / num_folds, seed=trial.recipe.seed)
         learned = features.learned_on(others)
         model = Model.from_trial(trial)
         if not (trial.is_solved or trial.is_baseline):
@@ -117,7 +118,7 @@ def cross_validate(
         if trained.cut_short or time.perf_counter() > deadline:
             return None
         if others.scaling is not None:
-            model.tune([learned])
+            model.tune(model.validation_answers(learned))
         _judge(model, dataset, others, learned, held_out, scores)
         progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")
     return scores

@@ -89,15 +89,10 @@ class Ensemble:
         members: Trained models whose Part A takes images of one geometry, or rows of one encoding.
         weights: Weight of each member, summing to one.
         dataset: The data set that they were fitted on.
-        held_out: Validation predictions in the scale of the targets, each by members that had not seen the sample. Needed
-            if members were trained on validation samples. Defaults to None.
     """
 
-    def __init__(
-        self, members: Sequence[Model], weights: Sequence[float], dataset: Dataset, held_out: Array | None = None
-    ) -> None:
+    def __init__(self, members: Sequence[Model], weights: Sequence[float], dataset: Dataset) -> None:
         self.dataset = dataset
-        self._held_out = held_out
         self._members = list(members)
         self._weights = [float(weight) for weight in weights]
         self.thresholds: tuple[float, ...] = ()
@@ -120,17 +115,17 @@ class Ensemble:
         mean: Array = np.sum([weight * member.scaled_answers(rows, indices) for weight, member, rows in pairs], axis=0)
         return mean.astype(np.float32)
 
-    def tune(self, features: Sequence[FeatureRows]) -> None:
-        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians."""
-        validation, scaling = self.dataset.indices("validation"), self.dataset.scaling
-        has_logs = scaling is not None and any(scaling.logs)
-        if not (has_logs or has_thresholds(self.dataset.task)):
-            return
-        labels = self.dataset.labels[validation]
-        answers = self._scaled_answers(features, validation) if self._held_out is None else self._held_out
-        if has_logs:
-            self.dataset = self.dataset.smeared(labels, answers)
-        self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(answers))
+    def tune(self, held_out: Array) -> None:
+        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians.
+
+        Args:
+            held_out: Validation predictions in the scale of the targets, each by members that had not seen the sample.
+        """
+        labels, scaling = self.dataset.labels[self.dataset.indices("validation")], self.dataset.scaling
+        if scaling is not None and any(scaling.logs):
+            self.dataset = self.dataset.smeared(labels, held_out)
+        if has_thresholds(self.dataset.task):
+            self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(held_out))
 
     def num_params(self) -> int:
         """Count the parameters of all members."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart.data.augmentation.presets import find_augmentation
 from headstart.data.dataset import Dataset
+from headstart.data.folds import folds_to_select_on
 from headstart.data.groups import check_duplicates
 from headstart.data.prediction_inputs import index_of, rows_of, to_images
 from headstart.data.readers.labels.target_column import NumberFormats
@@ -41,12 +42,14 @@ from headstart.models.predictions import Prediction, as_frame, verdicts, with_er
 from headstart.models.saved_model import copy_saved_model, read_saved_model
 from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
 from headstart.models.signature import sign
-from headstart.training.examples import Examples, Trained
+from headstart.training.classical.linear_spaces import MAX_IN_SPAN
+from headstart.training.examples import Examples
 from headstart.training.framework_state import be_deterministic
 from headstart.training.history import History
 from headstart.training.networks.networks import adopt
 from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
+from headstart.training.trained import Trained, is_solved
 from headstart.training.trainer import train
 from headstart.training.trials.settings import check_settings
 from headstart.training.trials.trial import Trial, check_kind, check_task, check_trial, trial_of
@@ -98,7 +101,7 @@ class Model:
         self.thresholds: tuple[float, ...] = ()
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
-        self._held_out: Array | None = None  # out-of-fold validation predictions, if a calibration was fitted on that split
+        self._held_out: Array | None = None  # out-of-fold validation predictions, if weights were fitted to that split
         self._source: Path | None = None  # folder of a loaded model
         self._engine_of = lru_cache(maxsize=1)(make_engine)  # compiled for the first prediction, and kept
 
@@ -179,7 +182,7 @@ class Model:
             shown.begin(f"Part B, training {name}", 0)
             be_deterministic()
             self.history = self._trained(dataset, rows, shown)
-            self.tune([features])
+            self.tune(self.validation_answers(features))
             shown.say(f"{name}: val_loss {self.val_loss:.4f}")
         finally:
             shown.end()
@@ -248,14 +251,28 @@ class Model:
             task=part_b.task,
             num_classes=dataset.num_classes,
             one_hot=one_hot_columns(self.encoding) if self.encoding else (),
+            folds=self._folds(dataset, [*train_indices, *(source[i - len(dataset)] for i in views), *val_indices]),
+            num_views=len(views),
         )
-        examples = examples.dense(len(part_b.code_sizes), self.recipe)
+        if is_solved(self.recipe, is_inner=self.part.is_inner):
+            examples = examples.dense(len(part_b.code_sizes))
         self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
         part_b.set_weights(self.trained.weights)
+        self._held_out = self.trained.held_out
         if part_b.is_one_vs_rest:
             self._calibrate(val_rows, targets[val_indices], dataset.group_numbers(val_indices))
             part_b.save(folder, anew=True)
         return self._fitted()[0]
+
+    def _folds(self, dataset: Dataset, places: Sequence[int]) -> Array | None:
+        """Folds of the samples at these places, to select on before a linear head is fitted to all of them.
+
+        None if the user made the validation split, which is then for selection alone.
+        """
+        if "validation" not in dataset.made_splits or self.recipe.network != "linear":
+            return None
+        folds: Array = folds_to_select_on(dataset, seed=self.recipe.seed, max_samples=MAX_IN_SPAN)[places]
+        return folds
 
     def _calibrate(self, rows: Array, labels: Array, groups: Array | None) -> None:
         """Calibrate one-vs-rest networks on the validation rows, and score them with out-of-fold calibration."""
@@ -272,17 +289,19 @@ class Model:
         self.trained = Trained(self.recipe, weights, float("nan"), float("nan"), 0, 0.0)
         return self
 
-    def tune(self, features: Sequence[FeatureRows]) -> None:
-        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians."""
+    def tune(self, held_out: Array) -> None:
+        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians.
+
+        Args:
+            held_out: What ``validation_answers`` returned, here or in an earlier process.
+        """
         _, dataset = self._fitted()
-        validation = dataset.indices("validation")
+        labels = dataset.labels[dataset.indices("validation")]
         if dataset.scaling is not None and any(dataset.scaling.logs):
-            answers = self.scaled_answers(features[0], validation)
-            self.dataset = dataset.smeared(dataset.labels[validation], answers)
+            self.dataset = dataset.smeared(labels, held_out)
             self.part_b.dataset = self.dataset
-        if not has_thresholds(dataset.task):  # saves a prediction of the validation split
-            return
-        self.thresholds = best_thresholds(dataset.task, dataset.labels[validation], self.answers(features, validation))
+        if has_thresholds(dataset.task):
+            self.thresholds = best_thresholds(dataset.task, labels, self.in_units(held_out))
 
     def _begin(self, dataset: Dataset, features: FeatureRows, shape: Sequence[int]) -> PartB:
         self.dataset, self._source, self._held_out = dataset, None, None
@@ -331,7 +350,8 @@ class Model:
     def validation_answers(self, features: FeatureRows) -> Array:
         """Return the validation predictions from which ``val_loss`` was computed, in the scale of ``Dataset.targets``.
 
-        One-vs-rest predictions are calibrated out of fold: on samples of the split other than the predicted one.
+        Each is by weights that were not fitted to the sample. One-vs-rest predictions are calibrated out of fold: on samples
+        of the split other than the predicted one.
         """
         if self._held_out is not None:
             return self._held_out
@@ -371,7 +391,7 @@ class Model:
         features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if data is None and chosen.split[0] == "validation" and self._held_out is not None:
-            answers = self._held_out
+            answers = self.in_units(self._held_out)
         else:
             answers = self.answers([features], usable) if len(usable) else np.zeros((0, fitted.num_classes))
 

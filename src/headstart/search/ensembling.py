@@ -78,7 +78,7 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
     job.progress.begin(f"training {trial.name}, one model per fold", num_folds)
     for fold in range(num_folds):
         split = tuple("test" if number in (fold, -1) else "train" for number in folds)
-        others = carve_validation(replace(dataset, split=split), share=1 / num_folds, seed=trial.recipe.seed)
+        others = carve_validation(replace(dataset, split=split, made_splits=()), share=1 / num_folds, seed=trial.recipe.seed)
         others = replace(others, scaling=dataset.scaling)  # the mean needs one target scale for all models
         model = Model.from_trial(trial)
         if not trial.is_solved:
@@ -95,7 +95,7 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
         models.append(model)
         job.progress.advance(fold + 1)
     held_out = np.stack([np.asarray(answers[int(i)]) for i in validation])
-    ensemble = Ensemble(models, [1 / num_folds] * num_folds, dataset, held_out)
+    ensemble = Ensemble(models, [1 / num_folds] * num_folds, dataset)
     seconds = sum(model.trained.seconds for model in models if model.trained is not None)
     _enter(job, ensemble, FOLDS_NAME, f"{num_folds}×{trial.recipe.network}", [best], held_out, seconds)
 

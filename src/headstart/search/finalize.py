@@ -55,7 +55,7 @@ class Outcome:
         model: The selected model.
         choice: Why the model was selected, and how the other trials compare with it.
         validation: Predictions of the model on the validation split, in the scale of ``Dataset.targets``. Each is from a
-            model that was not calibrated on the sample and, in a fold ensemble, not trained on it.
+            model that was neither fitted nor calibrated to the sample.
         learning: The samples used for training and selection, and the test split if Headstart made it.
         held_out: The user's own test split, which nothing has used so far.
         features: Features of ``learning``, for each Part A of the model.
@@ -84,7 +84,7 @@ def ship(outcome: Outcome, progress: Progress, watch: Stopwatch, save: Callable[
         save: Writes run.json with the facts it receives.
     """
     progress.begin("saving the model", 0)
-    outcome.model.tune(outcome.features)
+    outcome.model.tune(outcome.validation)
     _report_means(outcome, progress)
     for name in _MODEL_FILES:  # of another trial, if the run was finished before and then continued
         (outcome.folder.path / name).unlink(missing_ok=True)

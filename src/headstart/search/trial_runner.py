@@ -28,11 +28,11 @@ from headstart.search.planning.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLD
 from headstart.search.shared_features import features_of, views_of
 from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers
-from headstart.training.examples import Trained
 from headstart.training.framework_state import be_deterministic, clear_session, is_keras_imported
 from headstart.training.keras_training import MIN_BATCH
 from headstart.training.networks.networks import is_own
 from headstart.training.part_b import PartB
+from headstart.training.trained import Trained
 from headstart.training.trials.trial import Trial
 from headstart.training.trials.unused_settings import unused
 

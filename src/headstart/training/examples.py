@@ -1,16 +1,14 @@
-"""Input and result of a training: ``Examples`` and ``Trained``."""
+"""What a training gets: ``Examples``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from headstart.data.tasks import Task
 from headstart.foundation.arrays import Array
-from headstart.training.recipe import Recipe
 
-__all__ = ["Examples", "Trained", "is_solved"]
+__all__ = ["Examples"]
 
 
 class Examples(NamedTuple):
@@ -24,6 +22,10 @@ class Examples(NamedTuple):
         task: The task, which defines targets, loss and metric.
         num_classes: Number of classes, labels or targets.
         one_hot: For each category of a table, the range of its one-hot columns. Defaults to none.
+        folds: Fold in which each training row, then each validation row is held out, ``(n + m,)``; -1 for rows that are in
+            none. The solver then selects on all folds and fits all rows. Defaults to None: it selects on the validation rows
+            and fits the training rows.
+        num_views: Number of training rows, the last ones, that are augmented copies. Defaults to 0.
     """
 
     rows: Array
@@ -33,41 +35,11 @@ class Examples(NamedTuple):
     task: Task
     num_classes: int
     one_hot: Sequence[range] = ()
+    folds: Array | None = None
+    num_views: int = 0
 
-    def dense(self, num_codes: int, recipe: Recipe) -> Examples:
-        """Drop the codes of large categories, the last columns of a table's rows, if the solver trains on the rows."""
-        if not num_codes or not is_solved(recipe, is_inner=False):
+    def dense(self, num_codes: int) -> Examples:
+        """Drop the codes of large categories, the last columns of a table's rows, from which a solver cannot learn."""
+        if not num_codes:
             return self
         return self._replace(rows=self.rows[:, :-num_codes], val_rows=self.val_rows[:, :-num_codes])
-
-
-@dataclass
-class Trained:
-    """A trained Part B.
-
-    Attributes:
-        recipe: The recipe it was trained with.
-        weights: Weights of the network, in Keras's order.
-        val_loss: Loss on the validation split.
-        val_metric: The task's metric on the validation split.
-        num_epochs: Number of epochs, or of penalties that the solver tried.
-        seconds: Seconds of training, without building and saving.
-        interrupted: Whether Ctrl-C ended training early.
-        cut_short: Whether the deadline ended training early.
-        weights_of_classes: Class weights used in training; empty if there were none.
-    """
-
-    recipe: Recipe
-    weights: list[Array] = field(repr=False)
-    val_loss: float
-    val_metric: float
-    num_epochs: int
-    seconds: float
-    interrupted: bool = False
-    cut_short: bool = False
-    weights_of_classes: tuple[float, ...] = ()
-
-
-def is_solved(recipe: Recipe, *, is_inner: bool) -> bool:
-    """Whether the solver can train it: a linear head on pooled features or a table, with no optimizer or loss set."""
-    return recipe.network in ("linear", "ovr_linear") and not is_inner and recipe.optimizer is None and recipe.loss is None

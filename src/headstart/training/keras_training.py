@@ -16,9 +16,10 @@ from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.files import read_json_lines
 from headstart.training.class_weights import class_weights, corrected, fold_in, has_open_output
-from headstart.training.examples import Examples, Trained
+from headstart.training.examples import Examples
 from headstart.training.recipe import Recipe
 from headstart.training.schedules import FIXED_LENGTH
+from headstart.training.trained import Trained
 
 if TYPE_CHECKING:
     import keras

@@ -12,10 +12,11 @@ import numpy as np
 from headstart.foundation.runs.files import append_json_line
 from headstart.training.classical.baselines import BASELINES
 from headstart.training.classical.linear_solver import Step, solve
-from headstart.training.examples import Examples, Trained, is_solved
+from headstart.training.examples import Examples
 from headstart.training.framework_state import gradients_released
 from headstart.training.keras_training import Built, KerasTraining, OnEpoch
 from headstart.training.recipe import Recipe
+from headstart.training.trained import Trained, is_solved
 
 __all__ = ["train"]
 
@@ -74,6 +75,7 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
                 "loss": step.loss,
                 "val_loss": step.val_loss,
                 f"val_{task.metric}": step.val_metric,
+                "fold_loss": step.fold_loss,
                 "seconds": time.perf_counter() - start,
             },
         )
@@ -81,8 +83,8 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
         count += 1
         return time.perf_counter() < deadline
 
-    rows, num_classes = (examples.rows, examples.labels, examples.val_rows, examples.val_labels), examples.num_classes
-    solution = solve(*rows, num_classes, task, on_step=record)
+    num_classes = examples.num_classes
+    solution = solve(examples, on_step=record)
     kernel, bias = solution.kernel, solution.bias
     if task.name == "binary":  # a softmax over two classes is a sigmoid of the difference
         kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
@@ -94,7 +96,8 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
     seconds = time.perf_counter() - start
     best = solution.steps[solution.best]
     cut_short = time.perf_counter() >= deadline
-    return Trained(recipe, weights, best.val_loss, best.val_metric, count, seconds, cut_short=cut_short)
+    held_out = None if examples.folds is None else solution.answers
+    return Trained(recipe, weights, best.val_loss, best.val_metric, count, seconds, cut_short=cut_short, held_out=held_out)
 
 
 def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained:

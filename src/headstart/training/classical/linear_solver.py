@@ -1,73 +1,77 @@
-"""Solver for the linear head (softmax, sigmoids or plain values), with the L2 penalty chosen on the validation split.
+"""Solver for the linear head (softmax, sigmoids or plain values), with the L2 penalty chosen on rows it was not fitted to.
 
-Rows are treated as centred and scaled to a mean squared norm of one, without making a copy, because they may be mapped from
-a file. If there are fewer rows than features, the problem is solved in the span of the rows: with K = X Xᵀ = L Lᵀ, the
-weights W = Xᵀ L⁻ᵀ B have the same squared norm as B, and X W = L B, so L-BFGS (Liu and Nocedal, 1989) on B finds the same
-solution as on W. Each penalty starts from the solution of the stronger penalty before it.
+L-BFGS (Liu and Nocedal, 1989) finds the weights in the coordinates of ``linear_spaces``. Each penalty starts from the
+solution of the stronger penalty before it. Folds share the coordinates; rows that a fold holds out have no weight in it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from headstart.data.tasks import Task
 from headstart.foundation.arrays import Array
 from headstart.training.classical.linear_families import FAMILIES, Family
+from headstart.training.classical.linear_spaces import Space, make_space
+from headstart.training.examples import Examples
 
 __all__ = ["PENALTIES", "Solution", "Step", "solve"]
 
 PENALTIES = tuple(10.0 ** (-exponent / 2) for exponent in range(3, 12))
 _STOP = {"maxiter": 300, "gtol": 1e-5, "ftol": 1e-9}
 _PATIENCE = 2  # weaker penalties tried after the best one
-_MAX_IN_SPAN = 2048  # rows: the memory of the span grows with the square of their number
-_BLOCK = 4096  # rows multiplied at a time
-_COLUMNS = 1024  # columns centred at a time
-_JITTER = 1e-5  # share of a row's mean squared norm, above float32's rounding: centring and duplicates make K singular
-_ALIKE = 1e-5  # rows that differ by less, relative to their own length, differ by rounding only
 
 
 class Step(NamedTuple):
-    """Result for one penalty."""
+    """Result for one penalty.
+
+    Attributes:
+        penalty: The L2 penalty.
+        loss: Loss on the rows that were fitted; the mean over the folds.
+        val_loss: Loss on the validation rows.
+        val_metric: The task's metric on the validation rows.
+        fold_loss: Loss on all rows that are held out in some fold; without folds, ``val_loss``.
+        seconds: Seconds for this penalty.
+    """
 
     penalty: float
     loss: float
     val_loss: float
     val_metric: float
+    fold_loss: float
     seconds: float
 
 
 class Solution(NamedTuple):
-    """Weights for the best penalty: predictions are ``link(rows @ kernel + bias)``."""
+    """Weights for the best penalty: predictions are ``link(rows @ kernel + bias)``.
+
+    Attributes:
+        kernel: Weights for the original rows, float32 ``(features, outputs)``.
+        bias: Bias, float32 ``(outputs,)``.
+        steps: A result for each penalty that was tried.
+        best: Position of the best one.
+        answers: Predictions of the validation rows ``(m, columns)`` by weights that were not fitted to them.
+    """
 
     kernel: Array
     bias: Array
     steps: list[Step]
     best: int
+    answers: Array
 
 
-def solve(
-    rows: Array,
-    labels: Array,
-    val_rows: Array,
-    val_labels: Array,
-    num_classes: int,
-    task: Task,
-    *,
-    on_step: Callable[[Step], bool] = lambda _: True,
-) -> Solution:
-    """Fit a linear layer for each penalty, strongest first, and select the one with the lowest validation loss.
+def solve(examples: Examples, *, on_step: Callable[[Step], bool] = lambda _: True) -> Solution:
+    """Fit a linear layer for each penalty, strongest first, and select the one with the lowest loss on held-out rows.
+
+    Without folds, the penalty is selected on the validation rows, and the weights are fitted to the training rows. With
+    folds, it is selected on the rows of all folds, each predicted by weights fitted to the other rows, and the weights are
+    fitted to all rows.
 
     Args:
-        rows: Training rows, ``(n, features)``.
-        labels: Training labels in the form of the task.
-        val_rows: Validation rows, ``(m, features)``.
-        val_labels: Validation labels in the form of the task.
-        num_classes: Number of classes, labels or targets.
-        task: The task, which defines family and loss. Two classes are fitted as a softmax of two.
+        examples: Training and validation rows ``(n, features)``. Two classes are fitted as a softmax of two.
         on_step: Called after each penalty; the search stops if it returns False. Defaults to no callback.
 
     Returns:
@@ -75,10 +79,23 @@ def solve(
     """
     from threadpoolctl import threadpool_limits
 
-    problem = _Problem(FAMILIES[task.name], _truth(labels, num_classes, task))
+    rows, val_rows, task = examples.rows, examples.val_rows, examples.task
+    is_refitted = examples.folds is not None
+    samples = _Samples(examples)
+    num_fitted = len(samples.labels) if is_refitted else len(rows)
+    problem = _Problem(FAMILIES[task.name], _truth(samples.labels[:num_fitted], examples.num_classes, task))
     # These products are too small for several threads: two threads, waiting for each other, were up to 30 times slower.
     with threadpool_limits(1, user_api="blas"):
-        return _solve(rows, problem, val_rows, val_labels, task, on_step)
+        space = make_space([rows, val_rows] if is_refitted else [rows])
+        path = _Path(space, problem, samples, task)
+        while len(path.steps) < len(PENALTIES):
+            path.advance()
+            if not on_step(path.steps[-1]) or len(path.steps) - 1 - path.best >= _PATIENCE:
+                break
+        weights = np.mean(path.best_weights, axis=0)
+        if is_refitted:
+            weights, _ = _minimise(space, problem, weights, path.steps[path.best].penalty, _shares(np.ones(num_fitted)))
+        return Solution(*space.to_layer(weights), path.steps, path.best, path.best_answers[len(rows) :])
 
 
 def _truth(labels: Array, num_classes: int, task: Task) -> Array:
@@ -92,159 +109,106 @@ class _Problem(NamedTuple):
     truth: Array  # (n, outputs)
 
 
-def _solve(
-    rows: Array,
-    problem: _Problem,
-    val_rows: Array,
-    val_labels: Array,
-    task: Task,
-    on_step: Callable[[Step], bool],
-) -> Solution:
-    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    is_short = len(rows) < rows.shape[1] and len(rows) <= _MAX_IN_SPAN
-    space: _Space = _Span(rows, mean) if is_short else _Features(rows, mean)
-    weights = np.zeros((space.size + 1, problem.truth.shape[1]))
-    weights[-1] = problem.family.start(problem.truth.mean(axis=0))
-    steps: list[Step] = []
-    best_weights, best = weights, 0
-    for penalty in PENALTIES:
-        start = time.perf_counter()
-        weights, loss = _minimise(space, problem, weights, penalty)
-        kernel, bias = space.to_layer(weights)
-        output = problem.family.link(val_rows @ kernel + bias)
-        answers = output if task.name == "binary" else task.to_answers(output)  # has both columns here
+class _Samples:
+    """Training rows followed by validation rows: their labels, the fold of each, and which of them are scored."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._rows, self._val_rows, folds = examples.rows, examples.val_rows, examples.folds
+        self.num_rows = len(self._rows)
+        self.labels = np.concatenate([examples.labels, examples.val_labels])
+        self.folds = np.repeat([-1, 0], [self.num_rows, len(self._val_rows)]) if folds is None else folds
+        is_scored = self.folds >= 0
+        is_scored[self.num_rows - examples.num_views : self.num_rows] = False
+        self.scored = np.flatnonzero(is_scored)
+
+    def held_out(self, fold: int) -> Array:
+        """Positions of the rows that a fold holds out and that are scored, ascending."""
+        return self.scored[self.folds[self.scored] == fold]
+
+    def at(self, positions: Array) -> Array:
+        """Rows at ascending positions; the validation rows are not copied if they are asked for alone."""
+        start = int(np.searchsorted(positions, self.num_rows))
+        chosen = positions[start:] - self.num_rows
+        later = self._val_rows if len(chosen) == len(self._val_rows) else self._val_rows[chosen]
+        return np.concatenate([self._rows[positions[:start]], later]) if start else later
+
+
+class _Path:
+    """Solutions of every fold for weaker and weaker penalties, and the best of them."""
+
+    def __init__(self, space: Space, problem: _Problem, samples: _Samples, task: Task) -> None:
+        self._space, self._problem, self._samples, self._task = space, problem, samples, task
+        self.steps: list[Step] = []
+        self.best = 0
+        num_rows, num_outputs = problem.truth.shape
+        numbers = samples.folds[:num_rows]
+        self._folds = [int(fold) for fold in np.unique(samples.folds[samples.folds >= 0])]
+        self._shares = [_shares(numbers != fold) for fold in self._folds]
+        self._weights = []
+        for shares in self._shares:
+            weights = np.zeros((space.size + 1, num_outputs))
+            weights[-1] = problem.family.start(shares @ problem.truth)
+            self._weights.append(weights)
+        self.best_weights = self._weights
+        self.best_answers = np.zeros((len(samples.labels), num_outputs))
+
+    def advance(self) -> None:
+        """Fit every fold with the next penalty, and score the rows that it holds out."""
+        start, task, samples = time.perf_counter(), self._task, self._samples
+        penalty = PENALTIES[len(self.steps)]
+        found = [
+            _minimise(self._space, self._problem, weights, penalty, shares)
+            for weights, shares in zip(self._weights, self._shares, strict=True)
+        ]
+        self._weights = [weights for weights, _ in found]
+        answers = np.zeros_like(self.best_answers)
+        for fold, weights in zip(self._folds, self._weights, strict=True):
+            kernel, bias = self._space.to_layer(weights)
+            output = self._problem.family.link(samples.at(held_out := samples.held_out(fold)) @ kernel + bias)
+            answers[held_out] = output if task.name == "binary" else task.to_answers(output)  # has both columns here
+        val_labels, val_answers = samples.labels[samples.num_rows :], answers[samples.num_rows :]
         step = Step(
             penalty=penalty,
-            loss=loss,
-            val_loss=task.score(val_labels, answers),
-            val_metric=task.measure(val_labels, answers),
+            loss=float(np.mean([loss for _, loss in found])),
+            val_loss=task.score(val_labels, val_answers),
+            val_metric=task.measure(val_labels, val_answers),
+            fold_loss=task.score(samples.labels[samples.scored], answers[samples.scored]),
             seconds=time.perf_counter() - start,
         )
-        steps.append(step)
-        if step.val_loss <= steps[best].val_loss:
-            best_weights, best = weights, len(steps) - 1
-        if not on_step(step) or len(steps) - 1 - best >= _PATIENCE:
-            break
-    return Solution(*space.to_layer(best_weights), steps, best)
+        self.steps.append(step)
+        if step.fold_loss <= self.steps[self.best].fold_loss:
+            self.best, self.best_weights, self.best_answers = len(self.steps) - 1, self._weights, answers
 
 
-class _Space(Protocol):
-    """Coordinates in which the problem is solved. Weights are ``(size + 1, classes)``, with the bias in the last row."""
-
-    size: int
-
-    def logits(self, weights: Array, block: slice) -> Array:
-        """Compute the logits of a block of rows."""
-        ...
-
-    def slope(self, error: Array, block: slice) -> Array:
-        """Compute the gradient of the weights (without the bias) from a block of rows."""
-        ...
-
-    def to_layer(self, weights: Array) -> tuple[Array, Array]:
-        """Convert weights to kernel and bias for the original rows."""
-        ...
+def _shares(is_fitted: Array) -> Array:
+    """Share of each row in the mean loss."""
+    shares = np.asarray(is_fitted, np.float64)
+    return shares / shares.sum()
 
 
-class _Features:
-    """The features themselves. Mean and scale are applied to the products, which are smaller than the rows."""
+def _minimise(space: Space, problem: _Problem, start: Array, penalty: float, shares: Array) -> tuple[Array, float]:
+    """Find the weights that minimise the loss, of which each row has a share, + penalty / 2 * squared norm.
 
-    def __init__(self, rows: Array, mean: Array) -> None:
-        self.size = rows.shape[1]
-        self._rows, self._mean = rows, mean
-        squares = sum(float(np.square(rows[block] - mean, dtype=np.float64).sum()) for block in _blocks(len(rows)))
-        self._scale = _scale(np.sqrt(squares / len(rows)), mean)
-
-    def logits(self, weights: Array, block: slice) -> Array:
-        kernel, bias = self.to_layer(weights)
-        result: Array = self._rows[block] @ kernel + bias
-        return result
-
-    def slope(self, error: Array, block: slice) -> Array:
-        total = error.sum(axis=0)
-        result: Array = (self._rows[block].T @ error.astype(np.float32) - np.outer(self._mean, total)) / self._scale
-        return result
-
-    def to_layer(self, weights: Array) -> tuple[Array, Array]:
-        kernel = (weights[:-1] / self._scale).astype(np.float32)
-        return kernel, (weights[-1] - self._mean @ kernel).astype(np.float32)
-
-
-class _Span:
-    """An orthonormal basis of the span of few, long rows, whose coordinates in it are the Cholesky factor."""
-
-    def __init__(self, rows: Array, mean: Array) -> None:
-        self.size = len(rows)
-        self._rows, self._mean = rows, mean
-        # Centre before multiplying: the difference of large products would be mostly rounding error.
-        parts = [slice(start, start + _COLUMNS) for start in range(0, rows.shape[1], _COLUMNS)]
-        largest = max((float(np.abs(rows[:, part] - mean[part]).max()) for part in parts), default=0.0) or 1.0
-        gram = np.zeros((self.size, self.size))
-        for part in parts:
-            centred = (rows[:, part] - mean[part]) / np.float32(largest)
-            gram += centred @ centred.T
-        length = float(np.sqrt(np.trace(gram) / self.size))
-        self._scale = _scale(length * largest, mean)
-        self._lower = _cholesky(gram * (largest / self._scale) ** 2)
-        self._coordinates = self._lower.astype(np.float32)  # products dominate the time, and float32 halves it
-
-    def logits(self, weights: Array, block: slice) -> Array:
-        result: Array = self._coordinates[block] @ weights[:-1].astype(np.float32) + weights[-1]
-        return result
-
-    def slope(self, error: Array, block: slice) -> Array:
-        result: Array = self._coordinates[block].T @ error.astype(np.float32)
-        return result
-
-    def to_layer(self, weights: Array) -> tuple[Array, Array]:
-        from scipy.linalg import solve_triangular
-
-        shares = solve_triangular(self._lower, weights[:-1], lower=True, trans="T").astype(np.float32)
-        kernel = (self._rows.T @ shares - np.outer(self._mean, shares.sum(axis=0))) / self._scale / self._scale
-        return kernel.astype(np.float32), (weights[-1] - self._mean @ kernel).astype(np.float32)
-
-
-def _scale(spread: float, mean: Array) -> float:
-    """Root mean squared norm of the centred rows; if that is only rounding error, the norm of the mean, or 1."""
-    length = float(np.linalg.norm(mean.astype(np.float64)))
-    return float(spread) if spread > _ALIKE * length else length or 1.0
-
-
-def _cholesky(gram: Array) -> Array:
-    """Lower Cholesky factor of a matrix that may be singular, after adding just enough to its diagonal."""
-    from scipy.linalg import LinAlgError, cholesky
-
-    jitter = _JITTER
-    while True:
-        try:
-            lower: Array = cholesky(gram + jitter * np.eye(len(gram)), lower=True, overwrite_a=True)
-            return lower
-        except LinAlgError:
-            jitter *= 10
-
-
-def _minimise(space: _Space, problem: _Problem, start: Array, penalty: float) -> tuple[Array, float]:
-    """Find the weights that minimise mean loss + penalty / 2 * squared norm. Returns them and their mean loss."""
+    Returns:
+        The weights, and their loss without the penalty.
+    """
     from scipy.optimize import minimize
 
-    family, truth, num_rows = problem.family, problem.truth, len(problem.truth)
+    family, truth = problem.family, problem.truth
+    blocks = [(number, block) for number, block in enumerate(space.blocks) if shares[block].any()]
 
     def objective(flat: Array) -> tuple[float, Array]:
         weights = flat.reshape(start.shape)
         loss = penalty / 2 * float(np.square(weights[:-1]).sum())
         gradient = np.vstack([penalty * weights[:-1], np.zeros((1, start.shape[1]))])
-        for block in _blocks(num_rows):
-            answers = family.link(space.logits(weights, block))
-            loss += float(family.loss(truth[block], answers).sum()) / num_rows
-            error = (answers - truth[block]) / num_rows
-            gradient[:-1] += space.slope(error, block)
+        for number, block in blocks:
+            answers = family.link(space.logits(weights, number))
+            loss += float(shares[block] @ family.loss(truth[block], answers).sum(axis=1))
+            error = (answers - truth[block]) * shares[block, None]
+            gradient[:-1] += space.slope(error, number)
             gradient[-1] += error.sum(axis=0)
         return loss, gradient.ravel()
 
     found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=_STOP)
     weights = found.x.reshape(start.shape)
     return weights, float(found.fun - penalty / 2 * np.square(weights[:-1]).sum())
-
-
-def _blocks(num_rows: int) -> list[slice]:
-    return [slice(start, start + _BLOCK) for start in range(0, num_rows, _BLOCK)]

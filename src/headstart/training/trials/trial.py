@@ -14,10 +14,10 @@ from headstart.features.backbones.backbones import find_backbone
 from headstart.features.part_a import PIXELS, POOLINGS, TABLE, PartA, unknown_stage
 from headstart.foundation.errors import UsageError
 from headstart.training.classical.baselines import BASELINES
-from headstart.training.examples import is_solved
 from headstart.training.networks.networks import NETWORKS, find_network
 from headstart.training.recipe import Recipe
 from headstart.training.schedules import SCHEDULES, default_schedule
+from headstart.training.trained import is_solved
 
 __all__ = ["Trial", "check_kind", "check_task", "check_trial", "parse_trial", "trial_of"]
 
