@@ -23,6 +23,7 @@ from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.files import read_json_lines
 from headstart.training.classical.baselines import BASELINES
+from headstart.training.classical.boosted_trees import fit_trees
 from headstart.training.examples import Examples
 from headstart.training.framework_state import clear_session
 from headstart.training.keras_training import batch_size
@@ -202,13 +203,34 @@ def test_baseline_loss_is_finite_for_classes_without_training_rows(tmp_path: Pat
     assert np.isfinite(train(labels, Recipe("baseline"), folder(tmp_path / "labels")).val_loss)
 
 
-@pytest.mark.parametrize(("network", "width"), [("linear", 4), ("mlp", 6), ("trees", 6), ("ovr_linear", 4)])
-def test_solver_drops_codes_of_categories(network: str, width: int) -> None:
-    """The codes of large categories are the last columns, and their size has no meaning."""
-    dense = make().dense(2, Recipe(network))
-    assert (dense.rows.shape[1], dense.val_rows.shape[1]) == (width, width)
-    assert make().dense(0, Recipe(network)).rows.shape[1] == 6
-    assert make().dense(2, Recipe("linear", optimizer="adam")).rows.shape[1] == 6
+def test_dense_examples_lack_the_codes_of_categories() -> None:
+    """The codes of large categories are the last columns, and their size has no meaning to a solver."""
+    examples = make()
+    dense = examples.dense(2)
+    assert dense.rows.shape == (len(examples.rows), examples.rows.shape[1] - 2)
+    assert dense.val_rows.shape[1] == dense.rows.shape[1]
+    assert examples.dense(0) is examples
+
+
+def test_trees_with_folds_are_the_mean_of_one_per_fold(tmp_path: Path) -> None:
+    """Each row is predicted by the trees of its fold, which have not seen it, and the mean predicts like any trees."""
+    problem = make()
+    folds = np.arange(len(problem.rows) + len(problem.val_rows)) % 4
+    trained = train(problem._replace(folds=folds), Recipe("trees"), tmp_path)
+    rows, labels = np.concatenate([problem.rows, problem.val_rows]), np.concatenate([problem.labels, problem.val_labels])
+    every = [
+        fit_trees(
+            rows[folds != fold], labels[folds != fold], rows[folds == fold], labels[folds == fold], "multiclass", 3, seed=0
+        )
+        for fold in range(4)
+    ]
+    expected = np.array([every[fold].predict(row[None])[0] for fold, row in zip(folds, rows, strict=True)])
+    assert trained.held_out is not None
+    np.testing.assert_allclose(trained.held_out, expected[len(problem.rows) :], rtol=1e-5)
+    logs = np.mean([np.log(one.predict(rows)) for one in every], axis=0)
+    mean = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(Trees.from_weights(trained.weights).predict(rows), mean, rtol=1e-4)
+    assert trained.val_loss == problem.task.score(problem.val_labels, trained.held_out)
 
 
 @pytest.mark.parametrize(

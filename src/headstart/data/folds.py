@@ -19,6 +19,7 @@ from headstart.foundation.errors import DatasetError
 __all__ = ["folds_to_select_on", "make_folds"]
 
 _NUM_FOLDS = 5  # on which settings are selected; fewer if a class is too small
+_MAX_IN_FOLDS = 2000  # samples; with more, one split says enough and the folds would take long
 _MAX_DEALS = 10  # attempts to assign the user's groups so that every class can be learned in every fold
 
 
@@ -72,19 +73,19 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     return folds
 
 
-def folds_to_select_on(dataset: Dataset, *, seed: int, max_samples: int) -> Array:
+def folds_to_select_on(dataset: Dataset, *, seed: int) -> Array:
     """Folds of the training and validation samples, by which settings of a model are selected before it is fitted to all.
 
     Args:
         dataset: The data set, with its split.
         seed: Seed of the random assignment.
-        max_samples: With more samples than this, the validation samples are the only fold.
 
     Returns:
-        Fold of each sample, ``(n,)``; -1 for samples that are in none.
+        Fold of each sample, ``(n,)``; -1 for samples that are in none. Of many samples, or if a class is too small for two
+        folds, the validation samples are the only fold.
     """
     is_validation = np.array(dataset.split) == "validation"
-    if int((np.array(dataset.split) != "test").sum()) <= max_samples:
+    if int((np.array(dataset.split) != "test").sum()) < _MAX_IN_FOLDS:
         for num_folds in range(_NUM_FOLDS, 1, -1):
             with contextlib.suppress(DatasetError):  # a class is too small for so many
                 return make_folds(dataset, num_folds, seed=seed)

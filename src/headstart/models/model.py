@@ -42,7 +42,7 @@ from headstart.models.predictions import Prediction, as_frame, verdicts, with_er
 from headstart.models.saved_model import copy_saved_model, read_saved_model
 from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
 from headstart.models.signature import sign
-from headstart.training.classical.linear_spaces import MAX_IN_SPAN
+from headstart.training.classical.baselines import BASELINES
 from headstart.training.examples import Examples
 from headstart.training.framework_state import be_deterministic
 from headstart.training.history import History
@@ -265,13 +265,13 @@ class Model:
         return self._fitted()[0]
 
     def _folds(self, dataset: Dataset, places: Sequence[int]) -> Array | None:
-        """Folds of the samples at these places, to select on before a linear head is fitted to all of them.
+        """Folds of the samples at these places, on which a linear head or trees are selected before all of them are fitted.
 
         None if the user made the validation split, which is then for selection alone.
         """
-        if "validation" not in dataset.made_splits or self.recipe.network != "linear":
+        if "validation" not in dataset.made_splits or self.recipe.network not in ("linear", *BASELINES):
             return None
-        folds: Array = folds_to_select_on(dataset, seed=self.recipe.seed, max_samples=MAX_IN_SPAN)[places]
+        folds: Array = folds_to_select_on(dataset, seed=self.recipe.seed)[places]
         return folds
 
     def _calibrate(self, rows: Array, labels: Array, groups: Array | None) -> None:

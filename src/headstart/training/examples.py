@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from headstart.data.tasks import Task
 from headstart.foundation.arrays import Array
 
@@ -43,3 +45,17 @@ class Examples(NamedTuple):
         if not num_codes:
             return self
         return self._replace(rows=self.rows[:, :-num_codes], val_rows=self.val_rows[:, :-num_codes])
+
+    def parts(self) -> list[tuple[Array, Array, Array, Array, Array]]:
+        """For each fold, the positions of the rows that it holds out; rows and labels to fit; and rows and labels held out.
+
+        Positions count training rows, then validation rows. Without folds, or if they are the only fold, the validation rows
+        are held out, and nothing is copied.
+        """
+        numbers = np.unique(self.folds[self.folds >= 0]) if self.folds is not None else ()
+        if self.folds is None or len(numbers) < 2:
+            places = np.arange(len(self.rows), len(self.rows) + len(self.val_rows))
+            return [(places, self.rows, self.labels, self.val_rows, self.val_labels)]
+        rows, labels = np.concatenate([self.rows, self.val_rows]), np.concatenate([self.labels, self.val_labels])
+        chosen = [self.folds == number for number in numbers]
+        return [(np.flatnonzero(out), rows[~out], labels[~out], rows[out], labels[out]) for out in chosen]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.runs.files import append_json_line
 from headstart.training.classical.baselines import BASELINES
 from headstart.training.classical.linear_solver import Step, solve
@@ -101,13 +102,29 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
 
 
 def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained:
+    """Fit a baseline; with folds, the mean of one per fold, which is stopped by the rows that the fold holds out."""
     import sklearn.ensemble  # noqa: F401 - importing is not part of the training time
 
     fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
-    rows = examples.rows, examples.labels, examples.val_rows, examples.val_labels
-    options: dict[str, Any] = {"seed": recipe.seed, "one_hot": examples.one_hot, "deadline": deadline}
-    trees = fit(*rows, task.name, examples.num_classes, **options)
+    options: dict[str, Any] = {"seed": recipe.seed, "one_hot": examples.one_hot}
+    trees: list[Trees] = []
+    num_rows, parts = len(examples.rows), examples.parts()
+    answers = np.zeros((num_rows + len(examples.val_rows), examples.num_classes))
+    for number, (held_out, rows, labels, val_rows, val_labels) in enumerate(parts):
+        now = time.perf_counter()
+        options["deadline"] = now + (deadline - now) / (len(parts) - number)
+        trees.append(fit(rows, labels, val_rows, val_labels, task.name, examples.num_classes, **options))
+        answers[held_out] = task.to_answers(trees[-1].predict(val_rows))
     seconds = time.perf_counter() - start
-    answers = task.to_answers(trees.predict(examples.val_rows))
-    score, metric = task.score(examples.val_labels, answers), task.measure(examples.val_labels, answers)
-    return Trained(recipe, trees.weights(), score, metric, 0, seconds, cut_short=time.perf_counter() >= deadline)
+    val_answers = answers[num_rows:]
+    score, metric = task.score(examples.val_labels, val_answers), task.measure(examples.val_labels, val_answers)
+    return Trained(
+        recipe,
+        Trees.mean(trees).weights(),
+        score,
+        metric,
+        0,
+        seconds,
+        cut_short=time.perf_counter() >= deadline,
+        held_out=None if examples.folds is None else val_answers,
+    )

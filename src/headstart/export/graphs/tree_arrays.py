@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,34 @@ class Trees:
         trees = cls(**named, link=link)
         trees._check()
         return trees
+
+    @classmethod
+    def mean(cls, several: Sequence[Trees]) -> Trees:
+        """Trees whose sums are the means of the sums of several trees, which read rows in the same way.
+
+        Their predictions are means of values, or normalised geometric means of probabilities.
+
+        Raises:
+            ValueError: They add columns differently, or have different links.
+        """
+        first = several[0]
+        if any(one.link != first.link or not np.array_equal(one.columns, first.columns) for one in several) or any(
+            not np.array_equal(one.factors, first.factors) for one in several
+        ):
+            raise ValueError("trees that read rows differently have no mean")
+        starts = np.cumsum([0, *(one.left.size for one in several[:-1])])
+
+        def joined(name: str, *, are_nodes: bool = False) -> Array:
+            parts = [getattr(one, name) + start * are_nodes for one, start in zip(several, starts, strict=True)]
+            return np.concatenate(parts).astype(getattr(first, name).dtype)
+
+        return replace(
+            first,
+            **{name: joined(name) for name in ("features", "thresholds", "missing_left", "outputs")},
+            **{name: joined(name, are_nodes=True) for name in ("left", "right", "roots")},
+            values=joined("values") / len(several),
+            base=np.mean([one.base for one in several], axis=0),
+        )
 
     @classmethod
     def read(cls, path: Path, width: int) -> Trees:

@@ -15,9 +15,9 @@ import numpy as np
 
 from headstart.foundation.arrays import Array
 
-__all__ = ["MAX_IN_SPAN", "Space", "make_space"]
+__all__ = ["Space", "make_space"]
 
-MAX_IN_SPAN = 2048  # rows: the memory of the span grows with the square of their number
+_MAX_IN_SPAN = 2048  # rows: the memory of the span grows with the square of their number
 _BLOCK = 4096  # rows multiplied at a time
 _COLUMNS = 1024  # columns centred at a time
 _JITTER = 1e-5  # share of a row's mean squared norm, above float32's rounding: centring and duplicates make K singular
@@ -28,7 +28,7 @@ def make_space(parts: list[Array]) -> Space:
     """Coordinates for rows in several parts: their span if they are few and long, else their features."""
     num_rows = sum(map(len, parts))
     mean = (sum(part.sum(axis=0, dtype=np.float64) for part in parts) / num_rows).astype(np.float32)
-    is_short = num_rows < parts[0].shape[1] and num_rows <= MAX_IN_SPAN
+    is_short = num_rows < parts[0].shape[1] and num_rows <= _MAX_IN_SPAN
     return _Span(np.concatenate(parts) if len(parts) > 1 else parts[0], mean) if is_short else _Features(parts, mean)
 
 
