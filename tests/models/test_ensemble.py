@@ -19,6 +19,7 @@ from headstart.data.tasks import TASKS, Task
 from headstart.foundation.errors import RunError
 from headstart.models.ensemble import NAME, Ensemble, mixing_weights
 from headstart.models.fitting import gather
+from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.search.model_choice import Choice
 from headstart.search.planning.plan_file import Entry
@@ -158,8 +159,9 @@ def test_ensemble_on_a_table_is_scored_as_it_is_saved(
         member.fit(dataset)
     weights = {2: [0.25, 0.75], 3: [0.5, 0.3, 0.2]}[len(heads)]
     ensemble = Ensemble(members, weights, dataset)
-    held_out = [member.validation_answers(features) for member in members]
-    ensemble.tune(np.average(held_out, axis=0, weights=weights))
+    validation = dataset.indices("validation")
+    answers = [member.held_out(features).at(validation) for member in members]
+    ensemble.tune(HeldOut(validation, np.average(answers, axis=0, weights=weights)))
     assert len(ensemble.thresholds) == {"binary": 1, "multilabel": 2}.get(task, 0)
     test = dataset.indices("test")
     answers = ensemble.answers([features] * len(heads), test)
@@ -182,5 +184,5 @@ def test_ensemble_tunes_thresholds_on_held_out_predictions() -> None:
     dataset = dataset.take(np.repeat(np.arange(6), 10))
     likely = np.repeat([0.1, 0.1, 0.1, 0.3, 0.3, 0.3], 10)
     ensemble = Ensemble([], [], dataset)
-    ensemble.tune(np.stack([1 - likely, likely], axis=1))
+    ensemble.tune(HeldOut(np.arange(60), np.stack([1 - likely, likely], axis=1)))
     assert ensemble.thresholds == (pytest.approx(0.2),)

@@ -340,7 +340,7 @@ def test_restored_one_vs_rest_model_is_calibrated(make_table: Callable[..., Path
     np.testing.assert_allclose(again.scaled_answers(features, validation), expected, atol=1e-6)
     flattered = TASKS["multiclass"].score(dataset.labels[validation], expected)
     assert flattered < trained.val_loss  # which is of samples that the calibration has not seen
-    told = TASKS["multiclass"].score(dataset.labels[validation], model.validation_answers(features))
+    told = TASKS["multiclass"].score(dataset.labels[validation], model.held_out(features).at(validation))
     assert told == pytest.approx(trained.val_loss, rel=1e-6)
 
 

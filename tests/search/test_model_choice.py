@@ -12,6 +12,7 @@ from headstart.evaluation.comparison import paired_difference
 from headstart.evaluation.leaderboard import Row
 from headstart.foundation.errors import RunError
 from headstart.foundation.runs.run_folder import RunFolder
+from headstart.models.held_out import HeldOut
 from headstart.search.model_choice import Choice, choose
 from headstart.search.trial_answers import keep_answers, read_answers
 
@@ -89,17 +90,22 @@ def test_paired_difference_by_hand() -> None:
 
 
 def test_read_answers_rejects_other_files(tmp_path: Path) -> None:
-    """Predictions are read back bit for bit; a wrong number of samples, a damaged or a missing file raises H502."""
-    folder = RunFolder(tmp_path)
-    answers = np.random.default_rng(0).random((5, 3), np.float32)
-    keep_answers(folder, "linear", answers)
-    np.testing.assert_array_equal(read_answers(folder, "linear", 5), answers)
-    file = folder.trial("linear") / "validation.npy"
+    """Predictions are read back bit for bit; other samples, a damaged or a missing file raise H502."""
+    folder, samples = RunFolder(tmp_path), np.array([4, 0, 7])
+    answers = np.random.default_rng(0).random((3, 2), np.float32)
+    keep_answers(folder, "linear", HeldOut(samples, answers))
+    found = read_answers(folder, "linear", np.array([0, 4]))
+    np.testing.assert_array_equal(found.answers, answers)
+    np.testing.assert_array_equal(found.at(np.array([7, 4])), answers[[2, 0]])
+    file = folder.trial("linear") / "held_out.npz"
     for damaged in (file.read_bytes()[:100], b"", b"PK\x03\x04"):
         file.write_bytes(damaged)
         with pytest.raises(RunError, match="H502"):
-            read_answers(folder, "linear", 5)
-    for num_samples, trial in ((6, "linear"), (5, "other")):
-        keep_answers(folder, "linear", answers)
+            read_answers(folder, "linear", samples)
+    keep_answers(folder, "linear", HeldOut(samples, answers))
+    for required, trial in (([0, 5], "linear"), ([0], "other")):
         with pytest.raises(RunError, match="H502"):
-            read_answers(folder, trial, num_samples)
+            read_answers(folder, trial, np.array(required))
+    keep_answers(folder, "linear", HeldOut(samples[:2], answers))
+    with pytest.raises(RunError, match="H502"):
+        read_answers(folder, "linear", samples[:2])

@@ -118,7 +118,7 @@ def cross_validate(
         if trained.cut_short or time.perf_counter() > deadline:
             return None
         if others.scaling is not None:
-            model.tune(model.validation_answers(learned))
+            model.tune(model.held_out(learned))
         _judge(model, dataset, others, learned, held_out, scores)
         progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")
     return scores

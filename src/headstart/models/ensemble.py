@@ -14,6 +14,7 @@ from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.files import replacing
 from headstart.models.golden_samples import Signed
+from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.models.signature import sign
 from headstart.training.networks.networks import ENSEMBLES
@@ -115,17 +116,13 @@ class Ensemble:
         mean: Array = np.sum([weight * member.scaled_answers(rows, indices) for weight, member, rows in pairs], axis=0)
         return mean.astype(np.float32)
 
-    def tune(self, held_out: Array) -> None:
-        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians.
-
-        Args:
-            held_out: Validation predictions in the scale of the targets, each by members that had not seen the sample.
-        """
-        labels, scaling = self.dataset.labels[self.dataset.indices("validation")], self.dataset.scaling
+    def tune(self, held_out: HeldOut) -> None:
+        """Tune thresholds, and whether log-scaled targets are predicted as means or medians, on held-out predictions."""
+        labels, scaling = self.dataset.labels[held_out.samples], self.dataset.scaling
         if scaling is not None and any(scaling.logs):
-            self.dataset = self.dataset.smeared(labels, held_out)
+            self.dataset = self.dataset.smeared(labels, held_out.answers)
         if has_thresholds(self.dataset.task):
-            self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(held_out))
+            self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(held_out.answers))
 
     def num_params(self) -> int:
         """Count the parameters of all members."""

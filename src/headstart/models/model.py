@@ -38,6 +38,7 @@ from headstart.foundation.runs.run_folder import RunFolder, check_free
 from headstart.foundation.text import html_card, html_table
 from headstart.models.fitting import gather, open_store
 from headstart.models.golden_samples import Signed
+from headstart.models.held_out import HeldOut
 from headstart.models.predictions import Prediction, as_frame, verdicts, with_errors
 from headstart.models.saved_model import copy_saved_model, read_saved_model
 from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
@@ -101,7 +102,7 @@ class Model:
         self.thresholds: tuple[float, ...] = ()
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
-        self._held_out: Array | None = None  # out-of-fold validation predictions, if weights were fitted to that split
+        self._held_out: HeldOut | None = None  # if weights or a calibration were fitted to the validation split
         self._source: Path | None = None  # folder of a loaded model
         self._engine_of = lru_cache(maxsize=1)(make_engine)  # compiled for the first prediction, and kept
 
@@ -182,7 +183,7 @@ class Model:
             shown.begin(f"Part B, training {name}", 0)
             be_deterministic()
             self.history = self._trained(dataset, rows, shown)
-            self.tune(self.validation_answers(features))
+            self.tune(self.held_out(features))
             shown.say(f"{name}: val_loss {self.val_loss:.4f}")
         finally:
             shown.end()
@@ -242,29 +243,32 @@ class Model:
         source = np.tile(train_indices, max(1, self.recipe.views - 1))  # which sample each view is of
         targets = dataset.targets
         rows, val_rows = features.rows([*train_indices, *views]), features.rows(val_indices)
+        places = np.array([*train_indices, *(source[i - len(dataset)] for i in views), *val_indices], np.int64)
         part_b = self._begin(dataset, features, rows.shape[1:])
         examples = Examples(
             rows=rows,
-            labels=targets[[*train_indices, *(source[i - len(dataset)] for i in views)]],
+            labels=targets[places[: len(rows)]],
             val_rows=val_rows,
             val_labels=targets[val_indices],
             task=part_b.task,
             num_classes=dataset.num_classes,
             one_hot=one_hot_columns(self.encoding) if self.encoding else (),
-            folds=self._folds(dataset, [*train_indices, *(source[i - len(dataset)] for i in views), *val_indices]),
+            folds=self._folds(dataset, places),
             num_views=len(views),
         )
         if is_solved(self.recipe, is_inner=self.part.is_inner):
             examples = examples.dense(len(part_b.code_sizes))
         self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
         part_b.set_weights(self.trained.weights)
-        self._held_out = self.trained.held_out
+        if (answers := self.trained.held_out) is not None:
+            is_known = ~np.isnan(answers).any(axis=1)
+            self._held_out = HeldOut(places[is_known], answers[is_known])
         if part_b.is_one_vs_rest:
-            self._calibrate(val_rows, targets[val_indices], dataset.group_numbers(val_indices))
+            self._calibrate(val_rows, val_indices)
             part_b.save(folder, anew=True)
         return self._fitted()[0]
 
-    def _folds(self, dataset: Dataset, places: Sequence[int]) -> Array | None:
+    def _folds(self, dataset: Dataset, places: Array) -> Array | None:
         """Folds of the samples at these places, on which a linear head or trees are selected before all of them are fitted.
 
         None if the user made the validation split, which is then for selection alone.
@@ -274,11 +278,12 @@ class Model:
         folds: Array = folds_to_select_on(dataset, seed=self.recipe.seed)[places]
         return folds
 
-    def _calibrate(self, rows: Array, labels: Array, groups: Array | None) -> None:
+    def _calibrate(self, rows: Array, samples: Array) -> None:
         """Calibrate one-vs-rest networks on the validation rows, and score them with out-of-fold calibration."""
-        trained, _ = self._fitted()
-        task, part_b = self.part_b.task, self.part_b
-        answers = self._held_out = part_b.calibrate(labels, rows, groups)
+        trained, dataset = self._fitted()
+        task, part_b, labels = self.part_b.task, self.part_b, dataset.targets[samples]
+        answers = part_b.calibrate(labels, rows, dataset.group_numbers(samples))
+        self._held_out = HeldOut(samples, answers)
         score, metric = task.score(labels, answers), task.measure(labels, answers)
         self.trained = replace(trained, weights=part_b.network.get_weights(), val_loss=score, val_metric=metric)
 
@@ -289,19 +294,19 @@ class Model:
         self.trained = Trained(self.recipe, weights, float("nan"), float("nan"), 0, 0.0)
         return self
 
-    def tune(self, held_out: Array) -> None:
-        """Tune on the validation split: thresholds, and whether log-scaled targets are predicted as means or medians.
+    def tune(self, held_out: HeldOut) -> None:
+        """Tune thresholds, and whether log-scaled targets are predicted as means or medians, on held-out predictions.
 
         Args:
-            held_out: What ``validation_answers`` returned, here or in an earlier process.
+            held_out: What ``held_out`` returned, here or in an earlier process.
         """
         _, dataset = self._fitted()
-        labels = dataset.labels[dataset.indices("validation")]
+        labels = dataset.labels[held_out.samples]
         if dataset.scaling is not None and any(dataset.scaling.logs):
-            self.dataset = dataset.smeared(labels, held_out)
+            self.dataset = dataset.smeared(labels, held_out.answers)
             self.part_b.dataset = self.dataset
         if has_thresholds(dataset.task):
-            self.thresholds = best_thresholds(dataset.task, labels, self.in_units(held_out))
+            self.thresholds = best_thresholds(dataset.task, labels, self.in_units(held_out.answers))
 
     def _begin(self, dataset: Dataset, features: FeatureRows, shape: Sequence[int]) -> PartB:
         self.dataset, self._source, self._held_out = dataset, None, None
@@ -347,15 +352,14 @@ class Model:
         """Predict stored rows: ``(n, columns)``, in the scale of ``Dataset.targets``."""
         return self.part_b.answers(features.rows(indices))
 
-    def validation_answers(self, features: FeatureRows) -> Array:
-        """Return the validation predictions from which ``val_loss`` was computed, in the scale of ``Dataset.targets``.
+    def held_out(self, features: FeatureRows) -> HeldOut:
+        """Return predictions of the validation split, or of all folds, by weights that were not fitted to the sample.
 
-        Each is by weights that were not fitted to the sample. One-vs-rest predictions are calibrated out of fold: on samples
-        of the split other than the predicted one.
+        ``val_loss`` is computed from them. One-vs-rest predictions are calibrated out of fold: on samples of the validation
+        split other than the predicted one.
         """
-        if self._held_out is not None:
-            return self._held_out
-        return self.scaled_answers(features, self._fitted()[1].indices("validation"))
+        validation = self._fitted()[1].indices("validation")
+        return self._held_out or HeldOut(validation, self.scaled_answers(features, validation))
 
     def evaluate(
         self,
@@ -391,7 +395,7 @@ class Model:
         features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if data is None and chosen.split[0] == "validation" and self._held_out is not None:
-            answers = self.in_units(self._held_out)
+            answers = self.in_units(self._held_out.at(fitted.indices("validation")))
         else:
             answers = self.answers([features], usable) if len(usable) else np.zeros((0, fitted.num_classes))
 

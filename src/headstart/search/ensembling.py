@@ -13,6 +13,7 @@ from headstart.data.folds import make_folds
 from headstart.data.splits import carve_validation
 from headstart.evaluation.leaderboard import Row
 from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
+from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.search.planning.cost_model import Cost
 from headstart.search.state import SearchState
@@ -38,7 +39,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
     models = [recall(job, named[row.trial]) for row in rows]
     validation = job.learning.indices("validation")
     labels, task = job.learning.targets[validation], job.learning.scored_task
-    answers = [read_answers(job.folder, row.trial, len(validation)) for row in rows]
+    answers = [read_answers(job.folder, row.trial, validation).at(validation) for row in rows]
     weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
@@ -104,7 +105,8 @@ def _enter(
     job: SearchState, ensemble: Ensemble, name: str, part_b: str, members: Sequence[Row], answers: object, seconds: float
 ) -> None:
     """Add an ensemble to the leaderboard; ``answers`` are its validation predictions in the scale of the targets."""
-    task, labels = job.learning.scored_task, job.learning.targets[job.learning.indices("validation")]
+    task, validation = job.learning.scored_task, job.learning.indices("validation")
+    labels = job.learning.targets[validation]
     part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
     num_params, mean = ensemble.num_params(), np.asarray(answers)
     row = Row(
@@ -123,7 +125,7 @@ def _enter(
         ms_per_sample=sum(row.ms_per_sample or 0.0 for row in members),
         file_mb=num_params * 4 / 1e6,
     )
-    keep_answers(job.folder, name, mean)
+    keep_answers(job.folder, name, HeldOut(validation, mean))
     job.rows.append(row)
     job.progress.say(f"{name} of {len(ensemble.parts)}: val_loss {row.val_loss:.4f}, {row.measured}")
     if job.best is row:

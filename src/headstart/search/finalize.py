@@ -22,7 +22,6 @@ from headstart.export.converter import Child
 from headstart.features.extraction import extract
 from headstart.features.features import FeatureRows
 from headstart.features.tables.table_features import TableFeatures, row_contents
-from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError, TrainingError
 from headstart.foundation.progress import Progress
 from headstart.foundation.runs.files import read_json, write_csv, write_json
@@ -31,6 +30,7 @@ from headstart.foundation.stopwatch import Stopwatch
 from headstart.foundation.text import natural_key
 from headstart.models.ensemble import Ensemble
 from headstart.models.fitting import open_store
+from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.models.predictions import beside_truth
 from headstart.models.signature import add_graph
@@ -54,10 +54,10 @@ class Outcome:
         folder: The run folder.
         model: The selected model.
         choice: Why the model was selected, and how the other trials compare with it.
-        validation: Predictions of the model on the validation split, in the scale of ``Dataset.targets``. Each is from a
-            model that was neither fitted nor calibrated to the sample.
+        held_out: Predictions of the validation split, or of all folds, by models that were neither fitted nor calibrated to
+            the sample.
         learning: The samples used for training and selection, and the test split if Headstart made it.
-        held_out: The user's own test split, which nothing has used so far.
+        unseen: The user's own test split, which nothing has used so far.
         features: Features of ``learning``, for each Part A of the model.
         converter: A converter process that is already running.
         seconds_left: Seconds that the budget leaves for the conversion; infinite without a budget.
@@ -66,9 +66,9 @@ class Outcome:
     folder: RunFolder
     model: Model | Ensemble
     choice: Choice
-    validation: Array
+    held_out: HeldOut
     learning: Dataset
-    held_out: Dataset
+    unseen: Dataset
     features: list[FeatureRows]
     converter: Child
     seconds_left: float
@@ -84,7 +84,7 @@ def ship(outcome: Outcome, progress: Progress, watch: Stopwatch, save: Callable[
         save: Writes run.json with the facts it receives.
     """
     progress.begin("saving the model", 0)
-    outcome.model.tune(outcome.validation)
+    outcome.model.tune(outcome.held_out)
     _report_means(outcome, progress)
     for name in _MODEL_FILES:  # of another trial, if the run was finished before and then continued
         (outcome.folder.path / name).unlink(missing_ok=True)
@@ -130,12 +130,12 @@ def _report_means(outcome: Outcome, progress: Progress) -> None:
 
 def _unseal(outcome: Outcome) -> None:
     """Compute the features of the user's test split, now that all decisions have been made."""
-    if not len(outcome.held_out):
+    if not len(outcome.unseen):
         return
-    held_out = [_features_of(outcome.held_out, features) for features in outcome.features]
-    left_out = {i: file for features in held_out for file, i in zip(*features.skipped(outcome.held_out), strict=True)}
-    kept = [i for i in range(len(outcome.held_out)) if i not in left_out]
-    test = outcome.held_out.without(list(left_out.values()), list(left_out))
+    held_out = [_features_of(outcome.unseen, features) for features in outcome.features]
+    left_out = {i: file for features in held_out for file, i in zip(*features.skipped(outcome.unseen), strict=True)}
+    kept = [i for i in range(len(outcome.unseen)) if i not in left_out]
+    test = outcome.unseen.without(list(left_out.values()), list(left_out))
     outcome.learning = outcome.learning.plus(test)
     pairs: Any = zip(outcome.features, held_out, strict=True)  # both of a pair have the same type
     outcome.features = [ours.plus(theirs.take(kept)) for ours, theirs in pairs]
@@ -183,7 +183,7 @@ def _evaluate(outcome: Outcome) -> Evaluation:
     dataset = outcome.learning
     split = "test" if "test" in dataset.split else "validation"
     indices, model = dataset.indices(split), outcome.model
-    answers = model.answers(outcome.features, indices) if split == "test" else model.in_units(outcome.validation)
+    answers = model.answers(outcome.features, indices) if split == "test" else model.in_units(outcome.held_out.at(indices))
     return evaluate_predictions(
         dataset.task,
         dataset.classes,

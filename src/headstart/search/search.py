@@ -233,8 +233,8 @@ def _finish(job: SearchState, trials: list[Trial]) -> None:
     model = kept[1] if kept else recall(job, named[best.trial])
     converter = job.converter = job.converter or Child("convert_process.py")
     features, left = [job.features[part.name] for part in model.parts], job.budget.left() - _REPORT_SECONDS
-    validation = read_answers(job.folder, best.trial, len(job.learning.indices("validation")))
-    outcome = Outcome(job.folder, model, choice, validation, job.learning, job.held_out, features, converter, left)
+    held_out = read_answers(job.folder, best.trial, job.learning.indices("validation"))
+    outcome = Outcome(job.folder, model, choice, held_out, job.learning, job.held_out, features, converter, left)
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: Any) -> None:

@@ -111,8 +111,9 @@ class SearchState:
         return lowest(row for row in self.rows if row.part_b not in BASELINES)
 
     def _losses(self, trial: str) -> Array:
-        targets = self.learning.targets[self.learning.indices("validation")]
-        return self.learning.scored_task.losses_of(targets, read_answers(self.folder, trial, len(targets)))
+        validation = self.learning.indices("validation")
+        answers = read_answers(self.folder, trial, validation).at(validation)
+        return self.learning.scored_task.losses_of(self.learning.targets[validation], answers)
 
     def save(self, **changes: object) -> None:
         """Write ``run.json``, with ``changes`` applied, and the leaderboard."""

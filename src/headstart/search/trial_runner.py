@@ -71,7 +71,7 @@ def attempt(job: SearchState, trial: Trial) -> None:
     job.progress.begin(f"measuring {trial.name}", 0)
     with job.watch.stage("measure the head"):
         row = _measure(job, trial, model, trained, features)
-        keep_answers(job.folder, trial.name, model.validation_answers(features))
+        keep_answers(job.folder, trial.name, model.held_out(features))
     if is_telling and not (trained.interrupted or trained.cut_short):
         job.speeds.note(kind_of(trial), _part_b_cost(job, trial), time.perf_counter() - start)
     num_folds = _num_folds(job, trial)

@@ -24,8 +24,8 @@ class Trained:
         interrupted: Whether Ctrl-C ended training early.
         cut_short: Whether the deadline ended training early.
         weights_of_classes: Class weights used in training; empty if there were none.
-        held_out: Predictions of the validation rows by weights that were not fitted to them, if the returned weights were.
-            Defaults to None.
+        held_out: Predictions of the training rows, then of the validation rows, by weights that were not fitted to the row;
+            NaN for rows in no fold. Defaults to None: the returned weights were not fitted to the validation rows.
     """
 
     recipe: Recipe

@@ -109,7 +109,7 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
     options: dict[str, Any] = {"seed": recipe.seed, "one_hot": examples.one_hot}
     trees: list[Trees] = []
     num_rows, parts = len(examples.rows), examples.parts()
-    answers = np.zeros((num_rows + len(examples.val_rows), examples.num_classes))
+    answers = np.full((num_rows + len(examples.val_rows), examples.num_classes), np.nan)
     for number, (held_out, rows, labels, val_rows, val_labels) in enumerate(parts):
         now = time.perf_counter()
         options["deadline"] = now + (deadline - now) / (len(parts) - number)
@@ -126,5 +126,5 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
         0,
         seconds,
         cut_short=time.perf_counter() >= deadline,
-        held_out=None if examples.folds is None else val_answers,
+        held_out=None if examples.folds is None else answers,
     )

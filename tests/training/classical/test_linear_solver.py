@@ -346,11 +346,11 @@ def test_solve_with_folds_fits_all_rows_and_predicts_each_by_others(num_rows: in
     for fold in range(5):
         held_out = folds == fold
         answered[held_out] = by_scikit_learn(whole[~held_out], labels[~held_out], whole[held_out], penalty, whole)
-    np.testing.assert_allclose(solution.answers, answered[num_rows:], atol=5e-3)
+    np.testing.assert_allclose(solution.answers, answered, atol=5e-3)
     best = solution.steps[solution.best]
     assert best.fold_loss == min(step.fold_loss for step in solution.steps)
     assert best.fold_loss == pytest.approx(problem.task.score(labels, answered), abs=5e-3)
-    assert best.val_loss == pytest.approx(problem.task.score(problem.val_labels, solution.answers), rel=1e-5)
+    assert best.val_loss == pytest.approx(problem.task.score(problem.val_labels, solution.answers[num_rows:]), rel=1e-5)
     assert best.val_loss > problem.task.score(problem.val_labels, probabilities(solution, problem.val_rows))
 
 
@@ -381,3 +381,4 @@ def test_augmented_copies_are_held_out_with_their_sample() -> None:
     for step, with_copies in zip(once.steps[:number], twice.steps[:number], strict=True):
         assert with_copies.fold_loss == pytest.approx(step.fold_loss, abs=0.05)
     assert twice.steps[number - 1].fold_loss > 3 * twice.steps[number - 1].loss
+    assert np.flatnonzero(np.isnan(twice.answers[:, 0])).tolist() == [*range(60, 120)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -89,12 +89,19 @@ class Trees:
             parts = [getattr(one, name) + start * are_nodes for one, start in zip(several, starts, strict=True)]
             return np.concatenate(parts).astype(getattr(first, name).dtype)
 
-        return replace(
-            first,
-            **{name: joined(name) for name in ("features", "thresholds", "missing_left", "outputs")},
-            **{name: joined(name, are_nodes=True) for name in ("left", "right", "roots")},
+        return cls(
+            features=joined("features"),
+            thresholds=joined("thresholds"),
+            left=joined("left", are_nodes=True),
+            right=joined("right", are_nodes=True),
+            missing_left=joined("missing_left"),
             values=joined("values") / len(several),
+            roots=joined("roots", are_nodes=True),
+            outputs=joined("outputs"),
             base=np.mean([one.base for one in several], axis=0),
+            columns=first.columns,
+            factors=first.factors,
+            link=first.link,
         )
 
     @classmethod

@@ -53,7 +53,8 @@ class Solution(NamedTuple):
         bias: Bias, float32 ``(outputs,)``.
         steps: A result for each penalty that was tried.
         best: Position of the best one.
-        answers: Predictions of the validation rows ``(m, columns)`` by weights that were not fitted to them.
+        answers: Predictions of the training rows, then of the validation rows, ``(n + m, columns)``, by weights that were
+            not fitted to the row; NaN for rows in no fold.
     """
 
     kernel: Array
@@ -95,11 +96,12 @@ def solve(examples: Examples, *, on_step: Callable[[Step], bool] = lambda _: Tru
         weights = np.mean(path.best_weights, axis=0)
         if is_refitted:
             weights, _ = _minimise(space, problem, weights, path.steps[path.best].penalty, _shares(np.ones(num_fitted)))
-        return Solution(*space.to_layer(weights), path.steps, path.best, path.best_answers[len(rows) :])
+        return Solution(*space.to_layer(weights), path.steps, path.best, path.best_answers)
 
 
 def _truth(labels: Array, num_classes: int, task: Task) -> Array:
-    return np.eye(num_classes)[labels] if task.has_classes else np.asarray(labels, np.float64)
+    truth: Array = np.eye(num_classes)[labels] if task.has_classes else np.asarray(labels, np.float64)
+    return truth
 
 
 class _Problem(NamedTuple):
@@ -123,14 +125,16 @@ class _Samples:
 
     def held_out(self, fold: int) -> Array:
         """Positions of the rows that a fold holds out and that are scored, ascending."""
-        return self.scored[self.folds[self.scored] == fold]
+        chosen: Array = self.scored[self.folds[self.scored] == fold]
+        return chosen
 
     def at(self, positions: Array) -> Array:
         """Rows at ascending positions; the validation rows are not copied if they are asked for alone."""
         start = int(np.searchsorted(positions, self.num_rows))
         chosen = positions[start:] - self.num_rows
         later = self._val_rows if len(chosen) == len(self._val_rows) else self._val_rows[chosen]
-        return np.concatenate([self._rows[positions[:start]], later]) if start else later
+        found: Array = np.concatenate([self._rows[positions[:start]], later]) if start else later
+        return found
 
 
 class _Path:
@@ -150,7 +154,7 @@ class _Path:
             weights[-1] = problem.family.start(shares @ problem.truth)
             self._weights.append(weights)
         self.best_weights = self._weights
-        self.best_answers = np.zeros((len(samples.labels), num_outputs))
+        self.best_answers = np.full((len(samples.labels), num_outputs), np.nan)
 
     def advance(self) -> None:
         """Fit every fold with the next penalty, and score the rows that it holds out."""
@@ -161,7 +165,7 @@ class _Path:
             for weights, shares in zip(self._weights, self._shares, strict=True)
         ]
         self._weights = [weights for weights, _ in found]
-        answers = np.zeros_like(self.best_answers)
+        answers = np.full_like(self.best_answers, np.nan)
         for fold, weights in zip(self._folds, self._weights, strict=True):
             kernel, bias = self._space.to_layer(weights)
             output = self._problem.family.link(samples.at(held_out := samples.held_out(fold)) @ kernel + bias)
@@ -182,8 +186,8 @@ class _Path:
 
 def _shares(is_fitted: Array) -> Array:
     """Share of each row in the mean loss."""
-    shares = np.asarray(is_fitted, np.float64)
-    return shares / shares.sum()
+    shares: Array = is_fitted / is_fitted.sum()
+    return shares
 
 
 def _minimise(space: Space, problem: _Problem, start: Array, penalty: float, shares: Array) -> tuple[Array, float]:
