@@ -17,7 +17,7 @@ from headstart.features.tables.table_features import TableFeatures, encode_table
 from headstart.foundation.errors import OutOfTimeError, TrainingError
 from headstart.models.fitting import open_store, prepare
 from headstart.models.model import Model
-from headstart.search.planning.cost_model import part_a_cost
+from headstart.search.planning.cost_model import part_a_cost, part_a_kind
 from headstart.search.state import SearchState
 from headstart.training.framework_state import be_deterministic, start_importing_keras
 from headstart.training.trials.trial import Trial
@@ -66,7 +66,7 @@ def features_of(job: SearchState, part: PartA) -> FeatureRows:
         )
     job.features[part.name] = features
     if features.num_computed >= _TELLING_ROWS:
-        job.speeds.note(part.name, part_a_cost(part, features.num_computed), features.seconds)
+        job.speeds.note(part_a_kind(part), part_a_cost(part, features.num_computed), features.seconds)
     _report(job, features)
     return features
 

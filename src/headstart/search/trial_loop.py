@@ -11,7 +11,7 @@ from headstart.features.part_a import PartA
 from headstart.foundation.errors import BackboneError, HeadstartError, OutOfTimeError
 from headstart.models.ensemble import FOLDS_NAME, NAME
 from headstart.search.ensembling import attempt_ensemble, attempt_fold_ensemble
-from headstart.search.planning.cost_model import Cost, part_a_cost, pick
+from headstart.search.planning.cost_model import Cost, part_a_cost, part_a_kind, pick
 from headstart.search.planning.plans import ENSEMBLED
 from headstart.search.state import SearchState
 from headstart.search.trial_runner import attempt, predicted_cost, unfinished
@@ -145,7 +145,7 @@ def _has_time_for(job: SearchState, trial: Trial) -> bool:
 def _held_out_seconds(job: SearchState, part: PartA) -> float:
     """Predicted seconds of Part A for the user's test split."""
     num_held_out = len(job.held_out)
-    return job.speeds.predict(part.name, part_a_cost(part, num_held_out)).seconds if num_held_out else 0.0
+    return job.speeds.predict(part_a_kind(part), part_a_cost(part, num_held_out)).seconds if num_held_out else 0.0
 
 
 def _why_too_late(job: SearchState, trial: Trial) -> str:

@@ -23,7 +23,7 @@ from headstart.models.cross_validation import cross_validate
 from headstart.models.fitting import open_store
 from headstart.models.model import Model
 from headstart.search.format_probe import FormatProbe
-from headstart.search.planning.cost_model import Cost, kind_of, part_a_cost, part_b_cost
+from headstart.search.planning.cost_model import Cost, kind_of, part_a_cost, part_a_kind, part_b_cost
 from headstart.search.planning.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLDS
 from headstart.search.shared_features import features_of, views_of
 from headstart.search.state import SearchState
@@ -147,7 +147,9 @@ def predicted_cost(job: SearchState, trial: Trial) -> Cost:
     if trial.part.name not in job.features:
         share = 0.0 if trial.part.is_table else stored_share(job.learning, trial.part, open_store())
         num_samples += round(len(job.learning) * (1 - share))
-    part_a = job.speeds.predict(trial.part.name, part_a_cost(trial.part, num_samples)).seconds if num_samples else 0.0
+    part_a = (
+        job.speeds.predict(part_a_kind(trial.part), part_a_cost(trial.part, num_samples)).seconds if num_samples else 0.0
+    )
     part_b = job.speeds.predict(kind_of(trial), _part_b_cost(job, trial))
     return Cost(part_a + part_b.fixed, part_b.sized)
 

@@ -74,6 +74,16 @@ def test_pace_follows_what_was_measured() -> None:
     assert 2.0 < Speeds().predict("g", Cost(1.0, 0.0)).fixed < 5.0
 
 
+def test_kinds_of_a_family_run_alike() -> None:
+    """A Part A that never ran is predicted by those that did, rather than by trees; part by part."""
+    Speeds().note("part_a lite0", Cost(0.0, 10.0), 5.0)
+    for kind in "abcdef":
+        Speeds().note(f"part_b {kind}", Cost(10.0, 10.0), 40.0)
+    predicted = Speeds().predict("part_a lite1", Cost(10.0, 10.0))
+    assert predicted.sized == pytest.approx(10.0 * 0.5**0.5)
+    assert predicted.fixed > 10.0  # no Part A has told its fixed seconds, so that the pace counts
+
+
 def test_speeds_are_those_of_the_machine_and_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another backend or another machine with the same home measured is not used, and is kept."""
     Speeds().note("head", Cost(10.0, 0.0), 40.0)

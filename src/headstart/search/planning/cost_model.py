@@ -13,7 +13,17 @@ from headstart.features.part_a import PartA
 from headstart.training.keras_training import small_steps
 from headstart.training.trials.trial import Trial
 
-__all__ = ["IMPORT_SECONDS", "Cost", "finish_cost", "kind_of", "part_a_cost", "part_b_cost", "pick", "work_of"]
+__all__ = [
+    "IMPORT_SECONDS",
+    "Cost",
+    "finish_cost",
+    "kind_of",
+    "part_a_cost",
+    "part_a_kind",
+    "part_b_cost",
+    "pick",
+    "work_of",
+]
 
 IMPORT_SECONDS = 4.5  # to import Keras and TensorFlow
 
@@ -103,7 +113,12 @@ def kind_of(trial: Trial) -> str:
     """Name of the trainings that run at about the same speed as this trial's."""
     rows = trial.part.name if trial.part.is_inner or trial.part.is_table else f"{len(trial.part.cards)} {trial.part.pooling}"
     trainer = "solver" if trial.is_solved else f"{trial.recipe.epochs} epochs"
-    return f"{rows} {trial.recipe.network} {trainer}"
+    return f"part_b {rows} {trial.recipe.network} {trainer}"
+
+
+def part_a_kind(part: PartA) -> str:
+    """Name of the work of a Part A."""
+    return f"part_a {part.name}"
 
 
 def work_of(part: PartA) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from headstart.foundation.cache.notes import read_note, write_note
@@ -24,14 +25,14 @@ class Speeds:
 
     Each kind has a factor for its fixed seconds and one for those in proportion to its size, so that the start-up of a tiny
     fit says nothing about a large one: a measurement changes each factor by the share of its part in the seconds. The
-    factors are stored in the cache folder, under a key of the hardware and the Keras backend. Kinds that were never measured
-    run at the pace of the others.
+    factors are stored in the cache folder, under a key of the hardware and the Keras backend. The first word of a kind is
+    its family. A kind that was never measured runs at the pace of its family, or of all kinds if none of it was measured.
 
     Example::
 
         speeds = Speeds()
-        speeds.note("trees", Cost(fixed=1.0, sized=20.0), seconds=41.0)
-        speeds.predict("trees", Cost(fixed=1.0, sized=200.0))  # Cost(fixed=1.0, sized=400.0)
+        speeds.note("part_b trees", Cost(fixed=1.0, sized=20.0), seconds=41.0)
+        speeds.predict("part_b trees", Cost(fixed=1.0, sized=200.0))  # Cost(fixed=1.0, sized=400.0)
     """
 
     def __init__(self) -> None:
@@ -71,9 +72,20 @@ class Speeds:
         return statistics.geometric_mean([*known, *[1.0] * _REFERENCES])
 
     def _of(self, kind: str) -> tuple[float, float]:
-        """Factors of a kind of work; the pace where nothing was measured."""
+        """Factors of a kind of work; where nothing was measured, those of its family, or the pace."""
+        family = [
+            factors for other, factors in self._factors.items() if other.split(" ")[0] == kind.split(" ", maxsplit=1)[0]
+        ]
         fixed, sized = self._factors.get(kind, (None, None))
-        return (self.pace if fixed is None else fixed), (self.pace if sized is None else sized)
+        return (
+            self._pace_of([factors[0] for factors in family]) if fixed is None else fixed,
+            self._pace_of([factors[1] for factors in family]) if sized is None else sized,
+        )
+
+    def _pace_of(self, factors: Sequence[float | None]) -> float:
+        """Geometric mean of the measured ones among some factors, together with a 1.0; the pace if none was measured."""
+        known = [factor for factor in factors if factor is not None]
+        return statistics.geometric_mean([*known, 1.0]) if known else self.pace
 
 
 def _known(place: str) -> dict[str, Any]:
