@@ -572,6 +572,21 @@ def test_predict_keeps_order_and_names_bad_files(run: Path, data: Path, call: Ca
     assert all(rows[1][f"p_{name}"] is None for name in CLASSES)
 
 
+def test_predict_adds_sets_with_a_coverage(run: Path, data: Path, call: Call) -> None:
+    """A column of classes joined by semicolons, empty for a bad file; a coverage out of range or too high is H048 or H049."""
+    paths = [data / "triangle" / "003.jpg", data / "circle" / "broken.jpg"]
+    status, out, _ = call("predict", run, *paths, "--coverage", "0.8", "--json")
+    good, bad = json.loads(out)["predictions"]
+    assert status == 1
+    assert set(good["set"].split(";")) - {""} <= set(CLASSES)
+    limit = json.loads((run / "signature.json").read_text("utf-8"))["conformal"]["limits"]["80"][0]
+    assert good["set"] == ";".join(name for name in CLASSES if good[f"p_{name}"] >= 1 - limit)
+    assert bad["set"] is None
+    for coverage, code in (("1.5", "H048"), ("0.99", "H049")):
+        status, _, err = call("predict", run, paths[0], "--coverage", coverage)
+        assert (status, code in err) == (2, True)
+
+
 def test_predict_writes_csv(run: Path, data: Path, call: Call, tmp_path: Path) -> None:
     """CSV goes to standard output, or to the file of ``--out``; a folder stands for its files in natural order."""
     status, out, _ = call("predict", run, data / "square")

@@ -63,6 +63,12 @@ def predict(
         typer.Argument(metavar="PATHS...", help="Images or folders of images; tables if the run was fitted on one."),
     ],
     out: Annotated[Path | None, typer.Option(help="CSV file to write. Default: standard output.")] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Add sets of classes, or intervals, that contain the truth with this probability: 0.9."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Predict images or table rows; a file that cannot be read becomes a row with an error."""
@@ -70,7 +76,7 @@ def predict(
     from headstart.foundation.csv_output import to_csv
     from headstart.search.run import Run
 
-    columns, rows, num_errors = Run(run).answers(expand(paths))
+    columns, rows, num_errors = Run(run).answers(expand(paths), coverage=coverage)
     if out is not None:
         from headstart.foundation.runs.files import write_csv
 

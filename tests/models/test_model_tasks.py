@@ -151,6 +151,10 @@ def test_saved_model_predicts_and_evaluates_as_before(fitted: Fitted, tmp_path: 
         assert loaded.dataset is not None
         assert loaded.dataset.scaling == model.dataset.scaling
         pd.testing.assert_frame_equal(loaded.predict(path), expected, rtol=1e-5, atol=2e-6)
+        assert loaded.conformal == model.conformal
+        sets = loaded.predict(path, coverage=0.8)
+        assert list(sets.columns)[: len(expected.columns)] == list(expected.columns)
+        assert len(sets.columns) == len(expected.columns) + (2 * len(dataset.classes) if dataset.task == "regression" else 1)
         seen = loaded.evaluate(dataset.take(dataset.indices("train")))
         assert (seen.split, seen.num_seen) == ("train", len(seen))
         with pytest.raises(DatasetError, match="H110"):

@@ -34,6 +34,7 @@ def read_signature(folder: Path) -> dict[str, Any]:
         _check_labels(signature)
         _check_input(signature)
         _check_scaling(signature)
+        _check_conformal(signature)
     return signature
 
 
@@ -96,3 +97,10 @@ def _check_scaling(signature: Mapping[str, Any]) -> None:
         len(signature["labels"])
     }:
         raise ValueError("scaling_of_targets does not have one value for each target")
+
+
+def _check_conformal(signature: Mapping[str, Any]) -> None:
+    num_limits = len(signature["labels"]) if signature["task"] == "regression" else 1
+    limits = signature.get("conformal", {}).get("limits", {})
+    if any(not percent.isdecimal() or len(numbers) != num_limits for percent, numbers in limits.items()):
+        raise ValueError(f"conformal.limits does not have {num_limits} numbers for each coverage in percent")

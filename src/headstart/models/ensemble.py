@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.evaluation.thresholds import best_thresholds, has_thresholds
+from headstart.evaluation.thresholds import best_thresholds
+from headstart.evaluation.uncertainty.conformal import Conformal, fit_conformal
 from headstart.features.features import FeatureRows
 from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
@@ -97,6 +98,7 @@ class Ensemble:
         self._members = list(members)
         self._weights = [float(weight) for weight in weights]
         self.thresholds: tuple[float, ...] = ()
+        self.conformal = Conformal()
 
     @property
     def parts(self) -> list[PartA]:
@@ -117,12 +119,13 @@ class Ensemble:
         return mean.astype(np.float32)
 
     def tune(self, held_out: HeldOut) -> None:
-        """Tune thresholds, and whether log-scaled targets are predicted as means or medians, on held-out predictions."""
+        """Tune thresholds, sets of classes, and means or medians of log-scaled targets on held-out predictions."""
         labels, scaling = self.dataset.labels[held_out.samples], self.dataset.scaling
         if scaling is not None and any(scaling.logs):
             self.dataset = self.dataset.smeared(labels, held_out.answers)
-        if has_thresholds(self.dataset.task):
-            self.thresholds = best_thresholds(self.dataset.task, labels, self.dataset.in_units(held_out.answers))
+        answers = self.dataset.in_units(held_out.answers)
+        self.conformal = fit_conformal(self.dataset.task, labels, answers, self.dataset.scaling)
+        self.thresholds = best_thresholds(self.dataset.task, labels, answers)
 
     def num_params(self) -> int:
         """Count the parameters of all members."""
@@ -156,4 +159,5 @@ class Ensemble:
         def output(inputs: Array) -> Array:
             return np.asarray(whole.predict(np.asarray(inputs, np.float32), verbose=0), np.float32)
 
-        sign(out, Signed(self.dataset, self.parts[0], made, output, self.thresholds, self._members[0].encoding))
+        encoding = self._members[0].encoding
+        sign(out, Signed(self.dataset, self.parts[0], made, output, self.thresholds, encoding, self.conformal))

@@ -16,6 +16,7 @@ from headstart.data.images.decode_pool import DecodePool, decode_array
 from headstart.data.images.preprocess import plain_array
 from headstart.data.splits import strata
 from headstart.data.tables.preprocess import encode_typed
+from headstart.evaluation.uncertainty.conformal import Conformal
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import training_cells
 from headstart.foundation.arrays import Array
@@ -37,6 +38,7 @@ class Signed(NamedTuple):
         output: Function from pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)`` to outputs ``(n, units)``.
         thresholds: Probability at or above which a label, or the second of two classes, is predicted; else empty.
         encoding: Encoding of the table; None for images.
+        conformal: Limits of sets and intervals. Defaults to none.
     """
 
     dataset: Dataset
@@ -45,6 +47,7 @@ class Signed(NamedTuple):
     output: Callable[[Array], Array]
     thresholds: Sequence[float] = ()
     encoding: dict[str, Any] | None = None
+    conformal: Conformal = Conformal()
 
 
 def golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:

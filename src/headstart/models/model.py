@@ -21,7 +21,8 @@ from headstart.data.readers.labels.target_column import NumberFormats
 from headstart.data.readers.read import read, unlabelled, unlabelled_rows
 from headstart.data.readers.tables.table import Known
 from headstart.evaluation.evaluation import Evaluation
-from headstart.evaluation.thresholds import best_thresholds, has_thresholds
+from headstart.evaluation.thresholds import best_thresholds
+from headstart.evaluation.uncertainty.conformal import Conformal, fit_conformal
 from headstart.export.export_folder import Exported, export_model
 from headstart.export.formats import FORMATS
 from headstart.features.engines import make_engine, preparation
@@ -100,6 +101,7 @@ class Model:
         self.dataset: Dataset | None = None
         self.history = History()
         self.thresholds: tuple[float, ...] = ()
+        self.conformal = Conformal()
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
         self._held_out: HeldOut | None = None  # if weights or a calibration were fitted to the validation split
@@ -295,7 +297,7 @@ class Model:
         return self
 
     def tune(self, held_out: HeldOut) -> None:
-        """Tune thresholds, and whether log-scaled targets are predicted as means or medians, on held-out predictions.
+        """Tune thresholds, sets of classes, and means or medians of log-scaled targets on held-out predictions.
 
         Args:
             held_out: What ``held_out`` returned, here or in an earlier process.
@@ -305,11 +307,12 @@ class Model:
         if dataset.scaling is not None and any(dataset.scaling.logs):
             self.dataset = dataset.smeared(labels, held_out.answers)
             self.part_b.dataset = self.dataset
-        if has_thresholds(dataset.task):
-            self.thresholds = best_thresholds(dataset.task, labels, self.in_units(held_out.answers))
+        answers, scaling = self.in_units(held_out.answers), self._fitted()[1].scaling
+        self.conformal = fit_conformal(dataset.task, labels, answers, scaling)
+        self.thresholds = best_thresholds(dataset.task, labels, answers)
 
     def _begin(self, dataset: Dataset, features: FeatureRows, shape: Sequence[int]) -> PartB:
-        self.dataset, self._source, self._held_out = dataset, None, None
+        self.dataset, self._source, self._held_out, self.conformal = dataset, None, None, Conformal()
         self.encoding = features.encoding if isinstance(features, TableFeatures) else None
         num_samples = len(dataset.indices("train"))
         self._part_b = PartB(self.part, self.recipe, dataset, shape, num_samples, features.code_sizes)
@@ -411,24 +414,30 @@ class Model:
             save_evaluation(Path(out), evaluation, chosen, usable.tolist(), self.thresholds)
         return evaluation
 
-    def predict(self, samples: Any) -> pd.DataFrame:
+    def predict(self, samples: Any, *, coverage: float | None = None) -> pd.DataFrame:
         """Predict samples and return a data frame with the columns ``path, predicted, p_<class>…``, in the given order.
 
         It takes what ``Run.predict`` takes, and keeps the index of a data frame or series. The first column of the result is
-        ``row`` for a model of table features.
+        ``row`` for a model of table features. With ``coverage``, there are columns with sets or intervals, as there.
+
+        Raises:
+            UsageError: The coverage is out of range (H048), or there were too few held-out samples for it (H049).
         """
         _, fitted = self._fitted()
+        sets = None
+        if coverage is not None:
+            sets = self.conformal.at(coverage, fitted.task, fitted.classes, fitted.scaling)
         samples = rows_of(samples) if self.part.is_table else samples
         index = index_of(samples)
         if self.part.is_table:
             dataset = unlabelled_rows(samples, fitted, self._known())
-            return as_frame(self._predictions(dataset), fitted.task, fitted.classes, dataset.key, index)
+            return as_frame(self._predictions(dataset), fitted.task, fitted.classes, dataset.key, index, sets)
         with to_images(samples) as images:
             dataset = unlabelled(images.files if images.arrays is None else images.arrays, fitted)
             answers = [
                 given._replace(path=name) for name, given in zip(images.names, self._predictions(dataset), strict=True)
             ]
-        return as_frame(answers, fitted.task, fitted.classes, dataset.key, index)
+        return as_frame(answers, fitted.task, fitted.classes, dataset.key, index, sets)
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
         _, fitted = self._fitted()
@@ -487,7 +496,7 @@ class Model:
             with replacing(out / "model.keras") as temporary:
                 self.keras().save(temporary)
         made = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": part_b.num_samples}
-        sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding))
+        sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding, self.conformal))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, weights: str | None = None) -> Model:
@@ -504,6 +513,7 @@ class Model:
         saved = read_saved_model(Path(folder), weights)
         model = cls.from_trial(saved.trial)
         model.dataset, model.encoding, model.thresholds = saved.dataset, saved.encoding, saved.thresholds
+        model.conformal = saved.conformal
         model._part_b, model._source = saved.part_b, Path(folder)
         model.trained = Trained(model.recipe, saved.weights, float("nan"), float("nan"), 0, 0.0)
         return model

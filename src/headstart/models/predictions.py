@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.skipped import Skipped
+from headstart.evaluation.uncertainty.conformal import Coverage
 from headstart.foundation.arrays import Array
 from headstart.foundation.text import natural_key
 
@@ -62,7 +63,7 @@ def truth_columns(task: str, classes: Sequence[str]) -> list[str]:
 
 
 def prediction_table(
-    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str
+    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str, sets: Coverage | None = None
 ) -> tuple[list[str], list[list[object]]]:
     """Lay predictions out as columns and rows, in the order given, with a column ``error`` if there is any error.
 
@@ -71,18 +72,22 @@ def prediction_table(
         task: A key of ``TASKS``.
         classes: Names of classes, labels or targets.
         key: Name of the first column, ``path`` or ``row``.
+        sets: Sets or intervals to add as columns. Defaults to None: none.
     """
     has_errors = any(prediction.error for prediction in predictions)
     is_values = task == "regression"
     several = is_values and len(classes) > 1
     shown = [f"predicted_{name}" for name in classes] if several else ["predicted"]
-    columns = [key, *shown, *([] if is_values else [f"p_{name}" for name in classes]), *(["error"] if has_errors else [])]
+    columns = [key, *shown, *([] if is_values else [f"p_{name}" for name in classes])]
+    columns += [*(sets.columns if sets else []), *(["error"] if has_errors else [])]
     rows: list[list[object]] = []
     for prediction in predictions:
         given: list[float | None] = [None] * len(classes)
         if prediction.answers is not None:
             given = [float(f"{v:.7g}") if is_values else round(float(v), _DECIMALS) for v in prediction.answers]
-        cells = given if is_values else [prediction.predicted, *given]
+        cells: list[object] = [*given] if is_values else [prediction.predicted, *given]
+        if sets:
+            cells += [None] * len(sets.columns) if prediction.answers is None else sets.cells(prediction.answers)
         name = int(prediction.path) if key == "row" and prediction.path.isdecimal() else prediction.path
         rows.append([name, *cells, *([prediction.error or None] if has_errors else [])])
     return columns, rows
@@ -118,7 +123,12 @@ def with_errors(answers: Sequence[Prediction], skipped: Sequence[Skipped]) -> li
 
 
 def as_frame(
-    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str, index: pd.Index | None = None
+    predictions: Sequence[Prediction],
+    task: str,
+    classes: Sequence[str],
+    key: str,
+    index: pd.Index | None = None,
+    sets: Coverage | None = None,
 ) -> pd.DataFrame:
     """Return predictions as a data frame with the columns of ``prediction_table``.
 
@@ -128,8 +138,9 @@ def as_frame(
         classes: Names of classes, labels or targets.
         key: Name of the first column, ``path`` or ``row``.
         index: Index of the samples, which is kept if there is one prediction for each. Defaults to None: 0, 1, 2, ...
+        sets: As in ``prediction_table``. Defaults to None: none.
     """
     import pandas as pd
 
-    columns, rows = prediction_table(predictions, task, classes, key)
+    columns, rows = prediction_table(predictions, task, classes, key, sets)
     return pd.DataFrame(rows, columns=columns, index=index if index is not None and len(index) == len(rows) else None)

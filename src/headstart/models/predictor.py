@@ -15,7 +15,9 @@ from headstart.data.images.geometry import Geometry
 from headstart.data.readers.labels.target_column import NumberFormats
 from headstart.data.readers.tables.table import Known
 from headstart.data.tables.table import Table
+from headstart.data.target_scaling import Scaling
 from headstart.data.tasks import TASKS
+from headstart.evaluation.uncertainty.conformal import Conformal, Coverage
 from headstart.export.signature_reader import read_signature, thresholds_of
 from headstart.features.engines import OpenVINOEngine, read_graph
 from headstart.features.tables.table_features import cells_to_read
@@ -52,6 +54,9 @@ class Predictor:
         self.classes: tuple[str, ...] = tuple(signature["labels"])
         self.task: str = signature["task"]
         self.thresholds = thresholds_of(signature)
+        self._conformal = Conformal.from_json(signature.get("conformal"))
+        scaling = signature.get("scaling_of_targets")
+        self._scaling = None if scaling is None else Scaling.from_json(scaling)
         self.encoding: dict[str, Any] | None = signature.get("encoding")
         self._columns = tuple(signature.get("table_columns", ()))
         self._targets = tuple(signature.get("target", ()))
@@ -94,6 +99,16 @@ class Predictor:
         targets = self._targets or tuple(targets)
         known = (self.classes, self.task, targets, image, self._columns, reads, self._set_aside)
         return Known(*known, self._formats, self._group)
+
+    def at(self, coverage: float | None) -> Coverage | None:
+        """Sets or intervals with a chosen coverage; None if none is chosen.
+
+        Raises:
+            UsageError: The coverage is out of range (H048), or there were too few held-out samples for it (H049).
+        """
+        if coverage is None:
+            return None
+        return self._conformal.at(coverage, self.task, self.classes, self._scaling)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Predict the samples of a data set: files, arrays or rows of a table."""

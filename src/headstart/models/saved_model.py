@@ -13,6 +13,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.images.rendering import Rendering
 from headstart.data.tables.preprocess import code_sizes
 from headstart.data.target_scaling import Scaling
+from headstart.evaluation.uncertainty.conformal import Conformal
 from headstart.export.export_folder import write_preprocessing
 from headstart.export.signature_reader import read_signature, thresholds_of
 from headstart.foundation.arrays import Array
@@ -41,6 +42,7 @@ class SavedModel(NamedTuple):
         weights: The weights of Part B.
         thresholds: One threshold for two classes, one per label for multi-label.
         encoding: Encoding of the table; None for images.
+        conformal: Limits of sets and intervals.
     """
 
     trial: Trial
@@ -49,6 +51,7 @@ class SavedModel(NamedTuple):
     weights: list[Array]
     thresholds: tuple[float, ...]
     encoding: dict[str, Any] | None
+    conformal: Conformal
 
 
 def copy_saved_model(source: Path, file: str, out: Path) -> None:
@@ -106,7 +109,15 @@ def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
         shape = signature["input"]["shape"][1:]
         part_b = PartB(trial.part, trial.recipe, dataset, shape, made.get("num_samples", 1), sizes)
         weights_of_b = part_b.load(file)
-    return SavedModel(trial, dataset, part_b, weights_of_b, thresholds_of(signature), encoding)
+    return SavedModel(
+        trial,
+        dataset,
+        part_b,
+        weights_of_b,
+        thresholds_of(signature),
+        encoding,
+        Conformal.from_json(signature.get("conformal")),
+    )
 
 
 def _trial(folder: Path, signature: Mapping[str, Any], weights: str | None) -> Trial:

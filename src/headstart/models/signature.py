@@ -51,6 +51,7 @@ def sign(out: Path, signed: Signed) -> None:
         },
         "target_formats": {name: dict(written) for name, written in dataset.target_formats.items()},
         **_thresholds_json(dataset, signed.thresholds),
+        "conformal": signed.conformal.to_json(),
         **({} if dataset.scaling is None else {"scaling_of_targets": dataset.scaling.to_json()}),
         **({"group": dataset.group_column} if dataset.group_column else {}),
         "part_a": part.origins(),

@@ -148,7 +148,7 @@ class Run:
             save_evaluation(Path(out), evaluation, dataset, list(found), predictor.thresholds)
         return evaluation
 
-    def predict(self, samples: Any) -> pd.DataFrame:
+    def predict(self, samples: Any, *, coverage: float | None = None) -> pd.DataFrame:
         """Predict samples and return a data frame with the columns ``path, predicted, p_<class>…``, in the given order.
 
         A file that cannot be read is a row with an ``error``. For a model of table features, the first column is ``row``.
@@ -159,12 +159,18 @@ class Run:
                 ``(height, width[, channels])`` or ``(n, height, width[, channels])``; a sequence or a series of any of
                 these; or a data frame with a column of paths. For a model of table features the path of a table, a data
                 frame, an array ``(n, columns)``, or rows as mappings or series.
+            coverage: Probability, 0.5 to 0.99, that the truth is in the column ``set`` (classes or labels joined by ``;``),
+                or between ``low`` and ``high``. Defaults to None: without these columns.
+
+        Raises:
+            UsageError: The coverage is out of range (H048), or there were too few held-out samples for it (H049).
 
         Example::
 
             run.predict(["new/rose.jpg", "new/tulip.jpg"])
         """
         predictor = self.predictor()
+        sets = predictor.at(coverage)
         samples = rows_of(samples) if predictor.encoding else samples
         index = index_of(samples)
         if predictor.encoding:
@@ -174,22 +180,27 @@ class Run:
             with to_images(samples, self.folder.state.get("image")) as images:
                 given = predictor.predict(images.files) if images.arrays is None else predictor.predict_arrays(images.arrays)
                 answers = [answer._replace(path=name) for name, answer in zip(images.names, given, strict=True)]
-        return as_frame(answers, predictor.task, predictor.classes, predictor.key, index)
+        return as_frame(answers, predictor.task, predictor.classes, predictor.key, index, sets)
 
-    def answers(self, paths: Sequence[str]) -> tuple[list[str], list[list[object]], int]:
+    def answers(self, paths: Sequence[str], *, coverage: float | None = None) -> tuple[list[str], list[list[object]], int]:
         """Predict files and return column names, rows and the number of rows with an error; for use without pandas.
 
         Rows of a table that do not fit the model have an error. With several tables, rows are named ``<file>:<row>``.
 
         Args:
             paths: Paths of images; for a model of table features, paths of tables.
+            coverage: As in ``predict``. Defaults to None.
+
+        Raises:
+            UsageError: The coverage is out of range (H048), or there were too few held-out samples for it (H049).
         """
         predictor = self.predictor()
+        sets = predictor.at(coverage)
         if predictor.encoding:
             answers = [answer for path in paths for answer in _answered(predictor, path, is_one_of_many=len(paths) > 1)]
         else:
             answers = predictor.predict(paths)
-        columns, rows = prediction_table(answers, predictor.task, predictor.classes, predictor.key)
+        columns, rows = prediction_table(answers, predictor.task, predictor.classes, predictor.key, sets)
         return columns, rows, sum(bool(answer.error) for answer in answers)
 
     def export(self, *formats: str, out: str | os.PathLike[str] | None = None) -> list[Exported]:

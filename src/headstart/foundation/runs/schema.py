@@ -231,6 +231,7 @@ _SIGNATURE = {
     "output": {"name": str, "shape": [int | None]},
     "threshold?": float,
     "thresholds?": {"*": float},
+    "conformal?": {"num_samples": int, "limits": {"*": [float]}},
     "scaling_of_targets?": {"log1p": [bool], **{key: [float] for key in ("mean", "deviation", "offset", "smearing")}},
     "group?": str,
     **{f"{name}?": [str] for name in ("table_columns", "target", "set_aside")},
