@@ -573,7 +573,7 @@ def test_predict_keeps_order_and_names_bad_files(run: Path, data: Path, call: Ca
 
 
 def test_predict_adds_sets_with_a_coverage(run: Path, data: Path, call: Call) -> None:
-    """A column of classes joined by semicolons, empty for a bad file; a coverage out of range or too high is H048 or H049."""
+    """A column of classes joined by semicolons, empty for a bad file; bad coverages are H048 and H049."""
     paths = [data / "triangle" / "003.jpg", data / "circle" / "broken.jpg"]
     status, out, _ = call("predict", run, *paths, "--coverage", "0.8", "--json")
     good, bad = json.loads(out)["predictions"]

@@ -359,3 +359,33 @@ def test_array_columns_are_matched_by_position() -> None:
     assert (expected["predicted"].astype(float) == rows[:, 0]).mean() > 0.9
     for fewer in (rows[:, 1:], rows[:, 1:4]):
         pd.testing.assert_frame_equal(model.predict(fewer), expected)
+
+
+@pytest.mark.parametrize("network", ["linear", "trees", "baseline"])
+@pytest.mark.parametrize("made_splits", [("train", "test", "validation"), ("test",)])
+def test_validation_labels_are_learned_if_headstart_made_the_split(
+    network: str, made_splits: tuple[str, ...], make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Each validation sample is predicted by models that have not seen it; the test split has no influence."""
+    path = make_table(tmp_path / "t.csv", "binary")
+    dataset, features = gather(read_table(path), Model("table", network).part, validation=0.2, seed=0)
+    dataset = replace(dataset, made_splits=made_splits)
+    is_ours = "validation" in made_splits
+    fitted = [Model("table", network) for _ in range(3)]
+    for model, split in zip(fitted, ("", "validation", "test"), strict=True):
+        labels = dataset.labels.copy()
+        flipped = dataset.indices(split)[::3] if split else []
+        labels[flipped] = 1 - labels[flipped]
+        (tmp_path / f"{network}{split}").mkdir()
+        model.train(replace(dataset, labels=labels), features, tmp_path / f"{network}{split}")
+    once, changed, tested = ([*model.trained.weights] for model in fitted if model.trained is not None)
+    assert all(map(np.array_equal, once, tested))
+    held_out = fitted[0].held_out(features)
+    assert ({*held_out.samples} == {*dataset.indices("train"), *dataset.indices("validation")}) == is_ours
+    if is_ours or network == "baseline":
+        assert is_ours != all(map(np.array_equal, once, changed))
+    validation = dataset.indices("validation")
+    loss = TASKS["binary"].score(dataset.labels[validation], held_out.at(validation))
+    assert loss == pytest.approx(fitted[0].val_loss, rel=1e-6)
+    if is_ours and network != "baseline":
+        assert TASKS["binary"].score(dataset.labels[validation], fitted[0].answers([features], validation)) < loss

@@ -16,7 +16,7 @@ from headstart.data.tasks import TASKS
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 
-__all__ = ["folds_to_select_on", "make_folds"]
+__all__ = ["folds_to_select_on", "make_folds", "num_folds_to_select_on"]
 
 _NUM_FOLDS = 5  # on which settings are selected; fewer if a class is too small
 _MAX_IN_FOLDS = 2000  # samples; with more, one split says enough and the folds would take long
@@ -73,6 +73,11 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     return folds
 
 
+def num_folds_to_select_on(dataset: Dataset) -> int:
+    """Number of folds that ``folds_to_select_on`` makes if no class is too small; 1 stands for the validation split."""
+    return _NUM_FOLDS if sum(name != "test" for name in dataset.split) < _MAX_IN_FOLDS else 1
+
+
 def folds_to_select_on(dataset: Dataset, *, seed: int) -> Array:
     """Folds of the training and validation samples, by which settings of a model are selected before it is fitted to all.
 
@@ -84,12 +89,10 @@ def folds_to_select_on(dataset: Dataset, *, seed: int) -> Array:
         Fold of each sample, ``(n,)``; -1 for samples that are in none. Of many samples, or if a class is too small for two
         folds, the validation samples are the only fold.
     """
-    is_validation = np.array(dataset.split) == "validation"
-    if int((np.array(dataset.split) != "test").sum()) < _MAX_IN_FOLDS:
-        for num_folds in range(_NUM_FOLDS, 1, -1):
-            with contextlib.suppress(DatasetError):  # a class is too small for so many
-                return make_folds(dataset, num_folds, seed=seed)
-    return np.where(is_validation, 0, -1)
+    for num_folds in range(num_folds_to_select_on(dataset), 1, -1):
+        with contextlib.suppress(DatasetError):  # a class is too small for so many
+            return make_folds(dataset, num_folds, seed=seed)
+    return np.where(np.array(dataset.split) == "validation", 0, -1)
 
 
 def _unlearned(dataset: Dataset, folds: Array, groups: Sequence[int], num_folds: int) -> list[str]:

@@ -17,8 +17,9 @@ from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import encode_table
 from headstart.foundation.cache.cache_contents import prune_at_first_use
 from headstart.foundation.cache.cache_folder import private_folder, warn_if_temporary
+from headstart.training.classical.baselines import BASELINES
 
-__all__ = ["gather", "open_store", "prepare"]
+__all__ = ["gather", "open_store", "prepare", "uses_every_label"]
 
 
 def open_store() -> Store:
@@ -51,3 +52,11 @@ def prepare(dataset: Dataset, features: Features, *, validation: float, seed: in
         dataset = dataset.without(skipped, positions)
     grouped = group_duplicates(dataset, features.thumbnails)
     return make_split(grouped, validation=validation, seed=seed), features
+
+
+def uses_every_label(dataset: Dataset, network: str) -> bool:
+    """Whether a network is selected on folds and then fitted to the validation samples too.
+
+    A validation split that the user made is for selection alone.
+    """
+    return "validation" in dataset.made_splits and network in ("linear", *BASELINES)

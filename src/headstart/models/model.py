@@ -37,14 +37,13 @@ from headstart.foundation.progress_display import make_progress
 from headstart.foundation.runs.files import read_json_lines, replacing, write_csv
 from headstart.foundation.runs.run_folder import RunFolder, check_free
 from headstart.foundation.text import html_card, html_table
-from headstart.models.fitting import gather, open_store
+from headstart.models.fitting import gather, open_store, uses_every_label
 from headstart.models.golden_samples import Signed
 from headstart.models.held_out import HeldOut
 from headstart.models.predictions import Prediction, as_frame, verdicts, with_errors
 from headstart.models.saved_model import copy_saved_model, read_saved_model
 from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
 from headstart.models.signature import sign
-from headstart.training.classical.baselines import BASELINES
 from headstart.training.examples import Examples
 from headstart.training.framework_state import be_deterministic
 from headstart.training.history import History
@@ -275,7 +274,7 @@ class Model:
 
         None if the user made the validation split, which is then for selection alone.
         """
-        if "validation" not in dataset.made_splits or self.recipe.network not in ("linear", *BASELINES):
+        if not uses_every_label(dataset, self.recipe.network):
             return None
         folds: Array = folds_to_select_on(dataset, seed=self.recipe.seed)[places]
         return folds

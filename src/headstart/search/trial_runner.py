@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from headstart.data.folds import num_folds_to_select_on
 from headstart.data.tasks import TASKS
 from headstart.evaluation.leaderboard import Row
 from headstart.export.converter import Child
@@ -20,7 +21,7 @@ from headstart.features.tables.table_features import TableFeatures
 from headstart.foundation.errors import HeadstartError, OutOfMemoryError
 from headstart.foundation.runs.files import read_json, write_csv, write_json
 from headstart.models.cross_validation import cross_validate
-from headstart.models.fitting import open_store
+from headstart.models.fitting import open_store, uses_every_label
 from headstart.models.model import Model
 from headstart.search.format_probe import FormatProbe
 from headstart.search.planning.cost_model import Cost, kind_of, part_a_cost, part_a_kind, part_b_cost
@@ -160,7 +161,11 @@ def _part_b_cost(job: SearchState, trial: Trial) -> Cost:
     features, width = job.features.get(trial.part.name), 1
     if isinstance(features, TableFeatures):
         width = len(features.encoding["columns"]) if trial.is_baseline else features.encoded.shape[1]  # trees read codes
-    return part_b_cost(trial, num_rows, width, 1 if job.learning.task == "binary" else job.learning.num_classes)
+    cost = part_b_cost(trial, num_rows, width, 1 if job.learning.task == "binary" else job.learning.num_classes)
+    if not uses_every_label(job.learning, trial.recipe.network):
+        return cost
+    num_folds = num_folds_to_select_on(job.learning)
+    return Cost(num_folds * cost.fixed, num_folds * cost.sized) if trial.is_baseline else cost
 
 
 def recall(job: SearchState, trial: Trial) -> Model:

@@ -106,9 +106,10 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
     import sklearn.ensemble  # noqa: F401 - importing is not part of the training time
 
     fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
-    options: dict[str, Any] = {"seed": recipe.seed, "one_hot": examples.one_hot}
     trees: list[Trees] = []
     num_rows, parts = len(examples.rows), examples.parts()
+    one_hot = examples.one_hot if len(parts) == 1 else ()  # each fold would order the levels of a category differently
+    options: dict[str, Any] = {"seed": recipe.seed, "one_hot": one_hot}
     answers = np.full((num_rows + len(examples.val_rows), examples.num_classes), np.nan)
     for number, (held_out, rows, labels, val_rows, val_labels) in enumerate(parts):
         now = time.perf_counter()
