@@ -169,7 +169,8 @@ def test_sigint_ends_a_fit_with_status_130(table: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "headstart", "fit", table, "--out", tmp_path / "run", "--folds", "0"]
     trials = ["--trial", "table-linear", "table-dnn", "--plan", tmp_path / "long.toml"]
     (tmp_path / "long.toml").write_text(
-        '[[trial]]\ntrial = "table-linear"\n[[trial]]\ntrial = "table-dnn"\nepochs = 100000\nschedule = "constant"\n'
+        '[[trial]]\ntrial = "table-linear"\n[[trial]]\ntrial = "table-dnn"\nepochs = 100000\npatience = 100000\n'
+        'schedule = "constant"\n'
     )
     fit = subprocess.Popen([*arguments, *trials], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     with fit:

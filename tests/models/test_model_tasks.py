@@ -389,3 +389,17 @@ def test_validation_labels_are_learned_if_headstart_made_the_split(
     assert loss == pytest.approx(fitted[0].val_loss, rel=1e-6)
     if is_ours and network != "baseline":
         assert TASKS["binary"].score(dataset.labels[validation], fitted[0].answers([features], validation)) < loss
+
+
+def test_values_out_of_all_proportion_are_not_fitted(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """A validation value of 1e17 beside training values of 20 is selected on, as a user would see from ``val_loss``."""
+    dataset, features = gather(
+        read_table(make_table(tmp_path / "t.csv", "regression"), target="heat"), Model("table").part, validation=0.2, seed=0
+    )
+    labels = dataset.labels.copy()
+    labels[dataset.indices("validation")[0]] = 1e17
+    model = Model("table")
+    trained = model.train(replace(dataset, labels=labels), features, tmp_path)
+    assert trained.held_out is None
+    assert trained.val_loss > 1e28
+    assert np.isfinite(trained.weights[0]).all()

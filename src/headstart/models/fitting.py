@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from headstart.data.dataset import Dataset
 from headstart.data.groups import group_duplicates
 from headstart.data.images.survey import survey
@@ -20,6 +22,8 @@ from headstart.foundation.cache.cache_folder import private_folder, warn_if_temp
 from headstart.training.classical.baselines import BASELINES
 
 __all__ = ["gather", "open_store", "prepare", "uses_every_label"]
+
+_LARGEST = 1e15  # scaled value; its square still fits float32
 
 
 def open_store() -> Store:
@@ -57,6 +61,9 @@ def prepare(dataset: Dataset, features: Features, *, validation: float, seed: in
 def uses_every_label(dataset: Dataset, network: str) -> bool:
     """Whether a network is selected on folds and then fitted to the validation samples too.
 
-    A validation split that the user made is for selection alone.
+    A validation split that the user made is for selection alone. So is one with values that are out of all proportion to
+    those of the training split, to which nothing could be fitted.
     """
-    return "validation" in dataset.made_splits and network in ("linear", *BASELINES)
+    if "validation" not in dataset.made_splits or network not in ("linear", *BASELINES):
+        return False
+    return dataset.task != "regression" or bool(np.abs(dataset.targets[dataset.indices("validation")]).max() < _LARGEST)
