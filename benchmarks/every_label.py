@@ -82,7 +82,7 @@ def _fit(source: str, folder: Path, seed: int, plan: str, cache: Path) -> tuple[
 
 
 def _with_test(data: Path, out: Path) -> Path:
-    """A copy of the data, by links, in which every sample is for training or for the test."""
+    """A copy of the data in which every sample is for training or for the test."""
     table = data / "labels.csv"
     if table.exists():
         shutil.copytree(data, out, symlinks=False)

@@ -38,10 +38,12 @@ from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.evaluation import Evaluation
 from headstart.features.features import FeatureRows
 from headstart.foundation.native_logs import hush_native_libraries
+from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.ensemble import mixing_weights
 from headstart.models.fitting import gather
 from headstart.models.model import Model
 from headstart.search.planning.plans import SMALL_TABLE, make_trials
+from headstart.search.trial_answers import read_answers
 
 _CLI = "from headstart.cli import main; main()"
 WANTED = 10 / 14
@@ -176,10 +178,8 @@ def _is_within(run: Path, dataset: Dataset, state: dict[str, Any]) -> bool:
     validation = dataset.indices("validation")
     scored = [row for row in state["trials"] if row["val_loss"] is not None]
     best, shipped = min(scored, key=lambda row: row["val_loss"])["trial"], state["best"]["trial"]
-    losses = [
-        dataset.scored_task.losses_of(dataset.targets[validation], np.load(run / "trials" / name / "validation.npy"))
-        for name in (shipped, best)
-    ]
+    answers = [read_answers(RunFolder(run), name, dataset).at(validation) for name in (shipped, best)]
+    losses = [dataset.scored_task.losses_of(dataset.targets[validation], given) for given in answers]
     found = paired_difference(*losses)
     verdict = "yes" if found.is_noise else "NO"
     print(f"  {shipped} | {best} | {found.mean:.4f} | {found.standard_error:.4f} | {verdict}", flush=True)

@@ -182,7 +182,7 @@ def test_data_of_a_test_split_alone_are_refused_with_what_names_the_splits() -> 
     samples = make([0, 1] * 5, split=("test",) * 10)
     with pytest.raises(DatasetError) as caught:
         make_split(samples.take([]))
-    assert caught.value.received == "no samples beside those of the test split"
+    assert caught.value.received == "no samples besides those of the test split"
     assert "training split" in caught.value.advice
 
 

@@ -19,11 +19,11 @@ from headstart.data.tasks import TASKS, Task
 from headstart.foundation.errors import RunError
 from headstart.models.ensemble import NAME, Ensemble, mixing_weights
 from headstart.models.fitting import gather
-from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.search.model_choice import Choice
 from headstart.search.planning.plan_file import Entry
 from headstart.search.planning.plans import PLANS
+from headstart.training.examples import HeldOut
 
 Array = np.ndarray[Any, Any]
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headstart.data.dataset import Dataset
 from headstart.evaluation.comparison import paired_difference
 from headstart.evaluation.leaderboard import Row
 from headstart.foundation.errors import RunError
 from headstart.foundation.runs.run_folder import RunFolder
-from headstart.models.held_out import HeldOut
 from headstart.search.model_choice import Choice, choose
 from headstart.search.trial_answers import keep_answers, read_answers
+from headstart.training.examples import HeldOut
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -90,22 +91,27 @@ def test_paired_difference_by_hand() -> None:
 
 
 def test_read_answers_rejects_other_files(tmp_path: Path) -> None:
-    """Predictions are read back bit for bit; other samples, a damaged or a missing file raise H502."""
-    folder, samples = RunFolder(tmp_path), np.array([4, 0, 7])
+    """Predictions are read back bit for bit; a damaged, missing or foreign file raises H502."""
+    folder, samples = RunFolder(tmp_path), np.array([4, 0, 3])
+    split = ("validation", "test", "test", "train", "validation")
+    dataset = Dataset("t", "binary", "", ("a", "b"), tuple("vwxyz"), np.zeros(5, np.int64), tuple("vwxyz"), split)
     answers = np.random.default_rng(0).random((3, 2), np.float32)
     keep_answers(folder, "linear", HeldOut(samples, answers))
-    found = read_answers(folder, "linear", np.array([0, 4]))
+    found = read_answers(folder, "linear", dataset)
     np.testing.assert_array_equal(found.answers, answers)
-    np.testing.assert_array_equal(found.at(np.array([7, 4])), answers[[2, 0]])
+    np.testing.assert_array_equal(found.at(np.array([3, 4])), answers[[2, 0]])
     file = folder.trial("linear") / "held_out.npz"
     for damaged in (file.read_bytes()[:100], b"", b"PK\x03\x04"):
         file.write_bytes(damaged)
         with pytest.raises(RunError, match="H502"):
-            read_answers(folder, "linear", samples)
-    keep_answers(folder, "linear", HeldOut(samples, answers))
-    for required, trial in (([0, 5], "linear"), ([0], "other")):
+            read_answers(folder, "linear", dataset)
+    for other in (samples[:2], samples + 1, samples - 1, samples * 0, samples / 1.0, samples[None]):
+        keep_answers(folder, "linear", HeldOut(other, answers))
         with pytest.raises(RunError, match="H502"):
-            read_answers(folder, trial, np.array(required))
-    keep_answers(folder, "linear", HeldOut(samples[:2], answers))
+            read_answers(folder, "linear", dataset)
+    for given in (answers * np.nan, answers[:, :1], answers[0]):
+        keep_answers(folder, "linear", HeldOut(samples, given))
+        with pytest.raises(RunError, match="H502"):
+            read_answers(folder, "linear", dataset)
     with pytest.raises(RunError, match="H502"):
-        read_answers(folder, "linear", samples[:2])
+        read_answers(folder, "other", dataset)

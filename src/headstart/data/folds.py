@@ -39,10 +39,11 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     """
     groups = sides_of(dataset)
     members: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(dataset)):
-        if dataset.split[i] != "test":
-            members[groups[i]].append(i)
-    layers = strata(dataset)
+    assigned = [i for i, split in enumerate(dataset.split) if split != "test"]
+    for i in assigned:
+        members[groups[i]].append(i)
+    layers = np.zeros(len(dataset), np.int64)
+    layers[assigned] = strata(dataset.take(assigned))  # the test split must have no influence
     by_class: dict[int, list[list[int]]] = defaultdict(list)
     holders = Counter[int]()
     for group in members.values():
@@ -56,7 +57,7 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
         raise _too_many_folds(dataset, num_folds, few)
     folds = np.full(len(dataset), -1)
     if dataset.groups:
-        assigned = np.array([i for group in members.values() for i in group])
+        assigned = [i for group in members.values() for i in group]
         sides = np.array(groups)[assigned]
         for attempt in range(_MAX_DEALS):
             folds[assigned] = _assigned(layers[assigned], sides, num_folds, seed + attempt)

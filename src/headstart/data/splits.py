@@ -248,7 +248,7 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
 def _samples_by_class(dataset: Dataset, validation: float) -> str:
     """Number of samples, of independent ones and of those in each class, the smallest classes first; and what is skipped."""
     if not len(dataset):
-        return "no samples beside those of the test split"
+        return "no samples besides those of the test split"
     num_different = len(set(sides_of(dataset)))
     groups = f"in {num_different} group" + "s" * (num_different != 1)
     independent = groups if dataset.groups else f"{num_different} of them different"

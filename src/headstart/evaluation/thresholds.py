@@ -1,4 +1,4 @@
-"""Decision thresholds for binary and multi-label tasks, chosen on the validation split."""
+"""Decision thresholds for binary and multi-label tasks, chosen on held-out predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from headstart.foundation.arrays import Array
 
-__all__ = ["best_threshold", "best_thresholds", "has_thresholds"]
+__all__ = ["best_threshold", "best_thresholds"]
 
 _USUAL = 0.5
 # With one standard error, chance would usually move the threshold of a calibrated model, and make it worse.
@@ -18,18 +18,13 @@ _MIN_F1_GAIN, _MIN_POSITIVES = 0.01, 10
 Measure = Literal["accuracy", "f1"]
 
 
-def has_thresholds(task: str) -> bool:
-    """Whether predictions of a task depend on thresholds."""
-    return task in ("binary", "multilabel")
-
-
 def best_thresholds(task: str, labels: Array, answers: Array) -> tuple[float, ...]:
     """Choose the thresholds of a task: one for binary, one per label for multilabel, none for other tasks.
 
     Args:
         task: A key of ``TASKS``.
-        labels: True labels of the validation split.
-        answers: Outputs of the model on the validation split, in the columns of the task.
+        labels: True labels of samples that the model was not fitted to.
+        answers: Predictions of these samples, in the columns of the task.
 
     Example:
         >>> best_thresholds("regression", np.array([[1.5]]), np.array([[1.4]]))

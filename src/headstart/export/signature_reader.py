@@ -18,6 +18,7 @@ from headstart.foundation.runs.schema import SHAPES
 __all__ = ["read_signature", "thresholds_of"]
 
 NAME = "signature.json"
+_LARGEST_LIMIT = 1e30  # of a conformal score
 _LARGEST_SIDE = 8192  # of a model's square input, in pixels
 
 
@@ -102,5 +103,9 @@ def _check_scaling(signature: Mapping[str, Any]) -> None:
 def _check_conformal(signature: Mapping[str, Any]) -> None:
     num_limits = len(signature["labels"]) if signature["task"] == "regression" else 1
     limits = signature.get("conformal", {}).get("limits", {})
-    if any(not percent.isdecimal() or len(numbers) != num_limits for percent, numbers in limits.items()):
-        raise ValueError(f"conformal.limits does not have {num_limits} numbers for each coverage in percent")
+    if limits.keys() - {str(percent) for percent in range(1, 100)}:
+        raise ValueError("conformal.limits has other keys than percents")
+    if any(
+        len(numbers) != num_limits or not 0 <= min(numbers) <= max(numbers) < _LARGEST_LIMIT for numbers in limits.values()
+    ):
+        raise ValueError(f"conformal.limits does not have {num_limits} numbers for each coverage, or they are out of range")

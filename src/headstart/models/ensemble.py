@@ -15,9 +15,9 @@ from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
 from headstart.foundation.runs.files import replacing
 from headstart.models.golden_samples import Signed
-from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.models.signature import sign
+from headstart.training.examples import HeldOut
 from headstart.training.networks.networks import ENSEMBLES
 from headstart.training.networks.outputs import in_units
 

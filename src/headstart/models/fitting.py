@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from headstart.data.dataset import Dataset
+from headstart.data.folds import num_folds_to_select_on
 from headstart.data.groups import group_duplicates
 from headstart.data.images.survey import survey
 from headstart.data.rare_classes import without_rare_classes
@@ -20,10 +21,12 @@ from headstart.features.tables.table_features import encode_table
 from headstart.foundation.cache.cache_contents import prune_at_first_use
 from headstart.foundation.cache.cache_folder import private_folder, warn_if_temporary
 from headstart.training.classical.baselines import BASELINES
+from headstart.training.recipe import Recipe
+from headstart.training.trained import is_solved
 
 __all__ = ["gather", "open_store", "prepare", "uses_every_label"]
 
-_LARGEST = 1e15  # scaled value; its square still fits float32
+_PROPORTION = 10.0  # largest value of the validation split, in those of the training split, that is fitted
 
 
 def open_store() -> Store:
@@ -58,12 +61,19 @@ def prepare(dataset: Dataset, features: Features, *, validation: float, seed: in
     return make_split(grouped, validation=validation, seed=seed), features
 
 
-def uses_every_label(dataset: Dataset, network: str) -> bool:
-    """Whether a network is selected on folds and then fitted to the validation samples too.
+def uses_every_label(dataset: Dataset, part: PartA, recipe: Recipe) -> bool:
+    """Whether a model is selected on folds, or the validation split, and then fitted to the validation samples too.
 
-    A validation split that the user made is for selection alone. So is one with values that are out of all proportion to
-    those of the training split, to which nothing could be fitted.
+    That is so for a linear head that the solver fits and, if there are folds, for baselines. A validation split that the
+    user made is for selection alone, and so is one with values out of all proportion to those of the training split.
     """
-    if "validation" not in dataset.made_splits or network not in ("linear", *BASELINES):
+    is_linear = recipe.network == "linear" and is_solved(recipe, is_inner=part.is_inner)
+    is_folded = recipe.network in BASELINES and num_folds_to_select_on(dataset) > 1
+    if "validation" not in dataset.made_splits or not (is_linear or is_folded):
         return False
-    return dataset.task != "regression" or bool(np.abs(dataset.targets[dataset.indices("validation")]).max() < _LARGEST)
+    return dataset.task != "regression" or _largest(dataset, "validation") <= _PROPORTION * _largest(dataset, "train")
+
+
+def _largest(dataset: Dataset, split: str) -> float:
+    """Largest scaled target of a split, regardless of its sign; at least 1."""
+    return float(np.abs(dataset.targets[dataset.indices(split)]).max(initial=1.0))

@@ -39,12 +39,11 @@ from headstart.foundation.runs.run_folder import RunFolder, check_free
 from headstart.foundation.text import html_card, html_table
 from headstart.models.fitting import gather, open_store, uses_every_label
 from headstart.models.golden_samples import Signed
-from headstart.models.held_out import HeldOut
 from headstart.models.predictions import Prediction, as_frame, verdicts, with_errors
 from headstart.models.saved_model import copy_saved_model, read_saved_model
 from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
 from headstart.models.signature import sign
-from headstart.training.examples import Examples
+from headstart.training.examples import Examples, HeldOut
 from headstart.training.framework_state import be_deterministic
 from headstart.training.history import History
 from headstart.training.networks.networks import adopt
@@ -201,7 +200,8 @@ class Model:
     def __repr__(self) -> str:
         dataset, state = self.dataset, "not fitted"
         if dataset is not None:
-            number = len(dataset.indices("train"))
+            is_refitted = self.trained is not None and self.trained.held_out is not None
+            number = len(dataset.indices(*(("train", "validation") if is_refitted else ("train",))))
             state = f"fitted on {number} {dataset.sample_noun}s" if number else f"loaded, {dataset.task}"
         return f"Model({self.part.name}-{self.recipe.network}, {state})"
 
@@ -261,9 +261,8 @@ class Model:
             examples = examples.dense(len(part_b.code_sizes))
         self.trained = train(examples, self.recipe, folder, build=part_b.build, **options)
         part_b.set_weights(self.trained.weights)
-        if (answers := self.trained.held_out) is not None:
-            is_known = ~np.isnan(answers).any(axis=1)
-            self._held_out = HeldOut(places[is_known], answers[is_known])
+        if (held_out := self.trained.held_out) is not None:
+            self._held_out = HeldOut(places[held_out.samples], held_out.answers)
         if part_b.is_one_vs_rest:
             self._calibrate(val_rows, val_indices)
             part_b.save(folder, anew=True)
@@ -274,7 +273,7 @@ class Model:
 
         None if the user made the validation split, which is then for selection alone.
         """
-        if not uses_every_label(dataset, self.recipe.network):
+        if not uses_every_label(dataset, self.part, self.recipe):
             return None
         folds: Array = folds_to_select_on(dataset, seed=self.recipe.seed)[places]
         return folds
@@ -397,7 +396,7 @@ class Model:
         features = self._features_of(chosen)
         usable = np.array([i for i in range(len(chosen)) if i not in features.failures], np.int64)
         if data is None and chosen.split[0] == "validation" and self._held_out is not None:
-            answers = self.in_units(self._held_out.at(fitted.indices("validation")))
+            answers = self.in_units(self._held_out.at(fitted.indices("validation")[usable]))
         else:
             answers = self.answers([features], usable) if len(usable) else np.zeros((0, fitted.num_classes))
 
@@ -425,7 +424,7 @@ class Model:
         _, fitted = self._fitted()
         sets = None
         if coverage is not None:
-            sets = self.conformal.at(coverage, fitted.task, fitted.classes, fitted.scaling)
+            sets = self.conformal.with_coverage(coverage, fitted.task, fitted.classes, fitted.scaling)
         samples = rows_of(samples) if self.part.is_table else samples
         index = index_of(samples)
         if self.part.is_table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.skipped import Skipped
-from headstart.evaluation.uncertainty.conformal import Coverage
+from headstart.evaluation.uncertainty.conformal import PredictionSets
 from headstart.foundation.arrays import Array
 from headstart.foundation.text import natural_key
 
@@ -63,7 +63,7 @@ def truth_columns(task: str, classes: Sequence[str]) -> list[str]:
 
 
 def prediction_table(
-    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str, sets: Coverage | None = None
+    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str, sets: PredictionSets | None = None
 ) -> tuple[list[str], list[list[object]]]:
     """Lay predictions out as columns and rows, in the order given, with a column ``error`` if there is any error.
 
@@ -128,7 +128,7 @@ def as_frame(
     classes: Sequence[str],
     key: str,
     index: pd.Index | None = None,
-    sets: Coverage | None = None,
+    sets: PredictionSets | None = None,
 ) -> pd.DataFrame:
     """Return predictions as a data frame with the columns of ``prediction_table``.
 

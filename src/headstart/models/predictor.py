@@ -17,7 +17,7 @@ from headstart.data.readers.tables.table import Known
 from headstart.data.tables.table import Table
 from headstart.data.target_scaling import Scaling
 from headstart.data.tasks import TASKS
-from headstart.evaluation.uncertainty.conformal import Conformal, Coverage
+from headstart.evaluation.uncertainty.conformal import Conformal, PredictionSets
 from headstart.export.signature_reader import read_signature, thresholds_of
 from headstart.features.engines import OpenVINOEngine, read_graph
 from headstart.features.tables.table_features import cells_to_read
@@ -100,7 +100,7 @@ class Predictor:
         known = (self.classes, self.task, targets, image, self._columns, reads, self._set_aside)
         return Known(*known, self._formats, self._group)
 
-    def at(self, coverage: float | None) -> Coverage | None:
+    def prediction_sets(self, coverage: float | None) -> PredictionSets | None:
         """Sets or intervals with a chosen coverage; None if none is chosen.
 
         Raises:
@@ -108,7 +108,7 @@ class Predictor:
         """
         if coverage is None:
             return None
-        return self._conformal.at(coverage, self.task, self.classes, self._scaling)
+        return self._conformal.with_coverage(coverage, self.task, self.classes, self._scaling)
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Predict the samples of a data set: files, arrays or rows of a table."""

@@ -13,12 +13,12 @@ from headstart.data.folds import make_folds
 from headstart.data.splits import carve_validation
 from headstart.evaluation.leaderboard import Row
 from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
-from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.search.planning.cost_model import Cost
 from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers, read_answers
-from headstart.search.trial_runner import recall
+from headstart.search.trial_runner import num_fits, recall
+from headstart.training.examples import HeldOut
 from headstart.training.framework_state import clear_session
 from headstart.training.trials.trial import Trial
 
@@ -39,7 +39,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
     models = [recall(job, named[row.trial]) for row in rows]
     validation = job.learning.indices("validation")
     labels, task = job.learning.targets[validation], job.learning.scored_task
-    answers = [read_answers(job.folder, row.trial, validation).at(validation) for row in rows]
+    answers = [read_answers(job.folder, row.trial, job.learning).at(validation) for row in rows]
     weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
@@ -68,7 +68,8 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
     if best is None or named[best.trial].part.is_inner or named[best.trial].recipe.views > 1:
         job.progress.say("fold ensemble skipped: it needs a head that is trained on one view of each sample")
         return
-    if not job.budget.has_time_for(Cost(num_folds * (best.part_b_seconds or 0.0), 0.0)):
+    fit_seconds = (best.part_b_seconds or 0.0) / num_fits(job.learning, named[best.trial])
+    if not job.budget.has_time_for(Cost(num_folds * fit_seconds, 0.0)):
         job.progress.say("fold ensemble skipped: not enough time in the budget")
         return
     trial, dataset = named[best.trial], job.learning

@@ -30,12 +30,12 @@ from headstart.foundation.stopwatch import Stopwatch
 from headstart.foundation.text import natural_key
 from headstart.models.ensemble import Ensemble
 from headstart.models.fitting import open_store
-from headstart.models.held_out import HeldOut
 from headstart.models.model import Model
 from headstart.models.predictions import beside_truth
 from headstart.models.signature import add_graph
 from headstart.report.document import write_report
 from headstart.search.model_choice import Choice
+from headstart.training.examples import HeldOut
 
 __all__ = ["Outcome", "ship"]
 
@@ -132,12 +132,12 @@ def _unseal(outcome: Outcome) -> None:
     """Compute the features of the user's test split, now that all decisions have been made."""
     if not len(outcome.unseen):
         return
-    held_out = [_features_of(outcome.unseen, features) for features in outcome.features]
-    left_out = {i: file for features in held_out for file, i in zip(*features.skipped(outcome.unseen), strict=True)}
+    unseen = [_features_of(outcome.unseen, features) for features in outcome.features]
+    left_out = {i: file for features in unseen for file, i in zip(*features.skipped(outcome.unseen), strict=True)}
     kept = [i for i in range(len(outcome.unseen)) if i not in left_out]
     test = outcome.unseen.without(list(left_out.values()), list(left_out))
     outcome.learning = outcome.learning.plus(test)
-    pairs: Any = zip(outcome.features, held_out, strict=True)  # both of a pair have the same type
+    pairs: Any = zip(outcome.features, unseen, strict=True)  # both of a pair have the same type
     outcome.features = [ours.plus(theirs.take(kept)) for ours, theirs in pairs]
     outcome.learning = group_duplicates(outcome.learning, outcome.features[0].thumbnails)
 

@@ -170,7 +170,7 @@ class Run:
             run.predict(["new/rose.jpg", "new/tulip.jpg"])
         """
         predictor = self.predictor()
-        sets = predictor.at(coverage)
+        sets = predictor.prediction_sets(coverage)
         samples = rows_of(samples) if predictor.encoding else samples
         index = index_of(samples)
         if predictor.encoding:
@@ -195,7 +195,7 @@ class Run:
             UsageError: The coverage is out of range (H048), or there were too few held-out samples for it (H049).
         """
         predictor = self.predictor()
-        sets = predictor.at(coverage)
+        sets = predictor.prediction_sets(coverage)
         if predictor.encoding:
             answers = [answer for path in paths for answer in _answered(predictor, path, is_one_of_many=len(paths) > 1)]
         else:

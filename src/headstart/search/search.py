@@ -98,7 +98,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         if earlier:
             check_same_data(earlier, dataset)
         is_table = dataset.table is not None
-        learning, held_out = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
+        learning, unseen = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
         surveyed = None if is_table else _surveyed(request, learning, earlier)
         trials = [with_used(trial, request.settings) for trial in _trials(asked, dataset, surveyed)]
     for trial in trials:
@@ -108,7 +108,7 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     folder = folder or RunFolder.create(request.out, dataset.name)
     speeds = Speeds()
     budget = Budget(request.budget_seconds, started=started, speeds=speeds, num_samples=len(dataset), is_table=is_table)
-    job = SearchState(request, folder, progress, budget, speeds, watch, learning, held_out)
+    job = SearchState(request, folder, progress, budget, speeds, watch, learning, unseen)
     with run_lock(folder.path) if is_new else nullcontext():
         if earlier:
             if folder.is_sealed:
@@ -233,8 +233,8 @@ def _finish(job: SearchState, trials: list[Trial]) -> None:
     model = kept[1] if kept else recall(job, named[best.trial])
     converter = job.converter = job.converter or Child("convert_process.py")
     features, left = [job.features[part.name] for part in model.parts], job.budget.left() - _REPORT_SECONDS
-    held_out = read_answers(job.folder, best.trial, job.learning.indices("validation"))
-    outcome = Outcome(job.folder, model, choice, held_out, job.learning, job.held_out, features, converter, left)
+    held_out = read_answers(job.folder, best.trial, job.learning)
+    outcome = Outcome(job.folder, model, choice, held_out, job.learning, job.unseen, features, converter, left)
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: Any) -> None:

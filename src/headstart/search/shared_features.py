@@ -160,7 +160,7 @@ class _Watch:
         if left and not job.is_prepared:
             job.progress.say(f"Part A will take about {left / rate:.0f} s more ({rate:.0f} images per second)")
         if rate:
-            job.budget.expect(self._part.name, len(job.held_out) / rate)
+            job.budget.expect(self._part.name, len(job.unseen) / rate)
         if not job.has_model:
             job.budget.require(left / rate if rate else 0.0)
 

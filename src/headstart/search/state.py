@@ -63,7 +63,7 @@ class SearchState:
         speeds: Measured speeds of this machine.
         watch: Seconds of each stage.
         learning: All samples except the user's test split.
-        held_out: The user's own test split, which is not used before the end.
+        unseen: The user's own test split, which is not used before the end.
         is_prepared: Whether the split has been made and unreadable files have been left out.
         state: Content of ``run.json``, including all decisions that a resumed run must not make again.
         rows: A leaderboard row for each trial that has ended.
@@ -80,7 +80,7 @@ class SearchState:
     speeds: Speeds
     watch: Stopwatch
     learning: Dataset
-    held_out: Dataset
+    unseen: Dataset
     is_prepared: bool = False
     state: dict[str, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -112,7 +112,7 @@ class SearchState:
 
     def _losses(self, trial: str) -> Array:
         validation = self.learning.indices("validation")
-        answers = read_answers(self.folder, trial, validation).at(validation)
+        answers = read_answers(self.folder, trial, self.learning).at(validation)
         return self.learning.scored_task.losses_of(self.learning.targets[validation], answers)
 
     def save(self, **changes: object) -> None:

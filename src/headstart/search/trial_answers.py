@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.foundation.arrays import Array
+from headstart.data.dataset import Dataset
 from headstart.foundation.runs.file_reading import reading, unreadable
 from headstart.foundation.runs.files import replacing
 from headstart.foundation.runs.run_folder import RunFolder
-from headstart.models.held_out import HeldOut
+from headstart.training.examples import HeldOut
 
 __all__ = ["keep_answers", "read_answers"]
 
@@ -21,22 +21,24 @@ def keep_answers(folder: RunFolder, trial: str, held_out: HeldOut) -> None:
         np.savez(temporary, samples=held_out.samples, answers=np.asarray(held_out.answers, np.float32))
 
 
-def read_answers(folder: RunFolder, trial: str, required: Array) -> HeldOut:
+def read_answers(folder: RunFolder, trial: str, dataset: Dataset) -> HeldOut:
     """Read the predictions that ``keep_answers`` wrote, in this process or an earlier one, without unpickling.
 
     Args:
         folder: The run folder.
         trial: Name of the trial.
-        required: Positions of samples that must be among them.
+        dataset: The samples of the run, with their splits.
 
     Raises:
-        RunError: The file is missing or damaged, or lacks one of these samples (H502).
+        RunError: The file is missing or damaged, or lacks a validation sample (H502).
     """
     path = folder.trial(trial) / _FILE
     with reading(path), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         held_out = HeldOut(arrays["samples"], arrays["answers"])
-    if held_out.answers.ndim != 2 or held_out.samples.shape != held_out.answers.shape[:1]:
-        raise unreadable(path, f"predictions of shape {held_out.answers.shape} for {held_out.samples.size} samples")
-    if not np.isin(required, held_out.samples).all():
-        raise unreadable(path, f"predictions of {held_out.samples.size} samples, without some of the validation split")
+    samples, answers = held_out
+    if samples.ndim != 1 or samples.dtype.kind != "i" or answers.shape != (len(samples), dataset.num_classes):
+        raise unreadable(path, f"predictions of shape {answers.shape} for samples of shape {samples.shape}")
+    is_known = ((samples >= 0) & (samples < len(dataset))).all() and len(np.unique(samples)) == len(samples)
+    if not is_known or not np.isfinite(answers).all() or not np.isin(dataset.indices("validation"), samples).all():
+        raise unreadable(path, "predictions that are not those of the validation split")
     return held_out

@@ -139,18 +139,18 @@ def _fastest(job: SearchState, left: list[Trial]) -> Trial:
 
 
 def _has_time_for(job: SearchState, trial: Trial) -> bool:
-    return job.budget.has_time_for(predicted_cost(job, trial), trial.part.name, _held_out_seconds(job, trial.part))
+    return job.budget.has_time_for(predicted_cost(job, trial), trial.part.name, _unseen_seconds(job, trial.part))
 
 
-def _held_out_seconds(job: SearchState, part: PartA) -> float:
+def _unseen_seconds(job: SearchState, part: PartA) -> float:
     """Predicted seconds of Part A for the user's test split."""
-    num_held_out = len(job.held_out)
-    return job.speeds.predict(part_a_kind(part), part_a_cost(part, num_held_out)).seconds if num_held_out else 0.0
+    num_unseen = len(job.unseen)
+    return job.speeds.predict(part_a_kind(part), part_a_cost(part, num_unseen)).seconds if num_unseen else 0.0
 
 
 def _why_too_late(job: SearchState, trial: Trial) -> str:
     """Reason why a trial does not fit into the budget; empty if it does, and then time to finish the run is reserved."""
-    part, held_out_seconds = trial.part.name, _held_out_seconds(job, trial.part)
+    part, held_out_seconds = trial.part.name, _unseen_seconds(job, trial.part)
     is_needed = job.best_network is None and not trial.is_baseline  # a run should not end with a baseline alone
     if not is_needed and not _has_time_for(job, trial):
         seconds, spare = predicted_cost(job, trial).seconds, max(0.0, job.budget.spare(part, held_out_seconds))

@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from headstart.data.dataset import Dataset
 from headstart.data.folds import num_folds_to_select_on
 from headstart.data.tasks import TASKS
 from headstart.evaluation.leaderboard import Row
@@ -37,7 +38,7 @@ from headstart.training.trained import Trained
 from headstart.training.trials.trial import Trial
 from headstart.training.trials.unused_settings import unused
 
-__all__ = ["attempt", "predicted_cost", "recall", "unfinished"]
+__all__ = ["attempt", "num_fits", "predicted_cost", "recall", "unfinished"]
 
 _PROBE_SECONDS = 60.0  # time to wait for the format probe of a network that was trained faster than it was converted
 _MEASURED_ROWS = 64  # samples to measure milliseconds per sample on; more would only take longer
@@ -105,7 +106,7 @@ def _num_folds(job: SearchState, trial: Trial) -> int:
     """Number of folds: as requested, or by default five for small tables and the plan's number for heads."""
     if job.request.folds is not None or trial.part.is_inner:
         return job.request.folds or 0
-    if trial.part.is_table and len(job.learning) + len(job.held_out) < SMALL_TABLE:
+    if trial.part.is_table and len(job.learning) + len(job.unseen) < SMALL_TABLE:
         return SMALL_TABLE_FOLDS
     return FOLDS.get(job.request.plan, 0)
 
@@ -113,7 +114,8 @@ def _num_folds(job: SearchState, trial: Trial) -> int:
 def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
     """Cross-validate a trial on its computed features; if it fails or there is no time, only add the reason to the row."""
     features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
-    seconds, spare = num_folds * (row.part_b_seconds or 0.0), max(0.0, job.budget.spare())
+    fit_seconds = (row.part_b_seconds or 0.0) / num_fits(job.learning, trial)
+    seconds, spare = num_folds * fit_seconds, max(0.0, job.budget.spare())
     reason = f"not enough time in the budget for the folds: they may take {seconds:.0f} s, and {spare:.0f} s are left"
     scores = None
     if job.budget.has_time_for(Cost(seconds, 0.0)):
@@ -162,10 +164,14 @@ def _part_b_cost(job: SearchState, trial: Trial) -> Cost:
     if isinstance(features, TableFeatures):
         width = len(features.encoding["columns"]) if trial.is_baseline else features.encoded.shape[1]  # trees read codes
     cost = part_b_cost(trial, num_rows, width, 1 if job.learning.task == "binary" else job.learning.num_classes)
-    if not uses_every_label(job.learning, trial.recipe.network):
-        return cost
-    num_folds = num_folds_to_select_on(job.learning)
-    return Cost(num_folds * cost.fixed, num_folds * cost.sized) if trial.is_baseline else cost
+    return Cost(cost.fixed, num_fits(job.learning, trial) * cost.sized)
+
+
+def num_fits(learning: Dataset, trial: Trial) -> int:
+    """How often a trial is fitted: once, or in each fold, and a head then to all samples."""
+    if not uses_every_label(learning, trial.part, trial.recipe):
+        return 1
+    return num_folds_to_select_on(learning) + trial.is_solved
 
 
 def recall(job: SearchState, trial: Trial) -> Model:

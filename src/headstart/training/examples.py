@@ -1,8 +1,8 @@
-"""What a training gets: ``Examples``."""
+"""What a training gets, ``Examples``, and what it predicts of them: ``HeldOut``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from headstart.data.tasks import Task
 from headstart.foundation.arrays import Array
 
-__all__ = ["Examples"]
+__all__ = ["Examples", "HeldOut"]
 
 
 class Examples(NamedTuple):
@@ -46,16 +46,51 @@ class Examples(NamedTuple):
             return self
         return self._replace(rows=self.rows[:, :-num_codes], val_rows=self.val_rows[:, :-num_codes])
 
-    def parts(self) -> list[tuple[Array, Array, Array, Array, Array]]:
+    @property
+    def num_folds(self) -> int:
+        """Number of folds; 1 if the validation rows are the only one."""
+        return 1 if self.folds is None else len(np.unique(self.folds[self.folds >= 0]))
+
+    def parts(self) -> Iterator[tuple[Array, Array, Array, Array, Array]]:
         """For each fold, the positions of the rows that it holds out; rows and labels to fit; and rows and labels held out.
 
-        Positions count training rows, then validation rows. Without folds, or if they are the only fold, the validation rows
-        are held out, and nothing is copied.
+        Positions count training rows, then validation rows. If there is one fold, nothing is copied.
         """
-        numbers = np.unique(self.folds[self.folds >= 0]) if self.folds is not None else ()
-        if self.folds is None or len(numbers) < 2:
+        if self.folds is None or self.num_folds == 1:
             places = np.arange(len(self.rows), len(self.rows) + len(self.val_rows))
-            return [(places, self.rows, self.labels, self.val_rows, self.val_labels)]
+            yield places, self.rows, self.labels, self.val_rows, self.val_labels
+            return
         rows, labels = np.concatenate([self.rows, self.val_rows]), np.concatenate([self.labels, self.val_labels])
-        chosen = [self.folds == number for number in numbers]
-        return [(np.flatnonzero(out), rows[~out], labels[~out], rows[out], labels[out]) for out in chosen]
+        for number in np.unique(self.folds[self.folds >= 0]):
+            out = self.folds == number
+            yield np.flatnonzero(out), rows[~out], labels[~out], rows[out], labels[out]
+
+
+class HeldOut(NamedTuple):
+    """Predictions of samples by models that were not fitted to them: of the validation split, or of all folds.
+
+    Attributes:
+        samples: Positions of the samples, ``(n,)``, without repetition.
+        answers: Predictions of these samples, ``(n, columns)``, in the scale of ``Dataset.targets``.
+
+    Example:
+        >>> held_out = HeldOut(np.array([5, 2]), np.array([[0.1, 0.9], [0.8, 0.2]]))
+        >>> held_out.at(np.array([2]))
+        array([[0.8, 0.2]])
+    """
+
+    samples: Array
+    answers: Array
+
+    def at(self, samples: Array) -> Array:
+        """Predictions of some samples, in the order given.
+
+        Raises:
+            ValueError: A sample was not predicted.
+        """
+        order = np.argsort(self.samples)
+        places = np.searchsorted(self.samples[order], samples)
+        if len(samples) and (places.max() >= len(order) or (self.samples[order[places]] != samples).any()):
+            raise ValueError("a sample without a held-out prediction")
+        found: Array = self.answers[order[places]]
+        return found

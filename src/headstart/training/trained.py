@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headstart.foundation.arrays import Array
+from headstart.training.examples import HeldOut
 from headstart.training.recipe import Recipe
 
 __all__ = ["Trained", "is_solved"]
@@ -24,8 +25,8 @@ class Trained:
         interrupted: Whether Ctrl-C ended training early.
         cut_short: Whether the deadline ended training early.
         weights_of_classes: Class weights used in training; empty if there were none.
-        held_out: Predictions of the training rows, then of the validation rows, by weights that were not fitted to the row;
-            NaN for rows in no fold. Defaults to None: the returned weights were not fitted to the validation rows.
+        held_out: Predictions of rows by weights that were not fitted to them; positions count training rows, then validation
+            rows. Defaults to None: the returned weights were not fitted to the validation rows.
     """
 
     recipe: Recipe
@@ -37,7 +38,7 @@ class Trained:
     interrupted: bool = False
     cut_short: bool = False
     weights_of_classes: tuple[float, ...] = ()
-    held_out: Array | None = field(default=None, repr=False)
+    held_out: HeldOut | None = field(default=None, repr=False)
 
 
 def is_solved(recipe: Recipe, *, is_inner: bool) -> bool:

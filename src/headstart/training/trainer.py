@@ -13,7 +13,7 @@ from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.runs.files import append_json_line
 from headstart.training.classical.baselines import BASELINES
 from headstart.training.classical.linear_solver import Step, solve
-from headstart.training.examples import Examples
+from headstart.training.examples import Examples, HeldOut
 from headstart.training.framework_state import gradients_released
 from headstart.training.keras_training import Built, KerasTraining, OnEpoch
 from headstart.training.recipe import Recipe
@@ -76,7 +76,7 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
                 "loss": step.loss,
                 "val_loss": step.val_loss,
                 f"val_{task.metric}": step.val_metric,
-                "fold_loss": step.fold_loss,
+                "held_out_loss": step.held_out_loss,
                 "seconds": time.perf_counter() - start,
             },
         )
@@ -97,7 +97,7 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
     seconds = time.perf_counter() - start
     best = solution.steps[solution.best]
     cut_short = time.perf_counter() >= deadline
-    held_out = None if examples.folds is None else solution.answers
+    held_out = None if examples.folds is None else solution.held_out
     return Trained(recipe, weights, best.val_loss, best.val_metric, count, seconds, cut_short=cut_short, held_out=held_out)
 
 
@@ -107,25 +107,26 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
 
     fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
     trees: list[Trees] = []
-    num_rows, parts = len(examples.rows), examples.parts()
-    one_hot = examples.one_hot if len(parts) == 1 else ()  # each fold would order the levels of a category differently
+    num_folds = examples.num_folds
+    one_hot = examples.one_hot if num_folds == 1 else ()  # each fold would order the levels of a category differently
     options: dict[str, Any] = {"seed": recipe.seed, "one_hot": one_hot}
-    answers = np.full((num_rows + len(examples.val_rows), examples.num_classes), np.nan)
-    for number, (held_out, rows, labels, val_rows, val_labels) in enumerate(parts):
+    places, answers = [], []
+    for number, (held_out, rows, labels, val_rows, val_labels) in enumerate(examples.parts()):
         now = time.perf_counter()
-        options["deadline"] = now + (deadline - now) / (len(parts) - number)
+        options["deadline"] = now + (deadline - now) / (num_folds - number)
         trees.append(fit(rows, labels, val_rows, val_labels, task.name, examples.num_classes, **options))
-        answers[held_out] = task.to_answers(trees[-1].predict(val_rows))
+        places.append(held_out)
+        answers.append(task.to_answers(trees[-1].predict(val_rows)))
     seconds = time.perf_counter() - start
-    val_answers = answers[num_rows:]
-    score, metric = task.score(examples.val_labels, val_answers), task.measure(examples.val_labels, val_answers)
+    found = HeldOut(np.concatenate(places), np.concatenate(answers))
+    val_answers = found.at(np.arange(len(examples.rows), len(examples.rows) + len(examples.val_rows)))
     return Trained(
         recipe,
         Trees.mean(trees).weights(),
-        score,
-        metric,
+        task.score(examples.val_labels, val_answers),
+        task.measure(examples.val_labels, val_answers),
         0,
         seconds,
         cut_short=time.perf_counter() >= deadline,
-        held_out=None if examples.folds is None else answers,
+        held_out=None if examples.folds is None else found,
     )

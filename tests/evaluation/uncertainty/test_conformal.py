@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from headstart.data.target_scaling import Scaling, fit_scaling
-from headstart.evaluation.uncertainty.conformal import Conformal, fit_conformal
+from headstart.evaluation.uncertainty.conformal import Conformal, PredictionSets, fit_conformal
 from headstart.foundation.errors import UsageError
 
 Array = np.ndarray[Any, Any]
@@ -34,6 +34,16 @@ def make(task: str, num_samples: int, random: np.random.Generator) -> tuple[Arra
     return labels, sharper, None
 
 
+def covered(sets: PredictionSets, labels: Array, answers: Array) -> Array:
+    """Whether each set contains the truth, ``(n,)``; of values, whether each interval does, ``(n, targets)``."""
+    if sets.task == "regression":
+        low, high = sets.interval(answers)
+        return (low <= labels) & (labels <= high)
+    are_true = labels == 1 if sets.task == "multilabel" else np.arange(len(sets.classes)) == labels[:, None]
+    inside: Array = (sets.contains(answers) | ~are_true).all(axis=1)
+    return inside
+
+
 @pytest.mark.parametrize("task", NAMES)
 @pytest.mark.parametrize("coverage", [0.8, 0.9])
 def test_coverage_is_as_promised(task: str, coverage: float) -> None:
@@ -43,19 +53,19 @@ def test_coverage_is_as_promised(task: str, coverage: float) -> None:
     for _ in range(100):
         labels, answers, scaling = make(task, 400, random)
         conformal = fit_conformal(task, labels[:200], answers[:200], scaling)
-        sets = conformal.at(coverage, task, NAMES[task], scaling)
-        shares.append(sets.covered(labels[200:], answers[200:]).mean(axis=0))
+        sets = conformal.with_coverage(coverage, task, NAMES[task], scaling)
+        shares.append(covered(sets, labels[200:], answers[200:]).mean(axis=0))
     np.testing.assert_allclose(np.mean(shares, axis=0), coverage, atol=0.02)
 
 
 def test_covered_truths_are_in_the_cells() -> None:
-    """What ``covered`` counts is what a user reads: classes joined by semicolons, and ends of intervals in their units."""
+    """What the limits say is what a user reads: classes joined by semicolons, and ends of intervals in their units."""
     random = np.random.default_rng(1)
     for task, names in NAMES.items():
         labels, answers, scaling = make(task, 300, random)
-        sets = fit_conformal(task, labels, answers, scaling).at(0.7, task, names, scaling)
+        sets = fit_conformal(task, labels, answers, scaling).with_coverage(0.7, task, names, scaling)
         labels, answers = labels[:50], answers[:50]
-        for truth, answer, is_covered in zip(labels, answers, sets.covered(labels, answers), strict=True):
+        for truth, answer, is_covered in zip(labels, answers, covered(sets, labels, answers), strict=True):
             cells = dict(zip(sets.columns, sets.cells(answer), strict=True))
             if task == "regression":
                 ends = [(float(cells[f"low_{name}"]), float(cells[f"high_{name}"])) for name in names]
@@ -69,7 +79,7 @@ def test_covered_truths_are_in_the_cells() -> None:
 def test_interval_of_logarithms_is_a_factor_and_contains_its_prediction() -> None:
     """A target that is learned as a logarithm is uncertain by a factor, whether its mean or its median is predicted."""
     scaling = Scaling((True,), (2.0,), (1.0,), (1.5,))
-    sets = Conformal(99, {90: (0.5,)}).at(0.9, "regression", ["price"], scaling)
+    sets = Conformal(99, {90: (0.5,)}).with_coverage(0.9, "regression", ["price"], scaling)
     assert sets.columns == ["low", "high"]
     (low,), (high,) = (ends[0] for ends in sets.interval(np.array([[9.0]])))
     assert (low, high) == (pytest.approx(10 / np.exp(0.5) - 1), pytest.approx(10 * np.exp(0.5) - 1))
@@ -87,7 +97,7 @@ def test_limits_survive_a_signature() -> None:
 def test_coverage_out_of_range_is_refused(coverage: float) -> None:
     """H048 names the range."""
     with pytest.raises(UsageError, match="H048"):
-        Conformal(500, {90: (0.5,)}).at(coverage, "binary", "ab", None)
+        Conformal(500, {90: (0.5,)}).with_coverage(coverage, "binary", "ab", None)
 
 
 @pytest.mark.parametrize(("num_samples", "advice"), [(10, "--coverage 0.9"), (1, "--coverage 0.5")])
@@ -95,16 +105,16 @@ def test_too_few_samples_for_a_coverage_are_told(num_samples: int, advice: str) 
     """H049 names the highest coverage that so many held-out samples can promise."""
     labels, answers, _ = make("binary", num_samples, np.random.default_rng(3))
     with pytest.raises(UsageError, match="H049") as caught:
-        fit_conformal("binary", labels, answers).at(0.95, "binary", "ab", None)
+        fit_conformal("binary", labels, answers).with_coverage(0.95, "binary", "ab", None)
     assert caught.value.advice == advice
     with pytest.raises(UsageError, match="H049") as caught:
-        Conformal().at(0.5, "binary", "ab", None)
+        Conformal().with_coverage(0.5, "binary", "ab", None)
     assert caught.value.advice == "add samples and fit again"
 
 
 def test_coverage_is_rounded_up_to_percents() -> None:
     """0.901 promises at least 90.1%, and 0.9 is 90%, however it is rounded."""
     conformal = Conformal(500, {90: (0.5,), 91: (0.6,)})
-    assert conformal.at(0.9, "binary", "ab", None).limits == (0.5,)
-    assert conformal.at(0.1 + 0.8, "binary", "ab", None).limits == (0.5,)
-    assert conformal.at(0.901, "binary", "ab", None).limits == (0.6,)
+    assert conformal.with_coverage(0.9, "binary", "ab", None).limits == (0.5,)
+    assert conformal.with_coverage(0.1 + 0.8, "binary", "ab", None).limits == (0.5,)
+    assert conformal.with_coverage(0.901, "binary", "ab", None).limits == (0.6,)

@@ -346,11 +346,13 @@ def test_solve_with_folds_fits_all_rows_and_predicts_each_by_others(num_rows: in
     for fold in range(5):
         held_out = folds == fold
         answered[held_out] = by_scikit_learn(whole[~held_out], labels[~held_out], whole[held_out], penalty, whole)
-    np.testing.assert_allclose(solution.answers, answered, atol=5e-3)
+    np.testing.assert_allclose(solution.held_out.answers, answered, atol=5e-3)
     best = solution.steps[solution.best]
-    assert best.fold_loss == min(step.fold_loss for step in solution.steps)
-    assert best.fold_loss == pytest.approx(problem.task.score(labels, answered), abs=5e-3)
-    assert best.val_loss == pytest.approx(problem.task.score(problem.val_labels, solution.answers[num_rows:]), rel=1e-5)
+    assert best.held_out_loss == min(step.held_out_loss for step in solution.steps)
+    assert best.held_out_loss == pytest.approx(problem.task.score(labels, answered), abs=5e-3)
+    assert best.val_loss == pytest.approx(
+        problem.task.score(problem.val_labels, solution.held_out.answers[num_rows:]), rel=1e-5
+    )
     assert best.val_loss > problem.task.score(problem.val_labels, probabilities(solution, problem.val_rows))
 
 
@@ -359,7 +361,7 @@ def test_solve_with_the_validation_rows_as_the_only_fold_selects_as_without_fold
     problem = make(300, 20, 3, noise=4.0)
     alone, refitted = solve(problem), solve(problem._replace(folds=np.repeat([-1, 0], [300, 300])))
     assert [step.val_loss for step in refitted.steps] == pytest.approx([step.val_loss for step in alone.steps], abs=2e-3)
-    assert [step.fold_loss for step in refitted.steps] == [step.val_loss for step in refitted.steps]
+    assert [step.held_out_loss for step in refitted.steps] == [step.val_loss for step in refitted.steps]
     assert problem.task.score(problem.val_labels, probabilities(refitted, problem.val_rows)) < min(
         step.val_loss for step in refitted.steps
     )
@@ -379,6 +381,6 @@ def test_augmented_copies_are_held_out_with_their_sample() -> None:
     once, twice = solve(problem), solve(copies)
     number = min(len(once.steps), len(twice.steps))
     for step, with_copies in zip(once.steps[:number], twice.steps[:number], strict=True):
-        assert with_copies.fold_loss == pytest.approx(step.fold_loss, abs=0.05)
-    assert twice.steps[number - 1].fold_loss > 3 * twice.steps[number - 1].loss
-    assert np.flatnonzero(np.isnan(twice.answers[:, 0])).tolist() == [*range(60, 120)]
+        assert with_copies.held_out_loss == pytest.approx(step.held_out_loss, abs=0.05)
+    assert twice.steps[number - 1].held_out_loss > 3 * twice.steps[number - 1].loss
+    assert twice.held_out.samples.tolist() == [*range(60), *range(120, 180)]

@@ -1,10 +1,13 @@
 """Conformal prediction: sets of classes and intervals of values that contain the truth with a chosen probability.
 
-Split conformal prediction (V. Vovk, A. Gammerman and G. Shafer, 2005, "Algorithmic learning in a random world"), from
-predictions of held-out samples: a score says how strange a truth would be beside a prediction, and a truth is in the set if
-its score is at most that of the chosen share of these samples. For classes the score is 1 - p (M. Sadinle, J. Lei and L.
-Wasserman, 2019, "Least ambiguous set-valued classifiers with bounded error levels", JASA 114), for labels that of the least
-probable true label, and for values the absolute error in the scale in which they were learned.
+The limits come from predictions of held-out samples, as in split conformal prediction (V. Vovk, A. Gammerman and G. Shafer,
+2005, "Algorithmic learning in a random world"): a score says how strange a truth would be beside a prediction, and a truth
+is in the set if its score is at most that of the chosen share of these samples. For classes the score is 1 - p (M. Sadinle,
+J. Lei and L. Wasserman, 2019, "Least ambiguous set-valued classifiers with bounded error levels", JASA 114), for labels that
+of the least probable true label, and for values the absolute error in the scale in which they were learned.
+
+The coverage is exact, on average, if nothing else was chosen on the same samples. Here they also selected the model, and the
+folds predicted them by other models than the one that is shipped, so that it is approximate.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from headstart.data.target_scaling import Scaling
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 
-__all__ = ["Conformal", "Coverage", "fit_conformal"]
+__all__ = ["Conformal", "PredictionSets", "fit_conformal"]
 
 _PERCENTS = range(50, 100)
 _DECIMALS = 6  # of a score; rounded up, so that a set is rather too large
@@ -53,7 +56,7 @@ class Conformal:
             else cls(value["num_samples"], {int(key): tuple(given) for key, given in value["limits"].items()})
         )
 
-    def at(self, coverage: float, task: str, classes: Sequence[str], scaling: Scaling | None) -> Coverage:
+    def with_coverage(self, coverage: float, task: str, classes: Sequence[str], scaling: Scaling | None) -> PredictionSets:
         """Sets or intervals with a chosen coverage, rounded up to whole percents.
 
         Args:
@@ -83,12 +86,12 @@ class Conformal:
                 expected=f"at most {most / 100:g}" if most else "a run with more samples",
                 advice=f"--coverage {most / 100:g}" if most else "add samples and fit again",
             )
-        return Coverage(self.limits[percent], task, tuple(classes), scaling)
+        return PredictionSets(self.limits[percent], task, tuple(classes), scaling)
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """Sets of classes or labels, or intervals of values, with one coverage; ``Conformal.at`` makes it."""
+class PredictionSets:
+    """Sets of classes or labels, or intervals of values, with one coverage; ``Conformal.with_coverage`` makes it."""
 
     limits: tuple[float, ...]
     task: str
@@ -127,17 +130,6 @@ class Coverage:
         low, high = (_plain(self.scaling).invert(scaled + sign * np.array(self.limits)) for sign in (-1, 1))
         return low, high
 
-    def covered(self, labels: Array, answers: Array) -> Array:
-        """Whether the set or interval of each prediction contains the truth, ``(n,)``; of several targets, ``(n, targets)``.
-
-        Args:
-            labels: True labels in the form of the task, or values in the user's units.
-            answers: Predictions ``(n, columns)``, in the user's units.
-        """
-        if self.scaling is not None:
-            return _scores(self.task, labels, answers, self.scaling) <= np.array(self.limits) + _ROUNDING
-        return (_scores(self.task, labels, answers, None) <= self.limits[0] + _ROUNDING)[:, 0]
-
 
 def fit_conformal(task: str, labels: Array, answers: Array, scaling: Scaling | None = None) -> Conformal:
     """Learn the limits of the scores from predictions of samples that the model was not fitted to.
@@ -150,7 +142,7 @@ def fit_conformal(task: str, labels: Array, answers: Array, scaling: Scaling | N
 
     Example:
         >>> answers = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
-        >>> fit_conformal("binary", np.array([0, 0, 1]), answers).at(0.75, "binary", ["no", "yes"], None).limits
+        >>> fit_conformal("binary", np.array([0, 0, 1]), answers).with_coverage(0.75, "binary", ["no", "yes"], None).limits
         (0.3,)
     """
     scores = np.sort(_scores(task, labels, answers, scaling), axis=0)

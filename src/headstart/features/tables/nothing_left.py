@@ -59,7 +59,7 @@ def nothing_left(notes: Sequence[Note], num_rows: int) -> DatasetError:
     column = {note.code: note.measured.rpartition(": ")[0] for note in notes}
     usual = "add columns that describe the samples, with more than one value"
     if num_rows < 2:
-        usual = "add rows: values that differ between rows take at least two for training, and a model takes dozens"
+        usual = "add rows: values that differ between rows take at least two for training, and a useful model needs dozens"
     return DatasetError(
         "H114",
         "no column is left to learn from",

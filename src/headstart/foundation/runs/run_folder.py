@@ -21,7 +21,7 @@ from headstart.foundation.runs.schema import SHAPES
 
 __all__ = ["FORMAT", "RunFolder", "check_free", "disk_error"]
 
-FORMAT = 2
+FORMAT = 3
 _FIRST_FILES = ("run.json", "leaderboard.csv")  # which a run has before its first trial
 RUNS = "runs"  # folder of the runs that were not given a place
 

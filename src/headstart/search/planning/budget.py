@@ -39,7 +39,7 @@ class Budget:
         self._speeds = speeds
         self._num_samples = num_samples
         self._is_table = is_table
-        self._finish_started = started
+        self._finish_started: float | None = None
         self._shipped: dict[str, float] = {}  # for each Part A that may become the model, seconds for the test split
 
     def expect(self, part: str, held_out_seconds: float = 0.0) -> None:
@@ -112,11 +112,13 @@ class Budget:
             )
 
     def begin_finish(self) -> None:
-        """Mark the end of training, from which the time to finish the run is measured, without the import of Keras."""
-        self._finish_started = time.perf_counter() + self._import_seconds()
+        """Mark the end of training, from which the time to finish the run is measured if Keras is imported already."""
+        self._finish_started = time.perf_counter() if is_keras_imported() else None
 
     def end_finish(self, part: str, held_out_seconds: float) -> None:
         """Note how long finishing a run on a Part A took on this machine, without the features of the user's test split."""
+        if self._finish_started is None:  # the seconds would contain those of the import
+            return
         seconds = time.perf_counter() - self._finish_started - held_out_seconds
         self._speeds.note(_finish_of(part), self._finish_cost(part), seconds)
 

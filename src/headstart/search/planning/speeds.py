@@ -73,9 +73,8 @@ class Speeds:
 
     def _of(self, kind: str) -> tuple[float, float]:
         """Factors of a kind of work; where nothing was measured, those of its family, or the pace."""
-        family = [
-            factors for other, factors in self._factors.items() if other.split(" ")[0] == kind.split(" ", maxsplit=1)[0]
-        ]
+        name = kind.partition(" ")[0]
+        family = [factors for other, factors in self._factors.items() if other.partition(" ")[0] == name]
         fixed, sized = self._factors.get(kind, (None, None))
         return (
             self._pace_of([factors[0] for factors in family]) if fixed is None else fixed,

@@ -16,7 +16,7 @@ from headstart.data.tasks import Task
 from headstart.foundation.arrays import Array
 from headstart.training.classical.linear_families import FAMILIES, Family
 from headstart.training.classical.linear_spaces import Space, make_space
-from headstart.training.examples import Examples
+from headstart.training.examples import Examples, HeldOut
 
 __all__ = ["PENALTIES", "Solution", "Step", "solve"]
 
@@ -33,7 +33,7 @@ class Step(NamedTuple):
         loss: Loss on the rows that were fitted; the mean over the folds.
         val_loss: Loss on the validation rows.
         val_metric: The task's metric on the validation rows.
-        fold_loss: Loss on all rows that are held out in some fold; without folds, ``val_loss``.
+        held_out_loss: Loss on all rows that are held out in some fold; without folds, ``val_loss``.
         seconds: Seconds for this penalty.
     """
 
@@ -41,7 +41,7 @@ class Step(NamedTuple):
     loss: float
     val_loss: float
     val_metric: float
-    fold_loss: float
+    held_out_loss: float
     seconds: float
 
 
@@ -53,15 +53,15 @@ class Solution(NamedTuple):
         bias: Bias, float32 ``(outputs,)``.
         steps: A result for each penalty that was tried.
         best: Position of the best one.
-        answers: Predictions of the training rows, then of the validation rows, ``(n + m, columns)``, by weights that were
-            not fitted to the row; NaN for rows in no fold.
+        held_out: Predictions by weights that were not fitted to the row, of the rows of all folds but augmented copies;
+            positions count training rows, then validation rows.
     """
 
     kernel: Array
     bias: Array
     steps: list[Step]
     best: int
-    answers: Array
+    held_out: HeldOut
 
 
 def solve(examples: Examples, *, on_step: Callable[[Step], bool] = lambda _: True) -> Solution:
@@ -69,7 +69,7 @@ def solve(examples: Examples, *, on_step: Callable[[Step], bool] = lambda _: Tru
 
     Without folds, the penalty is selected on the validation rows, and the weights are fitted to the training rows. With
     folds, it is selected on the rows of all folds, each predicted by weights fitted to the other rows, and the weights are
-    fitted to all rows.
+    fitted to all rows; if the search was stopped, they are the mean of those of the folds.
 
     Args:
         examples: Training and validation rows ``(n, features)``. Two classes are fitted as a softmax of two.
@@ -89,14 +89,14 @@ def solve(examples: Examples, *, on_step: Callable[[Step], bool] = lambda _: Tru
     with threadpool_limits(1, user_api="blas"):
         space = make_space([rows, val_rows] if is_refitted else [rows])
         path = _Path(space, problem, samples, task)
-        while len(path.steps) < len(PENALTIES):
+        is_stopped = False
+        while not is_stopped and len(path.steps) < len(PENALTIES) and len(path.steps) - path.best <= _PATIENCE:
             path.advance()
-            if not on_step(path.steps[-1]) or len(path.steps) - 1 - path.best >= _PATIENCE:
-                break
+            is_stopped = not on_step(path.steps[-1])
         weights = np.mean(path.best_weights, axis=0)
-        if is_refitted:
+        if is_refitted and not is_stopped:
             weights, _ = _minimise(space, problem, weights, path.steps[path.best].penalty, _shares(np.ones(num_fitted)))
-        return Solution(*space.to_layer(weights), path.steps, path.best, path.best_answers)
+        return Solution(*space.to_layer(weights), path.steps, path.best, HeldOut(samples.scored, path.best_answers))
 
 
 def _truth(labels: Array, num_classes: int, task: Task) -> Array:
@@ -154,7 +154,7 @@ class _Path:
             weights[-1] = problem.family.start(shares @ problem.truth)
             self._weights.append(weights)
         self.best_weights = self._weights
-        self.best_answers = np.full((len(samples.labels), num_outputs), np.nan)
+        self.best_answers = np.zeros((len(samples.scored), num_outputs))
 
     def advance(self) -> None:
         """Fit every fold with the next penalty, and score the rows that it holds out."""
@@ -165,22 +165,25 @@ class _Path:
             for weights, shares in zip(self._weights, self._shares, strict=True)
         ]
         self._weights = [weights for weights, _ in found]
-        answers = np.full_like(self.best_answers, np.nan)
+        answers = np.empty_like(self.best_answers)
         for fold, weights in zip(self._folds, self._weights, strict=True):
             kernel, bias = self._space.to_layer(weights)
             output = self._problem.family.link(samples.at(held_out := samples.held_out(fold)) @ kernel + bias)
-            answers[held_out] = output if task.name == "binary" else task.to_answers(output)  # has both columns here
-        val_labels, val_answers = samples.labels[samples.num_rows :], answers[samples.num_rows :]
+            places = np.searchsorted(samples.scored, held_out)
+            answers[places] = output if task.name == "binary" else task.to_answers(output)  # has both columns here
+        labels = samples.labels[samples.scored]
+        is_validation = samples.scored >= samples.num_rows
+        val_labels, val_answers = labels[is_validation], answers[is_validation]
         step = Step(
             penalty=penalty,
             loss=float(np.mean([loss for _, loss in found])),
             val_loss=task.score(val_labels, val_answers),
             val_metric=task.measure(val_labels, val_answers),
-            fold_loss=task.score(samples.labels[samples.scored], answers[samples.scored]),
+            held_out_loss=task.score(labels, answers),
             seconds=time.perf_counter() - start,
         )
         self.steps.append(step)
-        if step.fold_loss <= self.steps[self.best].fold_loss:
+        if step.held_out_loss <= self.steps[self.best].held_out_loss:
             self.best, self.best_weights, self.best_answers = len(self.steps) - 1, self._weights, answers
 
 

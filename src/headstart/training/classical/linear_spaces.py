@@ -17,7 +17,7 @@ from headstart.foundation.arrays import Array
 
 __all__ = ["Space", "make_space"]
 
-_MAX_IN_SPAN = 2048  # rows: the memory of the span grows with the square of their number
+_MAX_IN_SPAN = 2560  # rows: the memory of the span grows with the square of their number
 _BLOCK = 4096  # rows multiplied at a time
 _COLUMNS = 1024  # columns centred at a time
 _JITTER = 1e-5  # share of a row's mean squared norm, above float32's rounding: centring and duplicates make K singular

@@ -201,7 +201,7 @@ def test_images_on_the_web_are_to_be_downloaded(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n".join(["photo,kind", *rows]))
     with pytest.raises(DatasetError, match="H117") as caught:
         read_table(tmp_path / "t.csv")
-    assert caught.value.advice.startswith(f"download the images into {tmp_path}, under the last part of each address")
+    assert caught.value.advice.startswith(f"download the images into {tmp_path}, under the last parts of their addresses")
     fill(tmp_path, *(f"{name}.jpg" for name in NAMES))
     assert len(read_table(tmp_path / "t.csv")) == len(NAMES)
 

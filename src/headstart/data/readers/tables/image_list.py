@@ -139,9 +139,9 @@ def find_images(table: Table, wanted: str | None, folder: Path, name: str = "") 
     rule = rule or PathRule(folder)
     if wanted is not None and not any(rule.finds(str(cell)) for cell in table.columns[place]):
         examples = listed([printable(str(cell)[:60]) for cell in table.columns[place][:2]])
-        name = table.names[place]
+        column = table.names[place]
         cells = [*map(str, table.columns[place])]
-        raise no_images(f"--image {printable(name)}: no file called {examples}", places, cells, column=name)
+        raise no_images(f"--image {printable(column)}: no file called {examples}", places, cells, column=column)
     if any(rule.finds(header) for header in table.names):  # the "header" is a sample
         columns = [np.array([header, *cells], object) for header, cells in zip(table.names, table.columns, strict=True)]
         table = Table(tuple(f"c{i}" for i in range(len(columns))), tuple(columns))
@@ -210,7 +210,7 @@ def no_images(absent: str, places: Sequence[Path], cells: Sequence[str] = (), *,
         module, folder = ("zipfile" if archive.suffix.lower() == ".zip" else "tarfile"), shlex.quote(str(archive.parent))
         advice = f"unpack the images first: python -m {module} -e {shlex.quote(str(archive))} {folder}"
     elif any("://" in cell for cell in cells[:_LOOKED_AT]):
-        advice = f"download the images into {places[0]}, under the last part of each address; nothing is fetched here"
+        advice = f"download the images into {places[0]}, under the last parts of their addresses; nothing is fetched here"
     else:
         advice = "move the table into the folder with its images, or write whole paths; to learn from its other columns, "
         advice += "delete this one"

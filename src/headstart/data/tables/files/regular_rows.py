@@ -67,7 +67,8 @@ def _parsed(content: bytes, separator: str, quote: str, width: int) -> tuple[Any
         return "skip"
 
     cells = _read(content, separator, quote, width, skip, use_threads=True)
-    if bad:  # rows are numbered without threads only
+    if 0 < len(bad) <= _MAX_ODD:  # rows are numbered without threads only
+        del cells
         bad.clear()
         cells = _read(content, separator, quote, width, skip, use_threads=False)
     return cells, bad

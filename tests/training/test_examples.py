@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headstart.models.held_out import HeldOut
+from headstart.training.examples import HeldOut
 
 
 def test_predictions_are_found_by_sample() -> None:
