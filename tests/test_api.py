@@ -140,7 +140,7 @@ def test_resume_rejects_another_backend(tmp_path: Path) -> None:
     import keras
 
     other = next(name for name in ("tensorflow", "torch", "jax") if name != keras.backend.backend())
-    (tmp_path / "run.json").write_text(json.dumps({"format": 2, "backend": other, "request": None}))
+    (tmp_path / "run.json").write_text(json.dumps({"format": 3, "backend": other, "request": None}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headstart.foundation.machine.find_spec", lambda name: object())
         with pytest.raises(UsageError) as caught:
@@ -158,7 +158,7 @@ def test_resume_rejects_a_folder_that_is_not_a_run(tmp_path: Path) -> None:
 
 def test_resume_restores_own_networks(tmp_path: Path) -> None:
     """A run folder contains only the names of own networks; ``networks`` supplies their code."""
-    (tmp_path / "run.json").write_text(json.dumps({"format": 2, "request": None}))
+    (tmp_path / "run.json").write_text(json.dumps({"format": 3, "request": None}))
     with pytest.raises(RunError) as caught:
         hs.resume(tmp_path, networks=[narrow])
     assert caught.value.code == "H511"

@@ -393,7 +393,7 @@ def test_runs_lists_whole_runs_and_names_the_others(run: Path, call: Call, tmp_p
     shutil.copytree(run, runs / "run-10")
     (runs / "run-9").mkdir()
     (runs / "half").mkdir()
-    (runs / "half" / "run.json").write_text('{"format": 2')
+    (runs / "half" / "run.json").write_text('{"format": 3')
     (runs / "old").mkdir()
     (runs / "old" / "run.json").write_text('{"format": 1}')
     (runs / ".hidden").mkdir()

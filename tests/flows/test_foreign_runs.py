@@ -191,7 +191,7 @@ DAMAGES: dict[str, tuple[Damage, str, str, str]] = {
     "manifest a number": (content(MANIFEST, "3"), "leaderboard", "H502", "the number 3"),
     "digests that are no text": (content(MANIFEST, '{"files": {"run.json": 3}}'), SHOW, "H502", "files['run.json']"),
     "manifest of nothing": (content(MANIFEST, "{}"), EVALUATE, "H506", STATE),
-    "run.json nested too deeply": (content(STATE, b'{"format": 2, "trials": ' + DEEP + b"}"), SHOW, "H502", NESTED),
+    "run.json nested too deeply": (content(STATE, b'{"format": 3, "trials": ' + DEEP + b"}"), SHOW, "H502", NESTED),
     "run.json a list": (content(STATE, "[]"), "leaderboard", "H502", "a list"),
     "a newer run": (value(STATE, "format", to=99), PREDICT, "H504", "99"),
     "a format of text": (value(STATE, "format", to="x" * 500), EXPORT, "H504", "format"),
@@ -265,7 +265,7 @@ def _seal(run: Path) -> None:
         RunFolder(run).seal()
     except RunError:
         files = {path.name: file_digest(path) for path in run.iterdir() if path.is_file() and path.name != STATE}
-        write_json(run / MANIFEST, {"format": 2, "files": files | {STATE: "0"}})
+        write_json(run / MANIFEST, {"format": 3, "files": files | {STATE: "0"}})
 
 
 @pytest.mark.parametrize(

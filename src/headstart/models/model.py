@@ -102,7 +102,7 @@ class Model:
         self.conformal = Conformal()
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
-        self._held_out: HeldOut | None = None  # if weights or a calibration were fitted to the validation split
+        self._held_out: HeldOut | None = None  # if the training or a calibration made them
         self._source: Path | None = None  # folder of a loaded model
         self._engine_of = lru_cache(maxsize=1)(make_engine)  # compiled for the first prediction, and kept
 
@@ -200,8 +200,8 @@ class Model:
     def __repr__(self) -> str:
         dataset, state = self.dataset, "not fitted"
         if dataset is not None:
-            is_refitted = self.trained is not None and self.trained.held_out is not None
-            number = len(dataset.indices(*(("train", "validation") if is_refitted else ("train",))))
+            learned = ("train", "validation") if uses_every_label(dataset, self.part, self.recipe) else ("train",)
+            number = len(dataset.indices(*learned))
             state = f"fitted on {number} {dataset.sample_noun}s" if number else f"loaded, {dataset.task}"
         return f"Model({self.part.name}-{self.recipe.network}, {state})"
 

@@ -26,7 +26,7 @@ class Trained:
         cut_short: Whether the deadline ended training early.
         weights_of_classes: Class weights used in training; empty if there were none.
         held_out: Predictions of rows by weights that were not fitted to them; positions count training rows, then validation
-            rows. Defaults to None: the returned weights were not fitted to the validation rows.
+            rows. Defaults to None: the network predicts the validation rows, to which it was not fitted.
     """
 
     recipe: Recipe

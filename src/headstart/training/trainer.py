@@ -97,8 +97,9 @@ def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float
     seconds = time.perf_counter() - start
     best = solution.steps[solution.best]
     cut_short = time.perf_counter() >= deadline
-    held_out = None if examples.folds is None else solution.held_out
-    return Trained(recipe, weights, best.val_loss, best.val_metric, count, seconds, cut_short=cut_short, held_out=held_out)
+    return Trained(
+        recipe, weights, best.val_loss, best.val_metric, count, seconds, cut_short=cut_short, held_out=solution.held_out
+    )
 
 
 def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained:
@@ -128,5 +129,5 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
         0,
         seconds,
         cut_short=time.perf_counter() >= deadline,
-        held_out=None if examples.folds is None else found,
+        held_out=found,
     )

@@ -307,7 +307,7 @@ def test_a_run_on_a_dataset_says_why_it_is_gone(tmp_path: Path, photos: Callable
     """H511 is true of arrays and of files that the program had read itself, and tells how the latter can be resumed."""
     images = np.zeros((2, 8, 8, 3), np.uint8)
     dataset = hs.read_arrays(images, np.arange(2)) if kind == "arrays" else hs.read_folder(photos(per_class=1))
-    (tmp_path / "run.json").write_text(json.dumps({"format": 2, "request": Request(dataset).to_json()}))
+    (tmp_path / "run.json").write_text(json.dumps({"format": 3, "request": Request(dataset).to_json()}))
     with pytest.raises(
         RunError, match=r"H511[^\0]*fitted on a Dataset[^\0]*with a path instead of a Dataset can be resumed"
     ):

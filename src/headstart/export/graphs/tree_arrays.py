@@ -15,7 +15,7 @@ __all__ = ["LINKS", "Trees", "collapse", "projection", "softmax"]
 
 LINKS = ("sigmoid", "softmax", "identity")
 
-_BLOCK = 1 << 20  # tree positions (rows times trees) evaluated at a time, to limit memory
+_BLOCK = 1 << 18  # tree positions (rows times trees) evaluated at a time, to limit memory
 
 
 @dataclass(frozen=True)
@@ -164,17 +164,21 @@ class Trees:
         sums = np.tile(self.base, (len(rows), 1))
         for start in range(0, len(rows), block):
             part = slice(start, start + block)
-            sums[part] += self.values[self._leaves(rows[part])] @ to_output
+            sums[part] += np.take(self.values, self._leaves(rows[part])) @ to_output
         return sums
 
     def _leaves(self, rows: Array) -> Array:
         """Leaf that each row reaches in each tree, ``(n, trees)``."""
-        places = np.arange(len(rows))[:, None]
-        nodes: Array = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
-        while True:
-            values = rows[places, self.features[nodes]]
-            goes_left = (values <= self.thresholds[nodes]) | (np.isnan(values) & self.missing_left[nodes])
-            following = np.where(goes_left, self.left[nodes], self.right[nodes])
+        cells, starts = rows.ravel(), (np.arange(len(rows)) * rows.shape[1])[:, None]
+        children = np.stack([self.right, self.left], axis=1).ravel().astype(np.intp)
+        has_missing = bool(np.isnan(cells).any())
+        nodes: Array = np.tile(self.roots.astype(np.intp), (len(rows), 1))
+        while True:  # np.take, because indexing with arrays takes several times as long
+            values = np.take(cells, starts + np.take(self.features, nodes))
+            goes_left = values <= np.take(self.thresholds, nodes)
+            if has_missing:
+                goes_left |= np.isnan(values) & np.take(self.missing_left, nodes)
+            following = np.take(children, 2 * nodes + goes_left)
             if np.array_equal(following, nodes):
                 return nodes
             nodes = following
