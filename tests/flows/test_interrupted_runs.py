@@ -172,13 +172,22 @@ def test_sigint_ends_a_fit_with_status_130(table: Path, tmp_path: Path) -> None:
         '[[trial]]\ntrial = "table-linear"\n[[trial]]\ntrial = "table-dnn"\nepochs = 100000\npatience = 100000\n'
         'schedule = "constant"\n'
     )
-    fit = subprocess.Popen([*arguments, *trials], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    fit = subprocess.Popen(
+        [*arguments, *trials],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  ignored in the background
+    )
     with fit:
         history = tmp_path / "run" / "trials" / "table-dnn" / "history.jsonl"
         while fit.poll() is None and not (history.exists() and history.read_text()):
             pass
         fit.send_signal(signal.SIGINT)
-        _, errors = fit.communicate(timeout=120)
+        try:
+            _, errors = fit.communicate(timeout=120)
+        finally:
+            fit.kill()  # of no effect on a process that has ended
     assert fit.returncode == 130, errors
     assert f"To train the other trials: headstart resume {tmp_path / 'run'}" in errors
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
