@@ -150,12 +150,12 @@ def _unseen_seconds(job: SearchState, part: PartA) -> float:
 
 def _why_too_late(job: SearchState, trial: Trial) -> str:
     """Reason why a trial does not fit into the budget; empty if it does, and then time to finish the run is reserved."""
-    part, held_out_seconds = trial.part.name, _unseen_seconds(job, trial.part)
+    part, unseen_seconds = trial.part.name, _unseen_seconds(job, trial.part)
     is_needed = job.best_network is None and not trial.is_baseline  # a run should not end with a baseline alone
     if not is_needed and not _has_time_for(job, trial):
-        seconds, spare = predicted_cost(job, trial).seconds, max(0.0, job.budget.spare(part, held_out_seconds))
+        seconds, spare = predicted_cost(job, trial).seconds, max(0.0, job.budget.spare(part, unseen_seconds))
         return f"not enough time in the budget: it may take {seconds:.0f} s, and {spare:.0f} s are left for trials"
-    job.budget.expect(part, held_out_seconds)
+    job.budget.expect(part, unseen_seconds)
     if job.budget.seconds is not None and len(job.state["order"]) == 1:
         reserved = f"{job.budget.reserved:.0f} of {job.budget.seconds:g} s"
         job.progress.say(f"{reserved} are reserved to convert and evaluate the model and to write the report")

@@ -1,4 +1,4 @@
-"""What a training gets, ``Examples``, and what it predicts of them: ``HeldOut``."""
+"""Rows with labels to train and validate on, in folds or not, and predictions of rows that a model was not fitted to."""
 
 from __future__ import annotations
 
@@ -47,23 +47,31 @@ class Examples(NamedTuple):
         return self._replace(rows=self.rows[:, :-num_codes], val_rows=self.val_rows[:, :-num_codes])
 
     @property
-    def num_folds(self) -> int:
-        """Number of folds; 1 if the validation rows are the only one."""
-        return 1 if self.folds is None else len(np.unique(self.folds[self.folds >= 0]))
+    def fold_of_rows(self) -> Array:
+        """Fold in which each training row, then each validation row is held out; -1 for none."""
+        alone = np.repeat([-1, 0], [len(self.rows), len(self.val_rows)])
+        return alone if self.folds is None else self.folds
 
-    def parts(self) -> Iterator[tuple[Array, Array, Array, Array, Array]]:
-        """For each fold, the positions of the rows that it holds out; rows and labels to fit; and rows and labels held out.
+    @property
+    def fold_numbers(self) -> list[int]:
+        """Number of each fold."""
+        return [int(number) for number in np.unique(self.fold_of_rows) if number >= 0]
+
+    def in_folds(self) -> Iterator[tuple[Array, Examples]]:
+        """For each fold, the positions of its rows, and examples in which they are the validation rows.
 
         Positions count training rows, then validation rows. If there is one fold, nothing is copied.
         """
-        if self.folds is None or self.num_folds == 1:
-            places = np.arange(len(self.rows), len(self.rows) + len(self.val_rows))
-            yield places, self.rows, self.labels, self.val_rows, self.val_labels
+        if len(self.fold_numbers) == 1:
+            yield np.arange(len(self.rows), len(self.rows) + len(self.val_rows)), self
             return
         rows, labels = np.concatenate([self.rows, self.val_rows]), np.concatenate([self.labels, self.val_labels])
-        for number in np.unique(self.folds[self.folds >= 0]):
-            out = self.folds == number
-            yield np.flatnonzero(out), rows[~out], labels[~out], rows[out], labels[out]
+        for number in self.fold_numbers:
+            out = self.fold_of_rows == number
+            yield (
+                np.flatnonzero(out),
+                self._replace(rows=rows[~out], labels=labels[~out], val_rows=rows[out], val_labels=labels[out], folds=None),
+            )
 
 
 class HeldOut(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a training returns: ``Trained``."""
+"""``Trained``: the weights of a trained network, solved head or baseline, with its scores on the validation split."""
 
 from __future__ import annotations
 

@@ -108,16 +108,17 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
 
     fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
     trees: list[Trees] = []
-    num_folds = examples.num_folds
+    num_folds = len(examples.fold_numbers)
     one_hot = examples.one_hot if num_folds == 1 else ()  # each fold would order the levels of a category differently
     options: dict[str, Any] = {"seed": recipe.seed, "one_hot": one_hot}
     places, answers = [], []
-    for number, (held_out, rows, labels, val_rows, val_labels) in enumerate(examples.parts()):
+    for number, (held_out, part) in enumerate(examples.in_folds()):
         now = time.perf_counter()
         options["deadline"] = now + (deadline - now) / (num_folds - number)
-        trees.append(fit(rows, labels, val_rows, val_labels, task.name, examples.num_classes, **options))
+        rows = part.rows, part.labels, part.val_rows, part.val_labels
+        trees.append(fit(*rows, task.name, examples.num_classes, **options))
         places.append(held_out)
-        answers.append(task.to_answers(trees[-1].predict(val_rows)))
+        answers.append(task.to_answers(trees[-1].predict(part.val_rows)))
     seconds = time.perf_counter() - start
     found = HeldOut(np.concatenate(places), np.concatenate(answers))
     val_answers = found.at(np.arange(len(examples.rows), len(examples.rows) + len(examples.val_rows)))

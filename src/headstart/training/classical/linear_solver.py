@@ -1,7 +1,8 @@
 """Solver for the linear head (softmax, sigmoids or plain values), with the L2 penalty chosen on rows it was not fitted to.
 
 L-BFGS (Liu and Nocedal, 1989) finds the weights in the coordinates of ``linear_spaces``. Each penalty starts from the
-solution of the stronger penalty before it. Folds share the coordinates; rows that a fold holds out have no weight in it.
+solution of the stronger penalty before it. Folds share the coordinates; the rows that a fold holds out count for nothing in
+its loss.
 """
 
 from __future__ import annotations
@@ -115,10 +116,9 @@ class _Samples:
     """Training rows followed by validation rows: their labels, the fold of each, and which of them are scored."""
 
     def __init__(self, examples: Examples) -> None:
-        self._rows, self._val_rows, folds = examples.rows, examples.val_rows, examples.folds
-        self.num_rows = len(self._rows)
+        self._rows, self._val_rows, self.num_rows = examples.rows, examples.val_rows, len(examples.rows)
         self.labels = np.concatenate([examples.labels, examples.val_labels])
-        self.folds = np.repeat([-1, 0], [self.num_rows, len(self._val_rows)]) if folds is None else folds
+        self.folds, self.numbers = examples.fold_of_rows, examples.fold_numbers
         is_scored = self.folds >= 0
         is_scored[self.num_rows - examples.num_views : self.num_rows] = False
         self.scored = np.flatnonzero(is_scored)
@@ -146,8 +146,7 @@ class _Path:
         self.best = 0
         num_rows, num_outputs = problem.truth.shape
         numbers = samples.folds[:num_rows]
-        self._folds = [int(fold) for fold in np.unique(samples.folds[samples.folds >= 0])]
-        self._shares = [_shares(numbers != fold) for fold in self._folds]
+        self._shares = [_shares(numbers != fold) for fold in samples.numbers]
         self._weights = []
         for shares in self._shares:
             weights = np.zeros((space.size + 1, num_outputs))
@@ -166,7 +165,7 @@ class _Path:
         ]
         self._weights = [weights for weights, _ in found]
         answers = np.empty_like(self.best_answers)
-        for fold, weights in zip(self._folds, self._weights, strict=True):
+        for fold, weights in zip(samples.numbers, self._weights, strict=True):
             kernel, bias = self._space.to_layer(weights)
             output = self._problem.family.link(samples.at(held_out := samples.held_out(fold)) @ kernel + bias)
             places = np.searchsorted(samples.scored, held_out)
