@@ -22,6 +22,10 @@ import forked
 # the package is imported, which tells Keras and matplotlib to keep their folders there.
 _CACHE = tempfile.TemporaryDirectory(prefix="headstart-cache-")
 os.environ["HEADSTART_CACHE"] = _CACHE.name
+# What is written to a terminal depends on these: every shell, and none, gives the same.
+for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)
+os.environ["TERM"] = "xterm-256color"
 # Tests import OpenVINO themselves; without this package it reports nothing.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
