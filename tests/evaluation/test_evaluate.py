@@ -162,7 +162,9 @@ def test_origin_of_rows() -> None:
     assert origin_of(test, known, are_rows=True) == ("test", 0, True)
     assert origin_of([*test, train[0]], known, are_rows=True) == ("test", 1, True)
     assert origin_of([*train[:9], *"abcdefghij"], known, are_rows=True) == ("test", 9, False)
-    assert origin_of([*test, train[0]], known, are_rows=False) == ("train", 1, True)
+    assert origin_of([*test, train[0]], known, are_rows=False) == ("test", 1, True)
+    assert origin_of([*test, *train[:2]], known, are_rows=False) == ("test", 2, True)
+    assert origin_of([*test, *train[:3]], known, are_rows=False) == ("train", 3, True)
     both = [*known, *((digest, "train") for digest in test)]
     assert origin_of(test, both, are_rows=True) == ("test", 20, False)
     assert origin_of(train, [*known, *known, *known], are_rows=True) == ("test", 20, False)

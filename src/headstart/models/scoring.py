@@ -48,9 +48,10 @@ class Origin(NamedTuple):
 def origin_of(contents: Sequence[str], fitted: Iterable[tuple[str, str]], *, are_rows: bool) -> Origin:
     """Find out which split samples come from, by comparing them with the samples of a fit.
 
-    A single matching image is a copy. Rows of a table may be equal by chance, so they are assigned to a split only if most
-    of them match rows of exactly one split, and at least a tenth of those matches is in it. If most rows of the fit repeat
-    within the fit, matches are ignored.
+    A matching image is a copy. Images belong to the first split, in the order train, validation, test, that a tenth of them
+    are copies of; a few copies among new images are counted only. Rows of a table may be equal by chance, so they are
+    assigned to a split only if most of them match rows of exactly one split, and at least a tenth of those matches is in
+    it. If most rows of the fit repeat within the fit, matches are ignored.
 
     Args:
         contents: Content digest of each sample.
@@ -73,7 +74,7 @@ def origin_of(contents: Sequence[str], fitted: Iterable[tuple[str, str]], *, are
     num_seen = sum(bool(splits & {"train", "validation"}) for splits in found)
     if not are_rows:
         counts = Counter(split for splits in found for split in splits)
-        split = next((name for name in SPLITS if counts[name]), "test")
+        split = next((name for name in SPLITS if counts[name] >= max(1, len(found) / 10)), "test")
         return Origin(split, num_seen, counts["test"] > 0)
     recur = 2 * len(splits_of) < num_fitted
     counts = Counter() if recur else Counter(next(iter(splits)) for splits in found if len(splits) == 1)
