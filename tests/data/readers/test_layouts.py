@@ -65,6 +65,18 @@ def _split_folders(root: Path) -> None:
     fill(root, *photos("train/", 3), *photos("val/", 1), *photos("test/", 1))
 
 
+def _splits_inside_classes(root: Path) -> None:
+    fill(
+        root,
+        *(
+            f"{name}/{split}/{i}.jpg"
+            for name in ("cat", "dog")
+            for split, n in (("train", 3), ("test", 1))
+            for i in range(n)
+        ),
+    )
+
+
 def _other_split_names(root: Path) -> None:
     fill(root, *photos("Training/", 3), *photos("Testing/", 1))
 
@@ -309,6 +321,7 @@ LAYOUTS = [
     Layout("`train/cat/`, `val/cat/`, `test/cat/`", _split_folders, FIT, "cat 5, dog 5; train 6, validation 2, test 2"),
     Layout("`Training/cat/`, `Testing/cat/`", _other_split_names, FIT, "cat 4, dog 4; train 6, test 2"),
     Layout("`cat/`, `dog/` and `test/cat/`", _beside_classes, FIT, "cat 4, dog 4; train 6, test 2"),
+    Layout("`cat/train/`, `cat/test/`", _splits_inside_classes, FIT, "cat 4, dog 4; train 6, test 2"),
     Layout("Kaggle: `train/1.jpg`, `test/7.jpg`, `train.csv`", _kaggle, FIT, "cat 3, dog 3"),
     Layout("a CSV file with ids that lack the suffix", _ids_without_suffix, f"{FIT}/labels.csv", "cat 2, dog 2"),
     Layout("a CSV file with another machine's paths", _other_machine, FIT, "cat 2, dog 2"),

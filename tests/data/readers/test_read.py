@@ -131,6 +131,27 @@ def test_a_split_folder_inside_one_of_its_name_is_opened(tmp_path: Path) -> None
     assert Counter(dataset.split) == {"train": 2, "test": 2}
 
 
+@pytest.mark.parametrize(
+    ("beside", "splits"),
+    [("dog/a.txt", {"train": 4, "test": 4}), ("owl/val/4.jpg", {"train": 4, "test": 4, "validation": 1})]
+    + [(name, {"": 9}) for name in ("dog/4.jpg", "dog/red/4.jpg", "owl/4.jpg", "dog/train.jpg")],
+)
+def test_splits_inside_class_folders(tmp_path: Path, beside: str, splits: dict[str, int]) -> None:
+    """They are splits unless there are other folders or images: then ``train`` may be a kind of what the class is."""
+    fill(tmp_path, *(f"{name}/{split}/{i}.jpg" for name in ("cat", "dog") for split in ("Train", "test") for i in range(2)))
+    assert Counter(read_folder(tmp_path).split) == {"train": 4, "test": 4}
+    fill(tmp_path, beside)
+    dataset = read_folder(tmp_path)
+    assert Counter(dataset.split) == splits
+    assert len(dataset) + len(dataset.skipped) == 9
+
+
+def test_one_folder_inside_class_folders_is_no_split(tmp_path: Path) -> None:
+    """Named ``train`` in each class, it sets nothing apart."""
+    fill(tmp_path, "car/train/1.jpg", "ship/train/2.jpg")
+    assert set(read_folder(tmp_path).split) == {""}
+
+
 def test_a_split_beside_class_folders(tmp_path: Path) -> None:
     """With the class folders again it is that split, and the others are for training; with images only it is no class."""
     fill(tmp_path, *(f"{c}/{i}.jpg" for c in ("cat", "dog") for i in range(3)), "test/cat/9.jpg", "val/8.jpg")

@@ -25,6 +25,7 @@ __all__ = ["innermost", "read_class_folders", "read_folder"]
 
 _PAIRS = ({"valid", "invalid"}, {"test", "control"})  # names of two classes, although one is the name of a split
 _NO_CLASS, _NO_LABELS = "not inside a class folder", "in a folder with the name of a split, without class folders"
+_NO_SPLIT = "in a class folder, beside its folders of splits"
 _KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine
 _MASK = re.compile(r"(.+?)[ _-](mask|masks|segmentation|seg|gt)([ _-]?\d+)?", re.IGNORECASE | re.DOTALL)
 _MAX_BESIDE = 20  # an archive, notes and the like beside the folder that holds everything
@@ -35,10 +36,11 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
     """Read images from ``folder/<class>/*`` or ``folder/<split>/<class>/*``.
 
     The folders of splits may have any usual name, such as ``train``, ``Training``, ``seg_train``, ``val``, ``dev`` or
-    ``test``; a folder ``test`` or ``val`` with class folders may also be beside the class folders for training. A single
-    folder that holds everything is opened. Folders inside a class folder belong to that class. Class names are sorted
-    naturally (``img2`` before ``img10``). Links are followed, except those that form a loop. Hidden and system files are
-    listed as skipped. Whether a file is an image is decided later, when it is decoded.
+    ``test``; a folder ``test`` or ``val`` with class folders may also be beside the class folders for training, and each
+    class folder may hold the folders of all splits. A single folder that holds everything is opened. Other folders inside a
+    class folder belong to that class. Class names are sorted naturally (``img2`` before ``img10``). Links are followed,
+    except those that form a loop. Hidden and system files are listed as skipped. Whether a file is an image is decided
+    later, when it is decoded.
 
     Args:
         folder: Path of the folder, or of a zip or tar archive of it.
@@ -82,13 +84,18 @@ def read_class_folders(root: Path, *, task: str | None = None, classes: Sequence
     found: list[tuple[str, str, str]] = []  # path, class, split
     of_training = [top for top in tops if roles[top].split == "train" and not roles[top].is_class]
     trained = {entry.name for top in of_training for entry in _class_folders(top, "train", []) if entry.is_dir()}
+    are_split = _hold_splits([top for top in tops if roles[top].is_class])
     for top in tops:
         role = roles[top]
         if role.why_not:
             files = files_in(top, skipped, inside) if top.is_dir() else [top]
             skipped += [Skipped(str(path), role.why_not) for path in files]
         elif role.is_class:
-            found += [(str(path), top.name, role.split) for path in files_in(top, skipped, inside)]
+            parts = visible_in(top, skipped) if are_split else [top]
+            skipped += [Skipped(str(part), _NO_SPLIT) for part in parts if not part.is_dir()]
+            for part in filter(Path.is_dir, parts):
+                split = split_named(part.name) if are_split else role.split
+                found += [(str(path), top.name, split) for path in files_in(part, skipped, inside)]
         else:
             found += _in_split(top, role.split, trained, skipped, inside)
     found = _without_masks(found, skipped)
@@ -166,6 +173,13 @@ def _roles(tops: Sequence[Path]) -> dict[Path, _Role]:
         else:
             roles[top] = _Role("train" if beside else "", is_class=True)
     return roles
+
+
+def _hold_splits(classes: Sequence[Path]) -> bool:
+    """Whether the class folders hold folders of splits, for training and for another, and no other folders or images."""
+    entries = [entry for folder in classes for entry in visible_in(folder, [])]
+    splits = {split_named(entry.name) for entry in entries if entry.is_dir()}
+    return "" not in splits and "train" in splits and len(splits) > 1 and not any(is_image_name(e.name) for e in entries)
 
 
 def _in_split(
