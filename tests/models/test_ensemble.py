@@ -94,25 +94,36 @@ def _a_bad_one(job: Any) -> Any:
     return replace(job.rows[0], val_loss=np.inf) if job.rows else None
 
 
+@pytest.mark.parametrize(("plan", "weights"), [("quick", (0.5, 0.5)), ("best", (0.25, 0.75))])
 def test_ensemble_is_a_trial_and_is_saved_as_one_model(
-    make_photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_photos: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plan: str,
+    weights: tuple[float, float],
 ) -> None:
-    """It has a row in the leaderboard, is selected if it is best, and its graph predicts the mean of its members."""
+    """It has a row in the leaderboard, is selected if it is best, and its graph predicts the mean of its members.
+
+    Heads on one Part A get equal weights; in the plan with several of these, the weights are tuned.
+    """
     photos = make_photos(tmp_path / "photos", per_class=12)
-    monkeypatch.setitem(PLANS, "best", (Entry("avg-linear"), Entry("avg-mlp")))
-    # On photographs as plain as these one member would do: an even mean is what is to be shipped and compared.
-    monkeypatch.setattr(
-        "headstart.search.ensembling.mixing_weights", lambda _task, answers, _labels: np.full(len(answers), 0.5)
-    )
+    monkeypatch.setitem(PLANS, plan, (Entry("avg-linear"), Entry("avg-mlp")))
+    # On photographs as plain as these one member would do.
+    monkeypatch.setattr("headstart.search.ensembling.mixing_weights", lambda *_: np.array([0.25, 0.75]))
     monkeypatch.setattr("headstart.search.state.SearchState.best_network", property(_a_bad_one))
     monkeypatch.setattr("headstart.search.state.choose", lambda rows, *_: Choice(rows[-1], rows[-1], {}) if rows else None)
-    run = hs.fit(photos, plan="best", folds=0, out=tmp_path / "run")
+    run = hs.fit(photos, plan=plan, folds=0, out=tmp_path / "run")
     board = run.leaderboard().set_index("trial")
     assert NAME in board.index
     assert run.to_json()["best"]["trial"] == NAME
     members = board.drop(NAME)
     assert board.loc[NAME, "part_b_seconds"] == pytest.approx(members["part_b_seconds"].sum())
-    assert board.loc[NAME, "part_a_seconds"] == pytest.approx(members["part_a_seconds"].iloc[0])  # both read the same rows
+    assert board.loc[NAME, "part_b"] == " ".join(f"{w:.2f}×{head}" for w, head in zip(weights, ("linear", "mlp"), strict=True))
+    # Both read the same rows, from one backbone.
+    assert board.loc[NAME, "part_a_seconds"] == pytest.approx(members["part_a_seconds"].iloc[0])
+    assert members["ms_per_sample"].max() < board.loc[NAME, "ms_per_sample"] < members["ms_per_sample"].sum()
+    assert members["num_params"].max() < board.loc[NAME, "num_params"] < 1.1 * members["num_params"].max()
+    assert board.loc[NAME, "num_params"] == keras.models.load_model(run.path / "model.keras", compile=False).count_params()
     stored = (run.path / "predictions.csv").read_text().splitlines()
     paths, expected = [line.split(",")[0] for line in stored[1:]], [line.split(",")[3:] for line in stored[1:]]
     answered = run.predict(paths)

@@ -18,7 +18,7 @@ from headstart.models.golden_samples import Signed
 from headstart.models.model import Model
 from headstart.models.signature import sign
 from headstart.training.examples import HeldOut
-from headstart.training.networks.networks import ENSEMBLES
+from headstart.training.networks.networks import ENSEMBLES, join
 from headstart.training.networks.outputs import in_units
 
 if TYPE_CHECKING:
@@ -127,23 +127,38 @@ class Ensemble:
         self.conformal = fit_conformal(self.dataset.task, labels, answers, self.dataset.scaling)
         self.thresholds = best_thresholds(self.dataset.task, labels, answers)
 
+    @property
+    def _is_of_heads(self) -> bool:
+        """Whether all members are heads on one backbone, which then computes each image once."""
+        part = self.parts[0]
+        return not (part.is_table or part.is_inner) and all(other == part for other in self.parts)
+
     def num_params(self) -> int:
-        """Count the parameters of all members."""
-        return sum(member.num_params() for member in self._members)
+        """Count the parameters of all members; those of a backbone that they share count once."""
+        if not self._is_of_heads:
+            return sum(member.num_params() for member in self._members)
+        first, *others = self._members
+        return first.num_params() + sum(int(member.part_b.head().count_params()) for member in others)
 
     def keras(self) -> keras.Model:
         """Return one Keras model of built-in layers, from images (0 to 255) or encoded rows to the mean of all outputs."""
+        if self._is_of_heads:
+            mean = join(self.parts[0], lambda _: self._mean([member.part_b.head() for member in self._members])).whole
+        else:
+            mean = self._mean([member.part_b.whole() for member in self._members])
+        return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
+
+    def _mean(self, networks: Sequence[keras.Model]) -> keras.Model:
+        """Networks with inputs of one shape as one network with the weighted mean of their outputs."""
         import keras
 
-        given = self._members[0].part_b.whole().inputs[0]
+        given = networks[0].inputs[0]
         inputs = keras.Input(given.shape[1:], name=given.name)
         shares = []
-        for number, (weight, member) in enumerate(zip(self._weights, self._members, strict=True), start=1):
-            whole = member.part_b.whole()
-            renamed = keras.Model(whole.inputs[0], whole.outputs[0], name=f"member{number}")
+        for number, (weight, network) in enumerate(zip(self._weights, networks, strict=True), start=1):
+            renamed = keras.Model(network.inputs[0], network.outputs[0], name=f"member{number}")
             shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(inputs)))
-        mean = keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")
-        return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
+        return keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")
 
     def write(self, out: Path) -> None:
         """Write model.keras, signature.json, golden.npz and preprocess.py, as ``Model.write`` does."""

@@ -15,6 +15,7 @@ from headstart.evaluation.leaderboard import Row
 from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
 from headstart.models.model import Model
 from headstart.search.planning.cost_model import Cost
+from headstart.search.planning.plans import ENSEMBLED
 from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers, read_answers
 from headstart.search.trial_runner import num_fits, recall
@@ -24,23 +25,40 @@ from headstart.training.trials.trial import Trial
 
 __all__ = ["attempt_ensemble", "attempt_fold_ensemble"]
 
+_ENSEMBLE_SECONDS = 60.0  # to weight models with several backbones, and to join, convert and check them at the end
+
 
 def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
-    """Add the weighted mean of all networks with the same input as the best one as a trial of its own, if it is better."""
+    """Add the mean of networks as a trial of its own, if it is better than the best of them.
+
+    Its members are the heads on the best network's Part A, with equal weights: tuning them on the few validation samples,
+    on which a network's epoch was selected too, gave a higher loss on test splits. In a table, and in a plan of
+    ``ENSEMBLED``, they are all networks with that network's input, with weights that suit the validation split.
+    """
     best = job.best_network
     named = {trial.name: trial for trial in trials}
     if best is None or best.trial not in named:
         return
+    part = named[best.trial].part
+    is_of_heads = not part.is_table and job.request.plan not in ENSEMBLED
+    rows = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_baseline]
+    rows = [row for row in rows if named[row.trial].part.geometry == part.geometry]
+    if is_of_heads:
+        rows = [row for row in rows if named[row.trial].part == part and not part.is_inner]
+    if len(rows) < 2:
+        return
+    is_time = job.budget.has_time_for(Cost(0.0 if part.is_table or is_of_heads else _ENSEMBLE_SECONDS, 0.0))
+    if not is_time:
+        job.progress.say("ensemble skipped: not enough time in the budget")
+        return
     job.progress.begin("weighting an ensemble", 0)
-    geometry = named[best.trial].part.geometry
-    scored = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_baseline]
-    rows = [row for row in scored if named[row.trial].part.geometry == geometry]
     rows.sort(key=lambda row: list(named).index(row.trial))  # a resumed run has them in another order
     models = [recall(job, named[row.trial]) for row in rows]
     validation = job.learning.indices("validation")
     labels, task = job.learning.targets[validation], job.learning.scored_task
     answers = [read_answers(job.folder, row.trial, job.learning).at(validation) for row in rows]
-    weights = mixing_weights(task.name, answers, labels) if len(rows) > 1 else np.ones(1)
+    equal = np.full(len(rows), 1 / len(rows))
+    weights = equal if is_of_heads else mixing_weights(task.name, answers, labels)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
         job.progress.say("ensemble skipped: combining networks did not improve on the best one")
@@ -109,6 +127,8 @@ def _enter(
     task, validation = job.learning.scored_task, job.learning.indices("validation")
     labels = job.learning.targets[validation]
     part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
+    ms_of_part_a = {name: 1000 * seconds / len(job.features[name]) for name, seconds in part_a.items()}
+    of_heads = [(row.ms_per_sample or 0.0) - ms_of_part_a[row.part_a] for row in members]
     num_params, mean = ensemble.num_params(), np.asarray(answers)
     row = Row(
         trial=name,
@@ -123,7 +143,7 @@ def _enter(
         part_b_seconds=seconds,
         total_seconds=sum(part_a.values()) + seconds,
         num_params=num_params,
-        ms_per_sample=sum(row.ms_per_sample or 0.0 for row in members),
+        ms_per_sample=sum(ms_of_part_a.values()) + sum(of_heads),
         file_mb=num_params * 4 / 1e6,
     )
     keep_answers(job.folder, name, HeldOut(validation, mean))

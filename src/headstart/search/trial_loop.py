@@ -11,15 +11,12 @@ from headstart.features.part_a import PartA
 from headstart.foundation.errors import BackboneError, HeadstartError, OutOfTimeError
 from headstart.models.ensemble import FOLDS_NAME, NAME
 from headstart.search.ensembling import attempt_ensemble, attempt_fold_ensemble
-from headstart.search.planning.cost_model import Cost, part_a_cost, part_a_kind, pick
-from headstart.search.planning.plans import ENSEMBLED
+from headstart.search.planning.cost_model import part_a_cost, part_a_kind, pick
 from headstart.search.state import SearchState
 from headstart.search.trial_runner import attempt, predicted_cost, unfinished
 from headstart.training.trials.trial import Trial
 
 __all__ = ["run_trials"]
-
-_ENSEMBLE_SECONDS = 60.0  # to weight the models of an ensemble, and to join, convert and check them at the end
 
 
 def run_trials(job: SearchState, trials: list[Trial]) -> None:
@@ -56,9 +53,8 @@ def _run_each(job: SearchState, trials: list[Trial]) -> None:
 
 
 def _run_ensembles(job: SearchState, trials: list[Trial]) -> None:
-    request, is_table = job.request, job.learning.table is not None
-    is_time = job.budget.has_time_for(Cost(0.0 if is_table else _ENSEMBLE_SECONDS, 0.0))
-    if (is_table or request.plan in ENSEMBLED) and is_time and not request.trials and not job.interrupted:
+    request = job.request
+    if not request.trials and not job.interrupted:
         _guarded(job, partial(attempt_ensemble, job, trials), partial(_no_ensemble, job, NAME), is_last=True)
     if request.folds and not job.interrupted:
         folds_of_best = partial(attempt_fold_ensemble, job, trials, request.folds)

@@ -97,6 +97,10 @@ class PartB:
             set_weights(self.build()[0], self._weights)
         return cast("keras.Model", self._network)
 
+    def head(self) -> keras.Model:
+        """Return the network from a row at the cut to what the saved model gives, in the scale of training."""
+        return self._sharing().part_b if self.is_one_vs_rest else self.network
+
     def whole(self) -> keras.Model:
         """Return both parts as a model from images (0 to 255), or encoded rows, to outputs in the scale of training."""
         if self.is_one_vs_rest:
