@@ -118,7 +118,9 @@ def test_ensemble_is_a_trial_and_is_saved_as_one_model(
     assert run.to_json()["best"]["trial"] == NAME
     members = board.drop(NAME)
     assert board.loc[NAME, "part_b_seconds"] == pytest.approx(members["part_b_seconds"].sum())
-    assert board.loc[NAME, "part_b"] == " ".join(f"{w:.2f}×{head}" for w, head in zip(weights, ("linear", "mlp"), strict=True))
+    assert board.loc[NAME, "part_b"] == " ".join(
+        f"{w:.2f}×{head}" for w, head in zip(weights, ("linear", "mlp"), strict=True)
+    )
     # Both read the same rows, from one backbone.
     assert board.loc[NAME, "part_a_seconds"] == pytest.approx(members["part_a_seconds"].iloc[0])
     assert members["ms_per_sample"].max() < board.loc[NAME, "ms_per_sample"] < members["ms_per_sample"].sum()

@@ -60,6 +60,21 @@ def test_choose_prefers_the_lowest_network_within_noise(hard: Array) -> None:
     assert chosen({"trees": hard, "dnn": hard + random + 0.02, "mlp": hard - random + 0.01}).shipped.trial == "mlp"
 
 
+@pytest.mark.parametrize(
+    ("gap", "noise", "shipped"),
+    [(0.02, 1.0, "ensemble"), (0.02, 0.01, "linear"), (-0.02, 0.01, "ensemble")],
+    ids=["within noise", "clearly worse", "clearly better"],
+)
+def test_choose_prefers_the_mean_of_networks_within_noise_of_the_best(
+    hard: Array, gap: float, noise: float, shipped: str
+) -> None:
+    """The best network was stopped where it suits the validation samples; a difference beyond noise counts all the same."""
+    random = np.random.default_rng(1).normal(0.0, noise, len(hard))
+    found = chosen({"linear": hard, "mlp": hard + 0.1, "ensemble": hard + gap + random - random.mean()})
+    assert found.shipped.trial == shipped
+    assert ("the mean of networks, within one standard error of linear" in found.reason) == (noise == 1.0)
+
+
 def test_choose_selects_a_constant_only_without_a_network_near_it(hard: Array) -> None:
     """A run whose networks learned nothing still ends with a model, and the reason names it."""
     assert chosen({"baseline": hard}).shipped.trial == "baseline"

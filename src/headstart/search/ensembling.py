@@ -29,11 +29,12 @@ _ENSEMBLE_SECONDS = 60.0  # to weight models with several backbones, and to join
 
 
 def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
-    """Add the mean of networks as a trial of its own, if it is better than the best of them.
+    """Add the mean of networks as a trial of its own.
 
     Its members are the heads on the best network's Part A, with equal weights: tuning them on the few validation samples,
     on which a network's epoch was selected too, gave a higher loss on test splits. In a table, and in a plan of
-    ``ENSEMBLED``, they are all networks with that network's input, with weights that suit the validation split.
+    ``ENSEMBLED``, they are all networks with that network's input, with weights that suit the validation split, and the mean
+    is added only if it is better than the best network there.
     """
     best = job.best_network
     named = {trial.name: trial for trial in trials}
@@ -65,7 +66,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
         return
     members = [rows[i] for i in chosen]
     mean = np.sum([weights[i] * answers[i] for i in chosen], axis=0)
-    if task.score(labels, mean) >= (best.val_loss or 0.0):
+    if not is_of_heads and task.score(labels, mean) >= (best.val_loss or 0.0):
         job.progress.say("ensemble skipped: the weighted mean is not better than the best network")
         return
     ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen], job.learning)

@@ -1,4 +1,4 @@
-"""Select the trial that becomes the model: the one with the lowest ``val_loss``, or a network within noise of it."""
+"""Select the trial that becomes the model: the lowest ``val_loss``, or a network or a mean of networks within its noise."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from headstart.evaluation.comparison import Difference, paired_difference
 from headstart.evaluation.leaderboard import Row
 from headstart.foundation.arrays import Array
 from headstart.training.classical.baselines import BASELINES
+from headstart.training.networks.networks import ENSEMBLES
 
 __all__ = ["Choice", "choose", "lowest"]
+
+MEAN_OF_NETWORKS, _ = ENSEMBLES
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class Choice:
     def reason(self) -> str:
         """Why this trial was selected, as text."""
         if self.shipped is not self.best:
+            merit = "a network, which exports to every format" if self.best.part_b in BASELINES else "the mean of networks"
             return (
-                f"{self.shipped.trial} (val_loss {self.shipped.val_loss:.4f}), a network, which exports to every format, "
+                f"{self.shipped.trial} (val_loss {self.shipped.val_loss:.4f}), {merit}, "
                 f"within one standard error of {self.best.trial} (lowest val_loss, {self.best.val_loss:.4f}): "
                 f"they differ by {self.differences[self.shipped.trial]}"
             )
@@ -67,10 +71,12 @@ class Choice:
 def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | None) -> Choice | None:
     """Select the trial that becomes the model of the run.
 
-    The trial with the lowest ``val_loss`` is selected, with one exception. A baseline can be exported to fewer formats than
-    a network, so if the best trial is a baseline and the best network is within one standard error of it (paired losses),
-    the network is selected instead. This is the one-standard-error rule of L. Breiman, J. Friedman, R. Olshen and C. Stone
-    (1984), "Classification and regression trees".
+    The trial with the lowest ``val_loss`` is selected, with two exceptions, by the one-standard-error rule of L. Breiman,
+    J. Friedman, R. Olshen and C. Stone (1984), "Classification and regression trees", for paired losses. A baseline can be
+    exported to fewer formats than a network, so the best network is selected instead if it is within one standard error of
+    a baseline. A network was stopped at its best epoch on the validation samples, so that its ``val_loss`` is lower than
+    its loss on others; the mean of several networks depends less on that, and is selected instead if it is within one
+    standard error of the best of them. (Its loss is at most the mean of theirs, because these losses are convex.)
 
     Args:
         rows: Rows of the leaderboard; rows without a ``val_loss`` are ignored.
@@ -87,11 +93,12 @@ def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | 
     reference = losses(best.trial)
     others = [row for row in scored if row is not best]
     differences = {row.trial: paired_difference(losses(row.trial), reference, groups) for row in others}
-    if best.part_b not in BASELINES:
-        return Choice(best, best, differences)
-    network = lowest(row for row in others if row.part_b not in BASELINES)
-    is_near = network is not None and differences[network.trial].is_noise
-    return Choice(network if network is not None and is_near else best, best, differences)
+    if best.part_b in BASELINES:
+        preferred = lowest(row for row in others if row.part_b not in BASELINES)
+    else:
+        preferred = next((row for row in others if row.trial == MEAN_OF_NETWORKS), None)
+    is_near = preferred is not None and differences[preferred.trial].is_noise
+    return Choice(preferred if preferred is not None and is_near else best, best, differences)
 
 
 def lowest(rows: Iterable[Row]) -> Row | None:
