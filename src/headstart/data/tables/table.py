@@ -40,6 +40,7 @@ class Table:
             ``validation``, ``test`` or "". Defaults to None: not known.
         targets: Columns that are the targets by the way the table was stored. Defaults to none: not known.
         notes: What was decided when the table was read, in a sentence each. Defaults to none.
+        source: Path of the file or folder that it was read from, for messages. Defaults to "": none.
 
     Example:
         >>> table = Table(("a", "b"), (np.array([1.0, 2.0]), np.array(["x", ""], object)))
@@ -56,6 +57,7 @@ class Table:
     splits: Array | None = None
     targets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    source: str = ""
 
     def __len__(self) -> int:
         if isinstance(self.columns, TextColumns):

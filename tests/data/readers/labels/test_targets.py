@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.data.readers.labels.target_advice import about_texts
 from headstart.data.readers.labels.targets import Target, find_target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.files.read_cells import read_cells
@@ -644,7 +649,7 @@ def test_amounts_with_units_are_amounts_even_if_few_differ() -> None:
     [
         ([f"{i * 7} {'kg' if i % 2 else 'g'}" for i in range(40)], "amounts with the units g, kg", "in one unit"),
         ([f"~{i * 7}" for i in range(40)], "numbers with other signs", "plain numbers"),
-        ([f"2024-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(40)], "dates or times", "to_datetime"),
+        ([f"2024-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(40)], "dates", "to_datetime"),
         ([f"p{i}@x.org" for i in range(40)], "such as p0@x.org", "--target town"),
     ],
 )
@@ -654,6 +659,53 @@ def test_a_target_of_different_texts_gets_advice_by_what_they_are(cells: list[st
         find_target(table(x=list(range(40)), town=["Ulm", "Graz"] * 20, label=cells), None)
     assert received in caught.value.received
     assert advice in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["2:44:30", "2:11", "0:07", "100:00:00", "90:15.5"], [9870, 131, 7, 360_000, 5415.5]),
+        (["1:45 PM", "11:00:30 AM", "12:05 AM"], [49_500, 39_630, 300]),
+        (["2000-01-02", "2000-01-31T12:00"], [1, 30.5]),
+        (["31.01.2000", "02.01.2000 12:00"], [30, 1.5]),
+        (["1/31/2000", "2/1/2000"], [30, 31]),
+        (["31-Jan-2000", "2-Jan-2000"], [30, 1]),
+    ],
+)
+@pytest.mark.parametrize("header", ["town;it's time\n", ""])
+def test_the_advice_about_texts_runs_as_it_is_written(
+    tmp_path: Path, cells: list[str], expected: list[float], header: str
+) -> None:
+    """The command reads the user's file and writes numbers beside it."""
+    several = [cells[i % len(cells)] for i in range(40)]
+    file = tmp_path / "a race.csv"
+    file.write_text(header + "".join(f"Ulm;{cell}\n" for cell in several))
+    found, _ = read_cells(file)
+    _, advice = about_texts(found, found.names[1], several)
+    written = run_advice(advice)
+    assert written[: len(cells)] == pytest.approx(expected)
+
+
+def run_advice(advice: str) -> list[Any]:
+    """Run the program in an advice; the last column of the file that it writes."""
+    program = shlex.split(advice[advice.index("python -c") :].partition("; else ")[0])[2]
+    subprocess.run([sys.executable, "-c", program], check=True)
+    (file,) = [
+        text for text in re.findall(r'"([^"]*)"', program) if text.endswith(("-seconds.csv", "-days.csv", "-filled.csv"))
+    ]
+    return pd.read_csv(file).iloc[:, -1].tolist()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_advice_about_blank_cells_runs_as_it_is_written(tmp_path: Path, suffix: str) -> None:
+    """Whatever pandas calls the type of the column."""
+    for cells, expected in ((["yes", None], ["yes", "no"]), ([1.0, None], [1, 0])):
+        file = tmp_path / f"ticks{suffix}"
+        frame = pd.DataFrame({"town": ["Ulm", "Graz"] * 10, "label": cells * 10})
+        frame.to_csv(file, index=False) if suffix == ".csv" else frame.to_parquet(file)
+        with pytest.raises(DatasetError, match="H101") as caught:
+            find_target(read_cells(file)[0], "label")
+        assert run_advice(caught.value.advice)[:2] == expected
 
 
 def test_a_target_with_one_value_gets_advice_about_its_blank_cells() -> None:

@@ -53,7 +53,7 @@ def _check_recurrence(column: TargetColumn, count: int, what: str, table: Table)
     """Reject ids and free text: many different values that hardly recur."""
     if count <= 20 or 2 * count <= column.counts.total():
         return
-    kind, advice = about_texts(column.name, [*column.counts])
+    kind, advice = about_texts(table, column.name, [*column.counts])
     example = printable(next(iter(column.counts))[:40])
     raise DatasetError(
         "H113",

@@ -80,7 +80,8 @@ def read_cells(path: Path, *, names: Sequence[str] | None = None) -> tuple[Table
         content = path.read_bytes()
     except OSError as error:
         raise _unreadable(f"{path}: {error.strerror or error}", "check the path") from error
-    return _read(path, content, names or (), may_be_packed=True)
+    table, skipped = _read(path, content, names or (), may_be_packed=True)
+    return replace(table, source=str(path)), skipped
 
 
 def _read(path: Path, content: bytes, names: Sequence[str], *, may_be_packed: bool) -> _Read:
