@@ -726,6 +726,19 @@ def test_a_target_with_one_value_gets_advice_about_its_blank_cells() -> None:
     assert caught.value.advice == "add a column with the label of each row"
 
 
+@pytest.mark.parametrize("name", ["fold", "kfold", "split", "Fold ID"])
+@pytest.mark.parametrize("leave_out", [(), ("file",)])
+def test_a_column_of_folds_is_not_the_target_by_its_position(name: str, leave_out: Sequence[str]) -> None:
+    """Neither as the last column nor as one of several columns of 0 and 1; by its name it is."""
+    columns = {"file": list("abcdef"), "kind": ["sea", "hill"] * 3, name: [0, 1, 2] * 2}
+    found = find_target(table(**columns), None, leave_out=leave_out)
+    assert (found.names, found.task) == (("kind",), "binary")
+    assert found.reason.startswith(f"the target is kind, the last column besides {name}; ")
+    assert find_target(table(**columns), name).names == (name,)
+    bits = {"file": list("abcdef"), "sea": [0, 1, 1, 0, 1, 0], "hill": [1, 1, 0, 0, 1, 0], name: [0, 0, 0, 1, 1, 1]}
+    assert find_target(table(**bits), None, leave_out=["file"]).names == ("sea", "hill")
+
+
 def test_blanks_around_a_name_do_not_matter() -> None:
     """As in a header with a blank behind each comma, which pandas keeps."""
     frame = pd.DataFrame({"age": range(4), " salary": [" low", " high"] * 2})

@@ -13,6 +13,7 @@ from headstart.data.readers.labels.labels import LABELS
 from headstart.data.readers.labels.target_advice import about_one_value
 from headstart.data.readers.labels.target_column import NumberFormats, TargetColumn
 from headstart.data.readers.labels.task_inference import are_lists, check_task, check_variety, inferred_task, task_of_model
+from headstart.data.readers.split_names import unused_splits
 from headstart.data.skipped import Skipped
 from headstart.data.tables.name_hints import is_class_name
 from headstart.data.tables.table import Table
@@ -210,7 +211,8 @@ def _asked_columns(
 
 def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> tuple[list[TargetColumn], str]:
     """Columns that look like targets, and how they were found; with a trained model they need not vary."""
-    rest = [name for name in table.names if name not in leave_out]
+    folds = unused_splits(table)
+    rest = [name for name in table.names if name not in (*leave_out, *folds)]
     if leave_out and len(rest) > 1:
         columns = [TargetColumn(table, name) for name in rest]
         if all(column.is_bits for column in columns):
@@ -229,7 +231,8 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
         advice = about_one_value(table, last.name, [*last.counts], [last.name], has_blank=bool(last.missing.any()))
         absent = f"no column called {', '.join(_NAMES[:4])} or similar"
         raise no_column(f"{absent}, and the last one, {last.name}, {fault}", advice=advice)
-    return [last], f"the target is {last.name}, the last column; "
+    besides = f" besides {listed([*map(printable, folds)])}" if table.names[-1] in folds else ""
+    return [last], f"the target is {last.name}, the last column{besides}; "
 
 
 def _is_coordinate(name: str, names: Sequence[str]) -> bool:
