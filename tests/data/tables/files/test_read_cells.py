@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from headstart.data.readers.read import read_table
 from headstart.data.skipped import Skipped
 from headstart.data.tables.files import archives
 from headstart.data.tables.files.conversions import COMMANDS, CONVERSIONS
@@ -340,11 +341,18 @@ def test_a_spreadsheet_is_read_as_text_from_its_first_sheet_with_rows(
     ]
 
 
-def test_sheets_that_are_not_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty ones are not."""
+@pytest.mark.parametrize("cover", [[["Report"]], [["Report", None], ["of the year", None], ["by", "Ann"]]])
+def test_sheets_that_are_not_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cover: list[list[str | None]]
+) -> None:
+    """A cover is not read, whether it comes first or has more than one line, and empty sheets are not named."""
     rows = pd.DataFrame([["age", "town"], [31, "Ulm"], [42, "Graz"]], dtype=object)
-    sheets = {"cover": rows[:1], "2023": rows, "empty": pd.DataFrame(), "2024": rows}
+    sheets = {"cover": pd.DataFrame(cover), "2023": rows, "empty": pd.DataFrame(), "2024": rows}
     monkeypatch.setattr(pd, "read_excel", lambda *_, **__: sheets)
     (tmp_path / "t.xlsx").write_bytes(zipped({"xl/workbook.xml": b"<workbook/>"}))
     table, _ = read_cells(tmp_path / "t.xlsx")
-    assert (len(table), table.notes) == (2, ("read the sheet 2023; cover, 2024 are not read",))
+    note = "read the sheet 2023; cover, 2024 are not read (to read one, save it as CSV)"
+    assert (len(table), table.notes) == (2, (note,))
+    with pytest.raises(DatasetError, match="H108") as caught:
+        read_table(tmp_path / "t.xlsx", target="city")
+    assert caught.value.received == f"--target city; the columns are age, town; {note}"

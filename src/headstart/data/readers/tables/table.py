@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,14 +96,15 @@ def dataset_of_table(
     target = cells.targets or None if target is None else target
     others = () if images is not None else (split, grouping, pixels)
     features = cells.select([column for column in cells.names if column not in others])
-    found = find_target(
-        features if target is None else cells,  # a position counts all columns of the file
-        target,
-        task=task,
-        classes=None if known is None else known.classes,
-        leave_out=[*aside, split, grouping] if images is not None else (),
-        formats=None if known is None else known.formats,
-    )
+    with _notes_in_errors(cells):
+        found = find_target(
+            features if target is None else cells,  # a position counts all columns of the file
+            target,
+            task=task,
+            classes=None if known is None else known.classes,
+            leave_out=[*aside, split, grouping] if images is not None else (),
+            formats=None if known is None else known.formats,
+        )
     found, splits, unused = _with_split(cells, split, found)
     found = replace(found, reason="; ".join([found.reason, *cells.notes]))
     if grouping in found.names:
@@ -116,6 +118,16 @@ def dataset_of_table(
     else:
         dataset = _of_features(cells, (split, grouping), labelled)
     return replace(dataset, group_column=grouping)
+
+
+@contextmanager
+def _notes_in_errors(cells: Table) -> Iterator[None]:
+    """Add what was decided when a table was read, such as which sheet, to errors about its columns."""
+    try:
+        yield
+    except DatasetError as error:
+        error.received = "; ".join([error.received, *cells.notes])
+        raise
 
 
 def _group_of(known: Known, cells: Table) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from headstart.data.tables.files.records import Records, records_of_json, record
 from headstart.data.tables.table import Table, make_table, table_of_array, table_of_frame
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.text import listed, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FORMATS", "is_table_name", "read_cells", "table_name"]
 
@@ -179,7 +182,7 @@ def _records(read: Callable[[bytes], Records]) -> Callable[..., _Read]:
 
 
 def _sheet(content: bytes, names: Sequence[str]) -> _Read:
-    """The first sheet with at least two rows, whose cells are read as those of a CSV file; other sheets are reported."""
+    """The first sheet that holds a table, whose cells are read as those of a CSV file; other sheets are reported."""
     import pandas as pd
 
     if content.startswith(b"PK"):
@@ -193,15 +196,21 @@ def _sheet(content: bytes, names: Sequence[str]) -> _Read:
         raise _no_spreadsheets() from error
     except Exception as error:
         raise ValueError(str(error)) from error
-    read = next((name for name, sheet in sheets.items() if len(sheet) > 1), next(iter(sheets), ""))
+    read = max(sheets, key=lambda name: _table_size(sheets[name]), default="")
     frame = sheets.get(read, pd.DataFrame())
     others = [printable(str(name)) for name, sheet in sheets.items() if len(sheet) and name != read]
     columns = [[str(cell) for cell in column.tolist()] for column in table_of_frame(frame).columns]
     rows = [list(row) for row in zip(*columns, strict=True) if any(row)]
     found = table_of_rows(rows_of_lists(rows, ""), names)
     verb = "is" if len(others) == 1 else "are"
-    about = [f"read the sheet {printable(str(read))}; {listed(others)} {verb} not read"] if others else []
+    about = [f"read the sheet {printable(str(read))}; {listed(others)} {verb} not read (to read one, save it as CSV)"]
+    about *= bool(others)
     return _of_csv(found._replace(notes=(*about, *found.notes)))
+
+
+def _table_size(sheet: pd.DataFrame) -> tuple[int, int]:
+    """Number of rows with at least two filled cells, and of all rows, up to 2, which a table has and a cover has not."""
+    return min(2, int((sheet.notna().sum(axis=1) > 1).sum())), min(2, len(sheet))
 
 
 def _no_spreadsheets() -> DatasetError:
