@@ -739,6 +739,38 @@ def test_a_column_of_folds_is_not_the_target_by_its_position(name: str, leave_ou
     assert find_target(table(**bits), None, leave_out=["file"]).names == ("sea", "hill")
 
 
+@pytest.mark.parametrize(("on", "off"), [("yes", "no"), ("Y", "N"), ("True", "False"), ("t", "f"), ("1", "0")])
+@pytest.mark.parametrize("task", [None, "multilabel"])
+def test_several_columns_of_yes_and_no_are_labels(on: str, off: str, task: str | None) -> None:
+    """In any case, and whatever stands for yes."""
+    found = find_target(table(red=[on, off, on], blue=[on, on, off]), "red,blue", task=task)
+    assert (found.task, found.labels.tolist()) == ("multilabel", [[1, 1], [0, 1], [1, 0]])
+
+
+def test_columns_that_are_no_ticks_get_advice_to_write_ticks() -> None:
+    """H102 names the columns that hold something else."""
+    with pytest.raises(DatasetError, match="H102") as caught:
+        find_target(table(red=["yes", "no"] * 3, blue=["some", "none", "all"] * 2), "red,blue")
+    assert caught.value.advice == "if each column is a label, write 1 and 0 into blue; else choose one: --target blue"
+
+
+@pytest.mark.parametrize(
+    ("cells", "alike"),
+    [
+        (["Yes", "yes", "YES", "No", "no"], "No / no, YES / Yes / yes"),
+        (["red oak", "red  oak", "Redoak", "ash"], "red  oak / red oak / Redoak"),
+        (["a;b", "A;b", "b"], "A / a"),
+        (["yes", "no"], ""),
+    ],
+)
+def test_classes_that_differ_in_case_or_blanks_only_are_named(cells: list[str], alike: str) -> None:
+    """They stay separate classes."""
+    found = last(*cells * 4)
+    _, _, about = found.reason.partition("; names that differ in case or blanks only are separate classes: ")
+    assert about == (f"{alike} (write one name for each class)" if alike else "")
+    assert {*alike.replace(", ", " / ").split(" / ")} <= {*found.classes, ""}
+
+
 def test_blanks_around_a_name_do_not_matter() -> None:
     """As in a header with a blank behind each comma, which pandas keeps."""
     frame = pd.DataFrame({"age": range(4), " salary": [" low", " high"] * 2})

@@ -37,8 +37,8 @@ _WHOLE = re.compile(r"([-+]?(?:0|[1-9]\d*))\.0+", re.ASCII)  # 1.0 equals 1, but
 _CLASSES_TOO, _CLASSES_IF_ALONE = ("none",), ("na", "n/a", "-")
 _MIN_MARKED = 5  # rows with such a marker, and half of those of the rarest class
 
-_ON, _OFF = ("1", "true"), ("0", "false")
-_TICKS = (*_ON, "x", "yes", "y", "t", "✓", "✔")  # beside blank cells only
+_ON, _OFF = ("1", "true", "yes", "y", "t"), ("0", "false", "no", "n", "f")
+_TICKS = (*_ON, "x", "✓", "✔")  # beside blank cells only
 
 
 class NumberFormats(NamedTuple):

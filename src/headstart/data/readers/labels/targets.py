@@ -112,6 +112,7 @@ def find_target(
     if classes is None:
         check_variety(chosen, columns, labels, table)
         names, labels, what = _without_unused(chosen, columns, names, labels, what)
+        what += "" if chosen == "regression" else _about_spellings(names)
     rows = table.row_numbers()
     return Target(
         names=tuple(column.name for column in columns),
@@ -152,6 +153,19 @@ def _about_cells(task: str, columns: list[TargetColumn]) -> str:
     if task == "regression":
         return "".join(f"; {column.name}: {printable(column.doubt)}" for column in columns if column.doubt)
     return "".join(column.tell_markers() for column in columns)
+
+
+def _about_spellings(names: Sequence[str]) -> str:
+    """Sentence about classes or labels whose names differ in case or blanks only; "" if there are none."""
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault("".join(name.casefold().split()), []).append(name)
+    alike = [" / ".join(several) for several in spellings.values() if len(several) > 1]
+    if not alike:
+        return ""
+    return (
+        f"; names that differ in case or blanks only are separate classes: {listed(alike)} (write one name for each class)"
+    )
 
 
 def _fill_blanks(columns: list[TargetColumn], *, are_known: bool) -> str:

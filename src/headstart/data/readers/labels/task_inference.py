@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -117,9 +118,20 @@ def check_task(task: str, columns: list[TargetColumn], *, is_new: bool) -> None:
         "H102",
         "the task does not fit the labels",
         received=f"{task} with {listed(kinds)}",
-        expected="regression: numbers; multilabel: 0/1 columns or lists such as a;b; multiclass: a column, or 0/1 columns "
-        "of which one is 1 in each row; binary: a column of two values, or two 0/1 columns of which one is 1 in each row",
-        advice="choose another --task, or other columns: --target COLUMN",
+        expected="regression: numbers; multilabel: columns of 0 and 1, or of no and yes, or lists such as a;b; "
+        "multiclass: a column, or 0/1 columns of which one is 1 in each row; "
+        "binary: a column of two values, or two 0/1 columns of which one is 1 in each row",
+        advice=_ticks_advice(columns) or "choose another --task, or other columns: --target COLUMN",
+    )
+
+
+def _ticks_advice(columns: list[TargetColumn]) -> str:
+    """Advice for several columns of which some are neither numbers nor yes and no; "" for others."""
+    texts = [printable(column.name) for column in columns if not column.is_number and not column.is_bits]
+    if len(columns) < 2 or not texts:
+        return ""
+    return (
+        f"if each column is a label, write 1 and 0 into {listed(texts)}; else choose one: --target {shlex.quote(texts[0])}"
     )
 
 
