@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from headstart.data.tables.table import Table
+from headstart.foundation.text import nearest
 
-__all__ = ["split_column", "split_in", "split_named", "split_of_cell", "unused_splits"]
+__all__ = ["meant_split", "split_column", "split_in", "split_named", "split_of_cell", "unused_splits"]
 
 _SPLITS = {
     "train": ("train", "training", "trn"),
@@ -83,6 +84,16 @@ def split_of_cell(column: str, cell: object) -> str | None:
     if (flags := _FLAGS.get(_bare(column))) is not None:
         return flags[0] if text in _YES else flags[1] if text in _NO else None
     return split_named(text) or None
+
+
+def meant_split(cell: str) -> str:
+    """Return the split that a misspelled or foreign name resembles; "" if it resembles none.
+
+    Example:
+        >>> meant_split("Validierung"), meant_split("tets"), meant_split("later")
+        ('validation', 'test', '')
+    """
+    return _SPLIT_OF.get(nearest(cell, _SPLIT_OF), "")
 
 
 def _bare(name: str) -> str:

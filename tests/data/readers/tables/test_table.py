@@ -265,6 +265,26 @@ def test_a_split_column_of_another_name_is_honoured_and_named(tmp_path: Path, na
     assert f"the splits are those of the column {name}" in dataset.task_reason
 
 
+@pytest.mark.parametrize(
+    ("word", "about"),
+    [
+        (
+            "Validierung",
+            "3 rows are skipped, because Validierung (did you mean validation?) in the column Set names no split",
+        ),
+        ("later", "3 rows are skipped, because later in the column Set names no split"),
+        ("dev", ""),
+    ],
+)
+def test_values_that_name_no_split_are_named_with_the_split_they_may_mean(tmp_path: Path, word: str, about: str) -> None:
+    """In the first line: their rows are skipped."""
+    rows = [f"{i}.5,{('train', word, 'test', 'train')[i % 4]},{'xy'[i // 4 % 2]}" for i in range(12)]
+    dataset = read(write(tmp_path / "t.csv", "size,Set,kind", rows))
+    assert ("skipped, because" in dataset.task_reason) == bool(about)
+    assert dataset.task_reason.endswith(about)
+    assert len(dataset.skipped) == (3 if about else 0)
+
+
 def test_yes_and_no_are_splits_of_images_only(shop: Path) -> None:
     """``is_valid`` says which images are for validation; in a table of features it may be what is to be predicted."""
     names_of_images = [f"{i}.jpg" for i in range(6)]

@@ -16,7 +16,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.readers.labels.column_names import no_column, place_of
 from headstart.data.readers.labels.target_column import NumberFormats
 from headstart.data.readers.labels.targets import Target, find_target
-from headstart.data.readers.split_names import split_column, split_of_cell, unused_splits
+from headstart.data.readers.split_names import meant_split, split_column, split_of_cell, unused_splits
 from headstart.data.readers.tables.image_list import ImageList, Labelled, find_images, missing_images, no_images
 from headstart.data.readers.tables.image_paths import places_to_look
 from headstart.data.readers.tables.pixel_table import dataset_of_pixels, pixel_column
@@ -261,5 +261,17 @@ def _with_split(table: Table, column: str, found: Target) -> tuple[Target, tuple
     fine = [i for i, split in enumerate(named) if split is not None]
     is_plain = column.lower() == "split"
     reason = found.reason if is_plain else f"{found.reason}; the splits are those of the column {printable(column)}"
+    reason += _about_unknown(column, [str(cell) for cell, split in zip(cells, named, strict=True) if split is None])
     kept = replace(found, kept=found.kept[fine], labels=found.labels[fine], reason=reason)
     return kept, tuple(split for split in named if split is not None), others
+
+
+def _about_unknown(column: str, cells: Sequence[str]) -> str:
+    """Sentence about cells that name no split, and the splits they may mean; "" if there are none."""
+    if not cells:
+        return ""
+    meant = {cell: meant_split(cell) for cell in dict.fromkeys(cells)}
+    names = listed([printable(cell) + (f" (did you mean {split}?)" if split else "") for cell, split in meant.items()])
+    rows = f"{len(cells)} rows are" if len(cells) > 1 else "1 row is"
+    verb = "name" if len(meant) > 1 else "names"
+    return f"; {rows} skipped, because {names} in the column {printable(column)} {verb} no split"
