@@ -228,6 +228,32 @@ def test_lines_above_the_header_are_left_out_and_reported(read: Any) -> None:
         assert ("by the town" in table.notes[0]) == (len(above) == 3)
 
 
+@pytest.mark.parametrize(
+    ("last", "is_totals"),
+    [
+        ("Total,60,1200.60", True),
+        ("Grand total:,,1200.60", True),
+        ("Gesamt,60,", True),
+        ("Average,12,240.12", True),
+        ("Total,12,240.12", False),
+        ("Average,12,99", False),
+        ("Total,61,99", False),
+        ("Ulm,60,1200.60", False),
+        ("Total,,", False),
+    ],
+)
+def test_a_last_row_of_totals_is_listed(read: Any, last: str, is_totals: bool) -> None:
+    """Only where a number is the sum of those above, or all are their means, whatever the row is called."""
+    rows = ["town,count,pay", "Ulm,10,200.10", "Graz,11,220.11", "Bern,12,240.12", "Linz,13,260.13", "Basel,14,280.14", last]
+    table, skipped = read(rows)
+    assert skipped == ([Skipped("row 6", "a row of totals")] if is_totals else [])
+    assert len(table) == (5 if is_totals else 6)
+    shown = ", ".join(filter(None, last.split(",")))
+    assert table.notes == ((f"the last row holds totals and is skipped ({shown})",) if is_totals else ())
+    quoted, _ = read(["town,pay", *[f'T{i},"1,00{i},000.50"' for i in range(4)], 'TOTAL,"4,006,002.00"'])
+    assert len(quoted) == 4
+
+
 def test_title_lines_of_a_cell_or_two_are_left_out(read: Any) -> None:
     """Each is named."""
     for above in (["Report,May,,"], ["Report,May,,", "Town:,Ulm,,"], [",,,Report"]):

@@ -13,6 +13,7 @@ import numpy as np
 from headstart.data.skipped import Skipped
 from headstart.data.tables.dates import are_dates
 from headstart.data.tables.files.csv_rows import FILE_NAME, CsvRows, read_rows
+from headstart.data.tables.files.totals_row import is_totals_row
 from headstart.data.tables.number_formats import are_numbers, is_amount, is_number
 from headstart.data.tables.preprocess import is_missing
 from headstart.data.tables.text_columns import TextColumns
@@ -34,7 +35,7 @@ class CsvTable(NamedTuple):
         names: Column names in the file; blank if there is no header.
         columns: Stripped cells of each column.
         numbering: Number of each row among the rows of the file, from 1, not counting a header and what is above it.
-        skipped: Rows with another number of cells than the table, and headers within the table.
+        skipped: Rows with another number of cells than the table, headers within the table, and a row of totals.
         separator: Cell separator; "" if there is only one column.
         notes: Lines that were left out, in a sentence each.
     """
@@ -79,6 +80,12 @@ def table_of_rows(rows: CsvRows, known: Sequence[str]) -> CsvTable:
         if within:
             kept = np.delete(np.arange(cells.num_rows), [*within])
             cells, numbers = cells.take(kept), numbers[kept]
+    if is_totals_row(cells, rows.separator):
+        last = cells.num_rows - 1
+        again.append(Skipped(f"row {numbers[last]}", "a row of totals"))
+        shown = ", ".join(filter(None, cells.row(last)[:4]))[:40]
+        notes.append(f"the last row holds totals and is skipped ({printable(shown)})")
+        cells, numbers = cells.take(np.arange(last)), numbers[:last]
     size = f"{width} column" + "s" * (width != 1)
     skipped = [
         Skipped(f"row {number}", f"{len(row)} cell{'s' * (len(row) != 1)}, but the table has {size}") for number, row in odd
