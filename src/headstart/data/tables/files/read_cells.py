@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import shlex
 import warnings
@@ -99,6 +100,8 @@ def _read(path: Path, content: bytes, names: Sequence[str], *, may_be_packed: bo
         if (error := unsupported(path, content)) is not None:
             raise error
         kind = ".csv"  # if it is text
+    if FORMATS[kind] is _csv and _is_json(content):
+        kind = ".json"
     try:
         return FORMATS[kind](content, names)
     except (ValueError, ImportError, csv.Error) as error:
@@ -117,6 +120,17 @@ def _kind(path: Path, content: bytes) -> str:
         return kind
     inside = {member.name for member in members(content, str(path))}
     return next((kind for name, kind in _INSIDE.items() if name in inside), suffix if suffix in _ZIPPED else ".zip")
+
+
+def _is_json(content: bytes) -> bool:
+    """Whether text is a JSON document of records, or an object per line: its first line is an object, or opens one."""
+    line = content.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].strip()
+    if not line.startswith((b"{", b"[{")):
+        return line == b"["
+    try:
+        return line == b"{" or bool(json.loads(line))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _table_inside(path: Path, content: bytes) -> tuple[str, bytes]:
