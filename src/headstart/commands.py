@@ -113,10 +113,10 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
     quiet: Quiet = False,
 ) -> int | None:
     """Train and compare models on your data; save the best one and a report."""
-    if backend := backend or os.environ.get("KERAS_BACKEND"):
+    if chosen := backend or os.environ.get("KERAS_BACKEND"):
         from headstart.foundation.machine import choose_backend
 
-        choose_backend(backend)
+        choose_backend(chosen, is_variable=not backend)
     from headstart.api import fit as fit_model
     from headstart.foundation.native_logs import hush_native_libraries
     from headstart.foundation.stopwatch import process_age_seconds

@@ -27,3 +27,11 @@ def test_misspelled_backend_raises_h005_with_the_one_that_was_meant() -> None:
     with pytest.raises(UsageError, match="did you mean tensorflow") as caught:
         machine.choose_backend("tensorflw")
     assert caught.value.code == "H005"
+
+
+def test_backend_of_the_environment_is_named_by_its_variable() -> None:
+    """H005 says where the name comes from, and how to be rid of it."""
+    with pytest.raises(UsageError, match="H005") as caught:
+        machine.choose_backend("foo", is_variable=True)
+    assert caught.value.received == "KERAS_BACKEND=foo"
+    assert caught.value.advice.startswith("unset KERAS_BACKEND to use TensorFlow, or ")

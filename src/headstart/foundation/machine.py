@@ -149,18 +149,23 @@ def backend_name() -> str:
     return match[1] if match else "tensorflow"
 
 
-def choose_backend(name: str) -> None:
+def choose_backend(name: str, *, is_variable: bool = False) -> None:
     """Select the Keras backend for this process and the processes that it starts; ``pytorch`` and ``tf`` are known too.
+
+    Args:
+        name: Name of the backend.
+        is_variable: Whether the name is that of the variable KERAS_BACKEND, for the error message. Defaults to False.
 
     Raises:
         UsageError: The backend is unknown or not installed, or Keras is already running on another one (H005).
     """
     name = next((backend for backend, aliases in _BACKENDS.items() if name in aliases), name)
     if name not in _BACKENDS or find_spec(name) is None:
+        leave_out = "unset KERAS_BACKEND" if is_variable else "leave it out"
         raise _unusable(
-            name if name in _BACKENDS else with_suggestion(name, _BACKENDS),
+            "KERAS_BACKEND=" * is_variable + (name if name in _BACKENDS else with_suggestion(name, _BACKENDS)),
             "tensorflow, torch or jax, and installed",
-            "leave it out to use TensorFlow, or install it: pip install torch (or jax)",
+            f"{leave_out} to use TensorFlow, or install it: pip install torch (or jax)",
         )
     loaded = _loaded_backend()
     if loaded not in ("", name):
