@@ -124,7 +124,7 @@ def test_nothing_found_is_lost(walk: tuple[hs.Run, Path]) -> None:
 
 
 def test_leaderboard_compares_both_heads(walk: tuple[hs.Run, Path]) -> None:
-    """Both trials of the quick plan and their mean are there, with both clocks, best first, and a front that is not empty."""
+    """Both trials of the quick plan and their mean are there, with both clocks, best first, and a front."""
     run, _ = walk
     table = run.leaderboard()
     assert set(table["part_b"]) == {"linear", "mlp", "0.50×linear 0.50×mlp"}

@@ -776,3 +776,20 @@ def test_blanks_around_a_name_do_not_matter() -> None:
     frame = pd.DataFrame({"age": range(4), " salary": [" low", " high"] * 2})
     found = find_target(table_of_frame(frame), " salary")
     assert (found.names, found.classes) == (("salary",), ("high", "low"))
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [("id", range(40)), ("Record No", range(900, 860, -1)), ("uuid", [f"x{i:04x}" for i in range(0, 4000, 100)])],
+)
+def test_a_column_of_ids_is_not_the_target_by_its_position(name: str, ids: Sequence[object]) -> None:
+    """It is if it is asked for, and numbers that are no count of the rows may be one whatever their name."""
+    kinds = ["cat", "dog"] * 20
+    cells = table(**{"size": [*range(40)], "kind": kinds, name: [*ids]})
+    found = find_target(cells, None)
+    assert found.names == ("kind",)
+    assert found.reason.startswith(f"the target is kind, the last column besides {name}; ")
+    assert find_target(table(kind=kinds, id=[*range(40)]), "id").names == ("id",)
+    prices = np.random.default_rng(0).normal(100, 10, 40).round(1)
+    assert find_target(table(kind=kinds, number=[*prices]), None).names == ("number",)
+    assert find_target(table(kind=kinds, number=[1, 2, 3, 4] * 10), None).names == ("number",)

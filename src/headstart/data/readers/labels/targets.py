@@ -15,7 +15,8 @@ from headstart.data.readers.labels.target_column import NumberFormats, TargetCol
 from headstart.data.readers.labels.task_inference import are_lists, check_task, check_variety, inferred_task, task_of_model
 from headstart.data.readers.split_names import unused_splits
 from headstart.data.skipped import Skipped
-from headstart.data.tables.name_hints import is_class_name
+from headstart.data.tables.name_hints import is_class_name, is_id_name
+from headstart.data.tables.row_counters import numbers_rows
 from headstart.data.tables.table import Table
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
@@ -225,8 +226,8 @@ def _asked_columns(
 
 def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> tuple[list[TargetColumn], str]:
     """Columns that look like targets, and how they were found; with a trained model they need not vary."""
-    folds = unused_splits(table)
-    rest = [name for name in table.names if name not in (*leave_out, *folds)]
+    aside = [*unused_splits(table), *(name for name in table.names if is_id_name(name) and _is_different(table, name))]
+    rest = [name for name in table.names if name not in (*leave_out, *aside)]
     if leave_out and len(rest) > 1:
         columns = [TargetColumn(table, name) for name in rest]
         if all(column.is_bits for column in columns):
@@ -245,8 +246,17 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
         advice = about_one_value(table, last.name, [*last.counts], [last.name], has_blank=bool(last.missing.any()))
         absent = f"no column called {', '.join(_NAMES[:4])} or similar"
         raise no_column(f"{absent}, and the last one, {last.name}, {fault}", advice=advice)
-    besides = f" besides {listed([*map(printable, folds)])}" if table.names[-1] in folds else ""
+    besides = f" besides {listed([*map(printable, aside)])}" if table.names[-1] in aside else ""
     return [last], f"the target is {last.name}, the last column{besides}; "
+
+
+def _is_different(table: Table, name: str) -> bool:
+    """Whether a column has a different text in each row, or numbers that count the rows."""
+    column = TargetColumn(table, name)
+    if not column.is_number:
+        return len(column.counts) == column.counts.total() and not are_lists(column)
+    rows = np.flatnonzero(np.isfinite(column.values))
+    return numbers_rows(column.values[rows], rows)
 
 
 def _is_coordinate(name: str, names: Sequence[str]) -> bool:
