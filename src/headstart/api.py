@@ -40,6 +40,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     target: str | int | Sequence[str | int] | None = None,
     image: str | int | None = None,
     group: str | int | None = None,
+    time: str | int | None = None,
     task: str | None = None,
     duplicates: str | None = None,
     plan: str | os.PathLike[str] = "quick",
@@ -67,6 +68,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         image: Name or position of the column of image paths. Detected by default.
         group: Name or position of the column of groups, for example patient IDs: all samples of a group stay in one
             split (see ``read_table``). Defaults to None, for independent samples.
+        time: Name or position of a column of dates or numbers by which the data are split: the last samples are the test
+            split, those before them validation (see ``read_table``). Defaults to None, for samples without an order.
         task: ``binary``, ``multiclass``, ``multilabel`` or ``regression``. Inferred from the labels by default.
         duplicates: ``"group"`` to keep near duplicates in one split however many look alike, ``"keep"`` to treat them as
             separate samples. By default, near duplicates stay in one split unless more than 10 pictures look alike, as
@@ -108,8 +111,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         run.leaderboard()
     """
     if not isinstance(data, str | os.PathLike | Dataset) and hasattr(data, "__array__"):
-        data = read_table(data, target=target, image=image, group=group, task=task)
-        target = image = group = task = None
+        data = read_table(data, target=target, image=image, group=group, time=time, task=task)
+        target = image = group = time = task = None
     asked = columns_of(target)
     trials = _trial_names([trial] if isinstance(trial, str) or callable(trial) else trial)
     request = Request(
@@ -117,6 +120,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         target=",".join(asked) if isinstance(asked, list) else asked,
         image=column_of(image),
         group=column_of(group),
+        time=column_of(time),
         task=task,
         duplicates=duplicates,
         plan=os.fspath(plan),

@@ -64,6 +64,13 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
         str | None,
         typer.Option(help="Column of groups, for example patient IDs: all samples of a group stay in one split."),
     ] = None,
+    time_column: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            help="Column of dates or numbers to split by: the last samples are for the test, those before for validation.",
+        ),
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="binary, multiclass, multilabel or regression; inferred from the labels by default.")
     ] = None,
@@ -129,6 +136,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
             target=target,
             image=image,
             group=group,
+            time=time_column,
             task=task,
             duplicates=duplicates,
             plan=plan,

@@ -51,6 +51,7 @@ class Dataset(Described):
         num_indistinct: Number of these that may be copies all the same, as their thumbnails differ by no more than noise.
         groups: User-supplied group of each sample, for example a patient ID; samples of one group stay in one split.
             ``""`` for a sample without a group; empty if there are no groups at all.
+        times: Time of each sample, in any unit, if the data are to be split in time; else empty.
         scaling: Regression: the scale in which targets are learned, once the training split is known.
         target_columns: Columns of the table that the labels were read from.
         target_formats: Number format of these columns, by name, as ``data.tables.preprocess`` describes it.
@@ -83,6 +84,7 @@ class Dataset(Described):
     num_in_scenes: int = 0
     num_indistinct: int = 0
     groups: tuple[str, ...] = ()
+    times: tuple[float, ...] = ()
     scaling: Scaling | None = None
     target_columns: tuple[str, ...] = ()
     target_formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -173,6 +175,7 @@ class Dataset(Described):
             table=None if self.table is None else self.table.take(chosen),
             duplicate_groups=tuple(self.duplicate_groups[i] for i in chosen) if self.duplicate_groups else (),
             groups=tuple(self.groups[i] for i in chosen) if self.groups else (),
+            times=tuple(self.times[i] for i in chosen) if self.times else (),
         )
 
     def without(self, skipped: Sequence[Skipped], positions: Sequence[int]) -> Dataset:
@@ -198,6 +201,7 @@ class Dataset(Described):
             table=table,
             duplicate_groups=(),
             groups=_padded(self) + _padded(other) if self.groups or other.groups else (),
+            times=self.times + other.times,
         )
 
     def relabelled(self, classes: Sequence[str], task: str) -> Dataset:
@@ -241,6 +245,7 @@ class Dataset(Described):
         samples = [*zip(paths, self.digests, self.split, strict=True)]
         labels = [[*self.classes], [*self.target_columns], array_digest(self.labels)]
         more: dict[str, object] = {"together": list(self.groups)} if self.groups else {}
+        more |= {"times": list(self.times)} if self.times else {}
         if self.table is not None:
             more |= {"table": self.table.digest(), "columns": list(self.columns), "set_aside": list(self.set_aside)}
         return settings_digest(task=self.task, samples=samples, labels=labels, **more)

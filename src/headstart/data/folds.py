@@ -16,7 +16,7 @@ from headstart.data.tasks import TASKS
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 
-__all__ = ["folds_to_select_on", "make_folds", "num_folds_to_select_on"]
+__all__ = ["folds_to_select_on", "learned_in_fold", "make_folds", "num_folds_to_select_on"]
 
 _NUM_FOLDS = 5  # on which settings are selected; fewer if a class is too small
 _MAX_IN_FOLDS = 2000  # samples; with more, one split says enough and the folds would take long
@@ -26,17 +26,23 @@ _MAX_DEALS = 10  # attempts to assign the user's groups so that every class can 
 def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     """Assign samples to folds; duplicates and user-supplied groups stay in one fold.
 
+    Folds of samples with times go forward in time: each holds samples that are later than those of the one before, and what
+    is before the first fold is in none.
+
     Args:
         dataset: The data set, with its split.
         num_folds: Number of folds, at least 2.
         seed: Seed of the random assignment. Defaults to 0.
 
     Returns:
-        Fold of each sample, ``(n,)``; -1 for samples of the test split, which are in no fold.
+        Fold of each sample, ``(n,)``; -1 for samples of the test split, which are in no fold, and for those of the first
+        time of all. ``learned_in_fold`` says which samples are learned from.
 
     Raises:
         DatasetError: A class does not have more groups or different samples than there are folds (H112).
     """
+    if dataset.times:
+        return _forward_folds(dataset, num_folds)
     groups = sides_of(dataset)
     members: dict[int, list[int]] = defaultdict(list)
     assigned = [i for i, split in enumerate(dataset.split) if split != "test"]
@@ -74,8 +80,31 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
     return folds
 
 
+def learned_in_fold(dataset: Dataset, folds: Array, fold: int) -> Array:
+    """Whether each sample is learned from if a fold is held out, ``(n,)``: of samples with times, only the earlier ones."""
+    is_learned: Array = (np.array(dataset.split) != "test") & (folds != fold)
+    if dataset.times:
+        times = np.array(dataset.times)
+        is_learned &= times < times[folds == fold].min()
+    return is_learned
+
+
+def _forward_folds(dataset: Dataset, num_folds: int) -> Array:
+    """Fold of each sample by its time; as many samples as a fold has are before the first one."""
+    of_fold = np.full(len(dataset), -1)
+    times = np.array(dataset.times)
+    known = dataset.indices("train", "validation")
+    ends = np.sort(times[known])[[round(len(known) * part / (num_folds + 1)) for part in range(1, num_folds + 1)]]
+    if num_folds < 2 or len(np.unique(ends)) < num_folds or not (times[known] < ends[0]).any():
+        raise _too_many_folds(dataset, num_folds, [])
+    of_fold[known] = np.searchsorted(ends, times[known], side="right") - 1
+    return of_fold
+
+
 def num_folds_to_select_on(dataset: Dataset) -> int:
     """Number of folds that ``folds_to_select_on`` makes if no class is too small; 1 stands for the validation split."""
+    if dataset.times:
+        return 1
     return _NUM_FOLDS if sum(name != "test" for name in dataset.split) < _MAX_IN_FOLDS else 1
 
 

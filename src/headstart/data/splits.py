@@ -26,7 +26,8 @@ def make_split(dataset: Dataset, *, validation: float = 0.2, seed: int = 0) -> D
     """Assign every undecided sample to a split.
 
     If the user made no split, a share ``validation`` of the samples goes to validation and the same number to test. If the
-    user made some splits, only a missing validation split is taken from training.
+    user made some splits, only a missing validation split is taken from training. Samples with times are split in time: the
+    last of them are the test split, those before them validation; samples of one time stay in one split.
 
     Duplicates and user-supplied groups stay in one split. There is one exception: rows of a table may be equal without being
     copies, so if a class would otherwise have no training or no validation rows, its equal rows may be separated.
@@ -62,6 +63,8 @@ def training_samples(dataset: Dataset, *, validation: float, seed: int) -> Array
 
 
 def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
+    if dataset.times:
+        return _split_in_time(dataset, validation)
     given = {name for name in dataset.split if name}
     split = ["train" if name == "" else name for name in dataset.split]
     made: list[str] = []
@@ -81,6 +84,18 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
     return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
 
 
+def _split_in_time(dataset: Dataset, validation: float) -> Dataset:
+    times = np.array(dataset.times)
+    start_of_validation, start_of_test = (_start_of_last(times, share) for share in (2 * validation, validation))
+    split = np.where(times >= start_of_test, "test", np.where(times >= start_of_validation, "validation", "train"))
+    return replace(dataset, split=tuple(split.tolist()), made_splits=("train", "test", "validation"))
+
+
+def _start_of_last(times: Array, share: float) -> float:
+    """Time from which on about a share of the samples are."""
+    return float(np.sort(times)[min(len(times) - 1, round((1 - share) * len(times)))])
+
+
 def _lacking(dataset: Dataset) -> list[int]:
     """Classes without training rows or without validation rows."""
     if not TASKS[dataset.task].has_classes:
@@ -97,10 +112,17 @@ def _parted(dataset: Dataset, groups: Sequence[int], classes: Sequence[int]) -> 
 
 
 def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
-    """Move a share of each class from training to validation, in whole groups; other splits do not change."""
+    """Move a share of each class from training to validation, in whole groups; other splits do not change.
+
+    Of samples with times, the last ones are moved.
+    """
     groups = sides_of(dataset)
     split = list(dataset.split)
     movable = [i for i, where in enumerate(split) if where == "train"]
+    if dataset.times:
+        start = _start_of_last(np.array(dataset.times)[movable], share)
+        last = [i for i in movable if dataset.times[i] >= start]
+        return _scaled(replace(dataset, split=tuple("validation" if i in last else name for i, name in enumerate(split))))
     layers = np.zeros(len(dataset), np.int64)
     layers[movable] = strata(dataset.take(movable))  # of these samples only: a held-out fold must have no influence
     choose = partial(_choose_groups, least=1) if dataset.groups else _choose
@@ -229,7 +251,7 @@ def _require_every_class(dataset: Dataset, validation: float) -> None:
         if dataset.task == "multilabel" and name == "validation" and len(dataset.indices(name)):
             continue  # a label without validation samples only goes without a threshold of its own
         empty = [c for c, number in counts.items() if number == 0]
-        is_theirs = name == "validation" and name not in dataset.made_splits
+        is_theirs = name == "validation" and (name not in dataset.made_splits or bool(dataset.times))
         if not empty or (is_theirs and len(empty) < len(counts)):
             continue
         word, lacking, of_each = {"train": "training"}.get(name, name), "there are", ""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from headstart.data.dataset import Dataset
-from headstart.data.folds import make_folds
+from headstart.data.folds import learned_in_fold, make_folds
 from headstart.data.splits import carve_validation
 from headstart.data.tasks import TASKS
 from headstart.evaluation.evaluate import evaluate_predictions
@@ -101,8 +101,8 @@ def cross_validate(
     scores = FoldScores(TASKS[dataset.task].metric, [], [], [], [])
     for fold in range(num_folds):
         held_out = np.flatnonzero(folds == fold)
-        split = ["test" if number in (fold, -1) else "train" for number in folds]
-        others = replace(dataset, split=tuple(split), made_splits=())  # without folds within the fold
+        split = np.where(learned_in_fold(dataset, folds, fold), "train", "test")
+        others = replace(dataset, split=tuple(split.tolist()), made_splits=())  # without folds within the fold
         others = carve_validation(others, share=1 / num_folds, seed=trial.recipe.seed)
         learned = features.learned_on(others)
         model = Model.from_trial(trial)

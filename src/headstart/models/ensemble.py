@@ -143,22 +143,12 @@ class Ensemble:
     def keras(self) -> keras.Model:
         """Return one Keras model of built-in layers, from images (0 to 255) or encoded rows to the mean of all outputs."""
         if self._is_of_heads:
-            mean = join(self.parts[0], lambda _: self._mean([member.part_b.head() for member in self._members])).whole
+            mean = join(
+                self.parts[0], lambda _: _mean([member.part_b.head() for member in self._members], self._weights)
+            ).whole
         else:
-            mean = self._mean([member.part_b.whole() for member in self._members])
+            mean = _mean([member.part_b.whole() for member in self._members], self._weights)
         return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
-
-    def _mean(self, networks: Sequence[keras.Model]) -> keras.Model:
-        """Networks with inputs of one shape as one network with the weighted mean of their outputs."""
-        import keras
-
-        given = networks[0].inputs[0]
-        inputs = keras.Input(given.shape[1:], name=given.name)
-        shares = []
-        for number, (weight, network) in enumerate(zip(self._weights, networks, strict=True), start=1):
-            renamed = keras.Model(network.inputs[0], network.outputs[0], name=f"member{number}")
-            shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(inputs)))
-        return keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")
 
     def write(self, out: Path) -> None:
         """Write model.keras, signature.json, golden.npz and preprocess.py, as ``Model.write`` does."""
@@ -176,3 +166,16 @@ class Ensemble:
 
         encoding = self._members[0].encoding
         sign(out, Signed(self.dataset, self.parts[0], made, output, self.thresholds, encoding, self.conformal))
+
+
+def _mean(networks: Sequence[keras.Model], weights: Sequence[float]) -> keras.Model:
+    """Networks with inputs of one shape as one network with the weighted mean of their outputs."""
+    import keras
+
+    given = networks[0].inputs[0]
+    inputs = keras.Input(given.shape[1:], name=given.name)
+    shares = []
+    for number, (weight, network) in enumerate(zip(weights, networks, strict=True), start=1):
+        renamed = keras.Model(network.inputs[0], network.outputs[0], name=f"member{number}")
+        shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(inputs)))
+    return keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")

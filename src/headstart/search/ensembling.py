@@ -84,6 +84,9 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
     named = {trial.name: trial for trial in trials}
     rows = [row for row in job.rows if row.trial in named and not named[row.trial].is_baseline]
     best = min((row for row in rows if row.val_loss is not None), key=lambda row: row.val_loss or 0.0, default=None)
+    if job.learning.times:
+        job.progress.say("fold ensemble skipped: folds that go forward in time do not predict each validation sample")
+        return
     if best is None or named[best.trial].part.is_inner or named[best.trial].recipe.views > 1:
         job.progress.say("fold ensemble skipped: it needs a head that is trained on one view of each sample")
         return

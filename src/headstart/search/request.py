@@ -31,6 +31,7 @@ class Request:
     target: str | None = None
     image: str | None = None
     group: str | None = None
+    time: str | None = None
     task: str | None = None
     duplicates: str | None = None
     plan: str = "quick"
@@ -65,13 +66,13 @@ class Request:
                 argument only applies to data that are still to be read, not to a Dataset (H044).
             DatasetError: The validation share is out of range (H105).
         """
-        given = [name for name in ("target", "image", "group", "task") if getattr(self, name) is not None]
+        given = [name for name in ("target", "image", "group", "time", "task") if getattr(self, name) is not None]
         if isinstance(self.data, Dataset) and given:
             raise UsageError(
                 "H044",
                 "these arguments do not apply to a Dataset",
                 received=f"{', '.join(given)} together with a Dataset whose task is {self.data.task}",
-                expected="target, image, group and task only with a path, a data frame or an array",
+                expected="target, image, group, time and task only with a path, a data frame or an array",
                 advice="pass them to read_table when you read the data",
             )
         check_share(self.validation)

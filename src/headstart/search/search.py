@@ -190,7 +190,8 @@ def _read(request: Request, progress: Progress) -> Dataset:
     progress.begin(f"reading {request.data_name}", 0)
     data = request.data
     if not isinstance(data, Dataset):
-        data = read(data, target=request.target, image=request.image, group=request.group, task=request.task)
+        columns = {name: getattr(request, name) for name in ("target", "image", "group", "time")}
+        data = read(data, **columns, task=request.task)
     if any(data.split):  # the user made a split: samples that it does not assign are for training
         data = replace(data, split=tuple(name or "train" for name in data.split))
     return without_rare_classes(replace(data, duplicates=request.duplicates or data.duplicates), request.task)

@@ -42,6 +42,7 @@ class Asked(NamedTuple):
         target: Name or position of the target column, or several of them, as in ``read_table``. Defaults to None: found.
         image: Name or position of the column of image paths. Defaults to None: found.
         group: Name or position of the column of groups. Defaults to None: no groups.
+        time: Name or position of the column of times. Defaults to None: samples have no order.
         task: A key of ``TASKS``. Defaults to None: inferred.
         known: The data of a trained model, if the data is for that model. Defaults to None.
     """
@@ -49,6 +50,7 @@ class Asked(NamedTuple):
     target: str | Sequence[str] | None = None
     image: str | None = None
     group: str | None = None
+    time: str | None = None
     task: str | None = None
     known: Known | None = None
 
@@ -89,6 +91,7 @@ def read(
     target: str | Sequence[str] | None = None,
     image: str | None = None,
     group: str | None = None,
+    time: str | None = None,
     task: str | None = None,
     known: Known | None = None,
 ) -> Dataset:
@@ -103,6 +106,7 @@ def read(
         target: Name or position of the target column, or several of them, as in ``read_table``. Defaults to None: found.
         image: Name or position of the column of image paths. Defaults to None: found.
         group: Name or position of the column of groups. Defaults to None: no groups.
+        time: Name or position of the column of times. Defaults to None: samples have no order.
         task: A key of ``TASKS``. Defaults to None: inferred.
         known: The data of a trained model, if the data is for that model: its classes are used, and samples of other
             classes are listed as skipped. Defaults to None.
@@ -112,7 +116,7 @@ def read(
             cannot be read (H123, H135, H136).
         UsageError: A column was named, but ``data`` is a folder without such a table (H046).
     """
-    asked = Asked(target, image, group, task, known)
+    asked = Asked(target, image, group, time, task, known)
     if not isinstance(data, str | os.PathLike):
         return dataset_of_table(data, **asked._asdict())
     path = Path(data)
@@ -131,6 +135,7 @@ def read_table(
     target: str | int | Sequence[str | int] | None = None,
     image: str | int | None = None,
     group: str | int | None = None,
+    time: str | int | None = None,
     task: str | None = None,
 ) -> Dataset:
     """Read a file of any kind of table, a data frame, or an array of rows.
@@ -149,6 +154,9 @@ def read_table(
         image: Name or position of the column of image paths. Defaults to None: the first column whose cells are files.
         group: Name or position of a column of groups, such as a patient ID: rows of a group stay in one split and in one
             fold, and the column is not a feature. Defaults to None: rows are independent.
+        time: Name or position of a column of dates or numbers by which the data are split: the last rows are the test
+            split, those before them validation, and folds go forward in time. The column stays a feature. Defaults to None:
+            rows have no order.
         task: A key of ``TASKS``. Defaults to None: inferred from the labels.
 
     Raises:
@@ -161,7 +169,9 @@ def read_table(
         >>> dataset.task, dataset.labels.tolist()
         ('binary', [0, 1, 0, 1, 0, 1])
     """
-    return read(table, target=columns_of(target), image=column_of(image), group=column_of(group), task=task)
+    return read(
+        table, target=columns_of(target), image=column_of(image), group=column_of(group), time=column_of(time), task=task
+    )
 
 
 def no_data(path: Path) -> DatasetError:
@@ -191,7 +201,7 @@ def _read_folder(folder: Path, asked: Asked) -> Dataset:
     Tables of one split each, such as ``train.csv`` and ``test.csv``, count as one table. Without class folders, a table of
     features is read too.
     """
-    named = [name for name in ("target", "image", "group") if getattr(asked, name) is not None]
+    named = [name for name in ("target", "image", "group", "time") if getattr(asked, name) is not None]
     for place in dict.fromkeys((folder, innermost(folder))):
         if (dataset := _described(place, asked, are_named=bool(named))) is not None:
             return replace(dataset, name=folder.resolve().name)

@@ -41,6 +41,7 @@ class Labelled(NamedTuple):
         split: Split of each such row.
         groups: Group of each such row, as in ``Dataset.groups``.
         skipped: All other rows, with the reason.
+        times: Time of each row with a usable label, as in ``Dataset.times``. Defaults to none.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Labelled(NamedTuple):
     split: tuple[str, ...]
     groups: tuple[str, ...]
     skipped: Sequence[Skipped]
+    times: tuple[float, ...] = ()
 
 
 class ImageList(NamedTuple):
@@ -94,6 +96,7 @@ class ImageList(NamedTuple):
             digests=tuple(contents[i][0] for i in used),
             split=tuple(splits[i] for i in used),
             groups=tuple(labelled.groups[i] for i in used) if labelled.groups else (),
+            times=tuple(labelled.times[i] for i in used) if labelled.times else (),
             skipped=tuple(skipped),
             target_columns=found.names,
             target_formats=found.written,

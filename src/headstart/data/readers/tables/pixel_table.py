@@ -53,6 +53,7 @@ def dataset_of_pixels(table: Table, column: str, labelled: Labelled) -> Dataset:
         digests=tuple(array_digest(image) for image in images),
         split=tuple(labelled.split[i] for i in fine),
         groups=tuple(labelled.groups[i] for i in fine) if labelled.groups else (),
+        times=tuple(labelled.times[i] for i in fine) if labelled.times else (),
         skipped=(*labelled.skipped, *odd),
         arrays=images,
         target_columns=found.names,

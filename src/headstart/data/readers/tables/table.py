@@ -21,6 +21,7 @@ from headstart.data.readers.tables.image_list import ImageList, Labelled, find_i
 from headstart.data.readers.tables.image_paths import places_to_look
 from headstart.data.readers.tables.pixel_table import dataset_of_pixels, pixel_column
 from headstart.data.readers.tables.row_digests import RowDigests
+from headstart.data.readers.tables.row_times import check_times_decide, row_times, without_time
 from headstart.data.readers.tables.split_tables import files_in, read_splits, split_tables
 from headstart.data.skipped import Skipped
 from headstart.data.tables.files.read_cells import read_cells, table_name
@@ -68,6 +69,7 @@ def dataset_of_table(
     target: str | Sequence[str] | None = None,
     image: str | None = None,
     group: str | None = None,
+    time: str | None = None,
     task: str | None = None,
     known: Known | None = None,
 ) -> Dataset:
@@ -79,22 +81,24 @@ def dataset_of_table(
             None: found.
         image: Name or position of the column of image paths. Defaults to None: found.
         group: Name or position of the column of groups. Defaults to None: no groups.
+        time: Name or position of the column of times. Defaults to None: rows have no order.
         task: A key of ``TASKS``. Defaults to None: inferred.
         known: The data of a trained model, whose target, classes and task are used. Defaults to None.
     """
     name, folder, cells, skipped = cells_of(table, known)
     if known is not None:
         target, image, task = known.targets or None, known.image, known.task
-        group = _group_of(known, cells)
+        group, time = _group_of(known, cells), None
     is_of_features = known is not None and bool(known.columns)
     images = None if is_of_features else _images_of(cells, image, folder, name)
     pixels = "" if is_of_features or images is not None else pixel_column(cells)
     aside = [] if images is None else [images.column]
     cells = cells if images is None else images.cells
     grouping = "" if group is None else cells.names[place_of(cells, group, "--group")]
+    moment = "" if time is None else cells.names[place_of(cells, time, "--time")]
     split = split_column(cells, has_images=images is not None) if cells.splits is None else ""
     target = cells.targets or None if target is None else target
-    others = () if images is not None else (split, grouping, pixels)
+    others = () if images is not None else (split, grouping, moment, pixels)
     features = cells.select([column for column in cells.names if column not in others])
     with _notes_in_errors(cells):
         found = find_target(
@@ -102,7 +106,7 @@ def dataset_of_table(
             target,
             task=task,
             classes=None if known is None else known.classes,
-            leave_out=[*aside, split, grouping] if images is not None else (),
+            leave_out=[*aside, split, grouping, moment] if images is not None else (),
             formats=None if known is None else known.formats,
         )
     found, splits, unused = _with_split(cells, split, found)
@@ -110,7 +114,18 @@ def dataset_of_table(
     if grouping in found.names:
         raise no_column(f"--group {printable(grouping)}, which is the target column", option="--group")
     groups = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
-    labelled = Labelled(name, found, splits, groups, [*skipped, *found.skipped, *unused])
+    times = np.zeros(0)
+    if moment:
+        if moment in found.names:
+            raise no_column(f"--time {printable(moment)}, which is the target column", option="--time")
+        check_times_decide(moment, splits, grouping)
+        times = row_times(cells, moment)[found.kept]
+        fine = np.isfinite(times)
+        unused = [*unused, *without_time(cells.row_numbers()[found.kept[~fine]], moment)]
+        reason = f"{found.reason}; split in time by {printable(moment)}"
+        found = replace(found, kept=found.kept[fine], labels=found.labels[fine], reason=reason)
+        splits, times = ("",) * len(found.kept), times[fine]
+    labelled = Labelled(name, found, splits, groups, [*skipped, *found.skipped, *unused], tuple(times.tolist()))
     if images is not None:
         dataset = images.dataset(labelled)
     elif pixels:
@@ -180,6 +195,7 @@ def _of_features(cells: Table, aside: Sequence[str], labelled: Labelled) -> Data
         digests=RowDigests(features),
         split=labelled.split,
         groups=labelled.groups,
+        times=labelled.times,
         skipped=tuple(labelled.skipped),
         table=features,
         target_columns=found.names,
