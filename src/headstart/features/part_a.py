@@ -11,10 +11,11 @@ import numpy as np
 
 from headstart.data.images.geometry import Geometry
 from headstart.data.images.rendering import Rendering
-from headstart.features.backbones.backbones import Backbone, find_backbone
+from headstart.features.backbones.backbones import PIXELS, TABLE, Backbone, find_backbone
 from headstart.features.backbones.stages import crossings
 from headstart.foundation.errors import BackboneError
 from headstart.foundation.privacy import import_openvino_silently
+from headstart.foundation.text import with_suggestion
 
 if TYPE_CHECKING:
     import keras
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PIXELS", "POOLINGS", "TABLE", "PartA", "Pooling", "Tensors", "unknown_stage"]
 
-PIXELS = "pixels"  # the stage before the first layer; as the name of a backbone, it means no backbone
-TABLE = "table"  # in place of a backbone: an encoder that is learned from the training rows of a table
 _PIXELS_SIDE = 64  # default side of an image for a network without a backbone
 
 
@@ -241,7 +240,7 @@ def unknown_stage(backbone: str, stage: str, stages: Sequence[str]) -> BackboneE
     return BackboneError(
         "H206",
         "the backbone has no such stage",
-        received=f"{stage} in {backbone}",
-        expected=f"{PIXELS}, or one of {', '.join(stages)}",
+        received=f"{with_suggestion(stage, [PIXELS, *stages, *POOLINGS])} (in {backbone})",
+        expected=f"{PIXELS}, or one of {', '.join(stages)}; a pooling is {', '.join(POOLINGS)}",
         advice=f"for example {backbone}-{stages[-2] if len(stages) > 1 else PIXELS}-linear",
     )

@@ -108,6 +108,25 @@ def test_unknown_stage_raises_h206() -> None:
     assert "stage6_block3" in caught.value.expected
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("table-liner", "table-linear"),
+        ("table-tree", "table-trees"),
+        ("efficientnet_lite0-avg-mpl", "efficientnet_lite0-avg-mlp"),
+        ("efficientnet_lite0-grid3-linear", "grid2"),
+        ("efficientnet_lite0-stage6_blok3-linear", "stage6_block3"),
+        ("tabel-linear", "table"),
+        ("pixel-cnn", "pixels"),
+    ],
+)
+def test_misspelled_trial_raises_an_error_with_the_name_that_was_meant(name: str, meant: str) -> None:
+    """Whichever part is misspelled: network, pooling, stage, or what stands for a backbone."""
+    with pytest.raises(HeadstartError) as caught:
+        parse_trial(name)
+    assert f"did you mean {meant}?" in caught.value.received
+
+
 @given(
     st.lists(st.sampled_from([*BACKBONES, *POOLINGS, *NETWORKS, "x", "", "pixels", "64px", "3views"]), max_size=4).map(
         "-".join

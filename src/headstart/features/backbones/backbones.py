@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     import keras
     import openvino
 
-__all__ = ["BACKBONES", "Backbone", "find_backbone"]
+__all__ = ["BACKBONES", "PIXELS", "TABLE", "Backbone", "find_backbone"]
+
+PIXELS = "pixels"  # the stage before the first layer; as the name of a backbone, it means no backbone
+TABLE = "table"  # in place of a backbone: an encoder that is learned from the training rows of a table
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ def find_backbone(name: str) -> Backbone:
     raise BackboneError(
         "H201",
         "unknown backbone",
-        received=with_suggestion(name, BACKBONES),
-        expected="efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, or a network of keras.applications",
+        received=with_suggestion(name, [*BACKBONES, PIXELS, TABLE]),
+        expected="efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, or a network of keras.applications; "
+        f"{PIXELS} for images without a backbone, {TABLE} for rows of a table",
         advice="write it as Keras does, for example MobileNetV2 or EfficientNetV2B0",
     )
 

@@ -13,6 +13,7 @@ from headstart.data.tasks import check_loss
 from headstart.features.backbones.backbones import find_backbone
 from headstart.features.part_a import PIXELS, POOLINGS, TABLE, PartA, unknown_stage
 from headstart.foundation.errors import UsageError
+from headstart.foundation.text import nearest
 from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.networks import NETWORKS, find_network
 from headstart.training.recipe import Recipe
@@ -118,7 +119,7 @@ def parse_trial(name: str, *, weights: Path | None = None, seed: int = 0, is_tab
     if network in BASELINES and parts.get("backbone", default) == TABLE and len(parts) <= 1:
         return Trial(PartA(TABLE), Recipe(network, seed=seed))
     if network not in NETWORKS:
-        raise _unreadable(name)
+        raise _unreadable(name, "-".join([*words, close]) if (close := nearest(network, (*NETWORKS, *BASELINES))) else "")
     backbone = parts.get("backbone") or (PIXELS if NETWORKS[network].takes_images else default)
     if backbone == TABLE and "pooling" in parts:
         raise _unfit(name, "rows of a table cannot be pooled")
@@ -246,11 +247,11 @@ def _brings_schedule(optimizer: Any) -> bool:
     return not isinstance(optimizer, str | None) and isinstance(optimizer.get_config().get("learning_rate"), dict)
 
 
-def _unreadable(name: str) -> UsageError:
+def _unreadable(name: str, meant: str = "") -> UsageError:
     return UsageError(
         "H002",
         "unknown trial",
-        received=name,
+        received=f"{name}; did you mean {meant}?" if meant else name,
         expected="[backbone][-stage][-pooling][-SIDEpx][-Nviews]-network, or table-network: "
         f"pooling is {', '.join(POOLINGS)}; network is {', '.join(NETWORKS)}; for a table also {', '.join(BASELINES)}",
         advice="for example --trial efficientnet_lite2-grid2-linear",
