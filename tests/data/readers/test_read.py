@@ -473,6 +473,36 @@ def test_a_path_where_nothing_is_is_reported_with_the_path_that_was_meant(tmp_pa
         read_folder(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize(
+    ("given", "received", "advice"),
+    [
+        ("/dev/null", "/dev/null (not a regular file)", "save the data in a file, and give its path"),
+        ("https://x.org/a b.csv", "https://x.org/a b.csv (a web address, ", "first: curl -LO 'https://x.org/a b.csv'"),
+        (
+            "s3://bucket/x.csv",
+            "s3://bucket/x.csv (a web address, ",
+            "aws s3 cp s3://bucket/x.csv . (with --recursive for a folder)",
+        ),
+        ("hdfs://host/x", "hdfs://host/x (a web address, ", "download it first, and give the path of the file or folder"),
+        ("file:///no/x.csv", "file://", "give the path alone: /no/x.csv"),
+        ("*.csv", "*.csv (a pattern, which fits 2 files)", "give one of them, for example a.csv, or a folder"),
+        ("*.tsv", "*.tsv (a pattern, which fits 0 files)", "give the path of a file or a folder"),
+    ],
+)
+def test_a_path_that_is_no_path_of_data_is_called_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, received: str, advice: str
+) -> None:
+    """H106 for a device, a web address and a pattern says what to give instead."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.csv").touch()
+    for path in (given, Path(given)):
+        with pytest.raises(DatasetError, match="H106") as caught:
+            read(path)
+        assert caught.value.received.startswith(received)
+        assert caught.value.advice.endswith(advice)
+
+
 def test_a_damaged_archive_is_reported(tmp_path: Path) -> None:
     """H107 for an archive that cannot be opened; a file is no folder of images."""
     path = tmp_path / "flowers.zip"

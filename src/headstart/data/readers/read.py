@@ -20,6 +20,7 @@ from headstart.data.readers.images.annotations import annotations_in_file
 from headstart.data.readers.images.npz_images import dataset_of_npz, image_arrays
 from headstart.data.readers.images.parquet_images import dataset_of_parquet, image_columns, parquet_files
 from headstart.data.readers.labels.column_names import column_of, columns_of
+from headstart.data.readers.no_data import no_data
 from headstart.data.readers.tables.folder_table import lists_images, table_in, tables_in_splits
 from headstart.data.readers.tables.row_digests import RowDigests
 from headstart.data.readers.tables.split_tables import files_in, split_tables
@@ -27,7 +28,7 @@ from headstart.data.readers.tables.table import Known, cells_of, dataset_of_tabl
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError, UsageError
 from headstart.foundation.fingerprint import array_digest, bytes_digest, file_digests
-from headstart.foundation.text import listed, nearest, printable
+from headstart.foundation.text import listed, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,27 +172,6 @@ def read_table(
     """
     return read(
         table, target=columns_of(target), image=column_of(image), group=column_of(group), time=column_of(time), task=task
-    )
-
-
-def no_data(path: Path) -> DatasetError:
-    """Create the error for a path that is neither a file nor a folder (H106); it names the most similar path there is."""
-    folder = path.parent
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    missing = path.relative_to(folder).parts[0] if path != folder else path.name
-    try:
-        like = nearest(missing, (entry.name for entry in folder.iterdir()))
-    except OSError:  # a folder that cannot be listed
-        like = ""
-    where = f"; {folder} has no {missing}" if folder not in (path.parent, Path()) else ""
-    meant = folder / like
-    return DatasetError(
-        "H106",
-        "no data found",
-        received=f"{path} ({'not a regular file' if path.exists() else 'does not exist'}{where})",
-        expected="a folder with one folder per class, or a table such as a CSV file",
-        advice=f"did you mean {meant}?" if like else "check the path; `headstart demo` shows a working example",
     )
 
 
