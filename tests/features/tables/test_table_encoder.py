@@ -16,6 +16,7 @@ from headstart.data.tables.preprocess import encode, typed
 from headstart.data.tables.table import Table
 from headstart.features.tables.column import Note
 from headstart.features.tables.table_encoder import learn_encoding
+from headstart.features.tables.table_features import cells_to_read
 from headstart.foundation.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
@@ -608,3 +609,15 @@ def test_learn_encoding_of_any_table(rows: list[tuple[str, str, str, int]]) -> N
     encoded = encode(dict(zip("abc", columns, strict=True)), json.loads(json.dumps(encoding, allow_nan=False)))
     assert encoded.shape == (len(rows), encoding["width"])
     assert np.isfinite(encoded).all()
+
+
+def test_columns_that_a_model_lacks_are_named_with_those_of_a_similar_name() -> None:
+    """H115 says which to rename; a column that the model reads under its own name is not one of them."""
+    encoding = {"columns": [{"name": "Umsatz"}, {"name": "Stadt"}, {"name": "Stadt 2"}]}
+    names = ("umsatz", "Stadt", "c")
+    with pytest.raises(DatasetError, match="H115") as caught:
+        cells_to_read(Table(names, tuple(np.zeros(1) for _ in names)), encoding)
+    assert caught.value.advice.startswith("name the columns as they were named for fit: rename umsatz to Umsatz; ")
+    with pytest.raises(DatasetError, match="H115") as caught:
+        cells_to_read(Table(("c",), (np.zeros(1),)), encoding)
+    assert caught.value.advice.startswith("name the columns as they were named for fit; ")

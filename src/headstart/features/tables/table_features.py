@@ -19,6 +19,7 @@ from headstart.features.tables.table_encoder import learn_encoding
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import bytes_digest
+from headstart.foundation.text import nearest, printable
 
 __all__ = ["TableFeatures", "cells_to_read", "encode_table", "one_hot_columns", "row_contents", "training_cells"]
 
@@ -120,12 +121,17 @@ def cells_to_read(table: Table, encoding: Mapping[str, Any]) -> dict[str, Array]
     """
     wanted = [spec["name"] for spec in encoding["columns"]]
     if missing := [name for name in wanted if name not in table.names]:
+        others = [name for name in table.names if name not in wanted]
+        close = {name: nearest(name, others) for name in missing[:5]}
+        renamed = ", ".join(f"{printable(given)} to {printable(name)}" for name, given in close.items() if given)
         raise DatasetError(
             "H115",
             "the table lacks columns that the model reads",
             received=f"no {', '.join(missing[:5])} among {', '.join(table.names[:12])}",
             expected=", ".join(wanted[:12]) + (" …" if len(wanted) > 12 else ""),
-            advice="name the columns as they were named for fit; a missing value is an empty cell",
+            advice="name the columns as they were named for fit"
+            + (f": rename {renamed}" if renamed else "")
+            + "; a missing value is an empty cell",
         )
     return typed(_columns(table), encoding, table.separator, table.decimal)
 

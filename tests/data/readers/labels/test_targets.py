@@ -771,6 +771,23 @@ def test_classes_that_differ_in_case_or_blanks_only_are_named(cells: list[str], 
     assert {*alike.replace(", ", " / ").split(" / ")} <= {*found.classes, ""}
 
 
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        ("moonth", "--target month"),
+        ("month,ages", "--target month,age"),
+        ("my tow", "--target 'my town'"),
+        ("zzz", "name it: --target COLUMN"),
+    ],
+)
+def test_a_misspelled_column_is_put_right_in_the_advice(target: str, advice: str) -> None:
+    """Also where several are named."""
+    columns = {"month": [1, 2], "age": [3, 4], "my town": ["Ulm", "Graz"]}
+    with pytest.raises(DatasetError, match="H108") as caught:
+        find_target(table(**columns), target)
+    assert caught.value.advice == advice
+
+
 def test_blanks_around_a_name_do_not_matter() -> None:
     """As in a header with a blank behind each comma, which pandas keeps."""
     frame = pd.DataFrame({"age": range(4), " salary": [" low", " high"] * 2})

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 from headstart.data.tables.table import Table
 from headstart.foundation.errors import DatasetError
-from headstart.foundation.text import listed, printable, with_suggestion
+from headstart.foundation.text import listed, nearest, printable, with_suggestion
 
 __all__ = ["column_of", "columns_of", "no_column", "place_of", "position"]
 
 
-def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: bool = True) -> int:
+def place_of(table: Table, wanted: str, option: str = "--target", *, asked: Sequence[str] = (), is_new: bool = True) -> int:
     """Position of the only column with a given name, or at a position given as text.
 
     Args:
         table: The table.
         wanted: Name or position.
         option: Command-line option that names the column, for the error message. Defaults to ``--target``.
+        asked: All names that the option gives, for the error message. Defaults to none: only this one.
         is_new: Whether the user asked for the column; else a trained model needs it. Defaults to True.
 
     Raises:
@@ -27,8 +29,12 @@ def place_of(table: Table, wanted: str, option: str = "--target", *, is_new: boo
     """
     place = position(table, wanted)
     if place is None:
+        close = nearest(wanted, table.names)
+        meant = ",".join(close if name == wanted else name for name in asked or [wanted])
+        advice = f"{option} {shlex.quote(meant)}" if is_new else f"rename the column {close} to {wanted}, as for fit"
         absent = f"{option if is_new else 'no target column'} {with_suggestion(wanted, table.names)}"
-        raise no_column(f"{absent}; the columns are {listed(table.names)}", is_new=is_new, option=option)
+        columns = f"{absent}; the columns are {listed(table.names)}"
+        raise no_column(columns, is_new=is_new, option=option, advice=advice if close else "")
     if is_new and wanted in table.recurring:
         like = [i for i, name in enumerate(table.names) if re.fullmatch(rf"{re.escape(wanted)}(_\d+)?", name)]
         raise no_column(f"{option} {printable(wanted)}: columns {listed([*map(str, like)])} have that name", option=option)
@@ -53,7 +59,7 @@ def no_column(received: str, *, is_new: bool = True, option: str = "--target", a
         expected="the name of a column, or its position (0 is the first, -1 the last)"
         if is_new
         else "the columns that fit was given",
-        advice=advice or f"name it: {option} COLUMN" if is_new else "use the column names that were used for fit",
+        advice=advice or (f"name it: {option} COLUMN" if is_new else "use the column names that were used for fit"),
     )
 
 

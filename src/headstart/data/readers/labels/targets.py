@@ -220,7 +220,7 @@ def _asked_columns(
     else:
         whole, how = position(table, target), f"--target {target}: "
         parts = [part.strip() for part in target.split(",")] if whole is None else [target]
-    places = dict.fromkeys(place_of(table, part, is_new=is_new) for part in parts)
+    places = dict.fromkeys(place_of(table, part, asked=parts, is_new=is_new) for part in parts)
     return [TargetColumn(table, table.names[place], formats) for place in places], how
 
 
