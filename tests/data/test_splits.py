@@ -453,6 +453,17 @@ def test_pictures_that_differ_in_details_alone_are_not_copies() -> None:
     assert (len(set(dataset.duplicate_groups)), dataset.num_in_scenes, dataset.num_indistinct) == (40, 40, 40)
 
 
+def test_pictures_of_one_scene_that_all_show_enough_to_be_compared_are_not_copies() -> None:
+    """None is left to be compared by noise alone, which is no warning about an empty mean."""
+    scene = np.linspace(0, 255, 256).reshape(16, 16)
+    thumbnails = np.stack([scene] * 12)
+    for i, thumbnail in enumerate(thumbnails):
+        part = thumbnail[i // 4 * 4 :, i % 4 * 4 :][:2, :2]
+        part += np.where(part < 128, 60, -60)
+    dataset = group_duplicates(make([0] * 12), thumbnails.astype(np.uint8))
+    assert dataset.duplicate_groups == tuple(range(12))
+
+
 @pytest.mark.parametrize("number", [10, 11, 30])
 def test_any_number_of_re_encoded_copies_is_one_group(pictures: list[Image.Image], number: int) -> None:
     """Pictures that show nothing more to compare than the noise of re-encoding are copies, also of a fixed camera."""

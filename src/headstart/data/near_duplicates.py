@@ -87,6 +87,8 @@ def _detail(flat: Array, known: Array) -> Array:
 
 def _indistinct(flat: Array, members: Array) -> list[Array]:
     """Groups of two or more members whose thumbnails do not differ by more than noise, from the mean of the group either."""
+    if not len(members):
+        return []
     detail = flat[members].astype(np.float32)
     detail -= detail.mean(axis=0)
     square, most = (detail**2).sum(axis=1), _NOISE**2 * detail.shape[1]
