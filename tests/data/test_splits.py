@@ -457,8 +457,8 @@ def test_pictures_of_one_scene_that_all_show_enough_to_be_compared_are_not_copie
     """None is left to be compared by noise alone, which is no warning about an empty mean."""
     scene = np.linspace(0, 255, 256).reshape(16, 16)
     thumbnails = np.stack([scene] * 12)
-    for i, thumbnail in enumerate(thumbnails):
-        part = thumbnail[i // 4 * 4 :, i % 4 * 4 :][:2, :2]
+    for i, shown in enumerate(thumbnails):
+        part = shown[i // 4 * 4 :, i % 4 * 4 :][:2, :2]
         part += np.where(part < 128, 60, -60)
     dataset = group_duplicates(make([0] * 12), thumbnails.astype(np.uint8))
     assert dataset.duplicate_groups == tuple(range(12))

@@ -22,7 +22,7 @@ from headstart.features import engines
 from headstart.features.backbones.backbones import BACKBONES, Backbone
 from headstart.features.engines import make_engine
 from headstart.features.extraction import extract
-from headstart.foundation.errors import BackboneError, RunError, TrainingError, UsageError
+from headstart.foundation.errors import BackboneError, DatasetError, RunError, TrainingError, UsageError
 from headstart.foundation.runs.files import read_csv
 from headstart.models.fitting import open_store
 from headstart.models.model import Model
@@ -376,6 +376,41 @@ def test_fit_leaves_out_and_lists_an_unreadable_file(data: Path, tmp_path: Path,
     ((path, reason),) = model.dataset.skipped
     assert path.endswith("broken.jpg")
     assert reason
+
+
+@pytest.mark.parametrize(
+    ("classes", "name", "received", "advice"),
+    [
+        (["circle", "square", "triangle"], "1.jpg", "none of 18 files, such as", "open "),
+        (
+            ["square"],
+            "IMG_1.HEIC",
+            "none of 6 files of square, such as",
+            "-iname '*.heic' -exec magick mogrify -format jpg {} +",
+        ),
+        (
+            ["circle", "square"],
+            "1.nef",
+            "none of 12 files of circle, square, such as",
+            "-iname '*.nef' -exec magick mogrify",
+        ),
+        (["circle", "square", "triangle"], "LICENSE", "none of 18 files, such as", "give the folder that holds the images"),
+    ],
+)
+def test_fit_rejects_a_class_of_which_no_image_can_be_read(
+    tmp_path: Path, make_photos: Callable[..., Path], classes: list[str], name: str, received: str, advice: str
+) -> None:
+    """H137 names how many files, one of them with the reason, and the command that converts photos of cameras."""
+    folder = make_photos(tmp_path / "photos", per_class=6)
+    for number, file in enumerate(file for each in classes for file in sorted((folder / each).iterdir())):
+        file.write_bytes(b"no picture %d" % number)
+        file.rename(file.with_name(f"{file.stem}-{name}" if "." in name else f"{name}-{number}"))
+    with pytest.raises(DatasetError) as caught:
+        Model("efficientnet_lite0", pooling="avg").fit(folder)
+    assert caught.value.code == "H137"
+    assert received in caught.value.received
+    assert caught.value.received.endswith("not an image in a supported format")
+    assert advice in caught.value.advice
 
 
 def test_model_checks_names_when_it_is_created() -> None:

@@ -13,6 +13,7 @@ from headstart.data.groups import group_duplicates
 from headstart.data.images.survey import survey
 from headstart.data.rare_classes import without_rare_classes
 from headstart.data.splits import make_split
+from headstart.data.unreadable import check_readable
 from headstart.features.extraction import extract
 from headstart.features.feature_store import Store
 from headstart.features.features import Extraction, FeatureRows, Features
@@ -51,7 +52,12 @@ def gather(
 
 
 def prepare(dataset: Dataset, features: Features, *, validation: float, seed: int) -> tuple[Dataset, Features]:
-    """Drop samples without a row, group duplicates, and split the data."""
+    """Drop samples without a row, group duplicates, and split the data.
+
+    Raises:
+        DatasetError: No image, or none of a class, can be read (H137), or the data cannot be split (H104).
+    """
+    check_readable(dataset, features.failures)
     skipped, positions = features.skipped(dataset)
     if positions:
         gone = set(positions)
