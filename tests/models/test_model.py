@@ -381,20 +381,25 @@ def test_fit_leaves_out_and_lists_an_unreadable_file(data: Path, tmp_path: Path,
 @pytest.mark.parametrize(
     ("classes", "name", "received", "advice"),
     [
-        (["circle", "square", "triangle"], "1.jpg", "none of 18 files, such as", "open "),
+        (["circle", "square", "triangle"], "1.jpg", "none of 18 files can be read, such as", "open "),
         (
             ["square"],
             "IMG_1.HEIC",
-            "none of 6 files of square, such as",
+            "none of 6 files of square can be read, such as",
             "-iname '*.heic' -exec magick mogrify -format jpg {} +",
         ),
         (
             ["circle", "square"],
             "1.nef",
-            "none of 12 files of circle, square, such as",
+            "none of 12 files of circle, square can be read, such as",
             "-iname '*.nef' -exec magick mogrify",
         ),
-        (["circle", "square", "triangle"], "LICENSE", "none of 18 files, such as", "give the folder that holds the images"),
+        (
+            ["circle", "square", "triangle"],
+            "LICENSE",
+            "none of 18 files can be read, such as",
+            "give the folder that holds the images",
+        ),
     ],
 )
 def test_fit_rejects_a_class_of_which_no_image_can_be_read(

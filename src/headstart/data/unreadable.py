@@ -43,10 +43,11 @@ def check_readable(dataset: Dataset, failures: Mapping[int, str]) -> None:
     lost = [dataset.classes[label] for label in sorted({labels[i] for i in gone})]
     files = "1 file" if len(gone) == 1 else f"{len(gone)} files"
     of_class = f" of {listed(lost)}" if readable else ""
+    example = f"{dataset.paths[gone[0]]}: {failures[gone[0]]}"
     raise DatasetError(
         "H137",
         "the images cannot be read",
-        received=f"{dataset.name}: none of {files}{of_class}, such as {dataset.paths[gone[0]]}: {failures[gone[0]]}",
+        received=f"{dataset.name}: none of {files}{of_class} can be read, such as {example}",
         expected=f"images in one of the formats {', '.join(FORMATS)}",
         advice=_advice(dataset, [dataset.paths[i] for i in gone]),
     )

@@ -204,10 +204,13 @@ def test_a_folder_around_everything_is_opened(tmp_path: Path) -> None:
 def test_a_folder_of_other_files_is_not_a_class(tmp_path: Path) -> None:
     """Notes beside the class folders; names that say nothing may be images."""
     fill(tmp_path, "cat/1.jpg", "dog/1", "notes/a.txt", "notes/b.csv", "notes/.hidden.jpg", "code/x.py", "empty/.keep")
+    fill(tmp_path, "code/LICENSE", "code/settings.yaml")
     dataset = read_folder(tmp_path)
     assert dataset.classes == ("cat", "dog")
     skipped = left_out(dataset, tmp_path)
-    assert {skipped[name] for name in ("notes/a.txt", "notes/b.csv", "code/x.py")} == {"in a folder without images"}
+    assert {skipped[name] for name in ("notes/a.txt", "notes/b.csv", "code/x.py", "code/LICENSE", "code/settings.yaml")} == {
+        "in a folder without images"
+    }
     assert {skipped[name] for name in ("notes/.hidden.jpg", "empty/.keep")} == {"hidden or a system file"}
 
 
@@ -452,6 +455,25 @@ def test_a_wrapper_with_its_archive_beside_it_is_opened(tmp_path: Path) -> None:
         **dict.fromkeys(("photos.zip", "readme.md"), "not inside a class folder"),
         "runs/photos-001/run.json": "a run of Headstart",
     }
+
+
+@pytest.mark.parametrize(
+    ("inside", "beside"),
+    [
+        ("images", ("meta/classes.txt", "meta/train.json", "license_agreement.txt")),
+        ("data", ("code/x.py", "code/setup.yaml")),
+    ],
+)
+def test_a_wrapper_with_folders_of_notes_beside_it_is_opened(tmp_path: Path, inside: str, beside: Sequence[str]) -> None:
+    """As in Food-101 and in repositories; a folder beside it that may hold images is a class."""
+    fill(tmp_path, f"{inside}/cat/1.jpg", f"{inside}/dog/1.jpg", *beside)
+    dataset = read(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert left_out(dataset, tmp_path) == {
+        name: "in a folder without images" if "/" in name else "not inside a class folder" for name in beside
+    }
+    fill(tmp_path, "bird/1.jpg")
+    assert read(tmp_path).classes == ("bird", inside)
 
 
 def test_a_wrapper_from_a_mac_is_one_class(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.readers.arrays import as_levels
-from headstart.data.readers.folders.folder import innermost, read_class_folders
+from headstart.data.readers.folders.folder import opened, read_class_folders
 from headstart.data.readers.folders.unpacked import archive_of, read_unpacked
 from headstart.data.readers.images.annotated import ANNOTATIONS, annotations_in, dataset_of_annotations
 from headstart.data.readers.images.annotations import annotations_in_file
@@ -182,7 +182,7 @@ def _read_folder(folder: Path, asked: Asked) -> Dataset:
     features is read too.
     """
     named = [name for name in ("target", "image", "group", "time") if getattr(asked, name) is not None]
-    for place in dict.fromkeys((folder, innermost(folder))):
+    for place in opened(folder):
         if (dataset := _described(place, asked, are_named=bool(named))) is not None:
             return replace(dataset, name=folder.resolve().name)
     if named:

@@ -15,18 +15,21 @@ from headstart.data.dataset import Dataset, dataset_of_files
 from headstart.data.readers.folders.folder_errors import IMAGE_FOLDERS, check_no_masks, too_few_classes
 from headstart.data.readers.folders.listed_split import listed_classes
 from headstart.data.readers.folders.unpacked import archive_of, read_unpacked
-from headstart.data.readers.listing import files_in, folders_in, is_image_name, visible_in
+from headstart.data.readers.listing import HIDDEN, files_in, folders_in, is_hidden, is_image_name, visible_in
 from headstart.data.readers.split_names import split_named
 from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.text import printable
 
-__all__ = ["innermost", "read_class_folders", "read_folder"]
+__all__ = ["opened", "read_class_folders", "read_folder"]
 
 _PAIRS = ({"valid", "invalid"}, {"test", "control"})  # names of two classes, although one is the name of a split
 _NO_CLASS, _NO_LABELS = "not inside a class folder", "in a folder with the name of a split, without class folders"
 _NO_SPLIT = "in a class folder, beside its folders of splits"
-_KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine
+_KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine, and what it lacks
+for _suffix in (".yaml", ".yml", ".toml", ".cfg", ".ini", ".log", ".jsonl", ".parquet", ".ipynb"):
+    _KINDS.add_type("text/plain", _suffix)
+_NOTES = {"license", "licence", "readme", "makefile", "dockerfile", "changelog", "authors", "notice"}  # without a suffix
 _MASK = re.compile(r"(.+?)[ _-](mask|masks|segmentation|seg|gt)([ _-]?\d+)?", re.IGNORECASE | re.DOTALL)
 _MAX_BESIDE = 20  # an archive, notes and the like beside the folder that holds everything
 _OURS, _NO_IMAGES = "a run of Headstart", "in a folder without images"
@@ -37,10 +40,10 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
 
     The folders of splits may have any usual name, such as ``train``, ``Training``, ``seg_train``, ``val``, ``dev`` or
     ``test``; a folder ``test`` or ``val`` with class folders may also be beside the class folders for training, and each
-    class folder may hold the folders of all splits. A single folder that holds everything is opened. Other folders inside a
-    class folder belong to that class. Class names are sorted naturally (``img2`` before ``img10``). Links are followed,
-    except those that form a loop. Hidden and system files are listed as skipped. Whether a file is an image is decided
-    later, when it is decoded.
+    class folder may hold the folders of all splits. A folder that holds everything is opened, also if there are notes beside
+    it. Other folders inside a class folder belong to that class. Class names are sorted naturally (``img2`` before
+    ``img10``). Links are followed, except those that form a loop. Hidden and system files are listed as skipped. Whether a
+    file is an image is decided later, when it is decoded.
 
     Args:
         folder: Path of the folder, or of a zip or tar archive of it.
@@ -111,23 +114,32 @@ def read_class_folders(root: Path, *, task: str | None = None, classes: Sequence
     return replace(dataset, task_reason=dataset.task_reason + note)
 
 
-def innermost(folder: Path) -> Path:
-    """Open a folder that holds nothing but another folder, which archives often unpack into; any other is returned."""
-    seen = {os.path.realpath(folder)}
-    while (wrapper := _wrapper(visible_in(folder, []))) is not None and os.path.realpath(wrapper) not in seen:
-        seen.add(os.path.realpath(wrapper))
-        folder = wrapper
-    return folder
+def opened(folder: Path) -> list[Path]:
+    """The folder, and those inside that hold everything, as archives often unpack into, from the outermost on."""
+    folders = [folder]
+    while (wrapper := _wrapper(visible_in(folders[-1], []))) is not None and not any(map(wrapper.samefile, folders)):
+        folders.append(wrapper)
+    return folders
 
 
 def _beside(top: Path) -> list[tuple[Path, str]]:
-    return [(path, _OURS) for path in files_in(top, None)] if top.is_dir() else [(top, _NO_CLASS)]
+    if not top.is_dir():
+        return [(top, _NO_CLASS)]
+    why_not = _OURS if _is_of_runs(top) else _NO_IMAGES
+    return [(path, HIDDEN if is_hidden(path.name) else why_not) for path in files_in(top, None)]
 
 
 def _wrapper(tops: Sequence[Path]) -> Path | None:
-    """The only folder, if it is none of a split, holds folders, and has no images beside it; archives unpack into such."""
+    """The folder that holds everything, as archives unpack into, or None.
+
+    It is the only one but for runs and folders of notes or code; it is none of a split, holds folders, and has no images
+    beside it.
+    """
+    if len(tops) > _MAX_BESIDE:
+        return None
     folders = [top for top in tops if top.is_dir() and not _is_of_runs(top)]
-    if len(folders) != 1 or split_named(folders[0].name) or not folders_in(folders[0]) or len(tops) > _MAX_BESIDE:
+    folders = folders if len(folders) == 1 else [folder for folder in folders if not _is_of_other_files(folder)]
+    if len(folders) != 1 or split_named(folders[0].name) or not folders_in(folders[0]):
         return None
     return None if any(is_image_name(top.name) for top in tops) else folders[0]
 
@@ -221,7 +233,7 @@ def _is_of_other_files(folder: Path) -> bool:
     """Whether there are files, and the names of all of them are those of other kinds, such as ``notes.txt``."""
     kind = ""
     for name in (name for _, _, names in os.walk(folder) for name in names if not name.startswith(".")):
-        kind = _KINDS.guess_type(name)[0] or ""
+        kind = "text/plain" if name.lower() in _NOTES else _KINDS.guess_type(name)[0] or ""
         if kind in ("", "application/octet-stream") or kind.startswith("image/"):  # a name may say nothing
             return False
     return bool(kind)
