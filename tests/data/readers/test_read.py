@@ -152,6 +152,52 @@ def test_one_folder_inside_class_folders_is_no_split(tmp_path: Path) -> None:
     assert set(read_folder(tmp_path).split) == {""}
 
 
+@pytest.mark.parametrize(
+    ("folders", "unknown", "advice"),
+    [
+        (("entrainement", "validation", "test"), "entrainement holds", "rename {0}/entrainement to train"),
+        (("trian", "test"), "trian holds", "rename {0}/trian to train"),
+        (("fold1", "fold2", "test"), "fold1, fold2 hold", "move their class folders into {0}/train"),
+    ],
+)
+def test_a_training_split_of_another_name_is_named(
+    tmp_path: Path, folders: Sequence[str], unknown: str, advice: str
+) -> None:
+    """H138, with the name that is expected."""
+    fill(tmp_path, *(f"{folder}/{name}/{i}.jpg" for folder in folders for name in ("cat", "dog") for i in range(2)))
+    with pytest.raises(DatasetError) as caught:
+        read_folder(tmp_path)
+    assert caught.value.code == "H138"
+    assert f"{unknown} class folders like" in caught.value.received
+    assert caught.value.advice == advice.format(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        (("train/cat/1", "train/dog/1", "vaild/cat/1"), "not used: vaild (rename it to validation if it is a split)"),
+        (("train/cat/1", "train/dog/1", "val/cat/1", "prueba/cat/1"), "prueba (rename it to test if it is a split)"),
+        (("2023/dress/1", "2023/hat/1", "2024/dress/2", "2024/hat/3"), "folders dress, hat recur inside each class: if"),
+        (("train/a/x/1", "train/a/y/1", "train/b/x/1", "train/b/y/1"), "folders x, y recur inside each class: if"),
+        (("Dress/1", "dress/2", "hat/3"), "classes Dress, dress differ only in case"),
+        (("train/dress/1", "train/hat/1", "test/Dress/2"), "classes Dress, dress differ only in case"),
+    ],
+)
+def test_names_that_may_mean_something_else_are_in_the_first_line(tmp_path: Path, names: Sequence[str], note: str) -> None:
+    """With what to do if they do."""
+    fill(tmp_path, *names)
+    assert note in read_folder(tmp_path).task_reason
+
+
+def test_folders_with_names_of_their_own_get_no_note(tmp_path: Path) -> None:
+    """Neither breeds inside classes, nor one folder that is in each, nor an empty folder beside the splits."""
+    fill(tmp_path, "train/cat/images/1", "train/cat/siamese/2", "train/dog/images/1", "train/dog/beagle/2", "test/cat/3")
+    (tmp_path / "empty").mkdir()
+    assert ";" not in read_folder(tmp_path).task_reason
+    fill(tmp_path / "splits", *(f"{name}/{split}/1" for name in ("cat", "dog") for split in ("train", "test")))
+    assert ";" not in read_folder(tmp_path / "splits").task_reason
+
+
 def test_a_split_beside_class_folders(tmp_path: Path) -> None:
     """With the class folders again it is that split, and the others are for training; with images only it is no class."""
     fill(tmp_path, *(f"{c}/{i}.jpg" for c in ("cat", "dog") for i in range(3)), "test/cat/9.jpg", "val/8.jpg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from headstart.data.tables.table import Table
 from headstart.foundation.text import nearest
@@ -86,14 +87,18 @@ def split_of_cell(column: str, cell: object) -> str | None:
     return split_named(text) or None
 
 
-def meant_split(cell: str) -> str:
-    """Return the split that a misspelled or foreign name resembles; "" if it resembles none.
+def meant_split(name: str, taken: Container[str] = tuple(_SPLITS)) -> str:
+    """Return the split that a misspelled or foreign name probably stands for, or else the first one that is not there.
+
+    Args:
+        name: Name of a folder, or a cell.
+        taken: The splits that are there. Defaults to all of them: only a similar name is one.
 
     Example:
-        >>> meant_split("Validierung"), meant_split("tets"), meant_split("later")
-        ('validation', 'test', '')
+        >>> meant_split("Validierung"), meant_split("tets"), meant_split("later"), meant_split("later", {"train"})
+        ('validation', 'test', '', 'validation')
     """
-    return _SPLIT_OF.get(nearest(cell, _SPLIT_OF), "")
+    return _SPLIT_OF.get(nearest(name, _SPLIT_OF)) or next((split for split in _SPLITS if split not in taken), "")
 
 
 def _bare(name: str) -> str:

@@ -79,11 +79,11 @@ def test_rows_without_a_time_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("times", "columns", "asked", "code"),
     [
-        (["soon", "later"] * 30, {}, {}, "H137"),
-        ([""] * 60, {}, {}, "H137"),
-        (["14:30", "15:00"] * 30, {}, {}, "H137"),
-        ([*range(60)], {"split": ["train", "test"] * 30}, {}, "H138"),
-        ([*range(60)], {"town": ["Ulm", "Graz"] * 30}, {"group": "town"}, "H138"),
+        (["soon", "later"] * 30, {}, {}, "H139"),
+        ([""] * 60, {}, {}, "H139"),
+        (["14:30", "15:00"] * 30, {}, {}, "H139"),
+        ([*range(60)], {"split": ["train", "test"] * 30}, {}, "H140"),
+        ([*range(60)], {"town": ["Ulm", "Graz"] * 30}, {"group": "town"}, "H140"),
         ([*range(60)], {}, {"time": "kind"}, "H108"),
         ([*range(60)], {}, {"time": "wen"}, "H108"),
     ],

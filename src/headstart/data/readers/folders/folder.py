@@ -5,14 +5,15 @@ from __future__ import annotations
 import mimetypes
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from headstart.data.dataset import Dataset, dataset_of_files
-from headstart.data.readers.folders.folder_errors import IMAGE_FOLDERS, check_no_masks, too_few_classes
+from headstart.data.readers.folders.folder_errors import IMAGE_FOLDERS, check_no_masks, no_training_split, too_few_classes
+from headstart.data.readers.folders.folder_notes import folder_notes
 from headstart.data.readers.folders.listed_split import listed_classes
 from headstart.data.readers.folders.unpacked import archive_of, read_unpacked
 from headstart.data.readers.listing import HIDDEN, files_in, folders_in, is_hidden, is_image_name, visible_in
@@ -25,6 +26,7 @@ __all__ = ["opened", "read_class_folders", "read_folder"]
 
 _PAIRS = ({"valid", "invalid"}, {"test", "control"})  # names of two classes, although one is the name of a split
 _NO_CLASS, _NO_LABELS = "not inside a class folder", "in a folder with the name of a split, without class folders"
+_NOT_INSIDE = "not inside train, validation or test"
 _NO_SPLIT = "in a class folder, beside its folders of splits"
 _KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine, and what it lacks
 for _suffix in (".yaml", ".yml", ".toml", ".cfg", ".ini", ".log", ".jsonl", ".parquet", ".ipynb"):
@@ -53,7 +55,8 @@ def read_folder(folder: str | os.PathLike[str], *, task: str | None = None, clas
 
     Raises:
         DatasetError: The folder does not exist (H106), has fewer than two classes (H101), or ``task`` does not fit them
-            (H102), or it holds pictures and their masks (H133). An archive cannot be read (H123, H135, H136).
+            (H102), or it holds pictures and their masks (H133), or its training split is not recognised (H138).
+            An archive cannot be read (H123, H135, H136).
 
     Example::
 
@@ -84,6 +87,7 @@ def read_class_folders(root: Path, *, task: str | None = None, classes: Sequence
         tops = visible_in(wrapper, skipped)
     check_no_masks(root, tops)
     roles = _roles(tops)
+    _check_training_split(root, roles)
     found: list[tuple[str, str, str]] = []  # path, class, split
     of_training = [top for top in tops if roles[top].split == "train" and not roles[top].is_class]
     trained = {entry.name for top in of_training for entry in _class_folders(top, "train", []) if entry.is_dir()}
@@ -110,8 +114,33 @@ def read_class_folders(root: Path, *, task: str | None = None, classes: Sequence
         raise too_few_classes(root, found, skipped, unlabelled, blank)
     dataset = dataset_of_files(root.resolve().name, found, skipped, task, classes)
     called = [printable(top.name) for top in tops if roles[top].is_class and split_named(top.name)]
-    note = f"; {called[0]} is a class beside the other folder" if called else ""
-    return replace(dataset, task_reason=dataset.task_reason + note)
+    notes = [f"{called[0]} is a class beside the other folder"] if called else []
+    unused = [top for top in tops if roles[top].why_not == _NOT_INSIDE]
+    notes += folder_notes(_folders_of_classes(roles), unused, {role.split for role in roles.values()})
+    return replace(dataset, task_reason="; ".join([dataset.task_reason, *notes]))
+
+
+def _folders_of_classes(roles: Mapping[Path, _Role]) -> list[Path]:
+    """Folders of the classes, in all splits."""
+    inside = (
+        [top] if role.is_class else _class_folders(top, role.split, []) for top, role in roles.items() if not role.why_not
+    )
+    return [folder for folders in inside for folder in folders if folder.is_dir()]
+
+
+def _check_training_split(root: Path, roles: Mapping[Path, _Role]) -> None:
+    """Reject a folder of splits whose training split has another name, such as ``entrainement``.
+
+    Raises:
+        DatasetError: There is no training split, and other folders have class folders of the splits' names (H138).
+    """
+    splits = [top for top, role in roles.items() if role.why_not == _NO_LABELS]
+    others = [top for top, role in roles.items() if role.is_class]
+    of_splits = {folder.name for top in splits for folder in folders_in(top)} - IMAGE_FOLDERS
+    shared = {top: of_splits & {folder.name for folder in folders_in(top)} for top in others}
+    unknown = [top.name for top in others if len(shared[top]) >= min(2, len(others))]
+    if unknown:
+        raise no_training_split(root, unknown, [top.name for top in splits])
 
 
 def opened(folder: Path) -> list[Path]:
@@ -171,8 +200,7 @@ def _roles(tops: Sequence[Path]) -> dict[Path, _Role]:
     folders = [top for top in tops if top not in roles]
     splits = {top: split for top in folders if (split := split_named(top.name))}
     if any(split == "train" and folders_in(top) for top, split in splits.items()):
-        not_inside = "not inside train, validation or test"
-        return roles | {top: _Role(splits.get(top, ""), why_not="" if top in splits else not_inside) for top in folders}
+        return roles | {top: _Role(splits.get(top, ""), why_not="" if top in splits else _NOT_INSIDE) for top in folders}
     names = {top.name for top in folders if top not in splits}
     beside = {top: split for top, split in splits.items() if names & {folder.name for folder in folders_in(top)}}
     is_pair = {top.name.lower() for top in folders} in _PAIRS

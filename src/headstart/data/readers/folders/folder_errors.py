@@ -14,7 +14,7 @@ from headstart.data.skipped import Skipped
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.text import listed, printable
 
-__all__ = ["IMAGE_FOLDERS", "check_no_masks", "too_few_classes"]
+__all__ = ["IMAGE_FOLDERS", "check_no_masks", "no_training_split", "too_few_classes"]
 
 IMAGE_FOLDERS = {"images", "image", "imgs", "img", "pictures", "photos", "jpegimages"}
 _MASK_FOLDERS = {
@@ -83,6 +83,26 @@ def too_few_classes(
         received = f"{root}: {len(skipped)} files, none of them an image" if skipped else f"{root}: an empty folder"
         advice = "give the folder that holds the class folders: headstart fit FOLDER"
     return DatasetError("H101", "fewer than two different labels", received=received, expected=expected, advice=advice)
+
+
+def no_training_split(root: Path, unknown: Sequence[str], splits: Sequence[str]) -> DatasetError:
+    """Create the error for folders with the class folders of the splits beside them, but with names of no split (H138).
+
+    Args:
+        root: The folder.
+        unknown: Names of these folders.
+        splits: Names of the folders of splits.
+    """
+    is_one = len(unknown) == 1
+    advice = f"rename {root / unknown[0]} to train" if is_one else f"move their class folders into {root / 'train'}"
+    return DatasetError(
+        "H138",
+        "no training split",
+        received=f"{root}: {listed(unknown)} {'holds' if is_one else 'hold'} class folders like {listed(splits)}, but "
+        f"{'is' if is_one else 'are'} not recognised as a split",
+        expected="class folders in folders called train, validation and test",
+        advice=advice,
+    )
 
 
 def check_no_masks(root: Path, folders: Sequence[Path]) -> None:

@@ -31,7 +31,7 @@ def row_times(table: Table, column: str) -> Array:
         Days since 1970, or the numbers, float64 ``(n,)``; NaN for a cell that is blank or no time.
 
     Raises:
-        DatasetError: Fewer than nine tenths of the cells that are not blank are times (H137).
+        DatasetError: Fewer than nine tenths of the cells that are not blank are times (H139).
 
     Example:
         >>> import pandas as pd
@@ -48,7 +48,7 @@ def row_times(table: Table, column: str) -> Array:
     if not there.any() or read.sum() < _MIN_READ * there.sum():
         odd = dict.fromkeys(map(str, cells[there & ~read][:3].tolist()))
         raise DatasetError(
-            "H137",
+            "H139",
             "no times in the column",
             received=f"--time {printable(column)}: {listed([*map(printable, odd)]) if odd else 'blank cells only'}",
             expected="dates with the year, such as 2024-05-30 or 30.5.2024 14:00, or numbers that grow with time",
@@ -61,12 +61,12 @@ def check_times_decide(column: str, splits: Sequence[str], group: str) -> None:
     """Reject a split in time for data that are split by something else too.
 
     Raises:
-        DatasetError: The data have a split, or a column of groups was named (H138).
+        DatasetError: The data have a split, or a column of groups was named (H140).
     """
     other = f"--group {printable(group)}" if group else "a split in the data" if any(splits) else ""
     if other:
         raise DatasetError(
-            "H138",
+            "H140",
             "the split can be decided by one thing only",
             received=f"--time {printable(column)} and {other}",
             expected="a split in time, or groups that stay together, or a split of your own",
