@@ -348,6 +348,7 @@ def test_fit_with_a_plan_file(data: Path, call: Call, tmp_path: Path) -> None:
     assert {trial["trial"]: trial["status"] for trial in value["trials"]} == {
         "efficientnet_lite0-grid2-linear": "done",
         "short": "done",
+        "ensemble": "done",
     }
     recipe = json.loads((tmp_path / "run" / "trials" / "short" / "recipe.json").read_text("utf-8"))
     assert (recipe["epochs"], recipe["batch_size"], recipe["options"]) == (2, 16, {"units": 8})

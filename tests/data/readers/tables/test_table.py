@@ -221,7 +221,7 @@ def test_a_column_of_groups_is_no_feature(shop: Path) -> None:
         assert told in caught.value.received
     with pytest.raises(DatasetError, match="H108") as caught:
         read_table(path, group="pateint")
-    assert caught.value.advice == "name it: --group COLUMN"
+    assert caught.value.advice == "--group patient"
     write(shop / "t.csv", "photo,place,kind", [f"images/{i}.jpg,{i // 2},{'xy'[i % 2]}" for i in range(4)])
     dataset = read_table(shop / "t.csv", group="place")
     assert (dataset.classes, dataset.groups) == (("x", "y"), ("0", "0", "1", "1"))
@@ -346,7 +346,7 @@ def test_equal_rows_have_equal_digests_and_others_do_not() -> None:
 
 def test_what_a_model_knows_is_no_word_of_the_public_reader() -> None:
     """``Known`` is not offered, so nothing that is takes one."""
-    assert list(inspect.signature(hs.read_table).parameters) == ["table", "target", "image", "group", "task"]
+    assert list(inspect.signature(hs.read_table).parameters) == ["table", "target", "image", "group", "time", "task"]
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
