@@ -600,18 +600,6 @@ def test_predict_writes_csv(run: Path, data: Path, call: Call, tmp_path: Path) -
     assert (tmp_path / "answers.csv").read_text("utf-8") == out
 
 
-def test_predict_writes_into_existing_folders_only(run: Path, data: Path, call: Call, tmp_path: Path) -> None:
-    """A misspelled folder is an error before anything is predicted, and is not created; neither is a folder a file."""
-    for out, advice in (
-        (tmp_path / "no" / "a.csv", f"create the folder: mkdir -p {tmp_path / 'no'}"),
-        (tmp_path, f"--out {tmp_path / 'predictions.csv'}"),
-    ):
-        status, shown, err = call("predict", run, data / "square", "--out", out)
-        assert (status, shown) == (2, "")
-        assert _three_lines(err, "H004")["do this"] == advice
-        assert not [*tmp_path.iterdir()]
-
-
 def test_predict_of_an_empty_folder_is_an_error(run: Path, call: Call, tmp_path: Path) -> None:
     """An empty folder is an error rather than an empty result."""
     status, out, err = call("predict", run, tmp_path)

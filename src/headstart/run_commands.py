@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.command_options import Json, RunPath, check_file_to_write, print_json
+from headstart.command_options import Json, RunPath, print_json
 from headstart.foundation.text import printable
 
 __all__ = ["evaluate", "export", "leaderboard", "predict", "runs"]
@@ -62,9 +62,7 @@ def predict(
         list[str],
         typer.Argument(metavar="PATHS...", help="Images or folders of images; tables if the run was fitted on one."),
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="CSV file to write, in an existing folder. Default: standard output.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write. Default: standard output.")] = None,
     coverage: Annotated[
         float | None,
         typer.Option(
@@ -78,8 +76,6 @@ def predict(
     from headstart.foundation.csv_output import to_csv
     from headstart.search.run import Run
 
-    if out is not None:
-        check_file_to_write(out)
     columns, rows, num_errors = Run(run).answers(expand(paths), coverage=coverage)
     if out is not None:
         from headstart.foundation.runs.files import write_csv
