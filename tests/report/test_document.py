@@ -6,6 +6,7 @@ import html
 import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from headstart.data.target_scaling import fit_scaling
 from headstart.evaluation.evaluate import evaluate_predictions
 from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.hard_samples import most_unsure
 from headstart.evaluation.multilabel import MultiLabel
+from headstart.evaluation.uncertainty.conformal import fit_conformal
 from headstart.export.formats import tensorrt_command
 from headstart.foundation.runs.files import append_json_line, read_csv, write_csv, write_json
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.report.contents import Contents
 from headstart.report.document import SECTIONS, sections, write_report
+from headstart.report.sections.prediction_sets import prediction_sets
 
 CLASSES = ("ankle boot", "bag", "coat", "한국어 <script>alert(1)</script>", "dress", "$x$ & co", "shirt", "t-shirt")
 TRIALS = ("efficientnet_lite0-grid2-linear", "efficientnet_lite0-linear", "efficientnet_lite0-mlp", "lite1-grid2-mlp")
@@ -186,7 +190,10 @@ def make_run_of(root: Path, kind: str, *, is_table: bool, n: int = 150) -> RunFo
     write_csv(folder.path / "splits.csv", [first, "label", "split"], both)
     write_csv(folder.path / "skipped.csv", ["path", "reason"], [("row 7", "no value in the target column")])
     write_json(folder.path / "findings.json", [])
-    write_json(folder.path / "signature.json", {"input": {"name": "x", "shape": [None, 8]}})
+    scaling = fit_scaling(result.labels) if result.task == "regression" else None
+    limits = fit_conformal(result.task, result.labels, result.answers, scaling).to_json()
+    scales = {} if scaling is None else {"scaling_of_targets": scaling.to_json()}
+    write_json(folder.path / "signature.json", {"input": {"name": "x", "shape": [None, 8]}, "conformal": limits, **scales})
     return folder
 
 
@@ -323,6 +330,35 @@ def test_report_of_a_table_has_rows_and_no_images(other: tuple[str, bool, RunFol
     assert any(tag == "img" for tag, _ in page.tags) != is_table
     assert (f"headstart predict {folder.name} new_rows.csv --out predictions.csv" in page.words) == is_table
     assert ("--to onnx saved_model" in page.words) == is_table
+
+
+def test_prediction_sets_are_counted_by_class_and_by_target(other: tuple[str, bool, RunFolder, Page]) -> None:
+    """The limits are those of these samples, so that nine tenths of all truths are in the sets."""
+    kind, is_table, _, page = other
+    noun = "rows" if is_table else "images"
+    if kind in ("regression", "several"):
+        assert (
+            f"Intervals that should contain the true value with a probability of 90%, on 150 {noun} of the test split."
+            in page.words
+        )
+        rows = re.findall(r"(?:price|area <m>)\s*(\d+\.\d)%", page.words[page.words.index("True value in the interval") :])
+        assert len(rows) == {"regression": 1, "several": 2}[kind]
+        assert all(90 <= float(share) <= 92 for share in rows)
+        return
+    (share,) = re.findall(rf"with a probability of 90% did so for (\d+\.\d)% of 150 {noun} of the test split", page.words)
+    assert 90 <= float(share) <= 92
+    names = {"multiclass": ["Class", "True class in the set"], "multilabel": ["Label", "Label in the set"]}[kind]
+    assert all(name in page.words for name in names)
+
+
+def test_prediction_sets_of_a_run_without_limits_are_a_note(finished: tuple[RunFolder, Page]) -> None:
+    """Its signature has none, or they are not those of its task."""
+    folder, page = finished
+    assert "too few held-out samples for a coverage of 90%" in page.words
+    contents = Contents.read(folder)
+    for wrong in ({"num_samples": 9, "limits": {"90": []}}, {"limits": 3}, {"num_samples": 9, "limits": {"90": ["x"]}}, 7):
+        shown = prediction_sets(replace(contents, signature={"conformal": wrong}))
+        assert "signature.json holds no limits of sets" in shown
 
 
 def test_verdict_has_the_main_score_of_the_task(other: tuple[str, bool, RunFolder, Page]) -> None:

@@ -10,6 +10,7 @@ from headstart.foundation.runs.run_folder import RunFolder
 from headstart.report.contents import Contents
 from headstart.report.page import Markup, page, section
 from headstart.report.sections.environment import commands, environment, skipped, splits
+from headstart.report.sections.prediction_sets import prediction_sets
 from headstart.report.sections.quality import classes, confusion, numbers, roc, values
 from headstart.report.sections.samples import most_unsure_samples, most_wrong_samples
 from headstart.report.sections.summary import findings, header, stages
@@ -27,6 +28,7 @@ SECTIONS = (
     ("confusion", "Confusion matrix", confusion),
     ("values", "Predicted and true values", values),
     ("classes", "Metrics by class", classes),
+    ("sets", "Prediction sets", prediction_sets),
     ("wrong", "Worst predictions", most_wrong_samples),
     ("unsure", "Most uncertain predictions", most_unsure_samples),
     ("splits", "Splits", splits),
@@ -38,6 +40,7 @@ _TITLES = {
     ("multilabel", "confusion"): "Confusion matrices",
     ("multilabel", "classes"): "Metrics by label",
     ("regression", "classes"): "Metrics by target",
+    ("regression", "sets"): "Prediction intervals",
     ("table", "skipped"): "Skipped rows",
 }
 
