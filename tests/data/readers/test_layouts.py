@@ -322,7 +322,7 @@ LAYOUTS = [
     Layout("`Training/cat/`, `Testing/cat/`", _other_split_names, FIT, "cat 4, dog 4; train 6, test 2"),
     Layout("`cat/`, `dog/` and `test/cat/`", _beside_classes, FIT, "cat 4, dog 4; train 6, test 2"),
     Layout("`cat/train/`, `cat/test/`", _splits_inside_classes, FIT, "cat 4, dog 4; train 6, test 2"),
-    Layout("Kaggle: `train/1.jpg`, `test/7.jpg`, `train.csv`", _kaggle, FIT, "cat 3, dog 3"),
+    Layout("Kaggle: `train/1.jpg`, `test/7.jpg`, `train.csv`", _kaggle, FIT, "cat 3, dog 3; 2 skipped"),
     Layout("a CSV file with ids that lack the suffix", _ids_without_suffix, f"{FIT}/labels.csv", "cat 2, dog 2"),
     Layout("a CSV file with another machine's paths", _other_machine, FIT, "cat 2, dog 2"),
     Layout("a CSV file with paths in `train/` and `test/`", _split_by_path, FIT, "cat 3, dog 3; train 4, test 2"),
@@ -363,7 +363,7 @@ LAYOUTS = [
         "n01440764 4, n01443537 4; train 6, validation 2; 2 skipped",
     ),
     Layout("a zip archive of class folders", _zip_file, f"{FIT}/photos.zip", "cat 2, dog 2; 1 skipped"),
-    Layout("a tar archive of images and `train.csv`", _tar_file, f"{FIT}/photos.tar.gz", "cat 3, dog 3"),
+    Layout("a tar archive of images and `train.csv`", _tar_file, f"{FIT}/photos.tar.gz", "cat 3, dog 3; 2 skipped"),
     Layout("a zip archive of YOLO boxes", _zip_of_annotations, f"{FIT}/export.zip", "cat 3, dog 3; train 4, validation 2"),
     Layout("a folder with nothing but `photos.zip`", _folder_of_zip, FIT, "cat 5, dog 5; train 6, validation 2, test 2"),
     Layout(

@@ -273,6 +273,49 @@ def test_a_folder_is_read_by_the_table_that_lists_its_images(tmp_path: Path, nam
     assert dataset.task_reason.startswith(f"read by the table {name}; the target is kind")
 
 
+@pytest.mark.parametrize(
+    ("images", "table"),
+    [
+        ("Bilder", "Inventar.xlsx"),
+        ("pics", "labels.txt"),
+        ("scans", "ground_truth.csv"),
+        ("train_images", "train_labels.csv"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"target": "kind"}])
+def test_one_folder_of_images_is_read_by_the_only_table_that_lists_them(
+    tmp_path: Path, images: str, table: str, options: dict[str, str]
+) -> None:
+    """Whatever both are called; the form of a competition's answers lists other images, and notes none."""
+    fill(tmp_path, *(f"{images}/{i}.jpg" for i in range(7)), "test_images/9.jpg", "readme.txt")
+    frame = pd.DataFrame({"file": [f"{i}.jpg" for i in range(6)], "kind": ["cat", "dog"] * 3})
+    if table.endswith("xlsx"):
+        pytest.importorskip("openpyxl")
+        frame.to_excel(tmp_path / table, index=False)
+    else:
+        frame.to_csv(tmp_path / table, index=False)
+    write_table(tmp_path / "sample_submission.csv", ["file,kind", "9.jpg,cat"])
+    dataset = read(tmp_path, **options)
+    assert (dataset.classes, len(dataset)) == (("cat", "dog"), 6)
+    assert f"read by the table {table}" in dataset.task_reason
+    reason = "not in the table or annotations that the folder was read by"
+    assert left_out(dataset, tmp_path) == dict.fromkeys((f"{images}/6.jpg", "test_images/9.jpg"), reason)
+
+
+def test_images_that_the_table_of_a_folder_does_not_list_are_skipped(tmp_path: Path) -> None:
+    """Each once: those whose row has no label keep their reason; a link to the folder changes nothing."""
+    fill(tmp_path / "data", *(f"img/{i}.jpg" for i in range(6)), "img/notes.txt", "img/.hidden.jpg", "other/7.png")
+    rows = [f"img/{i}.jpg,{'cat' if i % 2 else 'dog'}" for i in range(4)]
+    write_table(tmp_path / "data" / "labels.csv", ["file,kind", *rows, "img/4.jpg,"])
+    reasons = left_out(read(tmp_path / "data"), tmp_path / "data")
+    reason = "not in the table or annotations that the folder was read by"
+    unlisted = {"img/5.jpg": reason, "other/7.png": reason, "img/.hidden.jpg": "hidden or a system file"}
+    assert {name: reasons[name] for name in unlisted} == unlisted
+    assert reasons.keys() == {*unlisted, "img/4.jpg"}
+    (tmp_path / "link").symlink_to(tmp_path / "data", target_is_directory=True)
+    assert left_out(read(tmp_path / "link"), tmp_path / "link") == reasons
+
+
 def test_a_folder_with_a_table_of_features_is_read_by_it(tmp_path: Path) -> None:
     """Its only table, or the one of a usual name; the same with a column that was named."""
     rows = "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(8))
@@ -478,6 +521,23 @@ def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: tuple[str, ..
             ("IMG_1.jpg", "IMG_2.jpg", "DSC_3.jpg", "DSC_4.jpg"),
             "none of them inside a class folder",
             "sort them into {0}/cat",
+        ),
+        (
+            ("iris.csv", "wine.csv", "readme.txt"),
+            "no images, and 2 tables",
+            "fit one of the tables: headstart fit {0}/iris.csv",
+        ),
+        (("data/iris.csv",), "no images, and 1 table", "fit the table: headstart fit {0}/data/iris.csv"),
+        (("pics/1.jpg", "stock.xlsx", "notes.txt"), "1 class, pics", "fit the table, if it lists the images with their"),
+        (
+            ("1.jpg", "2.jpg", "sub/a.csv", "b.csv"),
+            "none of them inside",
+            "fit a table that lists them: headstart fit {0}/b.csv",
+        ),
+        (
+            ("train/1.jpg", "test/2.jpg", "stock.xlsx"),
+            "have the names of splits",
+            "the labels: headstart fit {0}/stock.xlsx",
         ),
         (("cat_1.jpg", "cat_2.jpg", "dog-3.jpg", "dog.4.jpg"), "whose names begin with cat, dog", "python -c"),
     ],

@@ -21,7 +21,13 @@ from headstart.data.readers.images.npz_images import dataset_of_npz, image_array
 from headstart.data.readers.images.parquet_images import dataset_of_parquet, image_columns, parquet_files
 from headstart.data.readers.labels.column_names import column_of, columns_of
 from headstart.data.readers.no_data import no_data
-from headstart.data.readers.tables.folder_table import lists_images, table_in, tables_in_splits
+from headstart.data.readers.tables.folder_table import (
+    lists_images,
+    table_in,
+    table_of_images,
+    tables_in_splits,
+    with_unlisted,
+)
 from headstart.data.readers.tables.row_digests import RowDigests
 from headstart.data.readers.tables.split_tables import files_in, split_tables
 from headstart.data.readers.tables.table import Known, cells_of, dataset_of_table
@@ -179,26 +185,40 @@ def _read_folder(folder: Path, asked: Asked) -> Dataset:
     """Read a folder of class folders, or by what describes its images, if there is such a file or a column was named.
 
     Tables of one split each, such as ``train.csv`` and ``test.csv``, count as one table. Without class folders, a table of
-    features is read too.
+    features is read too, and a table of any name that lists images. Images that are not listed are skipped.
     """
     named = [name for name in ("target", "image", "group", "time") if getattr(asked, name) is not None]
-    for place in opened(folder):
+    places = opened(folder)
+    for place in places:
         if (dataset := _described(place, asked, are_named=bool(named))) is not None:
-            return replace(dataset, name=folder.resolve().name)
-    if named:
-        raise UsageError(
-            "H046",
-            "a folder has no columns",
-            received=f"{', '.join(f'--{name}' for name in named)} for {folder}, a folder without a table such as labels.csv",
-            expected="a table such as a CSV file, which may list images",
-            advice="give the path of a table, or leave this out: the names of folders are the classes",
-        )
-    try:
-        return read_class_folders(folder, task=asked.task, classes=None if asked.known is None else asked.known.classes)
-    except DatasetError as error:
-        if (table := _table_of(folder)) is None or error.code != "H101":
-            raise
-    return replace(_by_table(folder, table, asked), name=folder.resolve().name)
+            return _named_after(folder, dataset)
+    error: DatasetError | UsageError = _no_columns(folder, named)
+    if not named:
+        classes = None if asked.known is None else asked.known.classes
+        try:
+            return read_class_folders(folder, task=asked.task, classes=classes)
+        except DatasetError as found:
+            if found.code != "H101":
+                raise
+            error = found
+    table = _table_of(folder) or table_of_images(places)
+    if table is None:
+        raise error
+    return _named_after(folder, _by_table(folder, table, asked))
+
+
+def _named_after(folder: Path, dataset: Dataset) -> Dataset:
+    return with_unlisted(replace(dataset, name=folder.resolve().name), folder)
+
+
+def _no_columns(folder: Path, named: Sequence[str]) -> UsageError:
+    return UsageError(
+        "H046",
+        "a folder has no columns",
+        received=f"{', '.join(f'--{name}' for name in named)} for {folder}, a folder without a table such as labels.csv",
+        expected="a table such as a CSV file, which may list images",
+        advice="give the path of a table, or leave this out: the names of folders are the classes",
+    )
 
 
 def _described(folder: Path, asked: Asked, *, are_named: bool) -> Dataset | None:

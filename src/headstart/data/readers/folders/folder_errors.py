@@ -11,6 +11,7 @@ from pathlib import Path
 
 from headstart.data.readers.listing import HIDDEN, files_in, is_image_name
 from headstart.data.skipped import Skipped
+from headstart.data.tables.files.read_cells import is_table_name
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.text import listed, printable
 
@@ -55,6 +56,9 @@ def too_few_classes(
     files = [path for path, _, _ in found] or [file.path for file in skipped]
     words = [] if len(names) > 1 else _first_words([Path(path).name for path in files])
     expected = "one folder per class, with its images inside, and at least two classes"
+    has_images = any(is_image_name(file.path) for file in skipped)
+    tables = [file.path for file in skipped if file.reason != HIDDEN and _is_table(file.path)]
+    fit = f"headstart fit {shlex.quote(tables[0])}" if tables else "headstart fit TABLE.csv"
     no_images = f"{listed(blank)} {'holds' if len(blank) == 1 else 'hold'} no images" if blank else ""
     if words:
         received = f"{root}: images in one folder, whose names begin with {listed(words)}"
@@ -64,25 +68,35 @@ def too_few_classes(
         have = "has the name of a split and holds" if len(of_splits) == 1 else "have the names of splits and hold"
         received = f"{root}: {listed(of_splits)} {have} no class folders{others}"
         expected = "class folders inside them: train/cat/*.jpg, test/cat/*.jpg; or a table that lists images and labels"
-        advice = "rename a folder that is a class, or fit the table that has the labels: headstart fit TABLE.csv"
+        advice = f"rename a folder that is a class, or fit the table that has the labels: {fit}"
     elif names:
         received = f"{root}: 1 class, {printable(names[0])}, of {len(found)} {'file' if len(found) == 1 else 'files'}"
         received += f"; {no_images}" if blank else ""
         other = blank[0] if blank else "OTHER"
         advice = f"add a folder with images of another class: {_class_folder(found[0], root).parent / other}"
-    elif blank:
+        advice += f"; or fit the table, if it lists the images with their labels: {fit}" if tables else ""
+    elif tables and not has_images:
+        received = f"{root}: no images, and {len(tables)} table{'s' * (len(tables) > 1)}"
+        expected = "one folder per class, with its images inside; or the path of a table"
+        advice = f"fit {'one of the tables' if len(tables) > 1 else 'the table'}: {fit}"
+    elif blank and not has_images:
         received = f"{root}: {no_images}"
         advice = f"put images into {root / blank[0]}, or give another folder: headstart fit FOLDER"
     elif skipped and all(file.reason == HIDDEN for file in skipped):
         received = f"{root}: nothing but hidden files and folders, such as {printable(skipped[0].path)}"
         advice = "rename the folders, so that their names do not begin with a dot"
-    elif any(is_image_name(file.path) for file in skipped):
+    elif has_images:
         received = f"{root}: {len(skipped)} files, none of them inside a class folder"
-        advice = f"sort them into {root / 'cat'}, {root / 'dog'}, or fit a table that lists them: headstart fit TABLE.csv"
+        advice = f"sort them into {root / 'cat'}, {root / 'dog'}, or fit a table that lists them: {fit}"
     else:
         received = f"{root}: {len(skipped)} files, none of them an image" if skipped else f"{root}: an empty folder"
         advice = "give the folder that holds the class folders: headstart fit FOLDER"
     return DatasetError("H101", "fewer than two different labels", received=received, expected=expected, advice=advice)
+
+
+def _is_table(name: str) -> bool:
+    """Whether the name is that of a table, and not of notes, which are often text or JSON too."""
+    return is_table_name(name) and not name.lower().endswith((".txt", ".json"))
 
 
 def no_training_split(root: Path, unknown: Sequence[str], splits: Sequence[str]) -> DatasetError:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from headstart.data.readers.listing import folders_in
+from headstart.data.dataset import Dataset
+from headstart.data.readers.listing import files_in, folders_in, is_image_name, visible_in
 from headstart.data.readers.split_names import split_named
 from headstart.data.readers.tables.image_list import find_images
 from headstart.data.readers.tables.table import cells_of
@@ -17,10 +22,12 @@ from headstart.foundation.errors import DatasetError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TablesInSplits", "lists_images", "table_in", "tables_in_splits"]
+__all__ = ["TablesInSplits", "lists_images", "table_in", "table_of_images", "tables_in_splits", "with_unlisted"]
 
 _STEMS = ("metadata", "labels", "label", "annotations", "train")
 _NOTES = (".txt", ".json", ".data", ".dat", ".npz", ".npy")  # suffixes of tables that are more often something else
+_FORM = re.compile(r"sample[ _-]?submission", re.IGNORECASE)  # of a competition, with the images to predict
+_UNLISTED = "not in the table or annotations that the folder was read by"
 
 
 class TablesInSplits(NamedTuple):
@@ -86,3 +93,35 @@ def lists_images(table: Path) -> bool:
         return folder is not None and find_images(cells, None, folder, name) is not None
     except DatasetError:  # whoever reads it for its samples reports it
         return False
+
+
+def table_of_images(folders: Sequence[Path]) -> Path | None:
+    """Return the only table of any name and kind in some folders that lists images; None if there are none or several."""
+    files = [path for folder in folders for path in visible_in(folder, []) if path.is_file() and is_table_name(path.name)]
+    tables = [table for table in files if not _FORM.search(table.name) and lists_images(table)]
+    return tables[0] if len(tables) == 1 else None
+
+
+def with_unlisted(dataset: Dataset, folder: Path) -> Dataset:
+    """Add the images of a folder that neither are samples nor were left out before to the skipped files.
+
+    Args:
+        dataset: Samples that were read from the folder by a table or by annotations.
+        folder: The folder.
+    """
+    if dataset.table is not None or dataset.arrays is not None:
+        return dataset
+    known = {_identity(path) for path in (*dataset.files, *(file.path for file in dataset.skipped))}
+    skipped: list[Skipped] = []
+    images = [str(path) for path in files_in(folder, skipped) if is_image_name(path.name)]
+    skipped += [Skipped(path, _UNLISTED) for path in images if _identity(path) not in known]
+    return replace(dataset, skipped=(*dataset.skipped, *skipped))
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Device and number of a file, which do not depend on how its path is written; None if there is no such file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - of many files
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
