@@ -696,6 +696,14 @@ def run_advice(advice: str) -> list[Any]:
     return pd.read_csv(file).iloc[:, -1].tolist()
 
 
+def test_durations_in_the_last_column_get_advice_whether_they_recur_or_not() -> None:
+    """H108, as the column was not asked for; H113 if some recur."""
+    for cells, code in (([f"{i}:0{i % 7}" for i in range(40)], "H108"), ([f"{i // 1.2:.0f}:01" for i in range(40)], "H113")):
+        with pytest.raises(DatasetError, match=code) as caught:
+            last(*cells)
+        assert "total_seconds" in caught.value.advice
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_advice_about_blank_cells_runs_as_it_is_written(tmp_path: Path, suffix: str) -> None:
     """Whatever pandas calls the type of the column."""

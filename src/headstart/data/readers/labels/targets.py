@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.data.readers.labels.column_names import no_column, place_of, position
 from headstart.data.readers.labels.labels import LABELS
-from headstart.data.readers.labels.target_advice import about_one_value
+from headstart.data.readers.labels.target_advice import about_one_value, about_texts
 from headstart.data.readers.labels.target_column import NumberFormats, TargetColumn
 from headstart.data.readers.labels.task_inference import are_lists, check_task, check_variety, inferred_task, task_of_model
 from headstart.data.readers.split_names import unused_splits
@@ -243,7 +243,9 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
     are_names = not last.is_number and len(last.counts) == last.counts.total() and not are_lists(last)
     if is_new and len(table) and (len(last.counts) < 2 or are_names):
         fault = "has fewer than two different values" if len(last.counts) < 2 else "has a different text in each row"
-        advice = about_one_value(table, last.name, [*last.counts], [last.name], has_blank=bool(last.missing.any()))
+        _, advice = about_texts(table, last.name, [*last.counts]) if are_names and len(last.counts) > 1 else ("", "")
+        blank = bool(last.missing.any())
+        advice = advice or about_one_value(table, last.name, [*last.counts], [last.name], has_blank=blank)
         absent = f"no column called {', '.join(_NAMES[:4])} or similar"
         raise no_column(f"{absent}, and the last one, {last.name}, {fault}", advice=advice)
     besides = f" besides {listed([*map(printable, aside)])}" if table.names[-1] in aside else ""
