@@ -164,6 +164,7 @@ def test_data_of_the_other_kind_is_told(run: Path, call: Call, tmp_path: Path, m
     photos = make_photos(tmp_path / "photos", per_class=1)
     status, out, err = call("predict", run, photos / "circle")
     assert (status, out) == (2, "")
+    assert "give such a table, or a run that was fitted on images" in err
     assert len(err.splitlines()) == 4
     status, out, err = call("evaluate", run, photos)
     assert (status, out) == (2, "")

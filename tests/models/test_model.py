@@ -494,6 +494,21 @@ def test_predict_takes_images_in_every_form(data: Path, fitted: Model, monkeypat
     assert len(engines) == 1
 
 
+def test_evaluate_of_images_without_class_folders_says_what_to_give(data: Path, fitted: Model, tmp_path: Path) -> None:
+    """H110 names the folder around that of a class, and H122 that around the folder of an image."""
+    test = data / "test"
+    with pytest.raises(DatasetError, match="H110") as caught:
+        fitted.evaluate(test / "circle")
+    assert caught.value.advice == f"give the folder that holds the class folders: {test}"
+    shutil.copytree(test / "circle", tmp_path / "new")
+    with pytest.raises(DatasetError, match="H110") as caught:
+        fitted.evaluate(tmp_path / "new")
+    assert caught.value.advice == f"move them into class folders, such as {tmp_path / 'new' / 'circle'}"
+    with pytest.raises(DatasetError, match="H122") as caught:
+        fitted.evaluate(next((test / "circle").iterdir()))
+    assert caught.value.advice == f"give such a folder: {test}"
+
+
 def test_evaluate_leaves_numbers_predictions_and_figures(data: Path, fitted: Model, tmp_path: Path) -> None:
     """``out`` gets what the evaluation holds; a folder with files in it is rejected before anything is computed."""
     evaluation = fitted.evaluate(data, out=tmp_path / "out")

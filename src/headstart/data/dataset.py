@@ -267,14 +267,14 @@ def _padded(dataset: Dataset) -> tuple[str, ...]:
     return dataset.groups or ("",) * len(dataset)
 
 
-def nothing_to_evaluate(received: str) -> DatasetError:
+def nothing_to_evaluate(received: str, advice: str = "use the names that were used for fit") -> DatasetError:
     """Create the error for data without a sample of a model's classes, labels or targets (H110)."""
     return DatasetError(
         "H110",
         "nothing to evaluate",
         received=received,
         expected="folders, labels or columns with the names that the model knows",
-        advice="use the names that were used for fit",
+        advice=advice,
     )
 
 

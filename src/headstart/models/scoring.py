@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from headstart.data.dataset import SPLITS, Dataset, nothing_to_evaluate
+from headstart.data.readers.listing import entries_in, is_image_name
 from headstart.data.readers.read import read
 from headstart.data.readers.tables.table import Known
 from headstart.data.skipped import Skipped
@@ -21,6 +22,7 @@ from headstart.features.tables.table_features import row_contents
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.runs.files import disk_error, write_csv, write_json
+from headstart.foundation.text import printable
 from headstart.models.predictions import beside_truth
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ def samples_to_score(data: Dataset | str | os.PathLike[str] | pd.DataFrame, know
         are_rows: Whether the model takes rows of a table.
 
     Raises:
-        DatasetError: The data are images for a table model or vice versa (H110), or cannot be read.
+        DatasetError: The data are images for a table model or vice versa, or images without class folders (H110), or cannot
+            be read.
     """
     dataset = data if isinstance(data, Dataset) else read(data, known=known)
     if (dataset.table is not None) != are_rows:
@@ -106,7 +109,27 @@ def samples_to_score(data: Dataset | str | os.PathLike[str] | pd.DataFrame, know
             advice="evaluate on data of the kind that was used for fit",
         )
     dataset = dataset.relabelled(known.classes, known.task)
+    if isinstance(data, str | os.PathLike) and not len(dataset):
+        _check_class_folders(Path(data), known.classes)
     return dataset.take(dataset.indices("test")) if "test" in dataset.split else dataset
+
+
+def _check_class_folders(folder: Path, classes: Sequence[str]) -> None:
+    """Reject a folder that is that of a class, or holds images beside its folders.
+
+    Raises:
+        DatasetError: The images are in no class folder (H110).
+    """
+    name = printable(folder.resolve().name)
+    if folder.is_dir() and name in classes:
+        parent = printable(folder.parent if folder.name else folder.resolve().parent)
+        raise nothing_to_evaluate(
+            f"{folder}: the folder of the class {name}", f"give the folder that holds the class folders: {parent}"
+        )
+    if folder.is_dir() and any(is_image_name(entry.name) for entry in entries_in(folder)):
+        raise nothing_to_evaluate(
+            f"{folder}: images outside class folders", f"move them into class folders, such as {folder / classes[0]}"
+        )
 
 
 def score(

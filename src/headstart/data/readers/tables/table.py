@@ -16,6 +16,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.readers.labels.column_names import no_column, place_of
 from headstart.data.readers.labels.target_column import NumberFormats
 from headstart.data.readers.labels.targets import Target, find_target
+from headstart.data.readers.listing import is_image_name
 from headstart.data.readers.split_names import meant_split, split_column, split_of_cell, unused_splits
 from headstart.data.readers.tables.image_list import ImageList, Labelled, find_images, missing_images, no_images
 from headstart.data.readers.tables.image_paths import places_to_look
@@ -214,7 +215,8 @@ def cells_of(
     columns of the training table, all without the targets or the columns set aside, or only those that the model reads.
 
     Raises:
-        DatasetError: The table cannot be read (H107), or its columns cannot be matched to the model's (H115).
+        DatasetError: The table cannot be read (H107), is an image for a trained model (H122), or its columns cannot be
+            matched to the model's (H115).
     """
     if isinstance(table, np.ndarray):
         return "array", None, _called(table_of_array(table), known), []
@@ -229,11 +231,24 @@ def cells_of(
             advice="convert it to a data frame: pandas.DataFrame([{'age': 31, 'town': 'Ulm'}])",
         )
     path = Path(table)
+    if known is not None and is_image_name(path.name):
+        raise _image_for_a_model(path, known)
     if path.is_dir():
         cells, skipped = read_splits(split_tables(files_in(path)))
         return path.resolve().name, path, _called(cells, known), skipped
     cells, skipped = read_cells(path, names=None if known is None else known.columns)
     return table_name(path), path.parent, _called(cells, known), skipped
+
+
+def _image_for_a_model(path: Path, known: Known) -> DatasetError:
+    """Create the error for an image where a model takes a table (H122)."""
+    if known.reads:
+        expected = "a table with the columns that the model reads"
+        advice = "give such a table, or a run that was fitted on images"
+    else:
+        expected = "a folder of class folders, or a table that lists images"
+        advice = f"give such a folder: {path.parent.parent}"
+    return DatasetError("H122", "unsupported kind of file", received=f"{path} (an image)", expected=expected, advice=advice)
 
 
 def _called(table: Table, known: Known | None) -> Table:
