@@ -131,6 +131,7 @@ def test_ensemble_is_a_trial_and_is_saved_as_one_model(
     answered = run.predict(paths)
     names = [f"p_{name}" for name in run.to_json()["classes"]]
     np.testing.assert_allclose(answered[names].to_numpy(), np.array(expected, float), atol=1e-4)
+    assert [export.path.name for export in run.export("h5", "litert")] == ["model.h5", "model.tflite"]
     with pytest.raises(RunError) as caught:
         Model.load(run.path)
     assert caught.value.code == "H514"

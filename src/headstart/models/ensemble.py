@@ -19,6 +19,7 @@ from headstart.models.model import Model
 from headstart.models.signature import sign
 from headstart.training.examples import HeldOut
 from headstart.training.networks.networks import ENSEMBLES, join
+from headstart.training.networks.one_vs_rest import numbered
 from headstart.training.networks.outputs import in_units
 
 if TYPE_CHECKING:
@@ -142,10 +143,9 @@ class Ensemble:
 
     def keras(self) -> keras.Model:
         """Return one Keras model of built-in layers, from images (0 to 255) or encoded rows to the mean of all outputs."""
-        if self._is_of_heads:
-            mean = join(
-                self.parts[0], lambda _: _mean([member.part_b.head() for member in self._members], self._weights)
-            ).whole
+        if self._is_of_heads:  # names of weights must be unique in an .h5 file
+            heads = [numbered(member.part_b.head(), number) for number, member in enumerate(self._members, start=1)]
+            mean = join(self.parts[0], lambda _: _mean(heads, self._weights)).whole
         else:
             mean = _mean([member.part_b.whole() for member in self._members], self._weights)
         return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)

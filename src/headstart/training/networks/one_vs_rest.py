@@ -13,7 +13,7 @@ from headstart.foundation.arrays import Array
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CALIBRATION", "calibrate", "cross_calibrated", "one_vs_rest", "shared_out"]
+__all__ = ["CALIBRATION", "calibrate", "cross_calibrated", "numbered", "one_vs_rest", "shared_out"]
 
 CALIBRATION = "calibration"  # name of the layer after the logits of one-vs-rest networks
 
@@ -29,7 +29,7 @@ def one_vs_rest(
     for number in range(num_classes):
         given = keras.Input(rows.shape[1:])
         logit = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(build(given))
-        logits.append(_numbered(keras.Model(given, logit, name=f"class_{number}"), number)(rows))
+        logits.append(numbered(keras.Model(given, logit, name=f"class_{number}"), number)(rows))
     side_by_side = layers.Concatenate(name="logits")(logits)
     calibration = layers.BatchNormalization(name=CALIBRATION, epsilon=1e-12, trainable=False)  # initially the identity
     return layers.Activation("sigmoid", name="probabilities")(calibration(side_by_side))
@@ -44,7 +44,7 @@ def shared_out(head: keras.Model) -> keras.Model:
     return keras.Model(head.inputs[0], layers.Softmax(name="shares")(logs), name=head.name)
 
 
-def _numbered(model: keras.Model, number: int) -> keras.Model:
+def numbered(model: keras.Model, number: int) -> keras.Model:
     """Copy a model, adding a number to the name of each layer: names of weights must be unique in an .h5 file."""
     import keras
 
