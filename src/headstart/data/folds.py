@@ -35,8 +35,8 @@ def make_folds(dataset: Dataset, num_folds: int, *, seed: int = 0) -> Array:
         seed: Seed of the random assignment. Defaults to 0.
 
     Returns:
-        Fold of each sample, ``(n,)``; -1 for samples of the test split, which are in no fold, and for those of the first
-        time of all. ``learned_in_fold`` says which samples are learned from.
+        Fold of each sample, ``(n,)``; -1 for samples in no fold: those of the test split, and what is before the first fold
+        in time. ``learned_in_fold`` says which samples are learned from.
 
     Raises:
         DatasetError: A class does not have more groups or different samples than there are folds (H112).

@@ -120,9 +120,9 @@ def carve_validation(dataset: Dataset, *, share: float, seed: int) -> Dataset:
     split = list(dataset.split)
     movable = [i for i, where in enumerate(split) if where == "train"]
     if dataset.times:
-        start = _start_of_last(np.array(dataset.times)[movable], share)
-        last = [i for i in movable if dataset.times[i] >= start]
-        return _scaled(replace(dataset, split=tuple("validation" if i in last else name for i, name in enumerate(split))))
+        times, is_movable = np.array(dataset.times), np.array(split) == "train"
+        is_last = is_movable & (times >= _start_of_last(times[is_movable], share))
+        return _scaled(replace(dataset, split=tuple(np.where(is_last, "validation", split).tolist())))
     layers = np.zeros(len(dataset), np.int64)
     layers[movable] = strata(dataset.take(movable))  # of these samples only: a held-out fold must have no influence
     choose = partial(_choose_groups, least=1) if dataset.groups else _choose

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections import Counter
@@ -16,11 +17,13 @@ from headstart.foundation.text import listed, printable
 
 __all__ = ["check_readable"]
 
-_CONVERT = "convert them to JPEG with ImageMagick{rename}, and fit again: {find} -exec magick mogrify -format jpg {{}} +"
+_CONVERT = "pip install pillow-heif; convert them to JPEG{rename}, and fit again: {command}"
+_RAW = "convert them to JPEG with a raw developer such as darktable{rename}, and fit again"
 _IMAGES = "give the folder that holds the images: headstart fit FOLDER"
 _DAMAGED = "open {file} in an image viewer: save it in one of these formats, or download it again if it is damaged"
 _ADVICE = {  # by suffix
-    **dict.fromkeys((".heic", ".heif", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".raw"), _CONVERT),
+    **dict.fromkeys((".heic", ".heif"), _CONVERT),
+    **dict.fromkeys((".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".raw"), _RAW),
     **dict.fromkeys(("", ".csv", ".tsv", ".md", ".txt", ".json", ".pdf"), _IMAGES),
 }
 
@@ -57,7 +60,13 @@ def _advice(dataset: Dataset, files: list[str]) -> str:
     """Advice for files that cannot be read, by the most frequent of their suffixes."""
     suffix, _ = Counter(PurePath(file).suffix.lower() for file in files).most_common(1)[0]
     folder = os.path.dirname(os.path.commonprefix(files)) or "."  # noqa: PTH120, RUF071 - of relative and absolute paths
-    find = f"find {shlex.quote(folder)} -iname '*{suffix}'"
+    program = (
+        "import pathlib, pillow_heif; from PIL import Image; pillow_heif.register_heif_opener(); "
+        f'files = [file for file in pathlib.Path({json.dumps(folder, ensure_ascii=False)}).rglob("*") '
+        f'if file.suffix.lower() == "{suffix}"]; '
+        '[Image.open(file).convert("RGB").save(file.with_suffix(".jpg"), quality=95) for file in files]'
+    )
+    command = f"python -c {shlex.quote(program)}"
     rename = ", name the JPEG files in the table" if dataset.target_columns else ""
-    advice = _ADVICE.get(suffix, _DAMAGED).format(file=printable(files[0]), find=find, rename=rename)
-    return f"unpack the archive, and {advice}" if dataset.root and find in advice else advice
+    advice = _ADVICE.get(suffix, _DAMAGED).format(file=printable(files[0]), command=command, rename=rename)
+    return f"unpack the archive, and {advice}" if dataset.root and command in advice else advice

@@ -161,9 +161,9 @@ def choose_backend(name: str, *, is_variable: bool = False) -> None:
     """
     name = next((backend for backend, aliases in _BACKENDS.items() if name in aliases), name)
     if name not in _BACKENDS or find_spec(name) is None:
-        leave_out = "unset KERAS_BACKEND" if is_variable else "leave it out"
+        leave_out, setting = ("unset KERAS_BACKEND", "KERAS_BACKEND=") if is_variable else ("leave it out", "")
         raise _unusable(
-            "KERAS_BACKEND=" * is_variable + (name if name in _BACKENDS else with_suggestion(name, _BACKENDS)),
+            setting + (name if name in _BACKENDS else with_suggestion(name, _BACKENDS)),
             "tensorflow, torch or jax, and installed",
             f"{leave_out} to use TensorFlow, or install it: pip install torch (or jax)",
         )

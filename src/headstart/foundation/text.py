@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
-__all__ = ["html_card", "html_table", "listed", "natural_key", "nearest", "printable", "with_suggestion"]
+__all__ = ["alike", "html_card", "html_table", "listed", "natural_key", "nearest", "printable", "with_suggestion"]
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -31,9 +32,22 @@ def printable(text: object) -> str:
     )
 
 
-def listed(names: Sequence[str]) -> str:
-    """Join names for a message; after the first 20, only their number is given."""
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Join names for a message; after the first ``most``, only their number is given."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """Groups of two or more names that differ only in case, blanks or Unicode form, in the order of the names.
+
+    Example:
+        >>> alike(["Yes", "no", "yes ", "maybe"])
+        [['Yes', 'yes ']]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault("".join(unicodedata.normalize("NFC", name).casefold().split()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

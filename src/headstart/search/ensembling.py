@@ -48,8 +48,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
         rows = [row for row in rows if named[row.trial].part == part and not part.is_inner]
     if len(rows) < 2:
         return
-    is_time = job.budget.has_time_for(Cost(0.0 if part.is_table or is_of_heads else _ENSEMBLE_SECONDS, 0.0))
-    if not is_time:
+    if not job.budget.has_time_for(Cost(0.0 if part.is_table or is_of_heads else _ENSEMBLE_SECONDS, 0.0)):
         job.progress.say("ensemble skipped: not enough time in the budget")
         return
     job.progress.begin("weighting an ensemble", 0)
@@ -58,8 +57,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
     validation = job.learning.indices("validation")
     labels, task = job.learning.targets[validation], job.learning.scored_task
     answers = [read_answers(job.folder, row.trial, job.learning).at(validation) for row in rows]
-    equal = np.full(len(rows), 1 / len(rows))
-    weights = equal if is_of_heads else mixing_weights(task.name, answers, labels)
+    weights = np.full(len(rows), 1 / len(rows)) if is_of_heads else mixing_weights(task.name, answers, labels)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
         job.progress.say("ensemble skipped: combining networks did not improve on the best one")
@@ -131,7 +129,7 @@ def _enter(
     task, validation = job.learning.scored_task, job.learning.indices("validation")
     labels = job.learning.targets[validation]
     part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
-    ms_of_part_a = {name: 1000 * seconds / len(job.features[name]) for name, seconds in part_a.items()}
+    ms_of_part_a = {name: 1000 * job.features[name].seconds / len(job.features[name]) for name in part_a}
     of_heads = [(row.ms_per_sample or 0.0) - ms_of_part_a[row.part_a] for row in members]
     num_params, mean = ensemble.num_params(), np.asarray(answers)
     row = Row(

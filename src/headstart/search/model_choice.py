@@ -10,12 +10,10 @@ import numpy as np
 from headstart.evaluation.comparison import Difference, paired_difference
 from headstart.evaluation.leaderboard import Row
 from headstart.foundation.arrays import Array
+from headstart.models.ensemble import NAME
 from headstart.training.classical.baselines import BASELINES
-from headstart.training.networks.networks import ENSEMBLES
 
 __all__ = ["Choice", "choose", "lowest"]
-
-MEAN_OF_NETWORKS, _ = ENSEMBLES
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def choose(rows: Iterable[Row], losses: Callable[[str], Array], groups: Array | 
     if best.part_b in BASELINES:
         preferred = lowest(row for row in others if row.part_b not in BASELINES)
     else:
-        preferred = next((row for row in others if row.trial == MEAN_OF_NETWORKS), None)
+        preferred = next((row for row in others if row.trial == NAME), None)
     is_near = preferred is not None and differences[preferred.trial].is_noise
     return Choice(preferred if preferred is not None and is_near else best, best, differences)
 

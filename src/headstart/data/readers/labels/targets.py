@@ -20,7 +20,7 @@ from headstart.data.tables.row_counters import numbers_rows
 from headstart.data.tables.table import Table
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
-from headstart.foundation.text import listed, printable
+from headstart.foundation.text import alike, listed, printable
 
 __all__ = ["Target", "find_target"]
 
@@ -158,15 +158,9 @@ def _about_cells(task: str, columns: list[TargetColumn]) -> str:
 
 def _about_spellings(names: Sequence[str]) -> str:
     """Sentence about classes or labels whose names differ in case or blanks only; "" if there are none."""
-    spellings: dict[str, list[str]] = {}
-    for name in names:
-        spellings.setdefault("".join(name.casefold().split()), []).append(name)
-    alike = [" / ".join(several) for several in spellings.values() if len(several) > 1]
-    if not alike:
-        return ""
-    return (
-        f"; names that differ in case or blanks only are separate classes: {listed(alike)} (write one name for each class)"
-    )
+    found = listed([" / ".join(several) for several in alike(names)])
+    note = f"; names that differ in case or blanks only are separate classes: {found} (write one name for each class)"
+    return note if found else ""
 
 
 def _fill_blanks(columns: list[TargetColumn], *, are_known: bool) -> str:

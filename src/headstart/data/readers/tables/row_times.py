@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from headstart.data.readers.labels.column_names import no_column
 from headstart.data.readers.labels.target_column import TargetColumn
+from headstart.data.readers.labels.targets import Target
 from headstart.data.skipped import Skipped
 from headstart.data.tables.dates import learn_dates
 from headstart.data.tables.preprocess import as_days, is_missing
@@ -15,9 +19,23 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.text import listed, printable
 
-__all__ = ["check_times_decide", "row_times", "without_time"]
+__all__ = ["InTime", "order_in_time", "row_times"]
 
 _MIN_READ = 0.9  # share of the cells that must be times
+
+
+class InTime(NamedTuple):
+    """Rows whose time is known.
+
+    Attributes:
+        target: The target of these rows.
+        times: Time of each, as ``row_times`` returns it.
+        skipped: The other rows, with the reason.
+    """
+
+    target: Target
+    times: tuple[float, ...]
+    skipped: list[Skipped]
 
 
 def row_times(table: Table, column: str) -> Array:
@@ -42,7 +60,7 @@ def row_times(table: Table, column: str) -> Array:
     cells = table.column(column)
     there = ~is_missing(cells)
     times = as_days(cells) if cells.dtype.kind == "M" else TargetColumn(table, column).values
-    if np.isfinite(times[there]).mean() < _MIN_READ if there.any() else True:
+    if np.isfinite(times[there]).sum() < _MIN_READ * there.sum():
         times = _days(cells, there)
     read = np.isfinite(times) & there
     if not there.any() or read.sum() < _MIN_READ * there.sum():
@@ -57,12 +75,22 @@ def row_times(table: Table, column: str) -> Array:
     return np.where(read, times, np.nan)
 
 
-def check_times_decide(column: str, splits: Sequence[str], group: str) -> None:
-    """Reject a split in time for data that are split by something else too.
+def order_in_time(table: Table, column: str, target: Target, splits: Sequence[str], group: str) -> InTime:
+    """Keep the rows whose time is known, with their times; the others are skipped.
+
+    Args:
+        table: Raw cells.
+        column: Name of the column of times.
+        target: The target, with the rows that have a usable label.
+        splits: Split of each such row, "" if it has none.
+        group: Column of groups, or "".
 
     Raises:
-        DatasetError: The data have a split, or a column of groups was named (H140).
+        DatasetError: The column is the target (H108) or holds no times (H139), or the data are split by something else
+            too: they have a split, or a column of groups was named (H140).
     """
+    if column in target.names:
+        raise no_column(f"--time {printable(column)}, which is the target column", option="--time")
     other = f"--group {printable(group)}" if group else "a split in the data" if any(splits) else ""
     if other:
         raise DatasetError(
@@ -72,11 +100,13 @@ def check_times_decide(column: str, splits: Sequence[str], group: str) -> None:
             expected="a split in time, or groups that stay together, or a split of your own",
             advice=f"leave one out{'' if group else ': remove the column, or --time'}",
         )
-
-
-def without_time(rows: Sequence[int] | Array, column: str) -> list[Skipped]:
-    """List rows whose time is not known as skipped."""
-    return [Skipped(f"row {row}", f"no time in the column {printable(column)}") for row in rows]
+    times = row_times(table, column)[target.kept]
+    known = np.isfinite(times)
+    rows = table.row_numbers()[target.kept[~known]]
+    reason = f"{target.reason}; split in time by {printable(column)}"
+    kept = replace(target, kept=target.kept[known], labels=target.labels[known], reason=reason)
+    skipped = [Skipped(f"row {row}", f"no time in the column {printable(column)}") for row in rows]
+    return InTime(kept, tuple(times[known].tolist()), skipped)
 
 
 def _days(cells: Array, there: Array) -> Array:

@@ -22,7 +22,7 @@ from headstart.data.readers.tables.image_list import ImageList, Labelled, find_i
 from headstart.data.readers.tables.image_paths import places_to_look
 from headstart.data.readers.tables.pixel_table import dataset_of_pixels, pixel_column
 from headstart.data.readers.tables.row_digests import RowDigests
-from headstart.data.readers.tables.row_times import check_times_decide, row_times, without_time
+from headstart.data.readers.tables.row_times import order_in_time
 from headstart.data.readers.tables.split_tables import files_in, read_splits, split_tables
 from headstart.data.skipped import Skipped
 from headstart.data.tables.files.read_cells import read_cells, table_name
@@ -115,18 +115,11 @@ def dataset_of_table(
     if grouping in found.names:
         raise no_column(f"--group {printable(grouping)}, which is the target column", option="--group")
     groups = tuple(map(_name, cells.column(grouping)[found.kept].tolist())) if grouping else ()
-    times = np.zeros(0)
+    times: tuple[float, ...] = ()
     if moment:
-        if moment in found.names:
-            raise no_column(f"--time {printable(moment)}, which is the target column", option="--time")
-        check_times_decide(moment, splits, grouping)
-        times = row_times(cells, moment)[found.kept]
-        fine = np.isfinite(times)
-        unused = [*unused, *without_time(cells.row_numbers()[found.kept[~fine]], moment)]
-        reason = f"{found.reason}; split in time by {printable(moment)}"
-        found = replace(found, kept=found.kept[fine], labels=found.labels[fine], reason=reason)
-        splits, times = ("",) * len(found.kept), times[fine]
-    labelled = Labelled(name, found, splits, groups, [*skipped, *found.skipped, *unused], tuple(times.tolist()))
+        found, times, timeless = order_in_time(cells, moment, found, splits, grouping)
+        splits, unused = splits[: len(times)], [*unused, *timeless]  # none of them is decided
+    labelled = Labelled(name, found, splits, groups, [*skipped, *found.skipped, *unused], times)
     if images is not None:
         dataset = images.dataset(labelled)
     elif pixels:

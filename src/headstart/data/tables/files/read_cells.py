@@ -217,8 +217,8 @@ def _sheet(content: bytes, names: Sequence[str]) -> _Read:
     rows = [list(row) for row in zip(*columns, strict=True) if any(row)]
     found = table_of_rows(rows_of_lists(rows, ""), names)
     verb = "is" if len(others) == 1 else "are"
-    about = [f"read the sheet {printable(str(read))}; {listed(others)} {verb} not read (to read one, save it as CSV)"]
-    about *= bool(others)
+    note = f"read the sheet {printable(str(read))}; {listed(others)} {verb} not read (to read one, save it as CSV)"
+    about = [note] if others else []
     return _of_csv(found._replace(notes=(*about, *found.notes)))
 
 
