@@ -220,7 +220,7 @@ def _asked_columns(
 
 def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> tuple[list[TargetColumn], str]:
     """Columns that look like targets, and how they were found; with a trained model they need not vary."""
-    aside = [*unused_splits(table), *(name for name in table.names if is_id_name(name) and _is_different(table, name))]
+    aside = unused_splits(table)
     rest = [name for name in table.names if name not in (*leave_out, *aside)]
     if leave_out and len(rest) > 1:
         columns = [TargetColumn(table, name) for name in rest]
@@ -231,6 +231,8 @@ def _likely_columns(table: Table, leave_out: Sequence[str], *, is_new: bool) -> 
     if len(named) == 1:
         place_of(table, named[0], is_new=is_new)
         return [TargetColumn(table, named[0])], f"the target is {named[0]}, found by its name; "
+    while len(rest) > 1 and is_id_name(rest[-1]) and _is_different(table, rest[-1]):
+        aside.append(rest.pop())
     if not rest:
         raise no_column(f"no column besides {listed(table.names)}")
     last = TargetColumn(table, rest[-1])
