@@ -111,6 +111,10 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
         int | None, typer.Option(help="Samples per training step, a power of two. Default: chosen for the data.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Local weights file for a keras.applications backbone.")] = None,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Also learn which images are unlike the training images, for predict --unknown."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Run folder to create. Default: runs/<data name>-NNN.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed for splits, initial weights, shuffling and dropout.")] = 0,
     backend: Annotated[
@@ -147,6 +151,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
             learning_rate=learning_rate,
             batch_size=batch_size,
             weights=weights,
+            unknown=unknown,
             budget=budget,
             out=out,
             seed=seed,
@@ -183,7 +188,14 @@ def demo(as_json: Json = False, quiet: Quiet = False) -> int | None:
     return fit("demo", as_json=as_json, quiet=quiet)
 
 
-for verb in (run_commands.leaderboard, run_commands.evaluate, run_commands.predict, run_commands.export, run_commands.runs):
+for verb in (
+    run_commands.leaderboard,
+    run_commands.evaluate,
+    run_commands.predict,
+    run_commands.label,
+    run_commands.export,
+    run_commands.runs,
+):
     app.command()(verb)
 
 

@@ -11,7 +11,7 @@ import typer
 from headstart.command_options import Json, RunPath, print_json
 from headstart.foundation.text import printable
 
-__all__ = ["evaluate", "export", "leaderboard", "predict", "runs"]
+__all__ = ["evaluate", "export", "label", "leaderboard", "predict", "runs"]
 
 
 def leaderboard(
@@ -69,6 +69,13 @@ def predict(
             metavar="SHARE", help="Add sets of classes, or intervals, that contain the truth with this probability: 0.9."
         ),
     ] = None,
+    unknown: Annotated[
+        bool,
+        typer.Option(
+            "--unknown",
+            help="Add how unlike the training images an image is, 0 to 1, and predict 'unknown' from 0.5 on.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Predict images or table rows; a file that cannot be read becomes a row with an error."""
@@ -76,7 +83,7 @@ def predict(
     from headstart.foundation.csv_output import to_csv
     from headstart.search.run import Run
 
-    columns, rows, num_errors = Run(run).answers(expand(paths), coverage=coverage)
+    columns, rows, num_errors = Run(run).answers(expand(paths), coverage=coverage, unknown=unknown)
     if out is not None:
         from headstart.foundation.runs.files import write_csv
 
@@ -86,6 +93,38 @@ def predict(
     elif out is None:
         sys.stdout.write(to_csv(columns, rows))
     if num_errors:
+        raise typer.Exit(1)
+
+
+def label(
+    run: RunPath,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATHS...", help="Unlabelled images or folders of images; a table if the run was fitted on one."
+        ),
+    ],
+    number: Annotated[int, typer.Option(help="Number of samples to choose.")] = 50,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to_label.csv and a page with thumbnails to. Default: CSV on standard output."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Choose which unlabelled images or table rows to label next."""
+    from headstart.foundation.csv_output import to_csv
+    from headstart.search.run import Run
+
+    found = Run(run).to_label(paths, number, out)
+    chosen = len(found.rows) - found.num_errors
+    left_out = {"in the run already": found.num_known, "copies of others": found.num_copies, "unreadable": found.num_errors}
+    told = "; ".join(f"{number} {why}" for why, number in left_out.items() if number)
+    print(f"{chosen} to label{f' ({told})' if told else ''}", file=sys.stderr)  # noqa: T201
+    if as_json:
+        print_json({"samples": [dict(zip(found.columns, row, strict=True)) for row in found.rows]})
+    elif out is None:
+        sys.stdout.write(to_csv(found.columns, found.rows))
+    if found.num_errors:
         raise typer.Exit(1)
 
 

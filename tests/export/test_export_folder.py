@@ -617,7 +617,7 @@ def test_fresh_process_cannot_reach_headstart(shipped: tuple[Path, dict[str, Exp
 
 
 def _measured(monkeypatch: pytest.MonkeyPatch, folder: Path, predict: verify_export.Predict) -> dict[str, float]:
-    monkeypatch.setitem(verify_export.RUNTIMES, "planted", lambda path, output: lambda given: predict(given["image"]))
+    monkeypatch.setitem(verify_export.RUNTIMES, "planted", lambda path, names: lambda given: [predict(given["image"])])
     return verify_export.measure(folder, "model", "planted")
 
 

@@ -122,8 +122,8 @@ def answered(shipped: Shipped, name: str, frame: pd.DataFrame) -> Array:
         given = {column[argument]: typed[column["name"]].reshape(-1, 1) for column in signature["columns"]}
         if name == "onnx":
             given = {key: cells.astype(object) if cells.dtype.kind == "U" else cells for key, cells in given.items()}
-    predict = verify_export.RUNTIMES[FORMATS[name].runtime](shipped.out / FORMATS[name].file, signature["output"]["name"])
-    return predict(given)
+    predict = verify_export.RUNTIMES[FORMATS[name].runtime](shipped.out / FORMATS[name].file, [signature["output"]["name"]])
+    return predict(given)[0]
 
 
 def test_every_format_answers_as_the_model_does(shipped: Shipped) -> None:

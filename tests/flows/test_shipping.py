@@ -55,8 +55,8 @@ with np.load(folder / "given.npz") as arrays:
 size = max(1.0, float(answers.std()))
 found = {}
 for name in sys.argv[2:]:
-    predict = RUNTIMES[FORMATS[name].runtime](folder / FORMATS[name].file, "out")
-    found[name] = float(np.abs(predict({"given": batch}) - answers).max()) / size
+    predict = RUNTIMES[FORMATS[name].runtime](folder / FORMATS[name].file, ["out"])
+    found[name] = float(np.abs(predict({"given": batch})[0] - answers).max()) / size
 print(json.dumps(found))
 """
 
@@ -66,7 +66,7 @@ def differences(model: keras.Model, batch: Array, folder: Path, formats: list[st
     model.save(folder / "model.keras")
     answers = np.asarray(model.predict(batch, verbose=0))
     np.savez(folder / "given.npz", batch=batch, answers=answers)
-    names: dict[str, object] = {"output": "out", "labels": [], "table": None}
+    names: dict[str, object] = {"outputs": ["out"], "labels": [], "table": None}
     conversion.convert(folder / "model.keras", [convert.FORMATS[name] for name in formats], folder, names=names)
     done = subprocess.run([sys.executable, "-c", _READ, str(folder), *formats], capture_output=True, check=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -32,7 +32,7 @@ _LACKS = ("resourceexhausted", "bad_alloc", "out of memory", "cannot allocate", 
 def main() -> int:
     """Write the formats requested on standard input; the last line of standard output is a JSON object of seconds.
 
-    The request is ``{"keras_file", "folder", "formats": [...], "output", "labels", "table"}``. After a failure, the last
+    The request is ``{"keras_file", "folder", "formats": [...], "outputs", "labels", "table"}``. After a failure, the last
     line of standard error names the format and the reason. With ``"each": true``, the remaining formats are still written,
     and the JSON object holds the reasons of those that failed.
     """
@@ -51,7 +51,8 @@ def main() -> int:
 def _write(request: dict[str, Any]) -> int:
     from headstart.export.graphs.tensorflow_to_onnx import NoCounterpartError
 
-    trained = ModelToWrite(Path(request["keras_file"]), request["output"], tuple(request["labels"]), request["table"])
+    names = tuple(request["outputs"]), tuple(request["labels"])
+    trained = ModelToWrite(Path(request["keras_file"]), *names, request["table"])
     seconds: dict[str, float] = {}
     failed: dict[str, str] = {}
     for name in request["formats"]:

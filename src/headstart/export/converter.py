@@ -46,7 +46,7 @@ def write_engine_graph(keras_file: Path, xml_file: Path) -> None:
     """
     row = FORMATS["openvino"]
     with staged(xml_file.parent) as staging:
-        convert(keras_file, [row], staging, names={"output": "", "labels": [], "table": None})
+        convert(keras_file, [row], staging, names={"outputs": [], "labels": [], "table": None})
         for name in row.files:  # weights first, so that a graph is never visible without them
             settle(staging / name, xml_file.with_suffix(Path(name).suffix))
 
@@ -66,7 +66,7 @@ def convert(
         keras_file: Path of the model, which has built-in layers and one input.
         rows: Rows of ``FORMATS``.
         folder: Folder to write to, under the file names of the formats.
-        names: ``output`` (name of the only output, or "" to keep the model's names), ``labels``, and ``table``, as in
+        names: ``outputs`` (names of the outputs, or none to keep the model's), ``labels``, and ``table``, as in
             ``formats.ModelToWrite``.
         child: A ``Child`` running convert_process.py that was started before. Defaults to None: a new one.
         timeout_seconds: Time limit of the child. Defaults to 1800.

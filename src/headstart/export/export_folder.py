@@ -18,7 +18,7 @@ from headstart.export.formats import FORMATS, TENSORRT_NOTE, Format, tensorrt_co
 from headstart.export.graphs.tree_arrays import Trees
 from headstart.export.keras_file import check_keras_file
 from headstart.export.readme import OPENVINO_OPTIONS, README, readme_text
-from headstart.export.signature_reader import read_signature
+from headstart.export.signature_reader import outputs_of, read_signature
 from headstart.foundation.errors import ExportError, RunError
 from headstart.foundation.fingerprint import file_digest
 from headstart.foundation.runs.file_reading import reading
@@ -31,6 +31,8 @@ __all__ = ["Exported", "export_model", "formats_of", "write_preprocessing"]
 # Limits of the measurements of verify_process. Equal inputs differ only by rounding. Read from the bytes of a file, pixels
 # differ by one or two levels of 255 between decoders, but by tens with a wrong resize filter or channel order.
 _LIMITS = {"from_inputs": 1e-4, "from_bytes": 1e-3, "pixel_levels": 8.0, "changed": 0.0}
+# Scores of unknown images are differences of large distances, so that they differ more.
+_LIMITS |= {"unknown_from_inputs": 1e-3, "unknown_from_bytes": 0.1}
 _GOLDEN, _PREPROCESS = "golden.npz", "preprocess.py"
 _MODELS = ("model.keras", "model.npz")  # a network, or trees
 _SIGNATURE = "signature.json"
@@ -105,7 +107,7 @@ def export_model(
         for name in (_SIGNATURE, _GOLDEN):
             write_bytes(staging / name, (source / name).read_bytes())
         write_preprocessing(staging, signature)
-        names = {"output": signature["output"]["name"], "labels": signature["labels"], "table": _table(signature)}
+        names = {"outputs": list(outputs_of(signature)), "labels": signature["labels"], "table": _table(signature)}
         seconds = convert(source / model, rows, staging, names=names, child=child, timeout_seconds=timeout_seconds)
         # Importing a runtime on one thread takes most of the time, so two run at once; each holds a copy of the model.
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -194,6 +196,8 @@ def _check_golden(path: Path, signature: Mapping[str, Any]) -> None:
             raise ValueError(f"answers have shape {answers.shape}, but the output has {signature['output']['shape']}")
         if arrays["inputs"].shape != (len(answers), *signature["input"]["shape"][1:]):
             raise ValueError(f"inputs have shape {arrays['inputs'].shape} for {len(answers)} answers")
+        if "unknown" in signature and arrays["unknown"].shape != (len(answers), 1):
+            raise ValueError(f"scores of unknown images have shape {arrays['unknown'].shape} for {len(answers)} answers")
 
 
 def write_preprocessing(folder: Path, signature: Mapping[str, Any]) -> None:

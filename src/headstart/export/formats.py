@@ -31,14 +31,14 @@ class ModelToWrite:
 
     Attributes:
         keras_file: Path of the model, with built-in layers only and one input, or of the arrays of trees, ``model.npz``.
-        output: Name of the only output. Defaults to "": the model's own names.
+        outputs: Names of the outputs. Defaults to none: the model's own names.
         labels: Class names in the order of the outputs.
         table: For a table: its ``encoding``, the ``arguments`` of a SavedModel for its columns, and ``scaling_of_targets``
             or None. Defaults to None: images.
     """
 
     keras_file: Path
-    output: str = ""
+    outputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     table: dict[str, Any] | None = None
 
@@ -85,7 +85,7 @@ class ModelToWrite:
 
         def forward(**columns: Any) -> dict[str, Any]:
             named = {spec["name"]: columns[argument] for argument, spec in zip(table["arguments"], specs, strict=True)}
-            return {self.output: answer(encode(named))}
+            return {self.outputs[0]: answer(encode(named))}
 
         with inlined():
             return tf.function(forward).get_concrete_function(**arguments), held
@@ -99,7 +99,7 @@ class ModelToWrite:
         from headstart.export.graphs.tensorflow_to_onnx import inlined
 
         (given,) = self.model.inputs
-        names = [self.output] if self.output else self.model.output_names
+        names = self.outputs or self.model.output_names
         spec = tf.TensorSpec((None, *given.shape[1:]), given.dtype, name=given.name)
 
         def forward(batch: Any) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _write_onnx(trained: ModelToWrite, path: Path) -> None:
     if trained.trees:
         from headstart.export.graphs.onnx_graphs import onnx_trees
 
-        graph = onnx_trees(trained.trees, trained.output, (trained.table or {})["scaling_of_targets"])
+        graph = onnx_trees(trained.trees, trained.outputs[0], (trained.table or {})["scaling_of_targets"])
     else:
         from headstart.export.graphs.tensorflow_to_onnx import to_onnx
 
@@ -173,7 +173,7 @@ def _write_onnx(trained: ModelToWrite, path: Path) -> None:
     if trained.table is not None:
         from headstart.export.graphs.onnx_graphs import merge, onnx_encoder
 
-        graph = merge(onnx_encoder(trained.table["encoding"]), graph, output=trained.output)
+        graph = merge(onnx_encoder(trained.table["encoding"]), graph, output=trained.outputs[0])
     for tensor in (*graph.graph.input, *graph.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.helper.set_model_props(graph, {"labels": json.dumps(trained.labels)})

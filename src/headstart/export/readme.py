@@ -28,7 +28,9 @@ class Usage:
         title: Heading.
         package: Packages to install in addition to NumPy, and to Pillow for images.
         imports: Import lines.
-        answers: Lines that compute ``answers``, ``(n, units)``, from ``inputs``, which is an array or columns by name.
+        prepare: Lines that load the model.
+        answers: Expression for the predictions, ``(n, units)``, from ``inputs``, which is an array or columns by name.
+        outputs: Expression for a list of all outputs, in the order of ``names_of_outputs``.
         variables: Environment variables that must be set first.
         columns: Expression for a table's columns in the form that the format takes. Defaults to "": it takes encoded rows.
         notes: Pitfalls of the runtime, such as defaults that change predictions.
@@ -37,7 +39,9 @@ class Usage:
     title: str
     package: str
     imports: Sequence[str]
-    answers: Sequence[str]
+    prepare: Sequence[str]
+    answers: str
+    outputs: str
     variables: Mapping[str, str] = field(default_factory=dict)
     columns: str = ""
     notes: Sequence[str] = ()
@@ -55,11 +59,9 @@ def _keras(file: str) -> Usage:
         title=f"Keras, `{file}`",
         package="keras tensorflow",
         imports=["import keras", "import tensorflow as tf"],
-        answers=[
-            _TF32,
-            f'model = keras.models.load_model("{file}", compile=False)',
-            "answers = keras.ops.convert_to_numpy(model(inputs, training=False))",
-        ],
+        prepare=[_TF32, f'model = keras.models.load_model("{file}", compile=False)'],
+        answers="keras.ops.convert_to_numpy(model(inputs, training=False))",
+        outputs="[keras.ops.convert_to_numpy(output) for output in model(inputs, training=False)]",
         notes=_OF_KERAS,
     )
 
@@ -71,12 +73,14 @@ USAGES: dict[str, Usage] = {
         title="TensorFlow SavedModel, `saved_model/`",
         package="tensorflow",
         imports=["import tensorflow as tf"],
-        answers=[
+        prepare=[
             _TF32,
             'model = tf.saved_model.load("saved_model")',
             "given = {name: tf.constant(values) for name, values in inputs.items()}",
-            'answers = model.signatures["serving_default"](**given)[signature["output"]["name"]].numpy()',
+            'computed = model.signatures["serving_default"](**given)',
         ],
+        answers='computed[signature["output"]["name"]].numpy()',
+        outputs="[computed[name].numpy() for name in names_of_outputs]",
         columns='{column["saved_model_argument"]: cells[column["name"]].reshape(-1, 1) for column in signature["columns"]}',
         notes=(
             "Inputs are passed by name, each as a tensor of its type: text as strings, with empty strings for missing "
@@ -89,10 +93,9 @@ USAGES: dict[str, Usage] = {
         package="onnxruntime",
         imports=["import onnxruntime"],
         variables={"ORT_DISABLE_TELEMETRY": "1"},  # else it stores a device id in the home folder and sends it
-        answers=[
-            'session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])',
-            "(answers,) = session.run(None, inputs)",
-        ],
+        prepare=['session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])'],
+        answers="session.run(None, inputs)[0]",
+        outputs="session.run(names_of_outputs, inputs)",
         columns=(
             "{name: (values.astype(object) if values.dtype.kind == 'U' else values).reshape(-1, 1) "
             "for name, values in cells.items()}"
@@ -108,10 +111,12 @@ USAGES: dict[str, Usage] = {
         package="openvino",
         imports=["import openvino"],
         variables={"CI": "true"},  # else OpenVINO reports its import
-        answers=[
+        prepare=[
             f'compiled = openvino.Core().compile_model("model.xml", "CPU", {OPENVINO_OPTIONS!r})'.replace("'", '"'),
-            'answers = compiled(inputs)[signature["output"]["name"]]',
+            "computed = compiled(inputs)",
         ],
+        answers='computed[signature["output"]["name"]]',
+        outputs="[computed[name] for name in names_of_outputs]",
         notes=(
             "By default, OpenVINO computes in bfloat16 on processors that support it (Intel's with AMX), and in half "
             "precision on a GPU: probabilities then differ by some hundredths, and some samples get another class. The file "
@@ -122,10 +127,12 @@ USAGES: dict[str, Usage] = {
         title="LiteRT (TensorFlow Lite), `model.tflite`",
         package="ai-edge-litert",
         imports=["from ai_edge_litert.interpreter import Interpreter"],
-        answers=[
+        prepare=[
             'run = Interpreter("model.tflite").get_signature_runner()',
-            'answers = run(**inputs)[signature["output"]["name"]]',
+            "computed = run(**inputs)",
         ],
+        answers='computed[signature["output"]["name"]]',
+        outputs="[computed[name] for name in names_of_outputs]",
         notes=(
             "Use the signature, which names inputs and outputs. A LiteRT file lists its inputs in alphabetical order, which "
             "may differ from their order in the model.",
@@ -142,7 +149,7 @@ def program(name: str, signature: Mapping[str, Any]) -> str:
         signature: Contents of ``signature.json``.
     """
     usage = USAGES[name]
-    is_table = "encoding" in signature
+    is_table, knows_unknown = "encoding" in signature, "unknown" in signature
     modules = ["json", "sys", *(["csv"] if is_table else []), *(["os"] if usage.variables else [])]
     settings = [f'os.environ["{name}"] = "{value}"  # disables telemetry' for name, value in usage.variables.items()]
     lines = [
@@ -157,9 +164,10 @@ def program(name: str, signature: Mapping[str, Any]) -> str:
         "    signature = json.load(file)",
         *(_read_rows(FORMATS[name], usage) if is_table else _read_images(FORMATS[name])),
         "",
-        *usage.answers,
+        *usage.prepare,
+        *(_two_outputs(usage) if knows_unknown else [f"answers = {usage.answers}"]),
         "",
-        *_PRINTED[signature["task"]],
+        *_printed(signature["task"], knows_unknown=knows_unknown),
     ]
     return "\n".join(lines) + "\n"
 
@@ -233,6 +241,22 @@ def _read_rows(row: Format, usage: Usage) -> list[str]:
         return [*lines, 'cells = preprocess.typed(cells, signature["encoding"])', f"inputs = {usage.columns}"]
     lines.append('inputs = preprocess.encode(cells, signature["encoding"])')
     return lines if row.runtime == "keras" else [*lines, _NAMED]
+
+
+def _two_outputs(usage: Usage) -> list[str]:
+    return [
+        'names_of_outputs = [signature["output"]["name"], signature["unknown"]["name"]]',
+        f"answers, unknown = {usage.outputs}",
+    ]
+
+
+def _printed(task: str, *, knows_unknown: bool) -> list[str]:
+    """Lines that print a prediction per sample, with the score of unknown images if there is one."""
+    if not knows_unknown:
+        return _PRINTED[task]
+    lines = [line.replace("zip(names, answers)", "zip(names, answers, unknown)") for line in _PRINTED[task]]
+    lines = [line.replace(" in zip(", ", (score,) in zip(") if "unknown" in line else line for line in lines]
+    return [*lines[:-1], lines[-1].replace('"predicted": ', '"unknown": round(float(score), 6), "predicted": ')]
 
 
 _PROBABILITIES = '    shares = {f"p_{label}": round(float(p), 6) for label, p in zip(labels, answer)}'

@@ -15,7 +15,7 @@ from headstart.foundation.runs.files import read_json
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.runs.schema import SHAPES
 
-__all__ = ["read_signature", "thresholds_of"]
+__all__ = ["outputs_of", "read_signature", "thresholds_of"]
 
 NAME = "signature.json"
 _LARGEST_LIMIT = 1e30  # of a conformal score
@@ -46,6 +46,11 @@ def thresholds_of(signature: Mapping[str, Any]) -> tuple[float, ...]:
     return (signature["threshold"],) if "threshold" in signature else ()
 
 
+def outputs_of(signature: Mapping[str, Any]) -> dict[str, list[int | None]]:
+    """Names and shapes of a model's outputs in their order: predictions, and the score of unknown images if there is one."""
+    return {made["name"]: made["shape"] for made in (signature["output"], signature.get("unknown")) if made}
+
+
 def _check_labels(signature: Mapping[str, Any]) -> None:
     labels, task = signature["labels"], signature["task"]
     least = 1 if task in ("multilabel", "regression") else 2
@@ -54,6 +59,10 @@ def _check_labels(signature: Mapping[str, Any]) -> None:
     if signature["output"]["shape"][-1:] != [TASKS[task].units(len(labels))]:
         raise ValueError(f"output.shape {signature['output']['shape']} does not match {len(labels)} labels")
     thresholds_of(signature)
+    if "unknown" in signature and ("encoding" in signature or signature["unknown"]["shape"] != [None, 1]):
+        raise ValueError("unknown is not one number for each image")
+    if len(outputs_of(signature)) != 1 + ("unknown" in signature):
+        raise ValueError("both outputs have one name")
 
 
 def _check_input(signature: Mapping[str, Any]) -> None:

@@ -20,55 +20,72 @@ __all__ = ["RUNTIMES", "main", "measure"]
 
 Array = np.ndarray[Any, Any]  # not imported from Headstart, which this process must not load
 Given = dict[str, Array]  # inputs of a model by name
-Predict = Callable[[Given], Array]
+Names = list[str]  # of outputs, in their order
+Predict = Callable[[Given], list[Array]]
 
 # If the probability of the top class leads by less than this, it is a tie that rounding in float32 may decide either way.
 _TIE = 2e-4
 
 
-def _read_keras(path: Path, _output: str) -> Predict:
+def _read_keras(path: Path, _names: Names) -> Predict:
     import keras
 
     model = keras.models.load_model(path, compile=False)
-    return lambda given: keras.ops.convert_to_numpy(model(next(iter(given.values())), training=False))
+
+    def predict(given: Given) -> list[Array]:
+        outputs = keras.tree.flatten(model(next(iter(given.values())), training=False))
+        return [keras.ops.convert_to_numpy(output) for output in outputs]
+
+    return predict
 
 
-def _read_tensorflow(path: Path, output: str) -> Predict:
+def _read_tensorflow(path: Path, names: Names) -> Predict:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))  # kept alive by predict, because a signature does not own its variables
     answer = loaded.signatures["serving_default"]
 
-    def predict(given: Given, _owner: Any = loaded) -> Array:
-        return np.asarray(answer(**{name: tf.constant(values) for name, values in given.items()})[output].numpy())
+    def predict(given: Given, _owner: Any = loaded) -> list[Array]:
+        outputs = answer(**{name: tf.constant(values) for name, values in given.items()})
+        return [outputs[name].numpy() for name in names]
 
     return predict
 
 
-def _read_onnxruntime(path: Path, _output: str) -> Predict:
+def _read_onnxruntime(path: Path, names: Names) -> Predict:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda given: np.asarray(session.run(None, given)[0])
+    return lambda given: session.run(names, given)
 
 
-def _read_openvino(path: Path, output: str) -> Predict:
+def _read_openvino(path: Path, names: Names) -> Predict:
     import openvino
 
     # The export must be compared in float32; by default OpenVINO uses lower precision on processors that support it.
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda given: np.asarray(compiled(given)[compiled.output(output)])
+
+    def predict(given: Given) -> list[Array]:
+        outputs = compiled(given)
+        return [outputs[name] for name in names]
+
+    return predict
 
 
-def _read_litert(path: Path, output: str) -> Predict:
+def _read_litert(path: Path, names: Names) -> Predict:
     from ai_edge_litert.interpreter import Interpreter
 
     # TensorFlow's interpreter would also accept TensorFlow's operations, which LiteRT on a phone does not have.
     answer = Interpreter(str(path)).get_signature_runner()  # resizes the input to each batch
-    return lambda given: np.asarray(answer(**given)[output])
+
+    def predict(given: Given) -> list[Array]:
+        outputs = answer(**given)
+        return [outputs[name] for name in names]
+
+    return predict
 
 
-RUNTIMES: dict[str, Callable[[Path, str], Predict]] = {
+RUNTIMES: dict[str, Callable[[Path, Names], Predict]] = {
     "keras": _read_keras,
     "tensorflow": _read_tensorflow,
     "onnxruntime": _read_onnxruntime,
@@ -90,9 +107,10 @@ def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
         bytes of image files or the cells of a table; for a regression it is relative to the scale of the target.
         ``pixel_levels``: largest difference, in levels of 255, between the stored pixels and those of ``preprocess.py``.
         ``changed``: number of samples whose predicted class or labels differ when read from bytes or cells.
+        ``unknown_from_inputs`` and ``unknown_from_bytes``: the first two for the score of unknown images; 0 without one.
 
     Raises:
-        ValueError: There are no golden samples, or the predictions of the export have another shape.
+        ValueError: There are no golden samples, or the outputs of the export have other shapes.
     """
     signature = json.loads((folder / "signature.json").read_text("utf-8"))
     with np.load(folder / "golden.npz", allow_pickle=False) as arrays:
@@ -100,8 +118,10 @@ def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
     expected = golden["answers"]
     if not len(expected):
         raise ValueError("golden.npz contains no samples")
-    predict = RUNTIMES[runtime](folder / file, signature["output"]["name"])
+    names = [made["name"] for made in (signature["output"], signature.get("unknown")) if made]
+    predict = RUNTIMES[runtime](folder / file, names)
     judge = _Judge(expected, signature)
+    unknown = golden.get("unknown") if "unknown" in signature else None
     twice = [*range(len(expected)), 0]  # one row more than there are, so that even a single sample is tested as a batch
     preprocess = _preprocessing(folder / "preprocess.py")
     if "encoding" in signature:
@@ -112,14 +132,16 @@ def measure(folder: Path, file: str, runtime: str) -> dict[str, float]:
         decoded = _decoded(golden, preprocess)
         levels = float(np.abs(decoded.astype(np.int16) - golden["inputs"].astype(np.int16)).max())
         stored, given = ({name: pixels.astype(np.float32)} for pixels in (golden["inputs"], decoded))
-    of_stored = [judge.difference(predict(_taken(stored, rows)), rows) for rows in (twice, [0])]
+    of_stored = [(predict(_taken(stored, rows)), rows) for rows in (twice, [0])]
     all_rows = [*range(len(expected))]
-    predicted = predict(_taken(given, all_rows))
+    read = predict(_taken(given, all_rows))
     return {
-        "from_inputs": float(np.max(of_stored)),  # NaN stays NaN
-        "from_bytes": judge.difference(predicted, all_rows),
+        "from_inputs": float(np.max([judge.difference(outputs[0], rows) for outputs, rows in of_stored])),  # NaN stays NaN
+        "from_bytes": judge.difference(read[0], all_rows),
         "pixel_levels": levels,
-        "changed": float(judge.changed(predicted)),
+        "changed": float(judge.changed(read[0])),
+        "unknown_from_inputs": float(np.max([_unlike(unknown, outputs, rows) for outputs, rows in of_stored])),
+        "unknown_from_bytes": _unlike(unknown, read, all_rows),
     }
 
 
@@ -186,6 +208,15 @@ def _sizes(expected: Array, scaling: dict[str, Any]) -> Array:
     steps = 8 * np.spacing(np.abs(expected).astype(np.float32))
     sizes: Array = np.maximum(of_values, steps / 1e-4)
     return sizes
+
+
+def _unlike(unknown: Array | None, outputs: list[Array], rows: list[int]) -> float:
+    """Largest difference from the golden scores of unknown images; 0 if there are none."""
+    if unknown is None:
+        return 0.0
+    if outputs[1].shape != (len(rows), 1):
+        raise ValueError(f"scores of unknown images have shape {outputs[1].shape}")
+    return float(np.abs(outputs[1] - unknown[rows]).max())
 
 
 def _taken(given: Given, rows: list[int]) -> Given:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -36,6 +36,7 @@ __all__ = [
     "make_engine",
     "preparation",
     "read_graph",
+    "side_by_side",
 ]
 
 _BATCH = 32  # images per batch of the Keras engine
@@ -216,3 +217,14 @@ def read_graph(file: Path) -> openvino.Model:
     prepared = PrePostProcessor(graph)
     prepared.input().tensor().set_element_type(openvino.Type.u8)
     return prepared.build()
+
+
+def side_by_side(graph: openvino.Model, names: Sequence[str]) -> openvino.Model:
+    """Concatenate the outputs of a graph, ``(1, columns)`` each, to one, in the order of these names, if any."""
+    if not names:
+        return graph
+    import openvino
+    from openvino import opset13 as ops
+
+    joined = ops.concat([graph.output(name).node.input_value(0) for name in names], 1)
+    return openvino.Model([joined], graph.get_parameters(), graph.get_friendly_name())

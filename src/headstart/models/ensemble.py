@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from headstart.evaluation.thresholds import best_thresholds
 from headstart.evaluation.uncertainty.conformal import Conformal, fit_conformal
+from headstart.evaluation.uncertainty.novelty import Novelty
 from headstart.features.features import FeatureRows
 from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
@@ -18,9 +20,9 @@ from headstart.models.golden_samples import Signed
 from headstart.models.model import Model
 from headstart.models.signature import sign
 from headstart.training.examples import HeldOut
-from headstart.training.networks.networks import ENSEMBLES, join
+from headstart.training.networks.networks import ENSEMBLES, Joined, join
 from headstart.training.networks.one_vs_rest import numbered
-from headstart.training.networks.outputs import in_units
+from headstart.training.networks.outputs import in_units, outputs_of
 
 if TYPE_CHECKING:
     import keras
@@ -128,6 +130,21 @@ class Ensemble:
         self.conformal = fit_conformal(self.dataset.task, labels, answers, self.dataset.scaling)
         self.thresholds = best_thresholds(self.dataset.task, labels, answers)
 
+    def learn_unknown(self, features: Sequence[FeatureRows]) -> None:
+        """Fit the score of unknown images, on the features of the first member that has a backbone."""
+        place = next(place for place, part in enumerate(self.parts) if part.cards)
+        self._members[place].learn_unknown([features[place]])
+
+    def unknown_scores(self, features: Sequence[FeatureRows], indices: Array) -> Array:
+        """Score stored rows as ``Model.unknown_scores`` does."""
+        members = zip(self._members, features, strict=True)
+        return next((one.unknown_scores([rows], indices) for one, rows in members if one.novelty), np.zeros(0))
+
+    @property
+    def novelty(self) -> Novelty | None:
+        """How the score of unknown images was fitted; None if there is no score."""
+        return next((member.novelty for member in self._members if member.novelty), None)
+
     @property
     def _is_of_heads(self) -> bool:
         """Whether all members are heads on one backbone, which then computes each image once."""
@@ -145,9 +162,10 @@ class Ensemble:
         """Return one Keras model of built-in layers, from images (0 to 255) or encoded rows to the mean of all outputs."""
         if self._is_of_heads:  # names of weights must be unique in an .h5 file
             heads = [numbered(member.part_b.head(), number) for number, member in enumerate(self._members, start=1)]
-            mean = join(self.parts[0], lambda _: _mean(heads, self._weights)).whole
+            joined = join(self.parts[0], lambda _: _mean(heads, self._weights))
+            mean = _knowing(joined, self.novelty)
         else:
-            mean = _mean([member.part_b.whole() for member in self._members], self._weights)
+            mean = _mean([_knowing(member.part_b.joined(), member.novelty) for member in self._members], self._weights)
         return mean if self.dataset.scaling is None else in_units(mean, self.dataset.scaling)
 
     def write(self, out: Path) -> None:
@@ -161,21 +179,26 @@ class Ensemble:
         ]
         made: dict[str, object] = {"network": NAME, "members": members}
 
-        def output(inputs: Array) -> Array:
-            return np.asarray(whole.predict(np.asarray(inputs, np.float32), verbose=0), np.float32)
+        tuned = (self.thresholds, self._members[0].encoding, self.conformal, self.novelty)
+        sign(out, Signed(self.dataset, self.parts[0], made, partial(outputs_of, whole), *tuned))
 
-        encoding = self._members[0].encoding
-        sign(out, Signed(self.dataset, self.parts[0], made, output, self.thresholds, encoding, self.conformal))
+
+def _knowing(joined: Joined, novelty: Novelty | None) -> keras.Model:
+    """The whole model, with the score of unknown images as another output if there is one."""
+    return joined.whole if novelty is None else novelty.added_to(joined.whole, joined.features)
 
 
 def _mean(networks: Sequence[keras.Model], weights: Sequence[float]) -> keras.Model:
-    """Networks with inputs of one shape as one network with the weighted mean of their outputs."""
+    """Networks with inputs of one shape as one network with the weighted mean of their first outputs, and all others."""
     import keras
 
     given = networks[0].inputs[0]
     inputs = keras.Input(given.shape[1:], name=given.name)
-    shares = []
+    shares, others = [], []
     for number, (weight, network) in enumerate(zip(weights, networks, strict=True), start=1):
-        renamed = keras.Model(network.inputs[0], network.outputs[0], name=f"member{number}")
-        shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(renamed(inputs)))
-    return keras.Model(inputs, keras.layers.Add(name="mean")(shares), name="headstart")
+        renamed = keras.Model(network.inputs[0], network.outputs, name=f"member{number}")
+        answers, *more = keras.tree.flatten(renamed(inputs))
+        shares.append(keras.layers.Rescaling(weight, name=f"weight{number}")(answers))
+        others += more
+    mean = keras.layers.Add(name="mean")(shares)
+    return keras.Model(inputs, [mean, *others] if others else mean, name="headstart")

@@ -16,7 +16,9 @@ from headstart.data.images.decode_pool import DecodePool, decode_array
 from headstart.data.images.preprocess import plain_array
 from headstart.data.splits import strata
 from headstart.data.tables.preprocess import encode_typed
+from headstart.data.tasks import TASKS
 from headstart.evaluation.uncertainty.conformal import Conformal
+from headstart.evaluation.uncertainty.novelty import Novelty
 from headstart.features.part_a import PartA
 from headstart.features.tables.table_features import training_cells
 from headstart.foundation.arrays import Array
@@ -35,10 +37,12 @@ class Signed(NamedTuple):
         dataset: The data that it was fitted on, from which the golden samples are taken.
         part: Part A.
         part_b: How Part B is built: the network, its options, and the number of samples that it was sized for.
-        output: Function from pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)`` to outputs ``(n, units)``.
+        output: Function from pixels ``(n, side, side, 3)`` or encoded rows ``(n, width)`` to outputs ``(n, units)``, with
+            the score of unknown images as one more column if there is one.
         thresholds: Probability at or above which a label, or the second of two classes, is predicted; else empty.
         encoding: Encoding of the table; None for images.
         conformal: Limits of sets and intervals. Defaults to none.
+        novelty: How the score of unknown images was fitted. Defaults to None: there is no score.
     """
 
     dataset: Dataset
@@ -48,6 +52,7 @@ class Signed(NamedTuple):
     thresholds: Sequence[float] = ()
     encoding: dict[str, Any] | None = None
     conformal: Conformal = Conformal()
+    novelty: Novelty | None = None
 
 
 def golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]]]:
@@ -67,14 +72,16 @@ def golden_images(signed: Signed) -> tuple[dict[str, Array], list[dict[str, Any]
     chosen = [i for i in chosen if i in decoded]
     contents = [_content(dataset, i) for i in chosen]
     squares = np.stack([decoded[i] for i in chosen])
-    answers = signed.output(squares)
+    outputs = signed.output(squares)
+    answers = outputs[:, : TASKS[dataset.task].units(dataset.num_classes)]
+    unknown = {} if signed.novelty is None else {"unknown": outputs[:, answers.shape[1] :]}
     listed: list[dict[str, Any]] = [
         {"file": Path(dataset.paths[i]).name, "digest": dataset.digests[i], "answers": [float(p) for p in row]}
         for i, row in zip(chosen, answers, strict=True)
     ]
     files = np.frombuffer(b"".join(contents), np.uint8)
     offsets = np.cumsum([0, *map(len, contents)]).astype(np.int64)
-    return {"inputs": squares, "answers": answers, "files": files, "offsets": offsets}, listed
+    return {"inputs": squares, "answers": answers, **unknown, "files": files, "offsets": offsets}, listed
 
 
 def _golden_squares(signed: Signed, chosen: Sequence[int]) -> dict[int, Array]:

@@ -13,6 +13,7 @@ from headstart.data.tables.preprocess import encode_typed
 from headstart.export.keras_file import check_keras_file
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import ExportError
+from headstart.training.networks.outputs import outputs_of
 
 __all__ = ["KerasGraph"]
 
@@ -55,8 +56,8 @@ class KerasGraph:
             yield from zip(numbers, self._outputs(np.stack(pixels)), strict=True)
 
     def rows_of(self, encoding: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], Array]:
-        """Return a function from the typed columns of a table (at least one row) to outputs ``(n, units)``."""
+        """Return a function from the typed columns of a table (at least one row) to outputs ``(n, columns)``."""
         return lambda cells: self._outputs(encode_typed(cells, encoding), _BATCH_OF_ROWS)
 
     def _outputs(self, batch: Array, batch_size: int = _BATCH) -> Array:
-        return np.asarray(self._model.predict(batch.astype(np.float32), batch_size=batch_size, verbose=0), np.float32)
+        return outputs_of(self._model, batch, batch_size=batch_size)

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,11 @@ from headstart.data.prediction_inputs import index_of, rows_of, to_images
 from headstart.data.readers.labels.target_column import NumberFormats
 from headstart.data.readers.read import read, unlabelled, unlabelled_rows
 from headstart.data.readers.tables.table import Known
+from headstart.data.tasks import TASKS
 from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.thresholds import best_thresholds
 from headstart.evaluation.uncertainty.conformal import Conformal, fit_conformal
+from headstart.evaluation.uncertainty.novelty import Novelty, fit_novelty
 from headstart.export.export_folder import Exported, export_model
 from headstart.export.formats import FORMATS
 from headstart.features.engines import make_engine, preparation
@@ -47,6 +49,7 @@ from headstart.training.examples import Examples, HeldOut
 from headstart.training.framework_state import be_deterministic
 from headstart.training.history import History
 from headstart.training.networks.networks import adopt
+from headstart.training.networks.outputs import outputs_of
 from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
 from headstart.training.trained import Trained, is_solved
@@ -100,6 +103,7 @@ class Model:
         self.history = History()
         self.thresholds: tuple[float, ...] = ()
         self.conformal = Conformal()
+        self.novelty: Novelty | None = None
         self.encoding: dict[str, Any] | None = None  # of a table
         self._part_b: PartB | None = None
         self._held_out: HeldOut | None = None  # if the training or a calibration made them
@@ -309,8 +313,25 @@ class Model:
         self.conformal = fit_conformal(dataset.task, labels, answers, scaling)
         self.thresholds = best_thresholds(dataset.task, labels, answers)
 
+    def learn_unknown(self, features: Sequence[FeatureRows]) -> None:
+        """Fit the score of unknown images to the training split, with limits from the validation split.
+
+        Args:
+            features: Stored rows as a list of one, as for ``answers``; the model has a backbone.
+        """
+        _, dataset = self._fitted()
+        train, validation = dataset.indices("train"), dataset.indices("validation")
+        known, held_out = (self.part_b.features(features[0].rows(indices)) for indices in (train, validation))
+        classes = dataset.labels[train] if TASKS[dataset.task].has_classes else None
+        self.novelty = fit_novelty(known, classes, held_out)
+
+    def unknown_scores(self, features: Sequence[FeatureRows], indices: Array) -> Array:
+        """Score stored rows by how unlike the training images they are, ``(n,)``; ``(0,)`` before ``learn_unknown``."""
+        return np.zeros(0) if self.novelty is None else self.novelty.scores(self.part_b.features(features[0].rows(indices)))
+
     def _begin(self, dataset: Dataset, features: FeatureRows, shape: Sequence[int]) -> PartB:
-        self.dataset, self._source, self._held_out, self.conformal = dataset, None, None, Conformal()
+        self.dataset, self._source, self._held_out = dataset, None, None
+        self.conformal, self.novelty = Conformal(), None
         self.encoding = features.encoding if isinstance(features, TableFeatures) else None
         num_samples = len(dataset.indices("train"))
         self._part_b = PartB(self.part, self.recipe, dataset, shape, num_samples, features.code_sizes)
@@ -329,8 +350,12 @@ class Model:
         return self._part_b
 
     def keras(self) -> keras.Model:
-        """Return both parts as one Keras model of built-in layers that takes images (0 to 255) or encoded table rows."""
-        return self.part_b.shipped()
+        """Return both parts as one Keras model of built-in layers that takes images (0 to 255) or encoded table rows.
+
+        After ``learn_unknown``, it has a second output ``(batch, 1)``: how unlike the training images an image is.
+        """
+        whole = self.part_b.shipped()
+        return whole if self.novelty is None else self.novelty.added_to(whole, self.part_b.joined().features)
 
     def num_params(self) -> int:
         """Count the parameters of both parts."""
@@ -490,11 +515,15 @@ class Model:
             return
         if part_b.is_baseline:
             part_b.save(out)
+            output = part_b.output
         else:
+            whole = self.keras()
             with replacing(out / "model.keras") as temporary:
-                self.keras().save(temporary)
+                whole.save(temporary)
+            output = partial(outputs_of, whole)
         made = {"network": self.recipe.network, "options": dict(self.recipe.options), "num_samples": part_b.num_samples}
-        sign(out, Signed(dataset, self.part, made, part_b.output, self.thresholds, self.encoding, self.conformal))
+        tuned = (self.thresholds, self.encoding, self.conformal, self.novelty)
+        sign(out, Signed(dataset, self.part, made, output, *tuned))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, weights: str | None = None) -> Model:

@@ -10,6 +10,7 @@ import numpy as np
 from headstart.data.dataset import Dataset
 from headstart.data.skipped import Skipped
 from headstart.evaluation.uncertainty.conformal import PredictionSets
+from headstart.evaluation.uncertainty.novelty import NAME
 from headstart.foundation.arrays import Array
 from headstart.foundation.text import natural_key
 
@@ -21,6 +22,13 @@ __all__ = ["Prediction", "as_frame", "beside_truth", "prediction_table", "truth_
 _DECIMALS = 6  # of a probability in a table
 
 
+class Unknown(NamedTuple):
+    """How unlike the training samples a sample is, from 0 to 1; unknown at and above the threshold."""
+
+    score: float
+    threshold: float
+
+
 class Prediction(NamedTuple):
     """The prediction for one sample, or an error.
 
@@ -29,12 +37,14 @@ class Prediction(NamedTuple):
         predicted: The prediction as text, as ``verdicts`` writes it; None for an error.
         answers: Probabilities or values, ``(columns,)``; None for an error.
         error: Why there is no prediction; empty otherwise.
+        unknown: Whether the sample is unknown; None for an error, or if the model does not say.
     """
 
     path: str
     predicted: str | None
     answers: Array | None
     error: str
+    unknown: Unknown | None = None
 
 
 def verdicts(task: str, classes: Sequence[str], answers: Array, thresholds: Sequence[float]) -> list[str]:
@@ -63,7 +73,13 @@ def truth_columns(task: str, classes: Sequence[str]) -> list[str]:
 
 
 def prediction_table(
-    predictions: Sequence[Prediction], task: str, classes: Sequence[str], key: str, sets: PredictionSets | None = None
+    predictions: Sequence[Prediction],
+    task: str,
+    classes: Sequence[str],
+    key: str,
+    sets: PredictionSets | None = None,
+    *,
+    unknown: bool = False,
 ) -> tuple[list[str], list[list[object]]]:
     """Lay predictions out as columns and rows, in the order given, with a column ``error`` if there is any error.
 
@@ -73,28 +89,38 @@ def prediction_table(
         classes: Names of classes, labels or targets.
         key: Name of the first column, ``path`` or ``row``.
         sets: Sets or intervals to add as columns. Defaults to None: none.
+        unknown: Whether to add the column ``unknown``, and to predict ``unknown`` in place of a class for unknown samples.
+            Defaults to False.
     """
     has_errors = any(prediction.error for prediction in predictions)
     is_values = task == "regression"
     several = is_values and len(classes) > 1
     shown = [f"predicted_{name}" for name in classes] if several else ["predicted"]
     columns = [key, *shown, *([] if is_values else [f"p_{name}" for name in classes])]
-    columns += [*(sets.columns if sets else []), *(["error"] if has_errors else [])]
+    columns += [*(sets.columns if sets else []), *([NAME] if unknown else []), *(["error"] if has_errors else [])]
     rows: list[list[object]] = []
     for prediction in predictions:
         given: list[float | None] = [None] * len(classes)
         if prediction.answers is not None:
             given = [float(f"{v:.7g}") if is_values else round(float(v), _DECIMALS) for v in prediction.answers]
-        cells: list[object] = [*given] if is_values else [prediction.predicted, *given]
+        told = prediction.unknown if unknown else None
+        predicted = NAME if told and told.score >= told.threshold else prediction.predicted
+        cells: list[object] = [*given] if is_values else [predicted, *given]
         if sets:
             cells += [None] * len(sets.columns) if prediction.answers is None else sets.cells(prediction.answers)
+        if unknown:
+            cells.append(None if told is None else round(told.score, _DECIMALS))
         name = int(prediction.path) if key == "row" and prediction.path.isdecimal() else prediction.path
         rows.append([name, *cells, *([prediction.error or None] if has_errors else [])])
     return columns, rows
 
 
 def beside_truth(
-    dataset: Dataset, indices: Sequence[int] | Array, answers: Array, thresholds: Sequence[float]
+    dataset: Dataset,
+    indices: Sequence[int] | Array,
+    answers: Array,
+    thresholds: Sequence[float],
+    unknown: Sequence[Unknown] = (),
 ) -> tuple[list[str], list[list[object]]]:
     """Lay predictions out as columns and rows, with the true labels after the column that names the sample.
 
@@ -103,13 +129,16 @@ def beside_truth(
         indices: Positions of the predicted samples.
         answers: Predictions for them, ``(n, columns)``, in the user's units.
         thresholds: As ``verdicts`` takes them.
+        unknown: How unlike the training samples each is. Defaults to none: without that column.
     """
     label_texts = dataset.label_texts()
     texts = verdicts(dataset.task, dataset.classes, answers, thresholds)
+    told: Sequence[Unknown | None] = unknown or [None] * len(texts)
     predictions = [
-        Prediction(dataset.paths[i], text, answer, "") for i, text, answer in zip(indices, texts, answers, strict=True)
+        Prediction(dataset.paths[i], text, answer, "", known)
+        for i, text, answer, known in zip(indices, texts, answers, told, strict=True)
     ]
-    columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key)
+    columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key, unknown=bool(unknown))
     truths = truth_columns(dataset.task, dataset.classes)
     labels = [label_texts[i].split(";") if len(truths) > 1 else [label_texts[i]] for i in indices]
     beside = [[row[0], *truth, *row[1:]] for row, truth in zip(rows, labels, strict=True)]
@@ -129,6 +158,8 @@ def as_frame(
     key: str,
     index: pd.Index | None = None,
     sets: PredictionSets | None = None,
+    *,
+    unknown: bool = False,
 ) -> pd.DataFrame:
     """Return predictions as a data frame with the columns of ``prediction_table``.
 
@@ -139,8 +170,9 @@ def as_frame(
         key: Name of the first column, ``path`` or ``row``.
         index: Index of the samples, which is kept if there is one prediction for each. Defaults to None: 0, 1, 2, ...
         sets: As in ``prediction_table``. Defaults to None: none.
+        unknown: As in ``prediction_table``. Defaults to False.
     """
     import pandas as pd
 
-    columns, rows = prediction_table(predictions, task, classes, key, sets)
+    columns, rows = prediction_table(predictions, task, classes, key, sets, unknown=unknown)
     return pd.DataFrame(rows, columns=columns, index=index if index is not None and len(index) == len(rows) else None)

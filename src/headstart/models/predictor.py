@@ -18,15 +18,16 @@ from headstart.data.tables.table import Table
 from headstart.data.target_scaling import Scaling
 from headstart.data.tasks import TASKS
 from headstart.evaluation.uncertainty.conformal import Conformal, PredictionSets
-from headstart.export.signature_reader import read_signature, thresholds_of
-from headstart.features.engines import OpenVINOEngine, read_graph
+from headstart.export.signature_reader import outputs_of, read_signature, thresholds_of
+from headstart.features.engines import OpenVINOEngine, read_graph, side_by_side
 from headstart.features.tables.table_features import cells_to_read
 from headstart.foundation.arrays import Array
+from headstart.foundation.errors import UsageError
 from headstart.foundation.machine import usable_cores
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.keras_graph import KerasGraph
-from headstart.models.predictions import Prediction, verdicts
+from headstart.models.predictions import Prediction, Unknown, verdicts
 from headstart.models.signature import has_graph
 
 __all__ = ["Predictor"]
@@ -54,6 +55,7 @@ class Predictor:
         self.classes: tuple[str, ...] = tuple(signature["labels"])
         self.task: str = signature["task"]
         self.thresholds = thresholds_of(signature)
+        self._unknown: dict[str, Any] | None = signature.get("unknown")
         self._conformal = Conformal.from_json(signature.get("conformal"))
         scaling = signature.get("scaling_of_targets")
         self._scaling = None if scaling is None else Scaling.from_json(scaling)
@@ -110,6 +112,21 @@ class Predictor:
             return None
         return self._conformal.with_coverage(coverage, self.task, self.classes, self._scaling)
 
+    def require_unknown(self) -> None:
+        """Reject a model without a score of unknown images.
+
+        Raises:
+            UsageError: It has none (H050).
+        """
+        if self._unknown is None:
+            raise UsageError(
+                "H050",
+                "the model cannot tell unknown samples",
+                received="--unknown, and a model that was fitted without it",
+                expected="a model of images that was fitted with --unknown",
+                advice="headstart fit DATA --unknown",
+            )
+
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Predict the samples of a data set: files, arrays or rows of a table."""
         if dataset.table is not None:
@@ -147,7 +164,7 @@ class Predictor:
         answers = self._verdicts(np.stack([outputs[i] for i in readable])) if readable else []
         by_index = dict(zip(readable, answers, strict=True))
         return [
-            Prediction(path, *by_index[i], "") if i in by_index else Prediction(path, None, None, errors.get(i, ""))
+            by_index[i]._replace(path=path) if i in by_index else Prediction(path, None, None, errors.get(i, ""))
             for i, path in enumerate(paths)
         ]
 
@@ -161,11 +178,18 @@ class Predictor:
         with reading(self._graph):
             output = self._output(cells) if len(table) else np.zeros((0, TASKS[self.task].units(len(self.classes))))
         answers = self._verdicts(output)
-        return [Prediction(str(n), *answer, "") for n, answer in zip(table.row_numbers(), answers, strict=True)]
+        return [answer._replace(path=str(n)) for n, answer in zip(table.row_numbers(), answers, strict=True)]
 
-    def _verdicts(self, output: Array) -> list[tuple[str, Array]]:
-        answers = TASKS[self.task].to_answers(output)
-        return list(zip(verdicts(self.task, self.classes, answers, self.thresholds), answers, strict=True))
+    def _verdicts(self, output: Array) -> list[Prediction]:
+        """Predictions without a path from outputs side by side, ``(n, columns)``."""
+        units = TASKS[self.task].units(len(self.classes))
+        answers = TASKS[self.task].to_answers(output[:, :units])
+        texts = verdicts(self.task, self.classes, answers, self.thresholds)
+        told: list[Unknown | None] = [None] * len(output)
+        if self._unknown is not None:
+            told = [Unknown(float(score), self._unknown["threshold"]) for score in output[:, units]]
+        rows = zip(texts, answers, told, strict=True)
+        return [Prediction("", text, answer, "", unknown) for text, answer, unknown in rows]
 
 
 def _onnx_output(file: Path, signature: dict[str, Any]) -> Callable[[Mapping[str, Array]], Array]:
@@ -195,15 +219,18 @@ _ONNX_TYPES = {"string": "tensor(string)", "float32": "tensor(float)", "float64"
 
 
 def _read_engine(path: Path, signature: dict[str, Any]) -> OpenVINOEngine:
-    """Read the graph of an image model, whose input and output must be those of the signature."""
+    """Read the graph of an image model, whose input and outputs must be those of the signature, as one with one output."""
     graph = read_graph(path)
     takes = [list(given.shape) for given in graph.inputs]
     if takes != [[1, *signature["input"]["shape"][1:]]]:
         raise ValueError(f"its input has the shape {takes}, but the signature says {signature['input']['shape']}")
-    _check_outputs([list(output.shape) for output in graph.outputs], signature)
-    return OpenVINOEngine(graph, "predict")
+    names = list(outputs_of(signature)) if "unknown" in signature else []  # a single output may have any name
+    named = [graph.output(name) for name in names] or graph.outputs
+    _check_outputs([list(output.shape) for output in named], signature)
+    return OpenVINOEngine(side_by_side(graph, names), "predict")
 
 
 def _check_outputs(shapes: list[list[Any]], signature: dict[str, Any]) -> None:
-    if [shape[1:] for shape in shapes] != [signature["output"]["shape"][1:]]:
-        raise ValueError(f"its output has the shape {shapes}, but the signature says {signature['output']['shape']}")
+    listed = outputs_of(signature)
+    if [shape[1:] for shape in shapes] != [shape[1:] for shape in listed.values()]:
+        raise ValueError(f"its outputs have the shapes {shapes}, but the signature says {listed}")

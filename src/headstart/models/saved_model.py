@@ -16,6 +16,7 @@ from headstart.data.target_scaling import Scaling
 from headstart.evaluation.uncertainty.conformal import Conformal
 from headstart.export.export_folder import write_preprocessing
 from headstart.export.signature_reader import read_signature, thresholds_of
+from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
 from headstart.foundation.errors import RunError
 from headstart.foundation.fingerprint import file_digest
@@ -29,7 +30,7 @@ from headstart.training.part_b import PartB
 from headstart.training.trials.settings import check_settings
 from headstart.training.trials.trial import Trial, trial_of
 
-__all__ = ["SavedModel", "copy_saved_model", "read_saved_model"]
+__all__ = ["SavedModel", "copy_saved_model", "part_of", "read_saved_model", "unfitted_dataset"]
 
 
 class SavedModel(NamedTuple):
@@ -103,7 +104,7 @@ def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
     check_settings(made["network"], {"options": options})
     trial = _trial(folder, signature, weights)
     trial = replace(trial, recipe=replace(trial.recipe, options=options))
-    dataset, encoding = _dataset(signature), signature.get("encoding")
+    dataset, encoding = unfitted_dataset(signature), signature.get("encoding")
     sizes = code_sizes(encoding) if encoding else []
     with reading(file):
         shape = signature["input"]["shape"][1:]
@@ -120,14 +121,32 @@ def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
     )
 
 
+def part_of(folder: Path, signature: Mapping[str, Any], weights: str | None = None) -> PartA:
+    """Rebuild Part A; of an ensemble, that of its first model.
+
+    Args:
+        folder: Folder of the saved model.
+        signature: Its signature.
+        weights: The weights file of Part A, if the model was created with one. Defaults to None.
+
+    Raises:
+        RunError: The signature does not describe Part A (H502).
+    """
+    made = signature["part_a"]
+    cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
+    part = PartA(made["backbone"], weights=Path(weights) if weights else None, **cut)
+    if part.is_table:
+        return part
+    with reading(folder / "signature.json"):
+        return replace(part, rendering=Rendering.from_json(made))
+
+
 def _trial(folder: Path, signature: Mapping[str, Any], weights: str | None) -> Trial:
     """Rebuild the trial: Part A with its original weights, and the network of Part B."""
     made = signature["part_a"]
     cut = {key: made[key] for key in ("pooling", "stage", "side") if key in made}
     trial = trial_of(made["backbone"], adopt(signature["part_b"]["network"]), weights=weights, **cut)
-    if not trial.part.is_table:
-        with reading(folder / "signature.json"):
-            trial = replace(trial, part=replace(trial.part, rendering=Rendering.from_json(made)))
+    trial = replace(trial, part=part_of(folder, signature, weights))
     signed = made["weights"]
     is_published = signed.startswith("imagenet")  # named by the version of Keras that fetched them, not by content
     if trial.part.weights_digest() != signed and not (is_published and weights is None):
@@ -141,7 +160,7 @@ def _trial(folder: Path, signature: Mapping[str, Any], weights: str | None) -> T
     return trial
 
 
-def _dataset(signature: Mapping[str, Any]) -> Dataset:
+def unfitted_dataset(signature: Mapping[str, Any]) -> Dataset:
     """The data set that a model was fitted on, without its samples."""
     scaling = Scaling.from_json(signature["scaling_of_targets"]) if "scaling_of_targets" in signature else None
     dataset = Dataset(

@@ -50,6 +50,7 @@ def sign(out: Path, signed: Signed) -> None:
             "meaning": _MEANINGS.get(dataset.task, "one column per label, in order").format(*dataset.classes),
         },
         "target_formats": {name: dict(written) for name, written in dataset.target_formats.items()},
+        **({} if signed.novelty is None else {"unknown": signed.novelty.to_json()}),
         **_thresholds_json(dataset, signed.thresholds),
         "conformal": signed.conformal.to_json(),
         **({} if dataset.scaling is None else {"scaling_of_targets": dataset.scaling.to_json()}),

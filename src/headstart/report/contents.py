@@ -14,7 +14,7 @@ from headstart.foundation.runs.files import read_csv, read_json, read_json_lines
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.text import printable
 from headstart.report.places import Places
-from headstart.report.predictions import read_answers
+from headstart.report.predictions import read_answers, read_unknown
 
 __all__ = ["MALFORMED", "Contents", "Trial", "mapping", "number", "text", "val_metric"]
 
@@ -116,6 +116,7 @@ class Contents:
         histories: Rows of each trial's ``history.jsonl``, by the name of the trial's folder.
         evaluation: Content of ``evaluation.json``.
         predictions: Evaluation recomputed from ``predictions.csv``; None if that is not possible.
+        unknown: Score of each prediction that says how unlike the training images the image is; empty without one.
         paths: Path, or row number, of each prediction.
         splits: Rows of ``splits.csv``.
         skipped: Rows of ``skipped.csv``.
@@ -131,6 +132,7 @@ class Contents:
     histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     predictions: Evaluation | None = None
+    unknown: tuple[float, ...] = ()
     paths: tuple[str, ...] = ()
     splits: tuple[dict[str, str], ...] = ()
     skipped: tuple[dict[str, str], ...] = ()
@@ -213,6 +215,7 @@ class Contents:
             histories=histories,
             evaluation=evaluation,
             predictions=attempt("predictions.csv", lambda: read_answers(answers, evaluation), None) if answers else None,
+            unknown=attempt("predictions.csv", lambda: read_unknown(answers), ()),
             paths=tuple(text(row.get("path") or row.get("row")) for row in answers),
             splits=splits,
             skipped=places.local(skipped),

@@ -12,7 +12,7 @@ from headstart.report.page import Markup, page, section
 from headstart.report.sections.environment import commands, environment, skipped, splits
 from headstart.report.sections.prediction_sets import prediction_sets
 from headstart.report.sections.quality import classes, confusion, numbers, roc, values
-from headstart.report.sections.samples import most_unsure_samples, most_wrong_samples
+from headstart.report.sections.samples import most_unlike_samples, most_unsure_samples, most_wrong_samples
 from headstart.report.sections.summary import findings, header, stages
 from headstart.report.sections.trials import curves, leaderboard
 
@@ -31,6 +31,7 @@ SECTIONS = (
     ("sets", "Prediction sets", prediction_sets),
     ("wrong", "Worst predictions", most_wrong_samples),
     ("unsure", "Most uncertain predictions", most_unsure_samples),
+    ("unknown", "Most unlike the training images", most_unlike_samples),
     ("splits", "Splits", splits),
     ("skipped", "Skipped files", skipped),
     ("next", "Predict and export", commands),
@@ -50,6 +51,8 @@ def sections(contents: Contents) -> list[tuple[str, str, Callable[[Contents], Ma
     left_out = {"values"}
     if contents.task == "regression":
         left_out = {"roc", "confusion", "unsure"} | (set() if contents.evaluation.get("per_target") else {"classes"})
+    if not contents.unknown:
+        left_out.add("unknown")
     kind = "table" if contents.is_table else "images"
     return [
         (name, _TITLES.get((contents.task, name)) or _TITLES.get((kind, name)) or title, build)

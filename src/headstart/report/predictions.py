@@ -12,7 +12,7 @@ from headstart.evaluation.evaluation import Evaluation
 from headstart.foundation.arrays import Array
 from headstart.foundation.text import printable
 
-__all__ = ["read_answers"]
+__all__ = ["read_answers", "read_unknown"]
 
 Row = Mapping[str, str]
 
@@ -34,6 +34,15 @@ def read_answers(rows: Sequence[Row], evaluation: Mapping[str, Any]) -> Evaluati
     labels, answers = read(rows, names)
     split = printable(evaluation.get("split") or "")
     return evaluate_predictions(task, names, labels, answers, split=split, thresholds=_thresholds(evaluation))
+
+
+def read_unknown(rows: Sequence[Row]) -> tuple[float, ...]:
+    """Scores of unknown images in stored predictions; empty if the run has none.
+
+    Raises:
+        ValueError: A cell is not a number.
+    """
+    return tuple(float(row["unknown"]) for row in rows) if rows and "unknown" in rows[0] else ()
 
 
 def _thresholds(evaluation: Mapping[str, Any]) -> list[float]:

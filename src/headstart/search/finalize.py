@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from headstart.foundation.text import natural_key
 from headstart.models.ensemble import Ensemble
 from headstart.models.fitting import open_store
 from headstart.models.model import Model
-from headstart.models.predictions import beside_truth
+from headstart.models.predictions import Unknown, beside_truth
 from headstart.models.signature import add_graph
 from headstart.report.document import write_report
 from headstart.search.model_choice import Choice
@@ -61,6 +62,7 @@ class Outcome:
         features: Features of ``learning``, for each Part A of the model.
         converter: A converter process that is already running.
         seconds_left: Seconds that the budget leaves for the conversion; infinite without a budget.
+        unknown: Whether the model is to tell unknown images.
     """
 
     folder: RunFolder
@@ -72,6 +74,7 @@ class Outcome:
     features: list[FeatureRows]
     converter: Child
     seconds_left: float
+    unknown: bool
 
 
 def ship(outcome: Outcome, progress: Progress, watch: Stopwatch, save: Callable[..., None]) -> None:
@@ -86,6 +89,8 @@ def ship(outcome: Outcome, progress: Progress, watch: Stopwatch, save: Callable[
     progress.begin("saving the model", 0)
     outcome.model.tune(outcome.held_out)
     _report_means(outcome, progress)
+    if outcome.unknown:
+        _learn_unknown(outcome, progress)
     for name in _MODEL_FILES:  # of another trial, if the run was finished before and then continued
         (outcome.folder.path / name).unlink(missing_ok=True)
     with watch.stage("join and save"):
@@ -126,6 +131,13 @@ def _report_means(outcome: Outcome, progress: Progress) -> None:
     for name, predicts, factor in zip(outcome.learning.classes, scaling.predicts, scaling.factors, strict=True):
         if predicts:
             progress.say(f"{name}: learned as a logarithm; predictions are {texts[predicts].format(factor)}")
+
+
+def _learn_unknown(outcome: Outcome, progress: Progress) -> None:
+    if not any(part.cards for part in outcome.model.parts):
+        progress.say(f"unknown images cannot be told: {outcome.choice.best.trial}, which was chosen, has no backbone")
+        return
+    outcome.model.learn_unknown(outcome.features)
 
 
 def _unseal(outcome: Outcome) -> None:
@@ -201,7 +213,9 @@ def _write_tables(outcome: Outcome, evaluation: Evaluation) -> dict[str, object]
     texts = dataset.label_texts()
     write_json(path / "evaluation.json", evaluation.to_json())
     indices = dataset.indices(evaluation.split)
-    answers = beside_truth(dataset, indices, evaluation.answers, outcome.model.thresholds)
+    scores = outcome.model.unknown_scores(outcome.features, indices)
+    unknown = [Unknown(float(score), math.inf) for score in scores]  # the class stays, because the evaluation counts it
+    answers = beside_truth(dataset, indices, evaluation.answers, outcome.model.thresholds, unknown)
     write_csv(path / "predictions.csv", *answers)
     write_csv(path / "splits.csv", [dataset.key, "label", "split"], zip(dataset.paths, texts, dataset.split, strict=True))
     encoding = features.encoding if isinstance(features := outcome.features[0], TableFeatures) else None

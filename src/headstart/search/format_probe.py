@@ -61,7 +61,7 @@ class FormatProbe:
         child, folder = self._child, self._folder.name
         assert child is not None
         request = {"keras_file": f"{folder}/model.keras", "folder": folder, "formats": _GRAPHS, "each": True}
-        failed, reason = child.ask(request | {"output": "", "labels": [], "table": None}, _PROBE_SECONDS)
+        failed, reason = child.ask(request | {"outputs": [], "labels": [], "table": None}, _PROBE_SECONDS)
         if child.was_stopped:
             return
         if reason:  # the network could not be loaded, so it cannot be exported at all

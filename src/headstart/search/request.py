@@ -38,6 +38,7 @@ class Request:
     trials: tuple[str, ...] = ()
     validation: float = 0.2
     weights: Path | None = None
+    unknown: bool = False
     budget_seconds: float | None = None
     folds: int | None = None  # None: the default of the plan, or for small tables
     epochs: int | None = None  # None, here and below: the plan's own

@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.data.dataset import Dataset
 from headstart.data.prediction_inputs import index_of, rows_of, to_images
+from headstart.data.readers.read import unlabelled, unlabelled_rows
 from headstart.data.readers.tables.table import cells_of
 from headstart.data.skipped import Skipped
 from headstart.evaluation.evaluation import Evaluation
 from headstart.evaluation.leaderboard import headings, notes, read_leaderboard, shown_columns
 from headstart.evaluation.summary import summary_lines
 from headstart.export.export_folder import Exported, export_model, formats_of
-from headstart.foundation.errors import RunError
+from headstart.export.signature_reader import read_signature
+from headstart.foundation.errors import RunError, UsageError
 from headstart.foundation.runs.run_folder import RunFolder, check_free
 from headstart.foundation.text import html_card, html_table
 from headstart.models.predictions import Prediction, as_frame, prediction_table, with_errors
 from headstart.models.predictor import Predictor
+from headstart.models.saved_model import unfitted_dataset
 from headstart.models.scoring import Origin, contents_of, origin_of, samples_to_score, save_evaluation, score
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from headstart.search.labelling import ToLabel
 
 __all__ = ["Run"]
 
@@ -148,7 +153,7 @@ class Run:
             save_evaluation(Path(out), evaluation, dataset, list(found), predictor.thresholds)
         return evaluation
 
-    def predict(self, samples: Any, *, coverage: float | None = None) -> pd.DataFrame:
+    def predict(self, samples: Any, *, coverage: float | None = None, unknown: bool = False) -> pd.DataFrame:
         """Predict samples and return a data frame with the columns ``path, predicted, p_<class>…``, in the given order.
 
         A file that cannot be read is a row with an ``error``. For a model of table features, the first column is ``row``.
@@ -161,9 +166,12 @@ class Run:
                 frame, an array ``(n, columns)``, or rows as mappings or series.
             coverage: Probability, 0.5 to 0.99, that the truth is in the column ``set`` (classes or labels joined by ``;``),
                 or between ``low`` and ``high``. Defaults to None: without these columns.
+            unknown: Whether to add the column ``unknown``, from 0 to 1: how unlike the training images an image is. From 0.5
+                on, ``unknown`` is predicted in place of a class. Defaults to False.
 
         Raises:
-            UsageError: The coverage is out of range (H048), or there were too few held-out samples for it (H049).
+            UsageError: The coverage is out of range (H048), there were too few held-out samples for it (H049), or the run
+                was not fitted with ``unknown`` (H050).
 
         Example::
 
@@ -171,6 +179,8 @@ class Run:
         """
         predictor = self.predictor()
         sets = predictor.prediction_sets(coverage)
+        if unknown:
+            predictor.require_unknown()
         samples = rows_of(samples) if predictor.encoding else samples
         index = index_of(samples)
         if predictor.encoding:
@@ -180,9 +190,11 @@ class Run:
             with to_images(samples, self.folder.state.get("image")) as images:
                 given = predictor.predict(images.files) if images.arrays is None else predictor.predict_arrays(images.arrays)
                 answers = [answer._replace(path=name) for name, answer in zip(images.names, given, strict=True)]
-        return as_frame(answers, predictor.task, predictor.classes, predictor.key, index, sets)
+        return as_frame(answers, predictor.task, predictor.classes, predictor.key, index, sets, unknown=unknown)
 
-    def answers(self, paths: Sequence[str], *, coverage: float | None = None) -> tuple[list[str], list[list[object]], int]:
+    def answers(
+        self, paths: Sequence[str], *, coverage: float | None = None, unknown: bool = False
+    ) -> tuple[list[str], list[list[object]], int]:
         """Predict files and return column names, rows and the number of rows with an error; for use without pandas.
 
         Rows of a table that do not fit the model have an error. With several tables, rows are named ``<file>:<row>``.
@@ -190,18 +202,75 @@ class Run:
         Args:
             paths: Paths of images; for a model of table features, paths of tables.
             coverage: As in ``predict``. Defaults to None.
+            unknown: As in ``predict``. Defaults to False.
 
         Raises:
-            UsageError: The coverage is out of range (H048), or there were too few held-out samples for it (H049).
+            UsageError: As for ``predict`` (H048, H049, H050).
         """
         predictor = self.predictor()
         sets = predictor.prediction_sets(coverage)
+        if unknown:
+            predictor.require_unknown()
         if predictor.encoding:
             answers = [answer for path in paths for answer in _answered(predictor, path, is_one_of_many=len(paths) > 1)]
         else:
             answers = predictor.predict(paths)
-        columns, rows = prediction_table(answers, predictor.task, predictor.classes, predictor.key, sets)
+        columns, rows = prediction_table(answers, predictor.task, predictor.classes, predictor.key, sets, unknown=unknown)
         return columns, rows, sum(bool(answer.error) for answer in answers)
+
+    def label(self, samples: Any, *, number: int = 50, out: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+        """Choose unlabelled samples to label next: uncertain ones that are typical of others and differ from each other.
+
+        Samples that the run has already, and copies of others, are left out. A file that cannot be read is a row with an
+        ``error`` at the end.
+
+        Args:
+            samples: What ``predict`` takes.
+            number: Number of samples to choose. Defaults to 50.
+            out: Folder to write to_label.csv to, and to_label.html, a page with thumbnails of the chosen images. Defaults to
+                None: none is written.
+
+        Returns:
+            A row per sample, the most useful first: ``path`` (of a table: ``row``), ``label`` to be filled in, what
+            ``predict`` returns, and ``uncertainty`` from 0 to 1.
+
+        Raises:
+            UsageError: The number is not positive (H052), or there are several tables (H053).
+            RunError: There are files in ``out`` (H501).
+
+        Example::
+
+            run.label("unlabelled/", number=20)["path"]
+        """
+        import pandas as pd
+
+        found = self.to_label(samples, number, None if out is None else Path(out))
+        return pd.DataFrame(found.rows, columns=found.columns)
+
+    def to_label(self, samples: Any, number: int, out: Path | None = None) -> ToLabel:
+        """Choose samples as ``label`` does, and return columns and rows; for use without pandas."""
+        from headstart.search.labelling import save_to_label
+
+        if out is not None:
+            check_free(out)
+        found = self._to_label(samples, number)
+        if out is not None:
+            save_to_label(out, self.folder, found)
+        return found
+
+    def _to_label(self, samples: Any, number: int) -> ToLabel:
+        from headstart.search.labelling import to_label
+
+        predictor = self.predictor()
+        like = unfitted_dataset(read_signature(self.path))
+        if predictor.encoding:
+            rows = rows_of(_one_table(samples))
+            return to_label(self.folder, predictor, unlabelled_rows(rows, like, predictor.known()), number)
+        with to_images(samples, self.folder.state.get("image")) as images:
+            dataset = unlabelled(images.files if images.arrays is None else images.arrays, like)
+            found = to_label(self.folder, predictor, dataset, number)
+            names = dict(zip(dataset.paths, images.names, strict=True))  # those of images in memory are not their files'
+            return found._replace(rows=[[names.get(str(row[0]), row[0]), *row[1:]] for row in found.rows])
 
     def export(self, *formats: str, out: str | os.PathLike[str] | None = None) -> list[Exported]:
         """Export the model, and verify each file in a fresh process.
@@ -252,6 +321,21 @@ class Run:
         if origin.is_look:
             self.folder.count_look()
         return origin
+
+
+def _one_table(samples: Any) -> Any:
+    """Samples as they are, but a list with the path of one table as that path."""
+    if not isinstance(samples, list | tuple) or not all(isinstance(path, str | os.PathLike) for path in samples):
+        return samples
+    if len(samples) == 1:
+        return samples[0]
+    raise UsageError(
+        "H053",
+        "several tables",
+        received=f"{len(samples)} paths",
+        expected="one table of unlabelled rows",
+        advice="join them to one file",
+    )
 
 
 def _answered(predictor: Predictor, path: str, *, is_one_of_many: bool) -> list[Prediction]:

@@ -104,6 +104,8 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
     for trial in trials:
         check_kind(trial.part, dataset, trial.name)
         check_task(trial, dataset)
+    if request.unknown:
+        _check_unknown(trials)
     is_new = folder is None
     folder = folder or RunFolder.create(request.out, dataset.name)
     speeds = Speeds()
@@ -174,6 +176,18 @@ def _split_again(job: SearchState, trials: list[Trial]) -> None:
             return
 
 
+def _check_unknown(trials: list[Trial]) -> None:
+    """Reject ``--unknown`` where no trial has a backbone, whose features tell unknown images (H051)."""
+    if not any(trial.part.cards for trial in trials):
+        raise UsageError(
+            "H051",
+            "unknown samples cannot be told here",
+            received=f"--unknown with {', '.join(trial.name for trial in trials)}",
+            expected="images, and a trial with a backbone",
+            advice="leave out --unknown, or choose --plan quick for images",
+        )
+
+
 def _check_names(asked: Callable[..., list[Trial]]) -> None:
     """Reject a plan or trials that are valid neither for images nor for tables, before any data are read."""
     errors = []
@@ -235,7 +249,9 @@ def _finish(job: SearchState, trials: list[Trial]) -> None:
     converter = job.converter = job.converter or Child("convert_process.py")
     features, left = [job.features[part.name] for part in model.parts], job.budget.left() - _REPORT_SECONDS
     held_out = read_answers(job.folder, best.trial, job.learning)
-    outcome = Outcome(job.folder, model, choice, held_out, job.learning, job.unseen, features, converter, left)
+    outcome = Outcome(
+        job.folder, model, choice, held_out, job.learning, job.unseen, features, converter, left, job.request.unknown
+    )
     status = "interrupted" if job.interrupted else "done"
 
     def save(**facts: Any) -> None:

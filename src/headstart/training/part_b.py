@@ -21,7 +21,7 @@ from headstart.training.classical.baselines import BASELINES
 from headstart.training.keras_training import Built
 from headstart.training.networks.networks import NETWORKS, Joined, build_head, join
 from headstart.training.networks.one_vs_rest import CALIBRATION, calibrate, cross_calibrated, shared_out
-from headstart.training.networks.outputs import in_units
+from headstart.training.networks.outputs import in_units, outputs_of
 from headstart.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -101,30 +101,46 @@ class PartB:
         """Return the network from a row at the cut to what the saved model gives, in the scale of training."""
         return self._sharing().part_b if self.is_one_vs_rest else self.network
 
-    def whole(self) -> keras.Model:
-        """Return both parts as a model from images (0 to 255), or encoded rows, to outputs in the scale of training."""
+    def joined(self) -> Joined:
+        """Return both parts as models that share layers, with outputs in the scale of training."""
         if self.is_one_vs_rest:
-            return self._sharing().whole
+            return self._sharing()
+        network = self.network
         if self.part.is_table:
             import keras
 
-            return keras.Model(self.network.input, self.network.output)  # drops the optimizer's state
+            whole = keras.Model(network.input, network.output)  # drops the optimizer's state
+            return Joined(network, whole, [], network.inputs[0], network.inputs[0])
         if self._joined is None:
-            network = self.network
             self._joined = join(self.part, lambda _: network)
-        return self._joined.whole
+        return self._joined
 
     def shipped(self) -> keras.Model:
         """Return both parts as the model that is saved and exported, with outputs in the user's units."""
-        whole = self.whole()
+        whole = self.joined().whole
         return whole if self.dataset.scaling is None else in_units(whole, self.dataset.scaling)
+
+    def features(self, rows: Array) -> Array:
+        """Compute the input of the head, ``(n, features)``, from rows at the cut."""
+        if not self.part.is_inner:
+            return rows
+        import keras
+
+        from headstart.training.row_batches import predict_rows
+
+        joined = self.joined()
+        return predict_rows(keras.Model(joined.row, joined.features), rows)
 
     def _sharing(self, *, load: bool = True) -> Joined:
         """One-vs-rest networks with normalised outputs. They share the head's layers; the backbone's layers are copied."""
         network = self.network
         if self._shared is None:
             head = shared_out(cast("keras.Model", self._head_alone))
-            self._shared = Joined(head, head, []) if self.part.is_table else join(self.part, lambda _: head, load=load)
+            self._shared = (
+                Joined(head, head, [], head.inputs[0], head.inputs[0])
+                if self.part.is_table
+                else join(self.part, lambda _: head, load=load)
+            )
         set_weights(self._shared.part_b, network.get_weights())
         return self._shared
 
@@ -159,7 +175,7 @@ class PartB:
     def output(self, inputs: Array) -> Array:
         """Compute the saved model's output, ``(n, units)``, for pixels or encoded rows."""
         if not self.is_baseline:
-            return np.asarray(self.shipped().predict(np.asarray(inputs, np.float32), verbose=0), np.float32)
+            return outputs_of(self.shipped(), inputs)
         return np.asarray(self.dataset.in_units(Trees.from_weights(self._weights).predict(inputs)), np.float32)
 
     def num_params(self) -> int:

@@ -147,6 +147,8 @@ _REQUEST = {
     "batch_size": int | None,
     "plan_digest?": str,
     "duplicates?": str | None,
+    "time?": str | None,
+    "unknown?": bool,
 }
 _RENDERING = {"frame": frozenset(("crop", "squeeze")), "integer_range": Maybe(_PAIR), "float_range": Maybe(_PAIR)}
 _PICTURES = {"side": int, **_RENDERING, "reasons": [str]}
@@ -229,6 +231,7 @@ _SIGNATURE = {
     "labels": [str],
     "input": {"name": str, "shape": [int | None]},
     "output": {"name": str, "shape": [int | None]},
+    "unknown?": {"name": str, "shape": [int | None], "threshold": float},
     "threshold?": float,
     "thresholds?": {"*": float},
     "conformal?": {"num_samples": int, "limits": {"*": [float]}},

@@ -62,11 +62,15 @@ class Joined(NamedTuple):
         part_b: From the row at the cut to the task's output: the remaining layers of the backbone, and the head.
         whole: From an image (0 to 255), ``(batch, side, side, 3)``, to the task's output.
         tail: Layers of the backbone that are trained with Part B.
+        row: Row at the cut, within ``whole``.
+        features: Input of the head, within ``whole``: ``(batch, features)``; the image if there is no backbone.
     """
 
     part_b: keras.Model
     whole: keras.Model
     tail: list[keras.layers.Layer]
+    row: keras.KerasTensor
+    features: keras.KerasTensor
 
 
 def _linear(rows: keras.KerasTensor, *, num_samples: int) -> keras.KerasTensor:  # noqa: ARG001 - has no width to choose
@@ -229,14 +233,14 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
     output = _apply(head, tensors.pooled)
     whole = keras.Model(tensors.image, output, name="headstart")
     if tensors.row is tensors.pooled:
-        return Joined(head, whole, [])
+        return Joined(head, whole, [], tensors.row, tensors.pooled)
     part_b = keras.Model(tensors.row, output, name="part_b")
     of_head = {id(layer) for layer in [head, *head.layers]}
     tail = [layer for layer in part_b.layers if id(layer) not in of_head and layer.weights]
     for layer in tail:
         if isinstance(layer, keras.layers.BatchNormalization):  # its statistics come from more images than there are here
             layer.trainable = False
-    return Joined(part_b, whole, tail)
+    return Joined(part_b, whole, tail, tensors.row, tensors.pooled)
 
 
 def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Network) -> keras.KerasTensor:

@@ -8,12 +8,13 @@ import numpy as np
 
 from headstart.data.target_scaling import LARGEST_LOG, Scaling
 from headstart.data.tasks import Task
+from headstart.foundation.arrays import Array
 from headstart.foundation.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["checked", "in_units", "output_layer"]
+__all__ = ["checked", "in_units", "output_layer", "outputs_of"]
 
 
 def output_layer(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
@@ -44,7 +45,7 @@ def checked(output: Any, name: str, task: Task, num_classes: int) -> keras.Keras
 
 
 def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
-    """Append layers that convert predictions from the scale of training to the user's units.
+    """Append layers that convert predictions, a model's first output, from the scale of training to the user's units.
 
     There are two branches, plain values and exponentials of log-scaled targets; each is zeroed where the other applies.
     """
@@ -52,19 +53,26 @@ def in_units(model: keras.Model, scaling: Scaling) -> keras.Model:
 
     logs = np.array(scaling.logs, np.float32)
     offsets, deviations = np.array(scaling.offsets, np.float32), np.array(scaling.deviations, np.float32)
-    (scaled,) = model.outputs
+    scaled, *others = model.outputs
     plain = layers.Rescaling((deviations * (1 - logs)).tolist(), (offsets * (1 - logs)).tolist(), name="units")(scaled)
     if not logs.any():
-        return _headstart_model(model.inputs[0], plain)
+        return _headstart_model(model.inputs[0], [plain, *others])
     logged = layers.Rescaling((deviations * logs).tolist(), (offsets * logs).tolist(), name="log1p")(scaled)
     limited = layers.ReLU(max_value=LARGEST_LOG, name="limit")(logged)
     exponential = layers.Activation("exponential", name="exp")(limited)
     values = layers.Add(name="sum")([plain, layers.Rescaling(1.0, offset=-1.0, name="less_1")(exponential)])
-    return _headstart_model(model.inputs[0], values)
+    return _headstart_model(model.inputs[0], [values, *others])
 
 
-def _headstart_model(given: keras.KerasTensor, output: keras.KerasTensor) -> keras.Model:
+def outputs_of(model: keras.Model, inputs: Array, *, batch_size: int = 32) -> Array:
+    """Compute all outputs of a model side by side, float32 ``(n, columns)``."""
+    outputs = model.predict(np.asarray(inputs, np.float32), batch_size=batch_size, verbose=0)
+    several = outputs if isinstance(outputs, list) else [outputs]
+    return np.concatenate([np.asarray(output, np.float32) for output in several], axis=1)
+
+
+def _headstart_model(given: keras.KerasTensor, outputs: list[keras.KerasTensor]) -> keras.Model:
     """A whole model under the name that saved models have."""
     import keras
 
-    return keras.Model(given, output, name="headstart")
+    return keras.Model(given, outputs if len(outputs) > 1 else outputs[0], name="headstart")
