@@ -20,7 +20,7 @@ from headstart.foundation.native_logs import hush_tensorflow
 from headstart.foundation.privacy import keep_libraries_private
 
 if TYPE_CHECKING:
-    from headstart.api import fit, load, resume
+    from headstart.api import extend, fit, load, resume
     from headstart.data.augmentation.augmentation import Augmentation
     from headstart.data.augmentation.presets import AUGMENTATIONS
     from headstart.data.dataset import Dataset
@@ -69,6 +69,7 @@ __all__ = [
     "Run",
     "__version__",
     "callbacks",
+    "extend",
     "extract",
     "fit",
     "load",
@@ -96,6 +97,7 @@ _HOMES = {
     "Model": "models.model",
     "Recipe": "training.recipe",
     "Run": "search.run",
+    "extend": "api",
     "extract": "features.extraction",
     "fit": "api",
     "load": "api",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -18,6 +19,7 @@ from headstart.foundation.progress import Progress
 from headstart.foundation.progress_display import make_progress
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.model import Model
+from headstart.search.extension import extension_of
 from headstart.search.planning.budget import parse_seconds
 from headstart.search.request import Request
 from headstart.search.run import Run
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["demo_folder", "fit", "load", "resume"]
+__all__ = ["demo_folder", "extend", "fit", "load", "resume"]
 
 OwnNetwork = Union["keras.Model", Callable[..., "keras.KerasTensor"]]
 
@@ -140,6 +142,49 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         seed=seed,
         started=started,
     )
+    shown = make_progress(progress)
+    try:
+        return search(request, shown)
+    finally:
+        shown.end()
+
+
+def extend(
+    run: Run | str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | bool = True,
+    started: float | None = None,
+) -> Run:
+    """Fit the model of a run anew with more samples, and with more classes if they have any; that run stays as it is.
+
+    Samples of the run keep their splits. New ones keep those that their folders or table give them, and are divided as by
+    ``fit`` otherwise. Only new images go through the backbone, and only the trials that the run's model was made of are
+    fitted.
+
+    Args:
+        run: A finished run, or its folder.
+        data: Path of the new labelled samples: a folder of class folders, or a table as it was given to ``fit``.
+        out: Run folder to create. Defaults to ``runs/<data name>-NNN``.
+        progress: As in ``fit``. Defaults to True.
+        started: As in ``fit``. Defaults to the time of the call.
+
+    Returns:
+        The new run.
+
+    Raises:
+        RunError: The run has no model (H505), its data existed only in the process that fitted it (H511), or they are not
+            found from here (H512).
+        DatasetError: The new data cannot be read, do not fit the run (H054), or add nothing to it (H055).
+
+    Example::
+
+        run = hs.extend("runs/flowers-001", "new/")
+    """
+    opened = run if isinstance(run, Run) else Run(run)
+    opened.require_model()
+    request = replace(extension_of(opened.folder, os.fspath(data), Path(out) if out else None), started=started)
     shown = make_progress(progress)
     try:
         return search(request, shown)

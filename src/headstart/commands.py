@@ -183,6 +183,30 @@ def resume(
 
 
 @app.command()
+def extend(
+    run: RunPath,
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="New labelled samples: a folder of class folders, or a table.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Run folder to create. Default: runs/<data name>-NNN.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int | None:
+    """Fit the model of a run anew with more samples or classes, of which only the new ones are computed."""
+    from headstart.api import extend as extend_run
+    from headstart.foundation.native_logs import hush_native_libraries
+    from headstart.foundation.stopwatch import process_age_seconds
+
+    hush_native_libraries()
+
+    started = time.perf_counter() - process_age_seconds()
+    with _stoppable():
+        extended = extend_run(run, data, out=out, progress=not quiet, started=started)
+    _show_run(extended, as_json)
+    return _ending(extended)
+
+
+@app.command()
 def demo(as_json: Json = False, quiet: Quiet = False) -> int | None:
     """Run fit on the photographs that ship with Headstart."""
     return fit("demo", as_json=as_json, quiet=quiet)

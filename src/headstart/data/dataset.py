@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.data.class_names import OpenClasses, classes_in
 from headstart.data.described import Described
 from headstart.data.skipped import Skipped
 from headstart.data.tables.table import Table
@@ -17,7 +18,7 @@ from headstart.data.target_scaling import Scaling, smeared
 from headstart.data.tasks import TASKS, Task, infer_task
 from headstart.foundation.errors import DatasetError
 from headstart.foundation.fingerprint import array_digest, file_digests, settings_digest
-from headstart.foundation.text import natural_key, printable
+from headstart.foundation.text import printable
 
 __all__ = ["SPLITS", "Dataset", "dataset_of_files", "nothing_to_evaluate"]
 
@@ -58,6 +59,7 @@ class Dataset(Described):
         columns: All columns of a table of features, in their order.
         set_aside: Columns that are neither target nor feature: splits and groups.
         group_column: Name of the column of groups, or "".
+        to_split: Splits that undecided samples are divided among, besides training, if others are decided already.
         root: Folder that ``paths`` are relative to, if that is where an archive was unpacked, or "".
 
     Example:
@@ -91,6 +93,7 @@ class Dataset(Described):
     columns: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
     group_column: str = ""
+    to_split: tuple[str, ...] = ()
     root: str = field(default="", repr=False)
 
     def __len__(self) -> int:
@@ -299,11 +302,11 @@ def dataset_of_files(
         label = printable(folder)
         if isinstance(digest, OSError):
             skipped.append(Skipped(path, f"cannot be read: {digest.strerror}"))
-        elif classes is not None and label not in classes:
+        elif classes is not None and label not in classes and not isinstance(classes, OpenClasses):
             skipped.append(Skipped(path, f"its class {label} is not one of the model's classes"))
         else:
             rows.append((path, label, split, digest))
-    names = tuple(classes or sorted({label for _, label, _, _ in rows}, key=lambda c: (natural_key(c), c)))
+    names = classes_in({label for _, label, _, _ in rows}, classes)
     inferred, reason = infer_task(names, task)
     numbers = {c: i for i, c in enumerate(names)}
     return Dataset(

@@ -65,6 +65,8 @@ def training_samples(dataset: Dataset, *, validation: float, seed: int) -> Array
 def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
     if dataset.times:
         return _split_in_time(dataset, validation)
+    if dataset.to_split:
+        return _split_more(dataset, validation, seed)
     given = {name for name in dataset.split if name}
     split = ["train" if name == "" else name for name in dataset.split]
     made: list[str] = []
@@ -82,6 +84,20 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
         for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])):
             split[i] = name
     return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
+
+
+def _split_more(dataset: Dataset, validation: float, seed: int) -> Dataset:
+    """Divide undecided samples among the splits of those that are decided; copies and groups follow decided samples."""
+    layers, sides = strata(dataset), sides_of(dataset)
+    decided = {side: name for side, name in zip(sides, dataset.split, strict=True) if name}
+    split = [name or decided.get(side, "") for side, name in zip(sides, dataset.split, strict=True)]
+    for step, name in enumerate(dataset.to_split):
+        movable = [i for i, where in enumerate(split) if not where]
+        choose = partial(_choose_groups, least=1) if dataset.groups else _choose
+        share = validation / (1 - validation * step)
+        for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])) if movable else ():
+            split[i] = name
+    return replace(dataset, split=tuple(name or "train" for name in split), to_split=())
 
 
 def _split_in_time(dataset: Dataset, validation: float) -> Dataset:

@@ -39,6 +39,7 @@ class Request:
     validation: float = 0.2
     weights: Path | None = None
     unknown: bool = False
+    extends: str | None = None  # folder of the run that the data extend
     budget_seconds: float | None = None
     folds: int | None = None  # None: the default of the plan, or for small tables
     epochs: int | None = None  # None, here and below: the plan's own
@@ -119,10 +120,10 @@ class Request:
         if asked is None:
             raise RunError(
                 "H511",
-                "the run cannot be resumed",
+                "the data of the run are not on disk",
                 received=f"{folder.path}: fitted on a Dataset, which existed only in the process of the run",
                 expected="a run that was started with the path of a folder or a table",
-                advice="fit again; runs that are started with a path instead of a Dataset can be resumed",
+                advice="fit again, with a path instead of a Dataset: such runs can be resumed and extended",
             )
         held_to(folder.path / "run.json", folder.state, RESUMABLE)
         asked = dict(asked)
@@ -133,7 +134,7 @@ class Request:
                 "data of the run not found",
                 received=f"{asked['data']}, from {os.getcwd()}",  # noqa: PTH109 - text
                 expected=f"the data of the run, which was started in {where}",
-                advice=f"cd {where} and resume there",
+                advice=f"cd {where} and try again there",
             )
         if digest := asked.pop("plan_digest", ""):
             asked["plan"] = str(Path(where) / Path(asked["plan"]).expanduser())

@@ -290,7 +290,7 @@ class Run:
 
             run.export("onnx", "openvino")
         """
-        self._require_model()
+        self.require_model()
         return export_model(self.path, formats or formats_of(self.path), Path(out) if out else self.path / "exports")
 
     def predictor(self) -> Predictor:
@@ -299,12 +299,13 @@ class Run:
         Raises:
             RunError: The run has no model (H505).
         """
-        self._require_model()
+        self.require_model()
         if self._predictor is None:
             self._predictor = Predictor(self.path)
         return self._predictor
 
-    def _require_model(self) -> None:
+    def require_model(self) -> None:
+        """Reject a run without a model (H505)."""
         if not (self.path / "signature.json").is_file():
             raise RunError(
                 "H505",

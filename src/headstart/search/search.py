@@ -21,6 +21,7 @@ from headstart.foundation.runs.digests import COUNTER
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.foundation.runs.run_lock import run_lock
 from headstart.foundation.stopwatch import Stopwatch
+from headstart.search.extension import extended
 from headstart.search.finalize import Outcome, ship
 from headstart.search.planning.budget import Budget
 from headstart.search.planning.plans import make_trials
@@ -98,7 +99,9 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
         if earlier:
             check_same_data(earlier, dataset)
         is_table = dataset.table is not None
-        learning, unseen = (dataset.take(dataset.indices(*names)) for names in (("", "train", "validation"), ("test",)))
+        made_test = ("test",) if "test" in dataset.made_splits else ()  # of a run that is extended
+        learning = dataset.take(dataset.indices("", "train", "validation", *made_test))
+        unseen = dataset.take([] if made_test else dataset.indices("test"))
         surveyed = None if is_table else _surveyed(request, learning, earlier)
         trials = [with_used(trial, request.settings) for trial in _trials(asked, dataset, surveyed)]
     for trial in trials:
@@ -203,6 +206,8 @@ def _check_names(asked: Callable[..., list[Trial]]) -> None:
 def _read(request: Request, progress: Progress) -> Dataset:
     progress.begin(f"reading {request.data_name}", 0)
     data = request.data
+    if request.extends:
+        return extended(request, partial(_read, progress=progress), progress.say)
     if not isinstance(data, Dataset):
         columns = {name: getattr(request, name) for name in ("target", "image", "group", "time")}
         data = read(data, **columns, task=request.task)

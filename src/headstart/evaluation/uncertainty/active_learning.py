@@ -1,8 +1,9 @@
 """Active learning: which unlabelled samples to label next, so that the model improves most.
 
-Samples are clustered by k-means, in which uncertain samples weigh more, and the one nearest to each centre is chosen (F.
-Zhdanov, 2019, "Diverse mini-batch Active Learning", https://arxiv.org/abs/1901.05954). So what is chosen is uncertain,
-typical of its surroundings, and unlike the rest of the choice; the most uncertain samples alone are often odd, or alike.
+The most uncertain samples are clustered by k-means, in which more uncertain ones weigh more, and the one nearest to each
+centre is chosen (F. Zhdanov, 2019, "Diverse mini-batch Active Learning", https://arxiv.org/abs/1901.05954). So what is
+chosen is uncertain, typical of its surroundings, and unlike the rest of the choice; the most uncertain samples alone are often
+odd, or alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ __all__ = ["choose", "uncertainties"]
 
 _COMPONENTS = 128
 _LEAST_WEIGHT = 1e-3  # of a sample that the model is sure of
-_CANDIDATES = 100  # for each sample that is chosen, the most uncertain ones
+_CANDIDATES = 5  # the most uncertain samples that are clustered, for each one that is chosen
 
 
 def uncertainties(task: str, answers: Array) -> Array:

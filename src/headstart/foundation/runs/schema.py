@@ -149,6 +149,7 @@ _REQUEST = {
     "duplicates?": str | None,
     "time?": str | None,
     "unknown?": bool,
+    "extends?": str | None,
 }
 _RENDERING = {"frame": frozenset(("crop", "squeeze")), "integer_range": Maybe(_PAIR), "float_range": Maybe(_PAIR)}
 _PICTURES = {"side": int, **_RENDERING, "reasons": [str]}

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from headstart.data.class_names import classes_in
 from headstart.data.readers.labels.column_names import no_column
 from headstart.data.readers.labels.label_lists import ListForm, asked_form, find_form, known_form
 from headstart.data.readers.labels.target_column import TargetColumn
-from headstart.data.tables.preprocess import as_numbers
 from headstart.foundation.arrays import Array
-from headstart.foundation.text import listed, natural_key, printable
+from headstart.foundation.text import listed, printable
 
 __all__ = ["LABELS", "Labels"]
 
@@ -41,7 +41,7 @@ def _class_labels(columns: list[TargetColumn], classes: Sequence[str] | None) ->
     texts = column.texts.tolist()
     is_class = ~column.missing & ~(column.is_number & np.isinf(column.values))
     used = set(texts if is_class.all() else column.texts[is_class].tolist())
-    names_in_order = tuple(_in_order({*map(printable, used)}) if classes is None else classes)
+    names_in_order = classes_in(map(printable, used), classes)
     numbered = {name: number for number, name in enumerate(names_in_order)}
     label_of = {text: numbered.get(printable(text), -1) for text in column.counts}
     labels = np.array([label_of.get(text, -1) for text in texts], np.int64)
@@ -66,13 +66,6 @@ def _unless_one(number: int, num_columns: int) -> str:
     return "" if number == 1 else f"{number} of {num_columns} target columns are 1; exactly one must be"
 
 
-def _in_order(names: set[str]) -> list[str]:
-    """Sort names: by value if all are numbers, else in natural order."""
-    listed = sorted(names, key=lambda name: (natural_key(name), name))
-    values = as_numbers(np.array(listed, object))
-    return listed if np.isnan(values).any() else [listed[i] for i in np.argsort(values, kind="stable")]
-
-
 def _label_lists(columns: list[TargetColumn], classes: Sequence[str] | None) -> Labels:
     """Multilabel labels from one or several columns of 0 and 1, or from one column of lists."""
     if len(columns) > 1 or columns[0].is_bits or tuple(classes or ()) == (columns[0].name,):
@@ -83,7 +76,7 @@ def _label_lists(columns: list[TargetColumn], classes: Sequence[str] | None) -> 
     form = known_form(column.counts, classes) if classes is not None else _list_form(column)
     lists = [[printable(part) for part in form.parts(text)] for text in column.texts]
     used = {part for parts, gone in zip(lists, column.missing, strict=True) if not gone for part in parts}
-    names = tuple(_in_order(used) if classes is None else classes)
+    names = classes_in(used, classes)
     numbered = {name: number for number, name in enumerate(names)}
     labels = np.zeros((len(lists), len(names)), np.int64)
     are_known = np.zeros(len(lists), bool)
