@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/active_learning.py DATA [--start 60] [--number 60] [--seeds 10]
 
-DATA has one folder per class. For each seed, a quarter of its images is the test, and ``--start`` of the others, as many of
-each class, are labelled. A run on them, with that test split, chooses ``--number`` more from the rest by ``Run.label``; as
+DATA has one folder per class. For each seed, two fifths of its images are the test; of the others, ``--start`` are labelled,
+as many of each class. A run on them, with that test split, chooses ``--number`` more from the rest by ``Run.label``, and as
 many are chosen at random. Compared are the test accuracies of a run on each of both sets.
 
 Exit status 1: the 95% interval of the mean difference in accuracy contains zero, or is below it.
@@ -46,7 +46,7 @@ def main() -> int:
 def _measure(data: str, start: int, number: int, seed: int) -> tuple[float, float, float]:
     dataset, random = read(data), np.random.default_rng(seed)
     labels, order = np.asarray(dataset.labels), random.permutation(len(dataset))
-    test, others = np.split(order, [len(order) // 4])
+    test, others = np.split(order, [2 * len(order) // 5])
     per_class = start // dataset.num_classes
     labelled = np.concatenate([others[labels[others] == one][:per_class] for one in range(dataset.num_classes)])
     pool = np.setdiff1d(others, labelled)

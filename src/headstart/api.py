@@ -53,6 +53,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
     learning_rate: float | None = None,
     batch_size: int | None = None,
     weights: str | os.PathLike[str] | None = None,
+    refit: bool = False,
     unknown: bool = False,
     budget: str | float | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -93,6 +94,8 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         batch_size: Samples per step, a power of two, of every trial that is trained in steps. Trials without such a setting,
             such as trees and linear heads that a solver fits, are trained as always, which is reported.
         weights: Local weights file for a ``keras.applications`` backbone.
+        refit: Whether linear heads that a solver fits are fitted to your own validation split too, once it has selected
+            them. A validation split that Headstart made is used in this way always. Defaults to False.
         unknown: Whether the model also tells how unlike the training images an image is, as a second output of every
             exported file and for ``Run.predict(..., unknown=True)``. It needs images and a backbone. Defaults to False.
         budget: Time limit for the whole run, counted from the call: ``"30s"``, ``"5m"``, ``"1h"`` or a number of seconds.
@@ -136,6 +139,7 @@ def fit(  # noqa: PLR0913 - the options of the command line, by the same names
         learning_rate=learning_rate,
         batch_size=batch_size,
         weights=Path(weights) if weights else None,
+        refit=refit,
         unknown=unknown,
         budget_seconds=parse_seconds(budget) if isinstance(budget, str) else budget,
         out=Path(out) if out else None,

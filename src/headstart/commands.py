@@ -111,6 +111,10 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
         int | None, typer.Option(help="Samples per training step, a power of two. Default: chosen for the data.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Local weights file for a keras.applications backbone.")] = None,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Fit linear heads to your own validation split too, once it has selected them."),
+    ] = False,
     unknown: Annotated[
         bool,
         typer.Option("--unknown", help="Also learn which images are unlike the training images, for predict --unknown."),
@@ -151,6 +155,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
             learning_rate=learning_rate,
             batch_size=batch_size,
             weights=weights,
+            refit=refit,
             unknown=unknown,
             budget=budget,
             out=out,

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score
 
+import headstart as hs
 from headstart.data.dataset import Dataset
 from headstart.data.readers.folders.folder import read_folder
 from headstart.data.readers.read import read, read_table
@@ -389,6 +390,31 @@ def test_validation_labels_are_learned_if_headstart_made_the_split(
     assert loss == pytest.approx(fitted[0].val_loss, rel=1e-6)
     if is_ours and network != "baseline":
         assert TASKS["binary"].score(dataset.labels[validation], fitted[0].answers([features], validation)) < loss
+
+
+def test_refit_learns_from_the_users_own_validation_split_too(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    """After it has selected the penalty: the score stays, and the weights are those of all labels."""
+    table = make_table(tmp_path / "t.csv", "binary", split=True)
+    read = read_table(table)
+    dataset, features = gather(read, Model("table").part, validation=0.2, seed=0)
+    assert dataset.made_splits == ()
+    flipped = dataset.indices("validation")[::3]
+    labels = dataset.labels.copy()
+    labels[flipped] = 1 - labels[flipped]
+    weights, losses = [], []
+    for number, given in enumerate((dataset, replace(dataset, refits=True), replace(dataset, refits=True, labels=labels))):
+        (folder := tmp_path / str(number)).mkdir()
+        model = Model("table")
+        trained = model.train(given, features, folder)
+        np.testing.assert_array_equal(np.sort(model.held_out(features).samples), dataset.indices("validation"))
+        weights.append(trained.weights[0])
+        losses.append(trained.val_loss)
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)  # the solver centres and scales by all samples that it will fit
+    assert not np.allclose(weights[0], weights[1], rtol=1e-3)
+    assert not np.allclose(weights[1], weights[2], rtol=1e-3)
+    run = hs.fit(table, trial="table-linear", refit=True, out=tmp_path / "run", progress=False)
+    shipped = Model.load(run.path).part_b.network.get_weights()[0]
+    np.testing.assert_allclose(shipped, weights[1], atol=1e-6)
 
 
 def test_values_out_of_all_proportion_are_not_fitted(make_table: Callable[..., Path], tmp_path: Path) -> None:

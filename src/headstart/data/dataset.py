@@ -44,6 +44,7 @@ class Dataset(Described):
         arrays: The images, ``(n, height, width, channels)``, if they are in memory.
         table: The raw rows, if the samples are rows of features.
         made_splits: Names of the splits that Headstart made; all other splits are the user's.
+        refits: Whether models that can be are fitted to the user's own validation split too, once they are selected.
         duplicate_groups: Group number of each sample, ``(n,)``; samples of one group are copies and stay in one split.
             Empty until duplicates were searched for.
         duplicates: ``group`` if near duplicates stay in one split however many look alike, ``keep`` if they are separate
@@ -81,6 +82,7 @@ class Dataset(Described):
     arrays: np.ndarray[Any, Any] | None = None
     table: Table | None = None
     made_splits: tuple[str, ...] = ()
+    refits: bool = False
     duplicate_groups: tuple[int, ...] = ()
     duplicates: str = ""
     num_in_scenes: int = 0

@@ -103,7 +103,7 @@ def _forward_folds(dataset: Dataset, num_folds: int) -> Array:
 
 def num_folds_to_select_on(dataset: Dataset) -> int:
     """Number of folds that ``folds_to_select_on`` makes if no class is too small; 1 stands for the validation split."""
-    if dataset.times:
+    if dataset.times or (dataset.refits and "validation" not in dataset.made_splits):
         return 1
     return _NUM_FOLDS if sum(name != "test" for name in dataset.split) < _MAX_IN_FOLDS else 1
 

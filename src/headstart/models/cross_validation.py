@@ -102,7 +102,7 @@ def cross_validate(
     for fold in range(num_folds):
         held_out = np.flatnonzero(folds == fold)
         split = np.where(learned_in_fold(dataset, folds, fold), "train", "test")
-        others = replace(dataset, split=tuple(split.tolist()), made_splits=())  # without folds within the fold
+        others = replace(dataset, split=tuple(split.tolist()), made_splits=(), refits=False)  # no folds within
         others = carve_validation(others, share=1 / num_folds, seed=trial.recipe.seed)
         learned = features.learned_on(others)
         model = Model.from_trial(trial)

@@ -71,11 +71,12 @@ def uses_every_label(dataset: Dataset, part: PartA, recipe: Recipe) -> bool:
     """Whether a model is selected on folds, or the validation split, and then fitted to the validation samples too.
 
     That is so for a linear head that the solver fits and, if there are folds, for baselines. A validation split that the
-    user made is for selection alone, and so is one with values out of all proportion to those of the training split.
+    user made is for selection alone unless the data set ``refits``, and so is one with values out of all proportion to those
+    of the training split.
     """
     is_linear = recipe.network == "linear" and is_solved(recipe, is_inner=part.is_inner)
     is_folded = recipe.network in BASELINES and num_folds_to_select_on(dataset) > 1
-    if "validation" not in dataset.made_splits or not (is_linear or is_folded):
+    if not (dataset.refits or "validation" in dataset.made_splits) or not (is_linear or is_folded):
         return False
     return dataset.task != "regression" or _largest(dataset, "validation") <= _PROPORTION * _largest(dataset, "train")
 

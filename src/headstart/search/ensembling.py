@@ -100,7 +100,9 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
     job.progress.begin(f"training {trial.name}, one model per fold", num_folds)
     for fold in range(num_folds):
         split = tuple("test" if number in (fold, -1) else "train" for number in folds)
-        others = carve_validation(replace(dataset, split=split, made_splits=()), share=1 / num_folds, seed=trial.recipe.seed)
+        others = carve_validation(
+            replace(dataset, split=split, made_splits=(), refits=False), share=1 / num_folds, seed=trial.recipe.seed
+        )
         others = replace(others, scaling=dataset.scaling)  # the mean needs one target scale for all models
         model = Model.from_trial(trial)
         if not trial.is_solved:

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.evaluation.uncertainty.active_learning import choose, uncertainties
+from headstart.evaluation.uncertainty.novelty import at_unit_length
 from headstart.export.signature_reader import read_signature
 from headstart.features.extraction import extract
 from headstart.features.tables.table_features import TableFeatures
@@ -105,7 +106,7 @@ def save_to_label(out: Path, folder: RunFolder, found: ToLabel) -> None:
 
 
 def _features(folder: RunFolder, predictor: Predictor, dataset: Dataset, usable: list[int], answers: Array) -> Array:
-    """Rows of Part A for the usable samples; the predictions themselves for a network without a backbone."""
+    """Rows of Part A, those of images at unit length; the predictions themselves for a network without a backbone."""
     signature = held_to(folder.path / "signature.json", read_signature(folder.path), LOADABLE)
     if predictor.encoding:
         part = part_of(folder.path, signature)
@@ -116,7 +117,7 @@ def _features(folder: RunFolder, predictor: Predictor, dataset: Dataset, usable:
     if not part.cards:
         return answers
     rows = extract(dataset.take(usable), part, open_store()).rows(range(len(usable)))
-    return rows if rows.ndim == 2 else rows.mean(axis=(1, 2))
+    return at_unit_length(rows if rows.ndim == 2 else rows.mean(axis=(1, 2)))
 
 
 def _table(

@@ -38,6 +38,7 @@ class Request:
     trials: tuple[str, ...] = ()
     validation: float = 0.2
     weights: Path | None = None
+    refit: bool = False
     unknown: bool = False
     extends: str | None = None  # folder of the run that the data extend
     budget_seconds: float | None = None

@@ -207,13 +207,15 @@ def _read(request: Request, progress: Progress) -> Dataset:
     progress.begin(f"reading {request.data_name}", 0)
     data = request.data
     if request.extends:
-        return extended(request, partial(_read, progress=progress), progress.say)
+        both = extended(request, partial(_read, progress=progress), progress.say)
+        return replace(both, refits=request.refit)
     if not isinstance(data, Dataset):
         columns = {name: getattr(request, name) for name in ("target", "image", "group", "time")}
         data = read(data, **columns, task=request.task)
     if any(data.split):  # the user made a split: samples that it does not assign are for training
         data = replace(data, split=tuple(name or "train" for name in data.split))
-    return without_rare_classes(replace(data, duplicates=request.duplicates or data.duplicates), request.task)
+    data = replace(data, duplicates=request.duplicates or data.duplicates, refits=request.refit or data.refits)
+    return without_rare_classes(data, request.task)
 
 
 def _surveyed(request: Request, learning: Dataset, earlier: dict[str, Any]) -> Survey:

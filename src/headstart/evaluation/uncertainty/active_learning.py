@@ -2,8 +2,8 @@
 
 The most uncertain samples are clustered by k-means, in which more uncertain ones weigh more, and the one nearest to each
 centre is chosen (F. Zhdanov, 2019, "Diverse mini-batch Active Learning", https://arxiv.org/abs/1901.05954). So what is
-chosen is uncertain, typical of its surroundings, and unlike the rest of the choice; the most uncertain samples alone are often
-odd, or alike.
+chosen is uncertain, typical of its surroundings, and unlike the rest of the choice. The most uncertain samples alone are
+often odd, or alike.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from headstart.foundation.arrays import Array
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["NAME", "THRESHOLD", "WITHIN", "Novelty", "fit_novelty"]
+__all__ = ["NAME", "THRESHOLD", "WITHIN", "Novelty", "at_unit_length", "fit_novelty"]
 
 NAME = "unknown"  # of the output
 THRESHOLD = 0.5  # score at and above which an image is unknown
@@ -77,7 +77,7 @@ class _Space(NamedTuple):
 
     def distances(self, features: Array) -> tuple[Array, Array | None]:
         """Residual and relative Mahalanobis distance of each image, ``(n,)``; the latter is None without classes."""
-        x = _at_unit_length(features) - self.mean
+        x = at_unit_length(features) - self.mean
         z = x @ self.components
         residual = (x**2).sum(axis=1) - (z**2).sum(axis=1)
         if self.classes is None:
@@ -177,7 +177,7 @@ def fit_novelty(features: Array, classes: Array | None, held_out: Array) -> Nove
         >>> bool((found.scores(known[300:]) < THRESHOLD).mean() >= WITHIN)
         True
     """
-    space = _fit_space(_at_unit_length(features), classes)
+    space = _fit_space(at_unit_length(features), classes)
     residual, relative = space.distances(held_out)
     usual = _Scale(float(np.median(residual)), float(np.quantile(residual, _USUAL)))
     scale = None if relative is None else _Scale(float(np.median(relative)), _limit(relative))
@@ -210,7 +210,8 @@ def _whitening(centred: Array) -> Array:
     return inverse
 
 
-def _at_unit_length(features: Array) -> Array:
+def at_unit_length(features: Array) -> Array:
+    """Divide features ``(n, features)`` by their lengths: pictures with more contrast have longer ones."""
     found: Array = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
     return found
 

@@ -148,6 +148,7 @@ _REQUEST = {
     "plan_digest?": str,
     "duplicates?": str | None,
     "time?": str | None,
+    "refit?": bool,
     "unknown?": bool,
     "extends?": str | None,
 }
