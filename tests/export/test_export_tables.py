@@ -161,6 +161,15 @@ def test_readme_program_answers_as_predict_does(name: str, shipped: Shipped, tmp
         found = [[row[f"p_{label}"] for label in classes] for row in told]
         wanted = expected[[f"p_{label}" for label in classes]]
     np.testing.assert_allclose(found, wanted.to_numpy(float), rtol=2e-4, atol=5e-6)
+    sets = model.predict(tmp_path / "rows.csv", coverage=0.9)
+    if model.dataset.task != "regression":
+        assert [";".join(row["set"]) for row in told] == list(sets["set"])
+        return
+    for end in ("low", "high"):
+        found = [[row[end][target] for target in classes] for row in told]
+        np.testing.assert_allclose(
+            found, sets[[f"{end}_{target}" for target in classes]].to_numpy(float), rtol=2e-4, atol=5e-6
+        )
 
 
 def test_the_signature_says_how_to_ask(shipped: Shipped) -> None:

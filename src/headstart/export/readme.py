@@ -1,8 +1,8 @@
 """The README.md of an export folder, with a program per format that predicts a user's own samples.
 
 The program of a format consists of a row of ``USAGES`` between two parts that all formats share: reading samples with
-``preprocess.py``, and printing predictions. From a model's signature only the task affects the text, so that the author of a
-model cannot put code into a program that other users run.
+``preprocess.py``, and printing predictions. From a model's signature only the task, and whether there are limits of sets and
+a score of unknown images, affect the text, so that the author of a model cannot put code into a program that others run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from headstart.export.formats import FORMATS, Format
 
@@ -167,7 +167,7 @@ def program(name: str, signature: Mapping[str, Any]) -> str:
         *usage.prepare,
         *(_two_outputs(usage) if knows_unknown else [f"answers = {usage.answers}"]),
         "",
-        *_printed(signature["task"], knows_unknown=knows_unknown),
+        *_printed(signature),
     ]
     return "\n".join(lines) + "\n"
 
@@ -250,41 +250,65 @@ def _two_outputs(usage: Usage) -> list[str]:
     ]
 
 
-def _printed(task: str, *, knows_unknown: bool) -> list[str]:
-    """Lines that print a prediction per sample, with the score of unknown images if there is one."""
-    if not knows_unknown:
-        return _PRINTED[task]
-    lines = [line.replace("zip(names, answers)", "zip(names, answers, unknown)") for line in _PRINTED[task]]
-    lines = [line.replace(" in zip(", ", (score,) in zip(") if "unknown" in line else line for line in lines]
-    return [*lines[:-1], lines[-1].replace('"predicted": ', '"unknown": round(float(score), 6), "predicted": ')]
+def _printed(signature: Mapping[str, Any]) -> list[str]:
+    """Lines that print a prediction per sample, with a set or interval, and the score of unknown images, where there are."""
+    task, knows_unknown = signature["task"], "unknown" in signature
+    has_sets = str(_PERCENT) in signature.get("conformal", {}).get("limits", {})
+    sets = _OF_SETS[task] if has_sets else _Sets()
+    loop = _LOOP_WITH_SCORES if knows_unknown else _LOOP
+    keys = ['"sample": name', '"predicted": predicted', *([] if task == "regression" else ["**shares"]), *sets.keys]
+    keys += ['"unknown": round(float(score), 6)'] if knows_unknown else []
+    lines = [*sets.before, loop, *_PRINTED[task], *sets.within, f"    print(json.dumps({{{', '.join(keys)}}}))"]
+    return ['labels = signature["labels"]', *lines]
 
 
-_PROBABILITIES = '    shares = {f"p_{label}": round(float(p), 6) for label, p in zip(labels, answer)}'
-_LABELS = 'labels = signature["labels"]'
+class _Sets(NamedTuple):
+    """Lines before the loop over samples and within it, and keys to print, for sets and intervals."""
+
+    before: Sequence[str] = ()
+    within: Sequence[str] = ()
+    keys: Sequence[str] = ()
+
+
+_PERCENT = 90  # coverage of the sets and intervals that are printed
+_LIMITS = f'signature["conformal"]["limits"]["{_PERCENT}"]'
+_SETS_OF_LABELS = _Sets(
+    [f"(limit,) = {_LIMITS}  # sets that contain the truth with a probability of {_PERCENT}%"],
+    ["    likely = [label for label, p in zip(labels, answer) if p >= 1 - limit - 1e-6]"],
+    ['"set": likely'],
+)
+_INTERVALS = _Sets(
+    [
+        f'scaling, limits = signature["scaling_of_targets"], {_LIMITS}',
+        f'steps = np.array(scaling["deviation"]) * limits  # intervals contain the truth with a probability of {_PERCENT}%',
+        "",
+        "",
+        "def end(answer, step):",
+        "    answer = np.asarray(answer, np.float64)",
+        "    log = np.log1p(np.maximum(answer, 0.0)) + step",
+        '    ends = np.where(scaling["log1p"], np.expm1(np.maximum(log, 0.0)), answer + step)',
+        "    return dict(zip(labels, ends.tolist()))",
+        "",
+        "",
+    ],
+    [],
+    ['"low": end(answer, -steps)', '"high": end(answer, steps)'],
+)
+_OF_SETS = {**dict.fromkeys(("binary", "multiclass", "multilabel"), _SETS_OF_LABELS), "regression": _INTERVALS}
 _LOOP = "for name, answer in zip(names, answers):"
-_PRINT = '    print(json.dumps({"sample": name, "predicted": predicted, **shares}))'
+_LOOP_WITH_SCORES = "for name, answer, (score,) in zip(names, answers, unknown):"
+_PROBABILITIES = '    shares = {f"p_{label}": round(float(p), 6) for label, p in zip(labels, answer)}'
 _PRINTED: dict[str, list[str]] = {  # of each task
     "binary": [
-        _LABELS,
-        "for name, (p,) in zip(names, answers):",
-        "    answer = [1 - p, p]",
-        '    predicted = labels[int(p >= signature["threshold"])]',
+        "    answer = [1 - answer[0], answer[0]]",
+        '    predicted = labels[int(answer[1] >= signature["threshold"])]',
         _PROBABILITIES,
-        _PRINT,
     ],
-    "multiclass": [_LABELS, _LOOP, "    predicted = labels[int(answer.argmax())]", _PROBABILITIES, _PRINT],
+    "multiclass": ["    predicted = labels[int(answer.argmax())]", _PROBABILITIES],
     "multilabel": [
-        _LABELS,
-        _LOOP,
         '    thresholds = [signature["thresholds"][label] for label in labels]',
         '    predicted = ";".join(label for label, p, least in zip(labels, answer, thresholds) if p >= least)',
         _PROBABILITIES,
-        _PRINT,
     ],
-    "regression": [
-        _LABELS,
-        _LOOP,
-        "    values = {label: float(value) for label, value in zip(labels, answer)}",
-        '    print(json.dumps({"sample": name, "predicted": values}))',
-    ],
+    "regression": ["    predicted = {label: float(value) for label, value in zip(labels, answer)}"],
 }
