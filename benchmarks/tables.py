@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ from headstart.models.fitting import gather
 from headstart.models.model import Model
 from headstart.search.planning.plans import SMALL_TABLE, make_trials
 from headstart.search.trial_answers import read_answers
+from headstart.training.classical.baselines import CONSTANT
 
 _CLI = "from headstart.cli import main; main()"
 WANTED = 10 / 14
@@ -204,16 +206,16 @@ def _judge(
 def _on_test(dataset: Dataset, features: FeatureRows, run: Path) -> dict[str, Evaluation]:
     """Every trial of a run on its test split, from the weights that lie in the run."""
     trials = {trial.name: trial for trial in make_trials("quick", [], weights=None, seed=0, is_table=True)}
-    validation, test = dataset.indices("validation"), dataset.indices("test")
+    test = dataset.indices("test")
     models = {
         name: Model.from_trial(trial).restore(dataset, features, run / "trials" / name) for name, trial in trials.items()
     }
     answers = {name: model.scaled_answers(features, test) for name, model in models.items()}
-    networks = [name for name, trial in trials.items() if not trial.is_baseline]
-    weights = mixing_weights(
-        dataset.task, [models[name].scaled_answers(features, validation) for name in networks], dataset.targets[validation]
-    )
-    answers["ensemble"] = np.sum([w * answers[name] for w, name in zip(weights, networks, strict=True)], axis=0)
+    members = [name for name, trial in trials.items() if trial.recipe.network != CONSTANT]
+    held_out = [read_answers(RunFolder(run), name, dataset) for name in members]
+    samples = reduce(np.intersect1d, (one.samples for one in held_out))
+    weights = mixing_weights(dataset.task, [one.at(samples) for one in held_out], dataset.targets[samples])
+    answers["ensemble"] = np.sum([w * answers[name] for w, name in zip(weights, members, strict=True)], axis=0)
     labels = dataset.labels[test]
     return {
         name: evaluate_predictions(dataset.task, dataset.classes, labels, dataset.in_units(values), split="test")

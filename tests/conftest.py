@@ -51,10 +51,11 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _less_for_small_tables() -> Iterator[None]:
-    """What small tables get unasked is less here: two folds in place of five, and trees at one rate in place of two."""
+    """What small tables get unasked is less here: two folds in place of five, and trees of one shape in place of three."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headstart.search.trial_runner.SMALL_TABLE_FOLDS", 2)
         patch.setattr("headstart.training.classical.boosted_trees._SMALL", 0)
+        patch.setattr("headstart.training.classical.boosted_trees._TUNED", 0)
         yield
 
 

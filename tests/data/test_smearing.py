@@ -12,7 +12,7 @@ import pytest
 from headstart.data.target_scaling import LARGEST_LOG, Scaling, fit_scaling, smeared
 from headstart.export.graphs.onnx_graphs import onnx_trees
 from headstart.export.graphs.tensorflow_graphs import tf_trees
-from headstart.training.classical.boosted_trees import fit_trees
+from headstart.training.classical.boosted_trees import Fold, fit_trees
 from headstart.training.networks.outputs import in_units
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
@@ -88,7 +88,7 @@ def test_shipped_layers_and_trees_give_the_means() -> None:
     given = keras.Input((2,))
     model = in_units(keras.Model(given, keras.layers.Identity()(given)), scaling)
     np.testing.assert_allclose(model.predict(scaled, verbose=0), scaling.invert(scaled), rtol=1e-5)
-    trees = fit_trees(scaled, scaled, scaled, scaled, "regression", 2, seed=0)
+    trees = fit_trees([Fold(scaled, scaled, scaled, scaled)], "regression", 2, seed=0)[0]
     expected = scaling.invert(trees.predict(scaled))
     graph = onnx_trees(trees.weights(), "values", scaling.to_json())
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])

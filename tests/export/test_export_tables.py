@@ -41,6 +41,7 @@ ON_ROWS = [row.name for row in FORMATS.values() if not row.takes_columns]
 CASES = {  # what is fitted, and the formats that it is exported to: each conversion is a process with TensorFlow
     "network": ("regression", "dnn", list(FORMATS)),
     "trees": ("multilabel", "trees", ON_COLUMNS),
+    "members": ("binary", "tabm", ["h5", "onnx", "openvino", "litert"]),
     "ovr": ("multiclass", "ovr_linear", ["h5", "onnx", "litert"]),
 }
 
@@ -88,7 +89,7 @@ def shipped(
     folder = tmp_path_factory.mktemp(request.param)
     frame = pd.read_csv(make_table(folder / "rows.csv", task)).rename(columns=NAMES)
     model = Model("table", head=head)
-    if head == "dnn":
+    if head in ("dnn", "tabm"):
         model.compile(epochs=3, learning_rate=0.01)
     frame.to_csv(folder / "renamed.csv", index=False)
     model.fit(read_table(folder / "renamed.csv", target=TARGETS[task]))
@@ -189,10 +190,13 @@ def test_the_signature_says_how_to_ask(shipped: Shipped) -> None:
     assert signature["output"]["name"] == ("values" if is_values else "probabilities")
     assert ("scaling_of_targets" in signature) == is_values
     assert ("thresholds" in signature) == (model.dataset.task == "multilabel")
-    assert list(signature.get("thresholds", {}).values()) == list(model.thresholds)
+    assert ("threshold" in signature) == (model.dataset.task == "binary")
+    found = signature.get("thresholds", {"": signature["threshold"]} if "threshold" in signature else {})
+    assert list(found.values()) == list(model.thresholds)
     assert not {"tensorrt", "size", "crop", "filter"} & signature.keys()
     assert all(exported.max_difference <= 1e-3 for exported in exports.values())
-    assert all("row" in golden and len(golden["answers"]) == len(signature["labels"]) for golden in signature["golden"])
+    units = signature["output"]["shape"][1]
+    assert all("row" in golden and len(golden["answers"]) == units for golden in signature["golden"])
 
 
 def test_golden_rows_are_kept_as_they_were_given_and_encoded(shipped: Shipped) -> None:
@@ -202,7 +206,7 @@ def test_golden_rows_are_kept_as_they_were_given_and_encoded(shipped: Shipped) -
     with np.load(out / "golden.npz", allow_pickle=False) as golden:
         assert set(golden.files) == {"inputs", "answers", *(f"column_{i}" for i in range(4))}
         assert golden["inputs"].shape == (8, signature["encoding"]["width"])
-        assert golden["answers"].shape == (8, len(signature["labels"]))
+        assert golden["answers"].shape == (8, signature["output"]["shape"][1])
     name = next(iter(exports))
     measured = verify_export.measure(out, FORMATS[name].file, FORMATS[name].runtime)
     assert measured["from_inputs"] <= 1e-4

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 
 from headstart.data.dataset import Dataset
-from headstart.data.folds import make_folds
+from headstart.data.folds import folds_to_select_on, make_folds
 from headstart.data.readers.read import read_table
 from headstart.data.tasks import TASKS
 from headstart.evaluation.classification import Classification
 from headstart.evaluation.multilabel import MultiLabel
 from headstart.evaluation.regression import Regression
 from headstart.features.features import FeatureRows
+from headstart.features.tables.table_features import encode_table
 from headstart.foundation.progress import Silent
 from headstart.models import cross_validation as folds
-from headstart.models.cross_validation import OUT_OF_FOLD, FoldScores, cross_validate
+from headstart.models.cross_validation import OUT_OF_FOLD, FoldScores, cross_validate, scores_of
 from headstart.models.fitting import gather
 from headstart.models.model import Model
 from headstart.training.trained import Trained
@@ -167,3 +168,21 @@ def test_fold_scores_summary_matches_values_by_hand() -> None:
     assert summary == pytest.approx(
         {"fold_loss": 2.0, "fold_loss_deviation": 2**0.5, "fold_metric": 0.6, "fold_metric_deviation": 0.02**0.5}
     )
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_scores_of_held_out_predictions_are_those_of_the_folds(
+    task: str, tables: dict[str, Dataset], tmp_path: Path
+) -> None:
+    """Each fold is scored by predictions of its samples, in the user's units, without a training."""
+    model, dataset = Model("table", "trees"), tables[task]
+    features = encode_table(dataset, model.part)
+    model.train(dataset, features, tmp_path)
+    held_out, numbers = model.held_out(features), folds_to_select_on(dataset, seed=0)
+    scores = scores_of(dataset, held_out, numbers)
+    assert len(scores.losses) == numbers.max() + 1
+    assert sorted(scores.positions) == np.flatnonzero(numbers >= 0).tolist()
+    first = np.flatnonzero(numbers == 0)
+    assert scores.losses[0] == TASKS[task].score(dataset.targets[first], held_out.at(first))
+    np.testing.assert_array_equal(scores.answers[0], dataset.in_units(held_out.at(first)))
+    assert len(scores.evaluation(dataset).answers) == len(scores.positions)

@@ -158,6 +158,8 @@ def test_ensemble_is_one_keras_model() -> None:
         ("multiclass", "kind", ("linear", "ovr_linear", "mlp")),
         ("multilabel", "wet,cold", ("linear", "mlp")),
         ("regression", "price,heat", ("linear", "mlp")),
+        ("multiclass", "kind", ("linear", "trees")),
+        ("regression", "price,heat", ("linear", "trees")),
     ],
 )
 def test_ensemble_on_a_table_is_scored_as_it_is_saved(

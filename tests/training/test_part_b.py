@@ -14,6 +14,7 @@ from headstart.data.target_scaling import Scaling
 from headstart.data.tasks import ONE_VS_REST, TASKS
 from headstart.features.part_a import PartA
 from headstart.training.classical.baselines import BASELINES
+from headstart.training.classical.boosted_trees import Fold
 from headstart.training.networks.networks import NETWORKS
 from headstart.training.part_b import PartB
 from headstart.training.recipe import Recipe
@@ -54,12 +55,13 @@ def make(task: str, network: str) -> Case:
     part_b = PartB(PartA("table"), Recipe(network), dataset, rows.shape[1:], num_rows, CODES)
     if part_b.is_baseline:
         targets = dataset.targets
-        trees = BASELINES[network](rows, targets, rows, targets, task, len(classes), seed=0, deadline=float("inf"))
+        trees = BASELINES[network]([Fold(rows, targets, rows, targets)], task, len(classes), seed=0)[0]
         part_b.set_weights(trees.weights())
     else:
         built, _ = part_b.build()
         shapes = [weight.shape for weight in built.get_weights()]
-        part_b.set_weights([random.uniform(0.1, 0.9, shape).astype(np.float32) for shape in shapes])  # variances too
+        size = 0.1 if NETWORKS[network].has_members else 1.0  # deep networks with such weights would be sure of everything
+        part_b.set_weights([size * random.uniform(0.1, 0.9, shape).astype(np.float32) for shape in shapes])  # variances too
     return Case(part_b, rows, dataset)
 
 

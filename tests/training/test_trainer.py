@@ -23,7 +23,7 @@ from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.files import read_json_lines
 from headstart.training.classical.baselines import BASELINES
-from headstart.training.classical.boosted_trees import fit_trees
+from headstart.training.classical.boosted_trees import Fold, fit_trees
 from headstart.training.examples import Examples
 from headstart.training.framework_state import clear_session
 from headstart.training.keras_training import batch_size
@@ -218,12 +218,10 @@ def test_trees_with_folds_are_the_mean_of_one_per_fold(tmp_path: Path) -> None:
     folds = np.arange(len(problem.rows) + len(problem.val_rows)) % 4
     trained = train(problem._replace(folds=folds), Recipe("trees"), tmp_path)
     rows, labels = np.concatenate([problem.rows, problem.val_rows]), np.concatenate([problem.labels, problem.val_labels])
-    every = [
-        fit_trees(
-            rows[folds != fold], labels[folds != fold], rows[folds == fold], labels[folds == fold], "multiclass", 3, seed=0
-        )
-        for fold in range(4)
+    parts = [
+        Fold(rows[folds != fold], labels[folds != fold], rows[folds == fold], labels[folds == fold]) for fold in range(4)
     ]
+    every = fit_trees(parts, "multiclass", 3, seed=0)
     expected = np.array([every[fold].predict(row[None])[0] for fold, row in zip(folds, rows, strict=True)])
     assert trained.held_out is not None
     np.testing.assert_allclose(trained.held_out.at(np.arange(len(rows))), expected, rtol=1e-5)

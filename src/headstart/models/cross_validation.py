@@ -21,10 +21,11 @@ from headstart.foundation.arrays import Array
 from headstart.foundation.progress import Progress
 from headstart.models.model import Model
 from headstart.models.predictions import beside_truth
+from headstart.training.examples import HeldOut
 from headstart.training.framework_state import clear_session
 from headstart.training.trials.trial import Trial
 
-__all__ = ["OUT_OF_FOLD", "FoldScores", "cross_validate"]
+__all__ = ["OUT_OF_FOLD", "FoldScores", "cross_validate", "scores_of"]
 
 OUT_OF_FOLD = "out-of-fold"  # used where an evaluation names its split
 
@@ -121,6 +122,30 @@ def cross_validate(
             model.tune(model.held_out(learned))
         _judge(model, dataset, others, learned, held_out, scores)
         progress.advance(fold + 1, f"fold {scores.metric} {scores.metrics[-1]:.3f}")
+    return scores
+
+
+def scores_of(dataset: Dataset, held_out: HeldOut, folds: Array) -> FoldScores:
+    """Score the held-out predictions of a model that was selected on folds, without training it again.
+
+    Its settings were selected by these predictions, and the encoding of a table and the scaling of targets were learned from
+    all training rows, so the scores are slightly better than those of ``cross_validate``.
+
+    Args:
+        dataset: Samples that have a split.
+        held_out: Predictions of all samples in a fold, each by weights that were not fitted to it.
+        folds: Fold of each sample, ``(n,)``; -1 for none.
+    """
+    task = TASKS[dataset.task]
+    scores = FoldScores(task.metric, [], [], [], [])
+    for fold in np.unique(folds[folds >= 0]):
+        positions = np.flatnonzero(folds == fold)
+        scaled = held_out.at(positions)
+        answers = dataset.in_units(scaled)
+        scores.losses.append(task.score(dataset.targets[positions], scaled))
+        scores.metrics.append(task.measure(dataset.labels[positions], answers))
+        scores.positions.extend(positions.tolist())
+        scores.answers.append(answers)
     return scores
 
 

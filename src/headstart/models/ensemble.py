@@ -154,7 +154,7 @@ class Ensemble:
     def num_params(self) -> int:
         """Count the parameters of all members; those of a backbone that they share count once."""
         if not self._is_of_heads:
-            return sum(member.num_params() for member in self._members)
+            return sum(member.part_b.num_weights() for member in self._members)
         first, *others = self._members
         return first.num_params() + sum(int(member.part_b.head().count_params()) for member in others)
 

@@ -22,6 +22,7 @@ from headstart.features.tables.table_features import encode_table
 from headstart.foundation.cache.cache_contents import prune_at_first_use
 from headstart.foundation.cache.cache_folder import private_folder, warn_if_temporary
 from headstart.training.classical.baselines import BASELINES
+from headstart.training.networks.networks import NETWORKS
 from headstart.training.recipe import Recipe
 from headstart.training.trained import is_solved
 
@@ -70,12 +71,13 @@ def prepare(dataset: Dataset, features: Features, *, validation: float, seed: in
 def uses_every_label(dataset: Dataset, part: PartA, recipe: Recipe) -> bool:
     """Whether a model is selected on folds, or the validation split, and then fitted to the validation samples too.
 
-    That is so for a linear head that the solver fits and, if there are folds, for baselines. A validation split that the
-    user made is for selection alone unless the data set ``refits``, and so is one with values out of all proportion to those
-    of the training split.
+    That is so for a linear head that the solver fits and, if there are folds, for baselines and for networks of members,
+    each of which leaves out one fold. A validation split that the user made is for selection alone unless the data set
+    ``refits``, and so is one with values out of all proportion to those of the training split.
     """
     is_linear = recipe.network == "linear" and is_solved(recipe, is_inner=part.is_inner)
-    is_folded = recipe.network in BASELINES and num_folds_to_select_on(dataset) > 1
+    is_folded = recipe.network in BASELINES or NETWORKS[recipe.network].has_members
+    is_folded = is_folded and num_folds_to_select_on(dataset) > 1
     if not (dataset.refits or "validation" in dataset.made_splits) or not (is_linear or is_folded):
         return False
     return dataset.task != "regression" or _largest(dataset, "validation") <= _PROPORTION * _largest(dataset, "train")

@@ -1,10 +1,11 @@
-"""Build ensembles: the weighted mean of a plan's networks, and the mean of the models of all folds."""
+"""Build ensembles: the weighted mean of a plan's models, and the mean of the models of all folds."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from headstart.data.folds import make_folds
 from headstart.data.splits import carve_validation
 from headstart.evaluation.leaderboard import Row
+from headstart.features.part_a import PartA
 from headstart.models.ensemble import FOLDS_NAME, NAME, Ensemble, mixing_weights
 from headstart.models.model import Model
 from headstart.search.planning.cost_model import Cost
@@ -19,22 +21,25 @@ from headstart.search.planning.plans import ENSEMBLED
 from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers, read_answers
 from headstart.search.trial_runner import num_fits, recall
+from headstart.training.classical.baselines import CONSTANT
 from headstart.training.examples import HeldOut
 from headstart.training.framework_state import clear_session
 from headstart.training.trials.trial import Trial
 
 __all__ = ["attempt_ensemble", "attempt_fold_ensemble"]
 
+_MAX_TREE_WEIGHTS = 5_000_000  # of trees as a network, 20 MB
 _ENSEMBLE_SECONDS = 60.0  # to weight models with several backbones, and to join, convert and check them at the end
 
 
 def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
-    """Add the mean of networks as a trial of its own.
+    """Add the mean of several models as a trial of its own.
 
-    Its members are the heads on the best network's Part A, with equal weights: tuning them on the few validation samples,
-    on which a network's epoch was selected too, gave a higher loss on test splits. In a table, and in a plan of
-    ``ENSEMBLED``, they are all networks with that network's input, with weights that suit the validation split, and the mean
-    is added only if it is better than the best network there.
+    In a table, its members are all trials but the constant prediction, with weights that suit the samples that each of them
+    predicted without having been fitted to them. On images, they are the heads on the best network's Part A, with equal
+    weights: tuning them on the few validation samples, on which a network's epoch was selected too, gave a higher loss on
+    test splits. In a plan of ``ENSEMBLED``, they are all networks with that network's input, with weights that suit the
+    validation split, and the mean is added only if it is better than the best network there.
     """
     best = job.best_network
     named = {trial.name: trial for trial in trials}
@@ -42,10 +47,7 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
         return
     part = named[best.trial].part
     is_of_heads = not part.is_table and job.request.plan not in ENSEMBLED
-    rows = [row for row in job.rows if row.val_loss is not None and not named[row.trial].is_baseline]
-    rows = [row for row in rows if named[row.trial].part.geometry == part.geometry]
-    if is_of_heads:
-        rows = [row for row in rows if named[row.trial].part == part and not part.is_inner]
+    rows = _candidates(job, named, part, is_of_heads=is_of_heads)
     if len(rows) < 2:
         return
     if not job.budget.has_time_for(Cost(0.0 if part.is_table or is_of_heads else _ENSEMBLE_SECONDS, 0.0)):
@@ -53,24 +55,38 @@ def attempt_ensemble(job: SearchState, trials: list[Trial]) -> None:
         return
     job.progress.begin("weighting an ensemble", 0)
     rows.sort(key=lambda row: list(named).index(row.trial))  # a resumed run has them in another order
-    models = [recall(job, named[row.trial]) for row in rows]
+    held_out = [read_answers(job.folder, row.trial, job.learning) for row in rows]
     validation = job.learning.indices("validation")
-    labels, task = job.learning.targets[validation], job.learning.scored_task
-    answers = [read_answers(job.folder, row.trial, job.learning).at(validation) for row in rows]
+    samples = reduce(np.intersect1d, (one.samples for one in held_out)) if part.is_table else validation
+    answers, labels, task = [one.at(samples) for one in held_out], job.learning.targets[samples], job.learning.scored_task
     weights = np.full(len(rows), 1 / len(rows)) if is_of_heads else mixing_weights(task.name, answers, labels)
     chosen = np.flatnonzero(weights)
     if len(chosen) < 2:
-        job.progress.say("ensemble skipped: combining networks did not improve on the best one")
+        job.progress.say("ensemble skipped: combining models did not improve on the best one")
         return
     members = [rows[i] for i in chosen]
     mean = np.sum([weights[i] * answers[i] for i in chosen], axis=0)
-    if not is_of_heads and task.score(labels, mean) >= (best.val_loss or 0.0):
+    if not (is_of_heads or part.is_table) and task.score(labels, mean) >= (best.val_loss or 0.0):
         job.progress.say("ensemble skipped: the weighted mean is not better than the best network")
         return
-    ensemble = Ensemble([models[i] for i in chosen], [float(weights[i]) for i in chosen], job.learning)
+    models = [recall(job, named[row.trial]) for row in members]
+    ensemble = Ensemble(models, [float(weights[i]) for i in chosen], job.learning)
     seconds = sum(row.part_b_seconds or 0.0 for row in members)
     part_b = " ".join(f"{weight:.2f}×{row.part_b}" for weight, row in zip(weights[chosen], members, strict=True))
-    _enter(job, ensemble, NAME, part_b, members, mean, seconds)
+    _enter(job, ensemble, NAME, part_b, members, HeldOut(samples, mean), seconds)
+
+
+def _candidates(job: SearchState, named: Mapping[str, Trial], part: PartA, *, is_of_heads: bool) -> list[Row]:
+    """Rows of the trials that may be members of a mean with a model on this Part A."""
+    rows = [row for row in job.rows if row.val_loss is not None and row.part_b != CONSTANT]
+    rows = [row for row in rows if named[row.trial].part.geometry == part.geometry]
+    if is_of_heads:
+        return [row for row in rows if named[row.trial].part == part and not part.is_inner]
+    trees = [row for row in rows if named[row.trial].is_baseline]
+    is_large = {row.trial for row in trees if recall(job, named[row.trial]).part_b.num_weights() > _MAX_TREE_WEIGHTS}
+    if is_large:
+        job.progress.say(f"{', '.join(sorted(is_large))}: too large a network to be part of an ensemble")
+    return [row for row in rows if row.trial not in is_large]
 
 
 def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int) -> None:
@@ -121,19 +137,20 @@ def attempt_fold_ensemble(job: SearchState, trials: list[Trial], num_folds: int)
     held_out = np.stack([np.asarray(answers[int(i)]) for i in validation])
     ensemble = Ensemble(models, [1 / num_folds] * num_folds, dataset)
     seconds = sum(model.trained.seconds for model in models if model.trained is not None)
-    _enter(job, ensemble, FOLDS_NAME, f"{num_folds}×{trial.recipe.network}", [best], held_out, seconds)
+    part_b = f"{num_folds}×{trial.recipe.network}"
+    _enter(job, ensemble, FOLDS_NAME, part_b, [best], HeldOut(validation, held_out), seconds)
 
 
 def _enter(
-    job: SearchState, ensemble: Ensemble, name: str, part_b: str, members: Sequence[Row], answers: object, seconds: float
+    job: SearchState, ensemble: Ensemble, name: str, part_b: str, members: Sequence[Row], held_out: HeldOut, seconds: float
 ) -> None:
-    """Add an ensemble to the leaderboard; ``answers`` are its validation predictions in the scale of the targets."""
+    """Add an ensemble to the leaderboard, with its held-out predictions, those of the validation samples among them."""
     task, validation = job.learning.scored_task, job.learning.indices("validation")
-    labels = job.learning.targets[validation]
+    labels, mean = job.learning.targets[validation], held_out.at(validation)
     part_a = {row.part_a: row.part_a_seconds or 0.0 for row in members}
     ms_of_part_a = {name: 1000 * job.features[name].seconds / len(job.features[name]) for name in part_a}
     of_heads = [(row.ms_per_sample or 0.0) - ms_of_part_a[row.part_a] for row in members]
-    num_params, mean = ensemble.num_params(), np.asarray(answers)
+    num_params = ensemble.num_params()
     row = Row(
         trial=name,
         status="done",
@@ -150,7 +167,7 @@ def _enter(
         ms_per_sample=sum(ms_of_part_a.values()) + sum(of_heads),
         file_mb=num_params * 4 / 1e6,
     )
-    keep_answers(job.folder, name, HeldOut(validation, mean))
+    keep_answers(job.folder, name, held_out)
     job.rows.append(row)
     job.progress.say(f"{name} of {len(ensemble.parts)}: val_loss {row.val_loss:.4f}, {row.measured}")
     if job.best is row:

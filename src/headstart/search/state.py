@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
+
+import numpy as np
 
 from headstart.data.dataset import Dataset
 from headstart.data.skipped import Skipped
 from headstart.evaluation.leaderboard import Row, ranked, write_leaderboard
 from headstart.export.converter import Child
 from headstart.features.features import FeatureRows
-from headstart.foundation.arrays import Array
 from headstart.foundation.errors import RunError
 from headstart.foundation.machine import backend_name, machine, usable_cores, versions
 from headstart.foundation.progress import Progress
@@ -101,19 +103,21 @@ class SearchState:
 
     @property
     def choice(self) -> Choice | None:
-        """The trial that would be selected now, and how it compares with the others; None while no trial has a result."""
-        validation = self.learning.indices("validation")
-        return choose(self.rows, self._losses, self.learning.group_numbers(validation))
+        """The trial that would be selected now, and how it compares with the others; None while no trial has a result.
+
+        Trials are compared on all samples that each of them predicted without having been fitted to them.
+        """
+        ended = [row.trial for row in self.rows if row.val_loss is not None]
+        held_out = {trial: read_answers(self.folder, trial, self.learning) for trial in ended}
+        samples = reduce(np.intersect1d, (one.samples for one in held_out.values())) if ended else np.zeros(0, np.int64)
+        targets, task = self.learning.targets[samples], self.learning.scored_task
+        losses = {trial: task.losses_of(targets, one.at(samples)) for trial, one in held_out.items()}
+        return choose(self.rows, losses.__getitem__, self.learning.group_numbers(samples))
 
     @property
     def best_network(self) -> Row | None:
         """Row with the lowest ``val_loss`` among networks and ensembles, baselines excluded."""
         return lowest(row for row in self.rows if row.part_b not in BASELINES)
-
-    def _losses(self, trial: str) -> Array:
-        validation = self.learning.indices("validation")
-        answers = read_answers(self.folder, trial, self.learning).at(validation)
-        return self.learning.scored_task.losses_of(self.learning.targets[validation], answers)
 
     def save(self, **changes: object) -> None:
         """Write ``run.json``, with ``changes`` applied, and the leaderboard."""

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 
 from headstart.data.dataset import Dataset
-from headstart.data.folds import num_folds_to_select_on
+from headstart.data.folds import folds_to_select_on, num_folds_to_select_on
 from headstart.data.tasks import TASKS
 from headstart.evaluation.leaderboard import Row
 from headstart.export.converter import Child
@@ -21,7 +21,7 @@ from headstart.features.features import FeatureRows, Features
 from headstart.features.tables.table_features import TableFeatures
 from headstart.foundation.errors import HeadstartError, OutOfMemoryError
 from headstart.foundation.runs.files import read_json, write_csv, write_json
-from headstart.models.cross_validation import cross_validate
+from headstart.models.cross_validation import FoldScores, cross_validate, scores_of
 from headstart.models.fitting import open_store, uses_every_label
 from headstart.models.model import Model
 from headstart.search.format_probe import FormatProbe
@@ -30,9 +30,10 @@ from headstart.search.planning.plans import FOLDS, SMALL_TABLE, SMALL_TABLE_FOLD
 from headstart.search.shared_features import features_of, views_of
 from headstart.search.state import SearchState
 from headstart.search.trial_answers import keep_answers
+from headstart.training.examples import HeldOut
 from headstart.training.framework_state import be_deterministic, clear_session, is_keras_imported
 from headstart.training.keras_training import MIN_BATCH
-from headstart.training.networks.networks import is_own
+from headstart.training.networks.networks import NETWORKS, is_own
 from headstart.training.part_b import PartB
 from headstart.training.trained import Trained
 from headstart.training.trials.trial import Trial
@@ -78,7 +79,7 @@ def attempt(job: SearchState, trial: Trial) -> None:
         job.speeds.note(kind_of(trial), _part_b_cost(job, trial), time.perf_counter() - start)
     num_folds = _num_folds(job, trial)
     if num_folds and not (trained.interrupted or trained.cut_short):
-        row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds)
+        row = _folds(job, replace(trial, recipe=model.recipe, title=trial.name), row, num_folds, model.held_out(features))
     folder = job.folder.trial(trial.name)
     model.part_b.save(folder)
     write_json(folder / "timings.json", {name: value for name, value in row.to_json().items() if name.endswith("seconds")})
@@ -111,8 +112,14 @@ def _num_folds(job: SearchState, trial: Trial) -> int:
     return FOLDS.get(job.request.plan, 0)
 
 
-def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
-    """Cross-validate a trial on its computed features; if it fails or there is no time, only add the reason to the row."""
+def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int, held_out: HeldOut) -> Row:
+    """Cross-validate a trial on its computed features; if it fails or there is no time, only add the reason to the row.
+
+    If the user did not ask for folds, the predictions of a model that was selected on folds are scored instead.
+    """
+    folds = folds_to_select_on(job.learning, seed=trial.recipe.seed)
+    if job.request.folds is None and len(held_out.samples) == (folds >= 0).sum() and folds.max() > 0:
+        return _with_scores(job, trial.name, row, scores_of(job.learning, held_out, folds))
     features, deadline, name = job.features[trial.part.name], job.budget.training_deadline, trial.name
     fit_seconds = (row.part_b_seconds or 0.0) / num_fits(job.learning, trial)
     seconds, spare = num_folds * fit_seconds, max(0.0, job.budget.spare())
@@ -131,6 +138,11 @@ def _folds(job: SearchState, trial: Trial, row: Row, num_folds: int) -> Row:
     if scores is None:
         job.progress.say(f"{name}: {reason}")
         return replace(row, reason=reason)
+    return _with_scores(job, name, row, scores)
+
+
+def _with_scores(job: SearchState, name: str, row: Row, scores: FoldScores) -> Row:
+    """Write the evaluation and the predictions of all folds, and add their scores to the row."""
     row = replace(row, **scores.summary())  # type: ignore[arg-type]
     folder = job.folder.trial(name)
     write_json(folder / "folds.json", scores.evaluation(job.learning).to_json())
@@ -168,8 +180,9 @@ def _part_b_cost(job: SearchState, trial: Trial) -> Cost:
 
 
 def num_fits(learning: Dataset, trial: Trial) -> int:
-    """How often a trial is fitted: once, or in each fold, and a head then to all samples."""
-    if not uses_every_label(learning, trial.part, trial.recipe):
+    """How often a trial is fitted: once, or in each fold, and a head then to all samples; members are fitted together."""
+    has_members = not trial.is_baseline and NETWORKS[trial.recipe.network].has_members
+    if has_members or not uses_every_label(learning, trial.part, trial.recipe):
         return 1
     return num_folds_to_select_on(learning) + trial.is_solved
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from headstart.foundation.errors import OutOfMemoryError, TrainingError
 from headstart.foundation.machine import memory_bytes
 from headstart.foundation.runs.files import read_json_lines
 from headstart.training.class_weights import class_weights, corrected, fold_in, has_open_output
-from headstart.training.examples import Examples
+from headstart.training.examples import Examples, HeldOut
 from headstart.training.recipe import Recipe
 from headstart.training.schedules import FIXED_LENGTH
 from headstart.training.trained import Trained
@@ -24,9 +24,20 @@ from headstart.training.trained import Trained
 if TYPE_CHECKING:
     import keras
 
+    from headstart.training.callbacks import BestCheckpoint, ValidationScore
     from headstart.training.row_batches import RowBatches
 
-__all__ = ["MIN_BATCH", "Built", "KerasTraining", "OnEpoch", "batch_size", "sample_bytes", "small_steps"]
+__all__ = [
+    "MIN_BATCH",
+    "Built",
+    "KerasTraining",
+    "OnEpoch",
+    "Scores",
+    "batch_size",
+    "sample_bytes",
+    "small_epochs",
+    "small_steps",
+]
 
 Built = tuple["keras.Model", "list[keras.layers.Layer]"]
 OnEpoch = Callable[[int, float], None]
@@ -40,6 +51,14 @@ _TAIL_EPOCHS = 12  # pretrained layers only need to be adapted
 _PASSES_LEFT = 2  # passes over the validation split to reserve time for: its score, and the evaluation on a test split
 _TOLERANCE = 1e-2  # rounding error allowed in a probability, for half precision
 _FORGET_SECONDS = 2.0  # training time that a kill may lose; writing a file for every shorter epoch is not worth it
+
+
+class Scores(NamedTuple):
+    """Scores of the best epoch on the validation split, and predictions of rows that were held out, if they are known."""
+
+    val_loss: float
+    val_metric: float
+    held_out: HeldOut | None = None
 
 
 @dataclass
@@ -59,14 +78,13 @@ class KerasTraining:
 
         from headstart.training import callbacks
 
-        recipe, examples = self.recipe, self.examples
+        recipe = self.recipe
         keras.utils.set_random_seed(recipe.seed)
-        model, tail = self.build()
+        network, tail = self.build()
+        model = self._learner(network)
         weights = self._class_weights(model)
         batches = self._batches(model, weights)
-        score = callbacks.ValidationScore(
-            examples.val_rows, examples.val_labels, examples.task, lambda output: self._answers(output, weights)
-        )
+        score = self._validation_score(weights)
         recorder = callbacks.RunRecorder(self.folder / "history.jsonl")
         checkpoint = callbacks.BestCheckpoint(self.folder / "model.keras")
         stop = callbacks.StopAtDeadline(self.deadline, lambda: _PASSES_LEFT * score.seconds)
@@ -98,16 +116,39 @@ class KerasTraining:
         if checkpoint.best_epoch < 0:
             raise self._not_a_number()
         checkpoint.restore(model)
-        if weights is not None:
-            fold_in(model, weights)
-            checkpoint.write(model)
+        scores = self._finish(network, model, weights, checkpoint)
         seconds = recorder.seconds_before + time.perf_counter() - start
-        history = {row["epoch"]: row for row in read_json_lines(self.folder / "history.jsonl")}
-        metric = history[checkpoint.best_epoch][f"val_{examples.task.metric}"]
         num_epochs = len(model.history.epoch)
         used = () if weights is None else tuple(float(weight) for weight in weights)
         ended: dict[str, Any] = {"interrupted": interrupted, "cut_short": stop.is_reached, "weights_of_classes": used}
-        return Trained(recipe, model.get_weights(), checkpoint.best, metric, num_epochs, seconds, **ended)
+        ended["held_out"] = scores.held_out
+        return Trained(recipe, network.get_weights(), scores.val_loss, scores.val_metric, num_epochs, seconds, **ended)
+
+    def _learner(self, network: keras.Model) -> keras.Model:
+        """The model that is trained: the network, or another one with its weights."""
+        return network
+
+    def _validation_score(self, weights: Array | None) -> ValidationScore:
+        from headstart.training.callbacks import ValidationScore
+
+        examples = self.examples
+        return ValidationScore(
+            examples.val_rows, examples.val_labels, examples.task, lambda output: self._answers(output, weights)
+        )
+
+    def _finish(
+        self,
+        network: keras.Model,  # noqa: ARG002 - a subclass changes it
+        model: keras.Model,
+        weights: Array | None,
+        checkpoint: BestCheckpoint,
+    ) -> Scores:
+        """Correct the model of the best epoch for class weights, and return its scores."""
+        if weights is not None:
+            fold_in(model, weights)
+            checkpoint.write(model)
+        history = {row["epoch"]: row for row in read_json_lines(self.folder / "history.jsonl")}
+        return Scores(checkpoint.best, history[checkpoint.best_epoch][f"val_{self.examples.task.metric}"])
 
     def _class_weights(self, model: keras.Model) -> Array | None:
         """Class weights, if the classes are imbalanced and the output layer can be corrected for the weights."""
@@ -156,8 +197,8 @@ class KerasTraining:
         rows = self.examples.rows
         is_adapted = rows.ndim > 2 and rows.dtype != np.uint8
         is_never_stopped = rows.ndim == 2 and self.recipe.schedule in FIXED_LENGTH  # so its epochs must suit the data
-        if self.recipe.epochs is None and (is_never_stopped or sample_bytes(model) < _SMALL_BYTES):
-            return _small_epochs(len(rows))
+        if self.recipe.epochs is None and (is_never_stopped or self._is_small(model)):
+            return small_epochs(len(rows))
         return self.recipe.epochs or (_TAIL_EPOCHS if is_adapted else _EPOCHS)
 
     def _loss(self) -> str:
@@ -173,7 +214,7 @@ class KerasTraining:
         from headstart.training.learning_rate_finder import find_learning_rate
         from headstart.training.schedules import slow_down
 
-        recipe, task = self.recipe, self.examples.task
+        recipe = self.recipe
         optimizer = keras.optimizers.get(recipe.optimizer or "adam")
         if not isinstance(recipe.optimizer, (str, type(None))):  # optimizers keep state: leave the caller's object untouched
             optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
@@ -181,12 +222,19 @@ class KerasTraining:
             optimizer.learning_rate = recipe.learning_rate
         if tail:
             slow_down(optimizer, tail, recipe.tail_rate)
-        is_small = sample_bytes(model) < _SMALL_BYTES and keras.config.backend() == "tensorflow"  # PyTorch cannot do so
+        is_small = self._is_small(model) and keras.config.backend() == "tensorflow"  # PyTorch cannot do so
         together = min(len(batches), _STEPS_TOGETHER) if is_small else 1
         form: dict[str, Any] = {"jit_compile": False, "steps_per_execution": together}
-        model.compile(optimizer=optimizer, loss=self._loss(), metrics=task.metrics(), **form)
+        model.compile(optimizer=optimizer, loss=self._loss(), metrics=self._metrics(), **form)
         if recipe.learning_rate is None and isinstance(recipe.optimizer, (str, type(None))):
             optimizer.learning_rate = find_learning_rate(model, batches, deadline=self.deadline)
+
+    def _is_small(self, model: keras.Model) -> bool:
+        """Whether a step of the network takes so little time that several are executed at once."""
+        return sample_bytes(model) < _SMALL_BYTES
+
+    def _metrics(self) -> list[Any]:
+        return self.examples.task.metrics()
 
     def _observers(self, model: keras.Model, batches: RowBatches) -> list[keras.callbacks.Callback]:
         import keras
@@ -233,13 +281,14 @@ def _is_out_of_memory(error: Exception) -> bool:
     return is_named or any(text in str(error) for text in ("RESOURCE_EXHAUSTED", "can't allocate memory"))
 
 
-def _small_epochs(num_samples: int) -> int:
+def small_epochs(num_samples: int) -> int:
+    """Default number of epochs of a small network on this many samples."""
     return int(np.clip(_SMALL_EPOCHS * (_MANY_SAMPLES / num_samples) ** 0.5, 10, _SMALL_EPOCHS))
 
 
 def small_steps(num_samples: int) -> int:
     """Default number of training steps of a small network on this many samples."""
-    return _small_epochs(num_samples) * math.ceil(num_samples / batch_size(num_samples, 1))
+    return small_epochs(num_samples) * math.ceil(num_samples / batch_size(num_samples, 1))
 
 
 def batch_size(num_samples: int, sample_bytes: int = 0) -> int:

@@ -22,6 +22,7 @@ from headstart.training.keras_training import Built
 from headstart.training.networks.networks import NETWORKS, Joined, build_head, join
 from headstart.training.networks.one_vs_rest import CALIBRATION, calibrate, cross_calibrated, shared_out
 from headstart.training.networks.outputs import in_units, outputs_of
+from headstart.training.networks.tree_network import num_weights, tree_network
 from headstart.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ class PartB:
         """Return both parts as models that share layers, with outputs in the scale of training."""
         if self.is_one_vs_rest:
             return self._sharing()
+        if self.is_baseline:
+            trees = tree_network(Trees.from_weights(self._weights))
+            return Joined(trees, trees, [], trees.inputs[0], trees.inputs[0])
         network = self.network
         if self.part.is_table:
             import keras
@@ -185,6 +189,10 @@ class PartB:
         if self._joined is not None:
             return int(self._joined.whole.count_params())
         return int(self.network.count_params()) + (0 if self.part.is_table else _num_parameters(self.part))
+
+    def num_weights(self) -> int:
+        """Count the weights of ``whole``: for trees, those of the network that predicts what they do."""
+        return num_weights(Trees.from_weights(self._weights)) if self.is_baseline else self.num_params()
 
     @property
     def file(self) -> str:

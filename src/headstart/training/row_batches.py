@@ -30,7 +30,8 @@ class RowBatches(keras.utils.PyDataset):
         seed: Seed, which decides order and augmentation together with the epoch. Defaults to 0.
         augmentation: Augmentation drawn anew for each image in each epoch; rows are then pixels, uint8 ``(n, side, side,
             3)``. Defaults to None.
-        weights: Weight of each sample in the loss, ``(n,)``. Cannot be combined with mixed images. Defaults to None: equal.
+        weights: Weight of each sample in the loss, ``(n,)``, or of each of its members, ``(n, members)``. Cannot be combined
+            with mixed images. Defaults to None: equal.
 
     Attributes:
         epoch: Epoch of the next batches. It is advanced at the end of each epoch; set it when training is resumed.

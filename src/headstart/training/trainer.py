@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.runs.files import append_json_line
 from headstart.training.classical.baselines import BASELINES
+from headstart.training.classical.boosted_trees import Fold
 from headstart.training.classical.linear_solver import Step, solve
 from headstart.training.examples import Examples, HeldOut
 from headstart.training.framework_state import gradients_released
 from headstart.training.keras_training import Built, KerasTraining, OnEpoch
+from headstart.training.member_training import MemberTraining
+from headstart.training.networks.networks import NETWORKS
 from headstart.training.recipe import Recipe
 from headstart.training.trained import Trained, is_solved
 
@@ -50,8 +52,9 @@ def train(
         return _by_baseline(examples, recipe, deadline)
     if is_solved(recipe, is_inner=examples.rows.ndim > 2):
         return _by_solver(examples, recipe, folder, deadline, on_epoch)
+    training = MemberTraining if NETWORKS[recipe.network].has_members else KerasTraining
     with gradients_released():
-        return KerasTraining(examples, recipe, folder, build, deadline, on_epoch).run()
+        return training(examples, recipe, folder, build, deadline, on_epoch).run()
 
 
 def _by_solver(examples: Examples, recipe: Recipe, folder: Path, deadline: float, on_epoch: OnEpoch) -> Trained:
@@ -107,18 +110,11 @@ def _by_baseline(examples: Examples, recipe: Recipe, deadline: float) -> Trained
     import sklearn.ensemble  # noqa: F401 - importing is not part of the training time
 
     fit, task, start = BASELINES[recipe.network], examples.task, time.perf_counter()
-    trees: list[Trees] = []
-    num_folds = len(examples.fold_numbers)
-    one_hot = examples.one_hot if num_folds == 1 else ()  # each fold would order the levels of a category differently
-    options: dict[str, Any] = {"seed": recipe.seed, "one_hot": one_hot}
-    places, answers = [], []
-    for number, (held_out, part) in enumerate(examples.in_folds()):
-        now = time.perf_counter()
-        options["deadline"] = now + (deadline - now) / (num_folds - number)
-        rows = part.rows, part.labels, part.val_rows, part.val_labels
-        trees.append(fit(*rows, task.name, examples.num_classes, **options))
-        places.append(held_out)
-        answers.append(task.to_answers(trees[-1].predict(part.val_rows)))
+    places, parts = zip(*examples.in_folds(), strict=True)
+    one_hot = examples.one_hot if len(parts) == 1 else ()  # each fold would order the levels of a category differently
+    folds = [Fold(part.rows, part.labels, part.val_rows, part.val_labels) for part in parts]
+    trees = fit(folds, task.name, examples.num_classes, seed=recipe.seed, one_hot=one_hot, deadline=deadline)
+    answers = [task.to_answers(one.predict(fold.val_rows)) for one, fold in zip(trees, folds, strict=True)]
     seconds = time.perf_counter() - start
     found = HeldOut(np.concatenate(places), np.concatenate(answers))
     val_answers = found.at(np.arange(len(examples.rows), len(examples.rows) + len(examples.val_rows)))

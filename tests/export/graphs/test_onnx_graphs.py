@@ -21,7 +21,7 @@ from headstart.export.graphs.tensorflow_graphs import tf_encoder
 from headstart.export.graphs.tree_arrays import Trees
 from headstart.features.tables.table_encoder import learn_encoding
 from headstart.features.tables.table_features import one_hot_columns
-from headstart.training.classical.boosted_trees import fit_trees
+from headstart.training.classical.boosted_trees import Fold, fit_trees
 
 Array = np.ndarray[Any, Any]
 
@@ -201,7 +201,7 @@ def test_trees(task: str, num_outputs: int) -> None:
         "multilabel": np.stack([score > 0, score < 1], axis=1).astype(int),
         "regression": np.stack([score, np.full(len(score), 0.25)], axis=1),
     }[task]
-    trees = fit_trees(rows, labels, rows, labels, task, num_outputs, seed=0, one_hot=one_hot_columns(ENCODING))
+    trees = fit_trees([Fold(rows, labels, rows, labels)], task, num_outputs, seed=0, one_hot=one_hot_columns(ENCODING))[0]
     assert trees.columns[-1] + 1 < rows.shape[1]  # categories are read as codes
     model = onnx_trees(trees.weights(), "answers")
     other = np.concatenate([rows, np.tile(trees.thresholds[:200, None], (1, rows.shape[1]))])

@@ -66,9 +66,9 @@ def test_documented_table_plan_is_valid(write: WriteFile) -> None:
     _, example = EXAMPLES
     trials = make_trials(str(write(example)), (), weights=None, seed=5, is_table=True)
     assert all(trial.part.is_table for trial in trials)
-    assert [trial.is_baseline for trial in trials] == [True, True, False, False, False]
-    assert [trial.name for trial in trials[2:]] == ["table-linear", "wide", "table-ovr_linear"]
-    assert trials[3].recipe.options["units"] == [256, 128]
+    assert [trial.is_baseline for trial in trials] == [True, True, False, False, False, False]
+    assert [trial.name for trial in trials[2:]] == ["table-linear", "wide", "plain", "table-ovr_linear"]
+    assert trials[3].recipe.options["units"] == [128, 128]
 
 
 def test_documented_image_plan_is_valid(write: WriteFile) -> None:

@@ -15,6 +15,7 @@ from headstart.export.graphs.tree_arrays import Trees, collapse, projection
 from headstart.foundation.errors import RunError
 from headstart.training.classical import boosted_trees
 from headstart.training.classical.boosted_trees import (
+    Fold,
     _base,
     _boost,
     _Boosted,
@@ -23,6 +24,7 @@ from headstart.training.classical.boosted_trees import (
     _of_all,
     _Problem,
     _rounds,
+    _Shape,
     fit_trees,
 )
 
@@ -35,6 +37,12 @@ def make(num_rows: int, seed: int = 0, width: int = 4) -> tuple[Array, Array]:
     rows = random.normal(size=(num_rows, width)).astype(np.float32)
     rows[:, 1] = np.round(rows[:, 1], 1)
     return rows, rows[:, 0] * rows[:, 1] + random.normal(size=num_rows) / 4
+
+
+def fit_one(rows: Array, labels: Array, val_rows: Array, val_labels: Array, *description: Any, **options: Any) -> Trees:
+    """Trees of a single fold."""
+    (trees,) = fit_trees([Fold(rows, labels, val_rows, val_labels)], *description, **options)
+    return trees
 
 
 def labels_of(task: str, score: Array) -> Array:
@@ -59,8 +67,8 @@ def test_trees_predict_as_scikit_learn_does(link: str) -> None:
     rows, score = make(300)
     labels = score if link == "identity" else labels_of(task, score)
     problem = _Problem(rows, labels, rows, labels, link, UNITS[task] if link == "softmax" else 1, 0)
-    model = _model(problem, 0.1).set_params(max_iter=30).fit(rows, labels)
-    trees = _of_all([_Boosted(_rounds(model, problem), _base(model, problem), 0.0)], link, _codes(rows, labels))
+    model = _model(problem, _Shape(31, 1.0)).set_params(max_iter=30).fit(rows, labels)
+    trees = _of_all([_Boosted(_rounds(model, problem), _base(model, problem), [0.0])], link, _codes(rows, labels))
     others = np.concatenate([make(500, seed=1)[0], np.tile(trees.thresholds[:, None], (1, 4))])
     if isinstance(model, HistGradientBoostingRegressor):
         expected = model.predict(others)[:, None]
@@ -70,24 +78,49 @@ def test_trees_predict_as_scikit_learn_does(link: str) -> None:
     np.testing.assert_allclose(trees.predict(others), expected, atol=1e-6)
 
 
-def test_a_lower_rate_is_tried_on_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both rates are tried below the limit, the one with the lower loss is returned, and above it there is one rate."""
+@pytest.mark.parametrize(
+    ("small", "tuned", "seconds", "shapes"),
+    [(61, 61, 600, [1, 2]), (61, 61, 0, [1]), (60, 61, 600, [0, 1, 2]), (60, 60, 600, [0])],
+    ids=["few rows", "no time", "more rows", "many rows"],
+)
+def test_several_shapes_of_trees_are_tried(
+    small: int, tuned: int, seconds: float, shapes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one with the lowest loss is returned; which are tried depends on the rows and the time."""
     rows, score = make(60)
-    tried: list[tuple[float, float]] = []
+    tried: list[tuple[_Shape, float]] = []
 
-    def boost(problem: _Problem, rate: float, deadline: float) -> _Boosted:
-        boosted = _boost(problem, rate, deadline)
-        tried.append((rate, boosted.val_loss))
+    def boost(problem: _Problem, shape: _Shape, deadline: float) -> _Boosted:
+        boosted = _boost(problem, shape, deadline)
+        tried.append((shape, min(boosted.losses)))
         return boosted
 
     monkeypatch.setattr(boosted_trees, "_boost", boost)
-    for limit, rates in ((61, [0.1, 0.05]), (60, [0.1])):
-        tried.clear()
-        monkeypatch.setattr(boosted_trees, "_SMALL", limit)
-        problem = _Problem(rows, score, *make(60, seed=1), "identity", 1, 0)
-        best = boosted_trees._best_rate(problem, time.perf_counter() + 600)
-        assert [rate for rate, _ in tried] == rates
-        assert best.val_loss == min(loss for _, loss in tried)
+    monkeypatch.setattr(boosted_trees, "_SMALL", small)
+    monkeypatch.setattr(boosted_trees, "_TUNED", tuned)
+    problem = _Problem(rows, score, *make(60, seed=1), "identity", 1, 0)
+    (best,) = boosted_trees._best_shape([problem], time.perf_counter() + seconds)
+    assert [shape for shape, _ in tried] == [boosted_trees._SHAPES[number] for number in shapes]
+    assert best.losses[len(best.rounds)] == min(loss for _, loss in tried)
+
+
+def test_trees_of_all_folds_have_the_number_of_rounds_that_suits_their_mean() -> None:
+    """A fold whose loss rises early is not cut there, since its own minimum is partly luck."""
+    parts = [make(80, seed=seed) for seed in range(3)]
+    folds = [
+        Fold(rows, score[:, None], *(array[:20] for array in (other, values[:, None])))
+        for (rows, score), (other, values) in zip(parts, parts[1:] + parts[:1], strict=True)
+    ]
+    together = fit_trees(folds, "regression", 1, seed=0)
+    alone = [fit_trees([fold], "regression", 1, seed=0)[0] for fold in folds]
+    assert len({len(trees.roots) for trees in together}) == 1
+    assert len({len(trees.roots) for trees in alone}) > 1
+
+    def loss(several: list[Trees]) -> float:
+        pairs = zip(several, folds, strict=True)
+        return float(np.mean([np.square(one.predict(fold.val_rows) - fold.val_labels).mean() for one, fold in pairs]))
+
+    assert loss(alone) <= loss(together)
 
 
 @pytest.mark.parametrize("task", list(NUM_CLASSES))
@@ -95,7 +128,7 @@ def test_fit_trees_supports_every_task(task: str) -> None:
     """Predictions have the shape of a network's, are better than a constant, and are restored from the arrays."""
     (rows, score), (val_rows, val_score) = make(400), make(200, seed=1)
     labels, val_labels = labels_of(task, score), labels_of(task, val_score)
-    trees = fit_trees(rows, labels, val_rows, val_labels, task, NUM_CLASSES[task], seed=0)
+    trees = fit_one(rows, labels, val_rows, val_labels, task, NUM_CLASSES[task], seed=0)
     answers = trees.predict(val_rows)
     assert answers.shape == (200, UNITS[task])
     assert answers.dtype == np.float32
@@ -125,13 +158,13 @@ def test_fit_trees_reads_one_hot_columns_as_one(task: str) -> None:
     score = np.linspace(-2, 2, 12)[random.permutation(12)][levels] + 0.1 * rows[:, 0]
     encoded = np.hstack([rows[:, :1], one_hot(levels, 12), rows[:, 1:]])
     labels = labels_of(task, score)
-    trees = fit_trees(encoded, labels, encoded, labels, task, NUM_CLASSES[task], seed=0, one_hot=[range(1, 14)])
+    trees = fit_one(encoded, labels, encoded, labels, task, NUM_CLASSES[task], seed=0, one_hot=[range(1, 14)])
     assert trees.columns.tolist() == [0, *[1] * 13, *range(2, rows.shape[1] + 1)]
     assert trees.features.max() <= rows.shape[1]
     matrix = projection(trees.columns, trees.factors)
     assert matrix is not None
     np.testing.assert_array_equal(collapse(encoded, trees.columns, trees.factors), encoded @ matrix)
-    constant = fit_trees(rows[:, 1:], labels, rows[:, 1:], labels, task, NUM_CLASSES[task], seed=0)
+    constant = fit_one(rows[:, 1:], labels, rows[:, 1:], labels, task, NUM_CLASSES[task], seed=0)
     losses = [_loss(trees.predict(given), labels) for trees, given in ((trees, encoded), (constant, rows[:, 1:]))]
     assert losses[0] < 0.5 * losses[1]
 
@@ -160,14 +193,14 @@ def test_fit_trees_keeps_one_hot_columns_of_few_rows(
     monkeypatch.setattr(boosted_trees, "_SMALL", 31)
     rows = np.hstack([one_hot(np.arange(num_rows) % 3, 3), make(num_rows)[0][:, :2]])
     labels = (np.arange(num_rows) % 3 == 0).astype(int)
-    trees = fit_trees(rows, labels, rows, labels, "binary", 2, seed=0, one_hot=[range(4)])
+    trees = fit_one(rows, labels, rows, labels, "binary", 2, seed=0, one_hot=[range(4)])
     assert trees.columns[-1] + 1 == num_columns
 
 
 def test_fit_trees_is_deterministic() -> None:
     """The same rows and seed give the same arrays."""
     rows, score = make(200)
-    first, second = (fit_trees(rows, score[:, None], rows, score[:, None], "regression", 1, seed=3) for _ in range(2))
+    first, second = (fit_one(rows, score[:, None], rows, score[:, None], "regression", 1, seed=3) for _ in range(2))
     for one, other in zip(first.weights(), second.weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -176,7 +209,7 @@ def test_fit_trees_stops_on_noise() -> None:
     """Labels of pure noise leave few trees or none, and the prediction is then the share of the class."""
     random = np.random.default_rng(0)
     rows, labels = make(300)[0], random.integers(0, 2, 300)
-    trees = fit_trees(rows, labels, rows[:50], 1 - labels[:50], "binary", 2, seed=0)
+    trees = fit_one(rows, labels, rows[:50], 1 - labels[:50], "binary", 2, seed=0)
     assert trees.num_params == 2  # a leaf and a base
     np.testing.assert_allclose(trees.predict(rows), labels.mean(), atol=1e-6)
 
@@ -185,17 +218,17 @@ def test_fit_trees_of_classes_without_training_rows() -> None:
     """Such a class has a small probability, whether one or two of the others exist."""
     rows = make(60)[0]
     for labels in (np.zeros(60, np.int64), np.arange(60) % 2, np.arange(60) % 3):
-        answers = fit_trees(rows, labels, rows, (labels + 1) % 4, "multiclass", 4, seed=0).predict(rows)
+        answers = fit_one(rows, labels, rows, (labels + 1) % 4, "multiclass", 4, seed=0).predict(rows)
         assert ((answers > 0) & (answers < 1)).all()
         assert (answers[:, 3] < 0.05).all()
-    answers = fit_trees(rows, np.ones((60, 1), int), rows, np.ones((60, 1), int), "multilabel", 1, seed=0).predict(rows)
+    answers = fit_one(rows, np.ones((60, 1), int), rows, np.ones((60, 1), int), "multilabel", 1, seed=0).predict(rows)
     np.testing.assert_allclose(answers, 60.5 / 61, atol=1e-6)
 
 
 def test_fit_trees_of_a_single_class() -> None:
     """Only the share of the class is left."""
     rows = make(30)[0]
-    trees = fit_trees(rows, np.zeros(30, int), rows, np.zeros(30, int), "binary", 2, seed=0)
+    trees = fit_one(rows, np.zeros(30, int), rows, np.zeros(30, int), "binary", 2, seed=0)
     np.testing.assert_allclose(trees.predict(rows), 0.5 / 31, atol=1e-6)
 
 
@@ -203,7 +236,7 @@ def test_fit_trees_stops_at_the_deadline() -> None:
     """After the deadline, each booster has its first rounds."""
     rows, score = make(400)
     targets = labels_of("regression", score)
-    trees = fit_trees(rows, targets, rows, targets, "regression", 3, seed=0, deadline=time.perf_counter())
+    trees = fit_one(rows, targets, rows, targets, "regression", 3, seed=0, deadline=time.perf_counter())
     assert len(trees.roots) == 30
     assert set(trees.outputs.tolist()) == {0, 1, 2}
 
@@ -211,7 +244,7 @@ def test_fit_trees_stops_at_the_deadline() -> None:
 def test_fit_trees_of_two_rows() -> None:
     """Two rows are enough to predict; no rows have no predictions."""
     rows = np.array([[0.0], [1.0]], np.float32)
-    trees = fit_trees(rows, np.array([[0.0], [1.0]]), rows, np.array([[0.0], [1.0]]), "regression", 1, seed=0)
+    trees = fit_one(rows, np.array([[0.0], [1.0]]), rows, np.array([[0.0], [1.0]]), "regression", 1, seed=0)
     assert np.isfinite(trees.predict(rows)).all()
     assert trees.predict(rows[:0]).shape == (0, 1)
 
@@ -250,7 +283,7 @@ def _spoilt(arrays: dict[str, Array], name: str) -> None:
 def test_invalid_tree_arrays_are_rejected(tmp_path: Path, name: str) -> None:
     """H502 before any prediction: a loop would never end."""
     rows, score = make(200)
-    trees = fit_trees(rows, labels_of("binary", score), rows, labels_of("binary", score), "binary", 2, seed=0)
+    trees = fit_one(rows, labels_of("binary", score), rows, labels_of("binary", score), "binary", 2, seed=0)
     arrays = dict(zip((field.name for field in fields(Trees)), trees.weights(), strict=True))
     np.savez(tmp_path / "model.npz", *arrays.values())
     assert Trees.read(tmp_path / "model.npz", 4) is not None

@@ -13,6 +13,7 @@ from headstart.data.tasks import ONE_VS_REST, TASKS
 from headstart.features.part_a import POOLINGS, PartA
 from headstart.training.networks.networks import NETWORKS, build_head, join
 from headstart.training.networks.one_vs_rest import CALIBRATION, shared_out
+from headstart.training.networks.outputs import MEMBERS
 
 # Keras 3.15 on TensorFlow asks NumPy 2 for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -50,10 +51,12 @@ def test_every_network_fits_its_task(network: str, task: str, num_classes: int) 
     keras.utils.set_random_seed(0)
     head = build_head(network, rows.shape[1:], task, num_classes)
     last = head.layers[-1]
+    if NETWORKS[network].has_members:
+        last = head.get_layer(MEMBERS)
     assert head.name == network
     assert head.input_shape == (None, *rows.shape[1:])
-    assert last.units == TASKS[task].units(num_classes)
-    assert last.name == ("values" if task == "regression" else "probabilities")
+    assert last.output.shape[-1] == TASKS[task].units(num_classes)
+    assert head.layers[-1].name == ("values" if task == "regression" else "probabilities")
     assert keras.activations.serialize(last.activation) == TASKS[task].activation
     assert all(type(layer).__module__.startswith("keras.") for layer in head.layers)
     answers = TASKS[task].to_answers(np.asarray(head(rows, training=False)))

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from headstart.export.graphs.tree_arrays import Trees
 from headstart.foundation.arrays import Array
-from headstart.training.classical.boosted_trees import fit_trees
+from headstart.training.classical.boosted_trees import Fold, fit_trees
 
-__all__ = ["BASELINES"]
+__all__ = ["BASELINES", "CONSTANT"]
+
+CONSTANT = "baseline"  # name of the constant prediction
 
 _MIN_SHARE = 1e-6  # for a class or label without training rows
 
 
-def _fit_constant(
-    rows: Array,
-    labels: Array,
-    _val_rows: Array,
-    _val_labels: Array,
-    task: str,
-    num_classes: int,
-    **_: Any,
-) -> Trees:
+def _fit_constants(folds: Sequence[Fold], task: str, num_classes: int, **_: Any) -> list[Trees]:
+    return [_fit_constant(fold.rows, fold.labels, task, num_classes) for fold in folds]
+
+
+def _fit_constant(rows: Array, labels: Array, task: str, num_classes: int) -> Trees:
     """Fit the constant prediction with the lowest loss: shares of classes or labels, or means of targets; as a bare root."""
     if task == "multiclass":
         shares = np.bincount(labels, minlength=num_classes) / len(labels)
@@ -42,6 +40,6 @@ def _root(base: Array, link: str, width: int) -> Trees:
     return Trees(whole, single, whole, whole, np.zeros(1, bool), np.zeros(1), whole, whole, base, columns, factors, link)
 
 
-# Functions by name. Arguments: rows, labels, validation rows, validation labels, name of the task and number of classes;
-# keyword arguments: ``seed``, ``one_hot`` and ``deadline``. Each returns ``Trees``.
-BASELINES: dict[str, Callable[..., Trees]] = {"baseline": _fit_constant, "trees": fit_trees}
+# Functions by name. Arguments: folds, name of the task and number of classes; keyword arguments: ``seed``, ``one_hot`` and
+# ``deadline``. Each returns ``Trees`` for every fold.
+BASELINES: dict[str, Callable[..., list[Trees]]] = {CONSTANT: _fit_constants, "trees": fit_trees}

@@ -10,7 +10,15 @@ from headstart.foundation.errors import UsageError
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["check_choices", "check_room", "initializer_for", "parse_regularizer", "read_regularizer"]
+__all__ = [
+    "check_choices",
+    "check_room",
+    "embedding_width",
+    "initializer_for",
+    "parse_regularizer",
+    "read_regularizer",
+    "select_columns",
+]
 
 # Activations that roughly halve the variance.
 _RELU_FAMILY = frozenset(
@@ -115,3 +123,17 @@ def check_room(side: int, kernel: int, padding: str) -> None:
             expected="feature maps at least as large as the kernel in every stage",
             advice="use padding='same', fewer filters, or larger images",
         )
+
+
+def embedding_width(num_codes: int) -> int:
+    """Width of the embedding of a category, by fastai's rule."""
+    return int(min(32, round(1.6 * num_codes**0.56)))
+
+
+def select_columns(rows: keras.KerasTensor, first: int, number: int) -> keras.KerasTensor:
+    """Select columns of the rows, with layers that every export format supports."""
+    from keras import layers
+
+    column_by_column = layers.Reshape((rows.shape[-1], 1))(rows)
+    chosen = layers.Cropping1D((first, rows.shape[-1] - first - number))(column_by_column)
+    return layers.Reshape((number,))(chosen)

@@ -17,8 +17,10 @@ from headstart.foundation.errors import UsageError
 from headstart.foundation.text import with_suggestion
 from headstart.training.classical.baselines import BASELINES
 from headstart.training.networks.blocks import cnn, dense_block, dnn
+from headstart.training.networks.layer_options import embedding_width, select_columns
 from headstart.training.networks.one_vs_rest import one_vs_rest
-from headstart.training.networks.outputs import checked, output_layer
+from headstart.training.networks.outputs import checked, mean_of_members, output_layer
+from headstart.training.networks.table_network import tabm
 
 if TYPE_CHECKING:
     import keras
@@ -40,6 +42,9 @@ class Network:
         is_whole: Whether ``build`` returns the task's output itself, as a user's own model does. Defaults to False.
         embeds: Whether large categories of a table go through an embedding; otherwise they are left out. Defaults to True.
         is_one_vs_rest: Whether one network is built per class, to tell it from all others. Defaults to False.
+        has_members: Whether ``build`` returns the last hidden layers of several members, ``(batch, members, units)``. Each
+            learns the task, and the output is their mean. ``build`` takes ``code_sizes`` and embeds large categories
+            itself. Defaults to False.
     """
 
     build: Callable[..., keras.KerasTensor] = field(repr=False)
@@ -47,12 +52,13 @@ class Network:
     is_whole: bool = False
     embeds: bool = True
     is_one_vs_rest: bool = False
+    has_members: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
         """Names of the network's options."""
         named = inspect.signature(self.build).parameters.values()
-        return tuple(p.name for p in named if p.kind is p.KEYWORD_ONLY and p.name != "num_samples")
+        return tuple(p.name for p in named if p.kind is p.KEYWORD_ONLY and p.name not in ("num_samples", "code_sizes"))
 
 
 class Joined(NamedTuple):
@@ -110,6 +116,7 @@ NETWORKS: dict[str, Network] = {
     "linear": Network(_linear, embeds=False),
     "mlp": Network(_mlp),
     "dnn": Network(dnn),
+    "tabm": Network(tabm, has_members=True),
     "cnn": Network(cnn, takes_images=True),
     "ovr_linear": Network(_linear, embeds=False, is_one_vs_rest=True),
     "ovr_mlp": Network(_small_mlp, is_one_vs_rest=True),
@@ -178,6 +185,9 @@ def build_head(
 
     network = find_network(name, options or {})
     rows = keras.Input(tuple(shape), name="rows")
+    if network.has_members:
+        hidden = network.build(rows, num_samples=num_samples, code_sizes=code_sizes, **(options or {}))
+        return keras.Model(rows, mean_of_members(hidden, TASKS[task], num_classes), name=name)
     read = _read_codes(rows, code_sizes, network) if code_sizes else rows
     settings = {"num_samples": num_samples, **(options or {})}
     if network.is_one_vs_rest:
@@ -244,28 +254,19 @@ def join(part: PartA, make_head: Callable[[Sequence[int]], keras.Model], *, load
 
 
 def _read_codes(rows: keras.KerasTensor, code_sizes: Sequence[int], network: Network) -> keras.KerasTensor:
-    """Replace the codes in a table's rows with embeddings, as wide as by fastai's rule, or drop them if not ``embeds``."""
+    """Replace the codes in a table's rows with embeddings, or drop them if not ``embeds``."""
     from keras import layers
 
     num_dense = rows.shape[-1] - len(code_sizes)
-    dense = _columns(rows, 0, num_dense)
+    dense = select_columns(rows, 0, num_dense)
     if not network.embeds:
         return dense
     embedded = []
     for number, size in enumerate(code_sizes):
-        width = min(32, round(1.6 * size**0.56))
-        code = _columns(rows, num_dense + number, 1)
+        width = embedding_width(size)
+        code = select_columns(rows, num_dense + number, 1)
         embedded.append(layers.Flatten()(layers.Embedding(size, width, name=f"embedding_{number + 1}")(code)))
     return layers.Concatenate(name="embedded")([dense, *embedded])
-
-
-def _columns(rows: keras.KerasTensor, first: int, number: int) -> keras.KerasTensor:
-    """Select columns of the rows, with layers that every export format supports."""
-    from keras import layers
-
-    column_by_column = layers.Reshape((rows.shape[-1], 1))(rows)
-    chosen = layers.Cropping1D((first, rows.shape[-1] - first - number))(column_by_column)
-    return layers.Reshape((number,))(chosen)
 
 
 def _copied(model: keras.Model, rows: keras.KerasTensor, **_: object) -> keras.KerasTensor:

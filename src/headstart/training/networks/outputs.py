@@ -14,7 +14,17 @@ from headstart.foundation.errors import UsageError
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["checked", "in_units", "output_layer", "outputs_of"]
+__all__ = [
+    "MEMBERS",
+    "checked",
+    "in_units",
+    "mean_of_members",
+    "output_layer",
+    "outputs_of",
+    "outputs_of_members",
+]
+
+MEMBERS = "members"  # name of the output layer of all members of a network
 
 
 def output_layer(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
@@ -23,6 +33,26 @@ def output_layer(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.Ke
 
     units = task.units(num_classes)
     return layers.Dense(units, activation=task.activation, kernel_initializer=task.initializer, name=_name(task))(x)
+
+
+def mean_of_members(x: keras.KerasTensor, task: Task, num_classes: int) -> keras.KerasTensor:
+    """Apply an output layer to each of several members, ``(batch, members, width)``, and return their mean."""
+    from keras import initializers, layers
+
+    _, members, width = x.shape
+    spread = initializers.RandomUniform(-(width**-0.5), width**-0.5)
+    options = {"activation": task.activation, "kernel_initializer": spread, "name": MEMBERS}
+    if (units := task.units(num_classes)) > 1:
+        outputs = layers.EinsumDense("bmh,mhu->bmu", (members, units), bias_axes="mu", **options)(x)
+    else:  # LiteRT's converter fails on a product with a single column and a bias
+        alone = layers.EinsumDense("bmh,mh->bm", (members,), bias_axes="m", **options)(x)
+        outputs = layers.Reshape((members, 1), name="one_unit")(alone)
+    return layers.GlobalAveragePooling1D(name=_name(task))(outputs)
+
+
+def outputs_of_members(network: keras.Model) -> keras.KerasTensor:
+    """Outputs of all members, ``(batch, members, units)``, of a network that ends with their mean."""
+    return network.layers[-1].input
 
 
 def _name(task: Task) -> str:
