@@ -113,7 +113,7 @@ def fit_trees(
     problems = [_problems(fold, by, link, units, seed) for fold, by in zip(folds, codes, strict=True)]
     num_targets = len(problems[0])
     boosted = []
-    with threadpool_limits(1 if folds[0].rows.size < _ALONE else usable_cores()):
+    with threadpool_limits(1 if problems[0][0].rows.size < _ALONE else usable_cores()):
         for number in range(num_targets):
             now = time.perf_counter()
             of_target = [of_fold[number] for of_fold in problems]
