@@ -87,6 +87,6 @@ def test_trials_within_noise_are_a_finding() -> None:
     assert (finding.code, finding.severity) == ("D302", "info")
     assert finding.title == "6 trials differ from the best by less than the noise"
     assert finding.measured.startswith(
-        "linear has the lowest val_loss, ahead of near0 by 0.0000 (standard error 0.1000, 90 paired"
+        "linear has the lowest loss, ahead of near0 by 0.0000 (standard error 0.1000, 90 paired"
     )
     assert finding.measured.endswith("near3 by 0.0300 (standard error 0.1000, 90 paired samples); and 2 more")

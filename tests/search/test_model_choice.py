@@ -83,6 +83,16 @@ def test_choose_prefers_the_mean_to_a_network_within_noise_of_the_trees(hard: Ar
     assert chosen(losses).shipped.trial == "ensemble"
 
 
+def test_choose_compares_trials_on_all_held_out_samples(hard: Array) -> None:
+    """Samples of all folds count, not only the validation samples that ``val_loss`` is of, and the reason names them."""
+    losses = {"linear": hard, "mlp": hard + 0.1}
+    rows = [Row("linear", "done", "table", "linear", val_loss=2.0), Row("mlp", "done", "table", "mlp", val_loss=1.0)]
+    choice = choose(rows, losses.__getitem__, None)
+    assert choice is not None
+    assert choice.shipped.trial == "linear"
+    assert "linear (val_loss 2.0000, lowest loss on 400 held-out samples)" in choice.reason
+
+
 def test_choose_selects_a_constant_only_without_a_network_near_it(hard: Array) -> None:
     """A run whose networks learned nothing still ends with a model, and the reason names it."""
     assert chosen({"baseline": hard}).shipped.trial == "baseline"

@@ -90,7 +90,7 @@ def _ties(best: str, differences: Mapping[str, Difference]) -> Finding | None:
         "D302",
         f"{len(ties)} {'trial differs' if len(ties) == 1 else 'trials differ'} from the best by less than the noise",
         "info",
-        f"{best} has the lowest val_loss, ahead of {shown}{more}",
+        f"{best} has the lowest loss, ahead of {shown}{more}",
         "The losses on the same validation samples differ by at most one standard error: another split of the same data "
         "may rank these trials differently.",
         "Nothing if the selected trial is fast enough; otherwise use the fastest of these. More samples, or --folds 5, show "

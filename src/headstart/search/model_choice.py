@@ -36,22 +36,23 @@ class Choice:
     num_samples: int = 0
 
     @property
+    def _rank(self) -> str:
+        if self.has_lowest_val_loss:
+            return f"lowest val_loss, {self.best.val_loss:.4f}"
+        return f"val_loss {self.best.val_loss:.4f}, lowest loss on {self.num_samples} held-out samples"
+
+    @property
     def reason(self) -> str:
         """Why this trial was selected, as text."""
-        rank = (
-            "lowest val_loss"
-            if self.has_lowest_val_loss
-            else f"lowest loss on {self.num_samples} held-out samples; val_loss"
-        )
         if self.shipped is not self.best:
             is_mean = self.shipped.trial == NAME
             merit = "the mean of several models" if is_mean else "a network, which exports to every format"
             return (
                 f"{self.shipped.trial} (val_loss {self.shipped.val_loss:.4f}), {merit}, "
-                f"within one standard error of {self.best.trial} ({rank}, {self.best.val_loss:.4f}): "
+                f"within one standard error of {self.best.trial} ({self._rank}): "
                 f"they differ by {self.differences[self.shipped.trial]}"
             )
-        reason = f"{self.shipped.trial} ({rank}, {self.shipped.val_loss:.4f})"
+        reason = f"{self.shipped.trial} ({self._rank})"
         second = min(self.differences, key=lambda name: self.differences[name].mean, default=None)
         if second is None:
             return reason

@@ -67,7 +67,7 @@ def test_trees_predict_as_scikit_learn_does(link: str) -> None:
     rows, score = make(300)
     labels = score if link == "identity" else labels_of(task, score)
     problem = _Problem(rows, labels, rows, labels, link, UNITS[task] if link == "softmax" else 1, 0)
-    model = _model(problem, _Shape(31, 1.0)).set_params(max_iter=30).fit(rows, labels)
+    model = _model(problem, _Shape(0.1, 31, 1.0)).set_params(max_iter=30).fit(rows, labels)
     trees = _of_all([_Boosted(_rounds(model, problem), _base(model, problem), [0.0])], link, _codes(rows, labels))
     others = np.concatenate([make(500, seed=1)[0], np.tile(trees.thresholds[:, None], (1, 4))])
     if isinstance(model, HistGradientBoostingRegressor):
