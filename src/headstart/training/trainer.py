@@ -52,7 +52,8 @@ def train(
         return _by_baseline(examples, recipe, deadline)
     if is_solved(recipe, is_inner=examples.rows.ndim > 2):
         return _by_solver(examples, recipe, folder, deadline, on_epoch)
-    training = MemberTraining if NETWORKS[recipe.network].has_members else KerasTraining
+    network = NETWORKS.get(recipe.network)  # none if ``build`` is all that there is
+    training = MemberTraining if network is not None and network.has_members else KerasTraining
     with gradients_released():
         return training(examples, recipe, folder, build, deadline, on_epoch).run()
 

@@ -309,7 +309,7 @@ def test_a_run_on_a_dataset_says_why_it_is_gone(tmp_path: Path, photos: Callable
     dataset = hs.read_arrays(images, np.arange(2)) if kind == "arrays" else hs.read_folder(photos(per_class=1))
     (tmp_path / "run.json").write_text(json.dumps({"format": 3, "request": Request(dataset).to_json()}))
     with pytest.raises(
-        RunError, match=r"H511[^\0]*fitted on a Dataset[^\0]*with a path instead of a Dataset can be resumed"
+        RunError, match=r"H511[^\0]*fitted on a Dataset[^\0]*with a path instead of a Dataset: such runs can be resumed"
     ):
         hs.resume(tmp_path)
 

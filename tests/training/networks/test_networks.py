@@ -55,7 +55,7 @@ def test_every_network_fits_its_task(network: str, task: str, num_classes: int) 
         last = head.get_layer(MEMBERS)
     assert head.name == network
     assert head.input_shape == (None, *rows.shape[1:])
-    assert last.output.shape[-1] == TASKS[task].units(num_classes)
+    assert head.output_shape == (None, TASKS[task].units(num_classes))
     assert head.layers[-1].name == ("values" if task == "regression" else "probabilities")
     assert keras.activations.serialize(last.activation) == TASKS[task].activation
     assert all(type(layer).__module__.startswith("keras.") for layer in head.layers)
