@@ -136,6 +136,8 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
 def _run(job: SearchState, trials: list[Trial], *, is_resumed: bool) -> None:
     """Run the trials and finish the run; after an error, save the status of the run before the error is raised."""
     try:
+        if len(trials) == 1:  # its training is too short for the converter to import TensorFlow meanwhile
+            job.converter = Child("convert_process.py")
         if is_resumed:
             _split_again(job, trials)
         run_trials(job, trials)
