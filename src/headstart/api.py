@@ -157,19 +157,21 @@ def extend(
     run: Run | str | os.PathLike[str],
     data: str | os.PathLike[str],
     *,
+    budget: str | float | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: Progress | bool = True,
     started: float | None = None,
 ) -> Run:
     """Fit the model of a run anew with more samples, and with more classes if they have any; that run stays as it is.
 
-    Samples of the run keep their splits. New ones keep those that their folders or table give them, and are divided as by
-    ``fit`` otherwise. Only new images go through the backbone, and only the trials that the run's model was made of are
-    fitted.
+    Samples of the run are recognised by content and keep their splits. New ones keep the splits that their folders or table
+    give them; the others are for training, or are divided among the splits that Headstart made. Only new images go through
+    the backbone, and only the trials that the run's model was made of are fitted.
 
     Args:
         run: A finished run, or its folder.
         data: Path of the new labelled samples: a folder of class folders, or a table as it was given to ``fit``.
+        budget: As in ``fit``. Defaults to None: no limit, whatever the run had.
         out: Run folder to create. Defaults to ``runs/<data name>-NNN``.
         progress: As in ``fit``. Defaults to True.
         started: As in ``fit``. Defaults to the time of the call.
@@ -178,8 +180,8 @@ def extend(
         The new run.
 
     Raises:
-        RunError: The run has no model (H505), its data existed only in the process that fitted it (H511), or they are not
-            found from here (H512).
+        RunError: The run has no model (H505), its data existed only in the process that fitted it (H511), are not found
+            from here (H512), or are other data by now (H513).
         DatasetError: The new data cannot be read, do not fit the run (H054), or add nothing to it (H055).
 
     Example::
@@ -188,7 +190,8 @@ def extend(
     """
     opened = run if isinstance(run, Run) else Run(run)
     opened.require_model()
-    request = replace(extension_of(opened.folder, os.fspath(data), Path(out) if out else None), started=started)
+    seconds = parse_seconds(budget) if isinstance(budget, str) else budget
+    request = replace(extension_of(opened.folder, _path(data), Path(out) if out else None, seconds), started=started)
     shown = make_progress(progress)
     try:
         return search(request, shown)

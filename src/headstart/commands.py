@@ -193,6 +193,9 @@ def extend(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="New labelled samples: a folder of class folders, or a table.")
     ],
+    budget: Annotated[
+        str | None, typer.Option(help="Time limit for the whole process, report included, such as 30s, 5m or 1h.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to create. Default: runs/<data name>-NNN.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -206,7 +209,7 @@ def extend(
 
     started = time.perf_counter() - process_age_seconds()
     with _stoppable():
-        extended = extend_run(run, data, out=out, progress=not quiet, started=started)
+        extended = extend_run(run, data, budget=budget, out=out, progress=not quiet, started=started)
     _show_run(extended, as_json)
     return _ending(extended)
 

@@ -117,9 +117,9 @@ def label(
 
     found = Run(run).to_label(paths, number, out)
     chosen = len(found.rows) - found.num_errors
-    left_out = {"in the run already": found.num_known, "copies of others": found.num_copies, "unreadable": found.num_errors}
-    told = "; ".join(f"{number} {why}" for why, number in left_out.items() if number)
-    print(f"{chosen} to label{f' ({told})' if told else ''}", file=sys.stderr)  # noqa: T201
+    left_out = {"in the run already": found.num_known, "equal to others": found.num_copies, "unreadable": found.num_errors}
+    reasons = "; ".join(f"{count} {why}" for why, count in left_out.items() if count)
+    print(f"{chosen} to label{f' ({reasons})' if reasons else ''}", file=sys.stderr)  # noqa: T201
     if as_json:
         print_json({"samples": [dict(zip(found.columns, row, strict=True)) for row in found.rows]})
     elif out is None:

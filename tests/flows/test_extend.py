@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +40,12 @@ class Told(Silent):
 
 def splits_of(run: hs.Run) -> dict[str, str]:
     """Split of each sample by its path."""
-    return {row["path"]: row["split"] for row in read_csv(run.path / "splits.csv")}
+    return {row.get("path") or row["row"]: row["split"] for row in read_csv(run.path / "splits.csv")}
+
+
+def weights_of(run: hs.Run) -> list[Any]:
+    """Weights of the head."""
+    return hs.Model.load(run.path).part_b.network.get_weights()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +153,8 @@ def test_an_extended_run_can_be_resumed(
     resumed = hs.resume(tmp_path / "killed", progress=False)
     assert splits_of(resumed) == splits_of(whole)
     assert resumed.evaluation == whole.evaluation
+    for mine, theirs in zip(weights_of(resumed), weights_of(whole), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_rows_of_a_table(make_table: Callable[..., Path], tmp_path: Path) -> None:
@@ -185,8 +194,9 @@ def test_a_mean_of_heads_is_made_anew(make_photos: Callable[..., Path], triangle
     extended = hs.extend(run, triangles, out=tmp_path / "extended", progress=False)
     assert extended.folder.state["classes"] == ["circle", "square", "triangle"]
     shipped = run.folder.state["best"]["trial"]
+    heads = {LINEAR, "efficientnet_lite0-grid2-mlp"}
     named = {row["trial"] for row in extended.folder.state["trials"]}
-    assert shipped in named
+    assert named == (heads | {"ensemble"} if shipped == "ensemble" else {shipped})
     assert extended.folder.state["request"]["epochs"] == 3
 
 
@@ -210,3 +220,183 @@ def test_what_cannot_extend_a_run_is_explained(
         hs.extend(run, triangles)
     assert raised.value.code == "H512"
     assert not any((tmp_path / name).exists() for name in "ab")
+
+
+Fit = Callable[..., tuple[hs.Run, pd.DataFrame]]
+
+
+@pytest.fixture
+def fit_rows(make_table: Callable[..., Path], tmp_path: Path) -> Fit:
+    """Fit the first rows of a table, and return the run and the other rows."""
+
+    def fit(num_rows: int = 200, **options: Any) -> tuple[hs.Run, pd.DataFrame]:
+        frame = pd.read_csv(make_table(tmp_path / "table.csv", "binary", rows=300))
+        for name, values in options.pop("columns", {}).items():
+            frame[name] = values(np.arange(300))
+        frame[:num_rows].to_csv(tmp_path / "first.csv", index=False)
+        options |= {"target": "grown", "trial": "table-linear", "out": tmp_path / "run", "progress": False}
+        return hs.fit(tmp_path / "first.csv", **options), frame[num_rows:]
+
+    return fit
+
+
+def test_a_test_split_of_the_user_gets_what_belongs_to_it_and_nothing_else(fit_rows: Fit, tmp_path: Path) -> None:
+    """Groups and equal rows of test samples go there; all others are for training, as in a fit."""
+    run, others = fit_rows(
+        group="who",
+        columns={
+            "split": lambda i: np.where(i % 10 == 9, "test", "train"),
+            "who": lambda i: np.where(i % 10 == 9, "p" + pd.Series(i // 50).astype(str), "q" + pd.Series(i).astype(str)),
+        },
+    )
+    new = others.drop(columns="split")[others["split"] == "train"].copy()
+    new.loc[new.index[:20], "who"] = "p1"  # in the test split of the run
+    new.to_csv(tmp_path / "more.csv", index=False)
+    extended = hs.extend(run, tmp_path / "more.csv", out=tmp_path / "extended", progress=False)
+    added = {row: split for row, split in splits_of(extended).items() if row.startswith("more.csv:")}
+    of_group = {f"more.csv:{number}" for number in range(1, 21)}
+    assert {row for row, split in added.items() if split == "test"} == of_group
+    assert set(splits_of(extended).values()) == {"train", "validation", "test"}
+
+
+def test_files_of_one_name_are_told_apart(fit_rows: Fit, tmp_path: Path) -> None:
+    """Splits stay, however often a run is extended by a more.csv."""
+    run, others = fit_rows()
+    earlier = splits_of(run)
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        others[30 * number : 30 * number + 30].to_csv(tmp_path / str(number) / "more.csv", index=False)
+        data = tmp_path / str(number) / "more.csv"
+        run = hs.extend(run, data, out=tmp_path / f"run{number}", progress=False)
+        splits = splits_of(run)
+        assert len(splits) == 200 + 30 * (number + 1)
+        assert {row: splits[row] for row in earlier} == earlier
+        earlier = splits
+
+
+def test_a_table_that_has_grown_adds_its_new_rows(fit_rows: Fit, tmp_path: Path) -> None:
+    """The rows of the run are listed as skipped; also if the file of the run itself has grown."""
+    run, others = fit_rows()
+    grown = pd.concat([pd.read_csv(tmp_path / "first.csv"), others[:40]])
+    grown.sample(frac=1, random_state=0).to_csv(tmp_path / "grown.csv", index=False)
+    extended = hs.extend(run, tmp_path / "grown.csv", out=tmp_path / "extended", progress=False)
+    assert sum(extended.folder.state["num_samples"].values()) == 240
+    grown.to_csv(tmp_path / "first.csv", index=False)
+    again = hs.extend(run, tmp_path / "first.csv", out=tmp_path / "again", progress=False)
+    assert sum(again.folder.state["num_samples"].values()) == 240
+
+
+def test_a_few_new_rows_are_for_training(fit_rows: Fit, tmp_path: Path) -> None:
+    """The other splits grow with the whole, not by a share of every handful."""
+    run, others = fit_rows()
+    others[:4].to_csv(tmp_path / "more.csv", index=False)
+    extended = hs.extend(run, tmp_path / "more.csv", out=tmp_path / "extended", progress=False)
+    added = [split for row, split in splits_of(extended).items() if row.startswith("more.csv:")]
+    assert added.count("train") >= 2
+    shares = Counter(splits_of(extended).values())
+    assert abs(shares["test"] - 0.2 * 204) <= 3
+
+
+def test_data_that_have_changed_are_not_taken_for_those_of_the_run(fit_rows: Fit, tmp_path: Path) -> None:
+    """H513 if most are others; a few that are gone are listed."""
+    run, others = fit_rows()
+    others.to_csv(tmp_path / "more.csv", index=False)
+    frame = pd.read_csv(tmp_path / "first.csv")
+    frame[5:].to_csv(tmp_path / "first.csv", index=False)
+    extended = hs.extend(run, tmp_path / "more.csv", out=tmp_path / "extended", progress=False)
+    skipped = [row["reason"] for row in read_csv(extended.path / "skipped.csv")]
+    assert sum("is gone from its data" in reason for reason in skipped) == 5
+    frame.assign(size=frame["size"].sample(frac=1, random_state=0).to_numpy()).to_csv(tmp_path / "first.csv", index=False)
+    with pytest.raises(HeadstartError) as raised:
+        hs.extend(run, tmp_path / "more.csv", out=tmp_path / "other", progress=False)
+    assert raised.value.code == "H513"
+
+
+def test_looks_at_the_test_split_go_on_counting(fit_rows: Fit, tmp_path: Path) -> None:
+    """It is the same split, and more."""
+    run, others = fit_rows()
+    run.evaluate(tmp_path / "first.csv")
+    looks = run.folder.state["test_looks"]
+    others.to_csv(tmp_path / "more.csv", index=False)
+    extended = hs.extend(run, tmp_path / "more.csv", out=tmp_path / "extended", progress=False)
+    assert extended.folder.state["test_looks"] == looks + 1
+
+
+def test_a_class_of_two_samples_is_left_out(fit_rows: Fit, tmp_path: Path) -> None:
+    """As by fit: it cannot be divided."""
+    run, others = fit_rows()
+    new = others[:40].copy()
+    new.loc[new.index[:2], "grown"] = "perhaps"
+    new.to_csv(tmp_path / "more.csv", index=False)
+    extended = hs.extend(run, tmp_path / "more.csv", out=tmp_path / "extended", progress=False)
+    assert extended.folder.state["classes"] == ["no", "yes"]
+    reasons = [row["reason"] for row in read_csv(extended.path / "skipped.csv")]
+    assert sum("perhaps has fewer than 3 samples" in reason for reason in reasons) == 2
+
+
+def test_tables_that_do_not_fit_are_explained(fit_rows: Fit, tmp_path: Path) -> None:
+    """A column that is missing, and a run over time; a further column is left out, which is said."""
+    run, others = fit_rows()
+    others.drop(columns="size").to_csv(tmp_path / "less.csv", index=False)
+    with pytest.raises(HeadstartError, match="without size") as raised:
+        hs.extend(run, tmp_path / "less.csv", out=tmp_path / "x", progress=False)
+    assert raised.value.code == "H054"
+    others.assign(weather="fine").to_csv(tmp_path / "more.csv", index=False)
+    told = Told()
+    hs.extend(run, tmp_path / "more.csv", out=tmp_path / "extended", progress=told)
+    assert "columns that the run does not have are left out: weather" in told.lines
+    shutil.rmtree(run.path)
+    over_time, others = fit_rows(columns={"day": lambda i: i}, time="day")
+    others.to_csv(tmp_path / "later.csv", index=False)
+    with pytest.raises(HeadstartError, match="split over time") as raised:
+        hs.extend(over_time, tmp_path / "later.csv", out=tmp_path / "y", progress=False)
+    assert raised.value.code == "H054"
+
+
+def test_images_in_memory_have_to_be_of_one_size(tmp_path: Path) -> None:
+    """Arrays of an npz file; those of the same size are added under the name of the file."""
+    random = np.random.default_rng(0)
+
+    def write(name: str, side: int, number: int) -> Path:
+        labels = np.arange(number) % 2
+        images = random.integers(0, 90, (number, side, side, 3)) + 120 * labels[:, None, None, None]
+        np.savez(tmp_path / name, x=images.astype(np.uint8), y=labels)
+        return tmp_path / name
+
+    run = hs.fit(write("first.npz", 40, 40), trial=LINEAR, out=tmp_path / "run", progress=False)
+    with pytest.raises(HeadstartError, match="shape") as raised:
+        hs.extend(run, write("small.npz", 32, 20), out=tmp_path / "x", progress=False)
+    assert raised.value.code == "H054"
+    extended = hs.extend(run, write("more.npz", 40, 20), out=tmp_path / "extended", progress=False)
+    splits = splits_of(extended)
+    assert len(splits) == 60
+    assert sum(name.startswith("more.npz:") for name in splits) == 20
+
+
+def test_a_list_of_images_with_other_columns_is_extended_by_label(
+    make_photos: Callable[..., Path], triangles: Path, tmp_path: Path
+) -> None:
+    """to_label.csv has columns of its own."""
+    photos = make_photos(tmp_path / "two", classes=("circle", "square"), per_class=20)
+    rows = [{"file": str(path), "shape": path.parent.name} for path in sorted(photos.glob("*/*.jpg"))]
+    pd.DataFrame(rows).to_csv(tmp_path / "list.csv", index=False)
+    run = hs.fit(tmp_path / "list.csv", target="shape", trial=LINEAR, out=tmp_path / "run", progress=False)
+    run.label(triangles, number=10, out=tmp_path / "next")
+    listed = pd.read_csv(tmp_path / "next" / "to_label.csv").assign(label="triangle")
+    listed.to_csv(tmp_path / "next" / "to_label.csv", index=False)
+    extended = hs.extend(run, tmp_path / "next" / "to_label.csv", out=tmp_path / "extended", progress=False)
+    assert extended.folder.state["classes"] == ["circle", "square", "triangle"]
+
+
+def test_runs_that_extend_each_other_in_a_circle_are_refused(old: hs.Run, triangles: Path, tmp_path: Path) -> None:
+    """Only a run.json that someone has changed says so."""
+    run = hs.extend(old, triangles, out=tmp_path / "run", progress=False)
+    (run.path / "manifest.json").unlink(missing_ok=True)
+    state = run.folder.state | {"status": "interrupted"}
+    state["request"] |= {"extends": str(run.path)}
+    (run.path / "run.json").write_text(json.dumps(state), "utf-8")
+    for seal in run.path.glob("*.sha256"):
+        seal.unlink()
+    with pytest.raises(HeadstartError) as raised:
+        hs.extend(run.path, triangles, out=tmp_path / "x", progress=False)
+    assert raised.value.code in ("H517", "H506")

@@ -49,7 +49,7 @@ def test_the_list_has_a_column_to_fill_in_and_what_the_model_thinks(run: hs.Run,
     assert len({row["path"] for row in rows}) == len(rows) == 9
     assert {row["label"] for row in rows} == {""}
     assert not {str(unlabelled / "known.jpg")} & {row["path"] for row in rows}
-    assert "9 to label (1 in the run already; 1 copies of others)" in err
+    assert "9 to label (1 in the run already; 1 equal to others)" in err
     for row in rows:
         first, second = sorted((float(row[f"p_{name}"]) for name in ("circle", "square", "triangle")), reverse=True)[:2]
         assert float(row["uncertainty"]) == pytest.approx(1 - (first - second), abs=1e-4)

@@ -12,7 +12,9 @@ from headstart.data.skipped import Skipped
 from headstart.data.tasks import TASKS, infer_task
 from headstart.foundation.text import listed
 
-__all__ = ["without_rare_classes"]
+__all__ = ["LEAST_TO_SPLIT", "without_rare_classes"]
+
+LEAST_TO_SPLIT = 3  # different samples of a class, one for each split
 
 
 def without_rare_classes(dataset: Dataset, task: str | None = None) -> Dataset:
@@ -31,7 +33,7 @@ def without_rare_classes(dataset: Dataset, task: str | None = None) -> Dataset:
     given = {name for name in dataset.split if name}
     if not TASKS[dataset.task].has_classes or "validation" in given:
         return dataset
-    least = 2 if given else 3
+    least = 2 if given else LEAST_TO_SPLIT
     different: dict[int, set[object]] = defaultdict(set)
     contents = dataset.digests if dataset.table is None else dataset.paths  # equal rows need not be copies
     for label, content, split in zip(dataset.labels.tolist(), contents, dataset.split, strict=True):

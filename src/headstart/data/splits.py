@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -83,7 +83,8 @@ def _split(dataset: Dataset, validation: float, seed: int) -> Dataset:
         choose = partial(_choose_groups, least=len(made) - step) if dataset.groups else _choose
         for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])):
             split[i] = name
-    return replace(dataset, split=tuple(split), made_splits=("train", *made) if not given else tuple(made))
+    made_splits = ("train", *made) if not given else tuple(made) or dataset.made_splits
+    return replace(dataset, split=tuple(split), made_splits=made_splits)
 
 
 def _split_more(dataset: Dataset, validation: float, seed: int) -> Dataset:
@@ -93,11 +94,29 @@ def _split_more(dataset: Dataset, validation: float, seed: int) -> Dataset:
     split = [name or decided.get(side, "") for side, name in zip(sides, dataset.split, strict=True)]
     for step, name in enumerate(dataset.to_split):
         movable = [i for i, where in enumerate(split) if not where]
-        choose = partial(_choose_groups, least=1) if dataset.groups else _choose
-        share = validation / (1 - validation * step)
-        for i in choose(movable, layers, sides, share, np.random.default_rng([seed, step])) if movable else ():
+        if not movable:
+            break
+        wanted = _lacking_samples(layers, np.array(split), name, validation)
+        random = np.random.default_rng([seed, step])
+        share = min(0.5, sum(wanted.values()) / len(movable))
+        chosen = (
+            _choose_groups(movable, layers, sides, share, random, least=1)
+            if dataset.groups
+            else _choose(movable, layers, sides, share, random, wanted)
+        )
+        for i in chosen:
             split[i] = name
     return replace(dataset, split=tuple(name or "train" for name in split), to_split=())
+
+
+def _lacking_samples(layers: Array, split: Array, name: str, share: float) -> dict[int, int]:
+    """How many samples of each class a split lacks to have its share of all samples; one at least if it has none."""
+    totals = dict(zip(*np.unique(layers, return_counts=True), strict=True))
+    have = dict(zip(*np.unique(layers[split == name], return_counts=True), strict=True))
+    return {
+        int(label): max(round(share * int(total)) - int(have.get(label, 0)), 0 if label in have else 1)
+        for label, total in totals.items()
+    }
 
 
 def _split_in_time(dataset: Dataset, validation: float) -> Dataset:
@@ -231,16 +250,19 @@ def _choose_groups(
 
 
 def _choose(
-    movable: Sequence[int], labels: Array, groups: Sequence[int], share: float, random: np.random.Generator
+    movable: Sequence[int],
+    labels: Array,
+    groups: Sequence[int],
+    share: float,
+    random: np.random.Generator,
+    numbers: Mapping[int, int] | None = None,
 ) -> list[int]:
-    """Choose whole groups so that about ``share`` of each class is chosen."""
+    """Choose whole groups so that about ``share`` of each class is chosen, or these ``numbers`` of each class."""
     members: dict[int, list[int]] = defaultdict(list)
     for i in movable:
         members[groups[i]].append(i)
-    wanted = {
-        int(c): max(1, round(share * n)) for c, n in zip(*np.unique(labels[list(movable)], return_counts=True), strict=True)
-    }
     remaining = {int(c): int(n) for c, n in zip(*np.unique(labels[list(movable)], return_counts=True), strict=True)}
+    wanted = dict(numbers) if numbers is not None else {c: max(1, round(share * n)) for c, n in remaining.items()}
     chosen: list[int] = []
     order = sorted(members)
     for position in random.permutation(len(order)):

@@ -28,7 +28,7 @@ class Usage:
         title: Heading.
         package: Packages to install in addition to NumPy, and to Pillow for images.
         imports: Import lines.
-        prepare: Lines that load the model.
+        prepare: Lines that load the model and, if its outputs are named, compute them.
         answers: Expression for the predictions, ``(n, units)``, from ``inputs``, which is an array or columns by name.
         outputs: Expression for a list of all outputs, in the order of ``names_of_outputs``.
         variables: Environment variables that must be set first.
@@ -210,7 +210,7 @@ python predict.py {argument}
 `preprocess.py` prepares samples exactly as in training; any other way of reading samples gives other predictions.
 `signature.json` contains the labels, the names, shapes and types of inputs and outputs, and a digest of each file.
 `golden.npz` contains samples with the model's predictions, for checking an installation.
-
+{_about_keys(signature)}
 {chr(10).join(sections)}"""
 
 
@@ -243,6 +243,24 @@ def _read_rows(row: Format, usage: Usage) -> list[str]:
     return lines if row.runtime == "keras" else [*lines, _NAMED]
 
 
+def _about_keys(signature: Mapping[str, Any]) -> str:
+    """Paragraph about what the programs print beside predictions; empty if there is nothing."""
+    lines = []
+    if _has_sets(signature):
+        several = ("`low` and `high` are the ends of the interval that contains", "`set` has the labels that contain")
+        lines.append(f"{several[signature['task'] != 'regression']} the truth with a probability of {_PERCENT}%.")
+    if "unknown" in signature:
+        lines.append(
+            "`unknown` says how unlike the training images an image is, from 0 to 1. From the threshold in `signature.json` "
+            "on, the image should count as unknown, whatever is predicted."
+        )
+    return "".join(f"\n{line}\n" for line in lines)
+
+
+def _has_sets(signature: Mapping[str, Any]) -> bool:
+    return str(_PERCENT) in signature.get("conformal", {}).get("limits", {})
+
+
 def _two_outputs(usage: Usage) -> list[str]:
     return [
         'names_of_outputs = [signature["output"]["name"], signature["unknown"]["name"]]',
@@ -253,8 +271,7 @@ def _two_outputs(usage: Usage) -> list[str]:
 def _printed(signature: Mapping[str, Any]) -> list[str]:
     """Lines that print a prediction per sample, with a set or interval, and the score of unknown images, where there are."""
     task, knows_unknown = signature["task"], "unknown" in signature
-    has_sets = str(_PERCENT) in signature.get("conformal", {}).get("limits", {})
-    sets = _OF_SETS[task] if has_sets else _Sets()
+    sets = _OF_SETS[task] if _has_sets(signature) else _Sets()
     loop = _LOOP_WITH_SCORES if knows_unknown else _LOOP
     keys = ['"sample": name', '"predicted": predicted', *([] if task == "regression" else ["**shares"]), *sets.keys]
     keys += ['"unknown": round(float(score), 6)'] if knows_unknown else []

@@ -121,7 +121,7 @@ class Predictor:
         if self._unknown is None:
             raise UsageError(
                 "H050",
-                "the model cannot tell unknown samples",
+                "the model has no score of unknown images",
                 received="--unknown, and a model that was fitted without it",
                 expected="a model of images that was fitted with --unknown",
                 advice="headstart fit DATA --unknown",

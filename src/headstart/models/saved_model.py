@@ -109,7 +109,7 @@ def read_saved_model(folder: Path, weights: str | None = None) -> SavedModel:
     with reading(file):
         shape = signature["input"]["shape"][1:]
         part_b = PartB(trial.part, trial.recipe, dataset, shape, made.get("num_samples", 1), sizes)
-        weights_of_b = part_b.load(file)
+        weights_of_b = part_b.load(file, has_more="unknown" in signature)
     return SavedModel(
         trial,
         dataset,

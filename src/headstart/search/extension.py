@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from headstart.data.class_names import OpenClasses, in_order
 from headstart.data.dataset import Dataset
+from headstart.data.groups import group_duplicates, sides_of
+from headstart.data.rare_classes import LEAST_TO_SPLIT
 from headstart.data.readers.read import read
 from headstart.data.readers.tables.table import Known
 from headstart.data.skipped import Skipped
+from headstart.data.tables.files.read_cells import read_cells
 from headstart.data.tasks import TASKS, infer_task
 from headstart.export.signature_reader import read_signature
-from headstart.foundation.errors import DatasetError
-from headstart.foundation.runs.files import read_csv
+from headstart.foundation.errors import DatasetError, RunError
+from headstart.foundation.runs.file_reading import held_to
 from headstart.foundation.runs.run_folder import RunFolder
+from headstart.foundation.runs.schema import LOADABLE
 from headstart.foundation.text import listed
+from headstart.models.scoring import contents_of
 from headstart.search.request import Request
 
 __all__ = ["extended", "extension_of"]
 
+_GONE = "a sample that the run has is gone from its data, or has changed"
+_NOT_IN_RUN = "it is new in the data of the run: give these as the new data to add it"
+_KNOWN = "it is in the run already"
 
-def extension_of(folder: RunFolder, data: str, out: Path | None) -> Request:
+
+def extension_of(folder: RunFolder, data: str, out: Path | None, budget_seconds: float | None) -> Request:
     """Make the request that extends a run: its settings, and the trials that its model was made of.
 
     Args:
         folder: A run with a model.
         data: Path of the new data.
         out: Run folder to create; None for the default.
+        budget_seconds: Time limit; None for no limit, whatever the run had.
 
     Raises:
         RunError: The data of the run existed only in its process (H511), or are not found from here (H512).
     """
     earlier = Request.from_run(folder)
-    made = read_signature(folder.path)["part_b"]
-    members = made.get("members")
-    if members is None:
-        trials = [folder.state["best"]["trial"]]
+    signature = held_to(folder.path / "signature.json", read_signature(folder.path), LOADABLE)
+    made, rows, best = signature["part_b"], folder.state["trials"], folder.state["best"] or {}
+    if "members" in made:
+        wanted = {(member["part_a"], member["network"]) for member in made["members"]}
+        trials = tuple(row["trial"] for row in rows if (row["part_a"], row["part_b"]) in wanted)
     else:
-        wanted = {(member["part_a"], member["network"]) for member in members}
-        trials = [row["trial"] for row in folder.state["trials"] if (row["part_a"], row["part_b"]) in wanted]
-    return replace(earlier, data=data, extends=str(folder.path.resolve()), trials=tuple(trials), out=out)
+        trials = tuple(row["trial"] for row in rows if row["trial"] == best.get("trial"))
+    folder_of = str(folder.path.resolve())
+    return replace(earlier, data=data, extends=folder_of, trials=trials, out=out, budget_seconds=budget_seconds)
 
 
 def extended(
@@ -49,8 +63,9 @@ def extended(
 ) -> Dataset:
     """Read the data of a run and those that extend it.
 
-    Samples of the run keep their splits. New samples keep those that their folders or table give them, and the others are
-    divided as ``fit`` does it; copies of samples of the run are left out.
+    Samples of the run are recognised by content and keep their splits. New samples keep those that their folders or table
+    give them. Of the others, copies of the run's samples and members of its groups go where these are, and the rest is
+    divided among the splits that Headstart made.
 
     Args:
         request: The request of the extension.
@@ -58,60 +73,168 @@ def extended(
         say: Receives what was found.
 
     Raises:
-        RunError: The data of the run are not found from here (H512).
+        RunError: The data of the run are not found from here (H512) or are other data (H513), or runs extend each other in
+            a circle (H517).
         DatasetError: The new data cannot be read, do not fit those of the run (H054), or add nothing to them (H055).
     """
+    _check_chain(request)
     folder = RunFolder.open(Path(request.extends or ""))
-    earlier = read_earlier(Request.from_run(folder))
-    old = _with_splits(earlier, folder, say)
+    earlier = Request.from_run(folder)
+    if earlier.time:
+        raise _not_fitting(f"{folder.path}, which was split over time by {earlier.time}", "a run without --time")
+    old = _with_splits(read_earlier(earlier), folder)
     data = str(request.data)
-    found = read(data, known=_known(folder, old), group=request.group)
-    if (found.table is None) != (old.table is None) or (found.arrays is None) != (old.arrays is None):
-        raise _not_fitting(f"{found.name}: {found.sample_noun}s", f"{old.sample_noun}s, as in {folder.path}")
-    new = _without_copies(found, old, data)
+    found = read(data, known=_known(folder, old, data))
+    _check_fit(old, found, say)
+    new = _named_apart(_only_new(found, old, folder, data), old, data)
     say(f"{len(old)} {old.sample_noun}s of {folder.path}, and {len(new)} new ones")
     return _joined(old, new, request)
 
 
-def _with_splits(dataset: Dataset, folder: RunFolder, say: Callable[[str], None]) -> Dataset:
-    """The samples that the run used, in its splits."""
-    split_of = {row[dataset.key]: row["split"] for row in read_csv(folder.path / "splits.csv")}
-    used = [i for i, path in enumerate(dataset.paths) if path in split_of]
-    if len(used) < len(split_of):
-        say(f"{len(split_of) - len(used)} {dataset.sample_noun}s of the run are no longer there")
+def _check_chain(request: Request) -> None:
+    """Reject runs that extend each other in a circle, which only a changed run.json can say."""
+    seen: list[str] = []
+    while request.extends:
+        if request.extends in seen:
+            raise RunError(
+                "H517",
+                "runs extend each other in a circle",
+                received=" → ".join([*seen, request.extends]),
+                expected="a run that extends an earlier one",
+                advice="fit again on all data: headstart fit DATA",
+            )
+        seen.append(request.extends)
+        request = Request.from_run(RunFolder.open(Path(request.extends)))
+
+
+def _with_splits(dataset: Dataset, folder: RunFolder) -> Dataset:
+    """The samples that the run used, in its splits; those that are gone or have changed are listed as skipped."""
+    signature = read_signature(folder.path)
+    splits: dict[str, list[str]] = defaultdict(list)
+    for row in folder.rows("contents.csv"):
+        splits[row["digest"]].append(row["split"])
+    num_wanted = sum(map(len, splits.values()))
+    used, given, others = [], [], []
+    for place, content in enumerate(contents_of(dataset, signature.get("encoding"))):
+        if splits[content]:
+            used.append(place)
+            given.append(splits[content].pop(0))
+        else:
+            others.append(Skipped(_named(dataset, place), _NOT_IN_RUN))
+    num_gone = num_wanted - len(used)
+    if 2 * num_gone > num_wanted:
+        raise RunError(
+            "H513",
+            "the data have changed since the run began",
+            received=f"{dataset.name}, without {num_gone} of the {num_wanted} {dataset.sample_noun}s of {folder.path}",
+            expected="the data that the run was fitted on",
+            advice="fit again on all data: headstart fit DATA",
+        )
+    gone = [Skipped(f"{dataset.name} ({number + 1} of {num_gone})", _GONE) for number in range(num_gone)]
     kept = dataset.take(used)
     made = tuple(folder.state.get("made_splits", ()))
-    return replace(kept, split=tuple(split_of[path] for path in kept.paths), made_splits=made)
+    return replace(kept, split=tuple(given), made_splits=made, skipped=(*kept.skipped, *others, *gone))
 
 
-def _known(folder: RunFolder, old: Dataset) -> Known:
+def _named(dataset: Dataset, place: int) -> str:
+    return dataset.paths[place] if dataset.table is None else f"row {dataset.paths[place]}"
+
+
+def _known(folder: RunFolder, old: Dataset, data: str) -> Known:
     """How the run read its data, so that further data are read in the same way, with further classes if there are any."""
-    classes = OpenClasses(old.classes) if old.task != "regression" else old.classes
-    columns = old.table_columns if old.table is not None else ()
-    reads = old.table.names if old.table is not None else ()
-    image = folder.state.get("image")
-    return Known(classes, old.task, old.target_columns, image, columns, reads, old.set_aside, None, old.group_column)
+    classes = OpenClasses(old.classes)
+    if old.table is not None:
+        columns, reads = old.table_columns, old.table.names
+        return Known(classes, old.task, old.target_columns, None, columns, reads, old.set_aside, None, old.group_column)
+    targets, image = old.target_columns, folder.state.get("image")
+    if Path(data).suffix.lower() == ".csv" and Path(data).is_file() and read_cells(Path(data))[0].names[:2] == _TO_LABEL:
+        image, targets = _TO_LABEL[0], _TO_LABEL[1:]
+    return Known(classes, old.task, targets, image, group=old.group_column)
 
 
-def _without_copies(new: Dataset, old: Dataset, data: str) -> Dataset:
-    """New images that are in the run already, left out; equal rows of a table need not be copies."""
-    known = {*old.digests} if old.table is None else set()
-    copies = [i for i, digest in enumerate(new.digests) if digest in known]
-    skipped = [Skipped(new.paths[i], "it is in the run already") for i in copies]
-    rest = new.without(skipped, copies)
-    if not len(rest):
-        reasons = f"; skipped: {rest.skipped[0].reason}" if rest.skipped else ""
-        raise DatasetError(
-            "H055",
-            "nothing to extend the run by",
-            received=f"{data}: {len(new)} {new.sample_noun}s, {len(copies)} of them in the run already{reasons}",
-            expected=f"labelled {new.sample_noun}s that the run does not have",
-            advice="give the folder or table of the new samples",
-        )
-    if rest.table is None:
+_TO_LABEL = ("path", "label")  # first columns of a list that label wrote
+
+
+def _check_fit(old: Dataset, new: Dataset, say: Callable[[str], None]) -> None:
+    """Reject new data of another kind, task or form.
+
+    Raises:
+        DatasetError: They do not fit the run (H054).
+    """
+    forms = [_form(dataset) for dataset in (old, new)]
+    if forms[0] != forms[1] or old.root != new.root:
+        raise _not_fitting(f"{new.name}: {forms[1]}", f"{forms[0]} like those of the run; archives have to be unpacked")
+    have_classes = [TASKS[dataset.task].has_classes for dataset in (old, new)]
+    if have_classes[0] != have_classes[1] or (not have_classes[0] and old.task != new.task):
+        raise _not_fitting(f"{new.name}, read as data for {new.task}", f"data for {old.task}")
+    if not have_classes[0] and len(old.target_columns) != 1 and set(old.classes) - set(new.classes):
+        raise _not_fitting(f"{new.name} with {listed(list(new.classes))}", f"the columns {listed(list(old.classes))}")
+    if old.arrays is not None and new.arrays is not None and old.arrays.shape[1:] != new.arrays.shape[1:]:
+        raise _not_fitting(f"images of shape {new.arrays.shape[1:]}", f"images of shape {old.arrays.shape[1:]}")
+    if bool(old.groups) and not new.groups:
+        raise _not_fitting(f"{new.name} without the column {old.group_column}", f"a table with {old.group_column}")
+    if old.table is not None and new.table is not None:
+        if missing := [name for name in old.table.names if name not in new.table.names]:
+            raise _not_fitting(f"{new.name} without {listed(missing)}", f"a table with {listed(list(old.table.names))}")
+        if more := [name for name in new.table.names if name not in old.table.names]:
+            say(f"columns that the run does not have are left out: {listed(more)}")
+
+
+def _form(dataset: Dataset) -> str:
+    return "rows" if dataset.table is not None else "images in memory" if dataset.arrays is not None else "image files"
+
+
+def _only_new(new: Dataset, old: Dataset, folder: RunFolder, data: str) -> Dataset:
+    """New samples without those of the run: images of equal content, and rows if the table has the rows of the run too."""
+    encoding = read_signature(folder.path).get("encoding")
+    left = Counter(contents_of(old, encoding))
+    contents = contents_of(new, encoding)
+    are_known = []
+    for content in contents:
+        are_known.append(left[content] > 0)
+        left[content] -= old.table is not None and left[content] > 0  # as many rows as the run has
+    if old.table is not None and 2 * sum(are_known) < len(old):  # equal rows by chance
+        are_known = [False] * len(new)
+    places = np.flatnonzero(are_known).tolist()
+    rest = new.without([Skipped(_named(new, place), _KNOWN) for place in places], places)
+    rest = _without_rare(rest, old)
+    if len(rest):
         return rest
-    name = Path(data).name
-    return replace(rest, paths=tuple(f"{name}:{path}" for path in rest.paths))
+    others = [skipped for skipped in rest.skipped if skipped.reason != _KNOWN]
+    raise DatasetError(
+        "H055",
+        "nothing to extend the run by",
+        received=f"{data}: {len(new)} labelled {new.sample_noun}s, {len(places)} of them in the run already"
+        + (f"; skipped: {others[0].path}: {others[0].reason}" if others else ""),
+        expected=f"labelled {new.sample_noun}s that the run does not have",
+        advice="give the folder or table of the new samples",
+    )
+
+
+def _without_rare(new: Dataset, old: Dataset) -> Dataset:
+    """Leave out further classes of which there are too few samples to divide, as ``fit`` does it."""
+    if not TASKS[new.task].has_classes or any(new.split) or not old.made_splits:
+        return new
+    counts = Counter(new.labels.tolist())
+    rare = {number for number, count in counts.items() if new.classes[number] not in old.classes and count < LEAST_TO_SPLIT}
+    gone = [place for place, label in enumerate(new.labels.tolist()) if label in rare]
+    reasons = [f"its class {new.classes[new.labels[i]]} has fewer than {LEAST_TO_SPLIT} samples" for i in gone]
+    rest = new.without([Skipped(_named(new, i), reason) for i, reason in zip(gone, reasons, strict=True)], gone)
+    kept = [number for number in range(new.num_classes) if number not in rare]
+    numbers = np.full(new.num_classes, -1)
+    numbers[kept] = np.arange(len(kept))
+    return replace(rest, classes=tuple(new.classes[number] for number in kept), labels=numbers[rest.labels])
+
+
+def _named_apart(new: Dataset, old: Dataset, data: str) -> Dataset:
+    """Rows and images in memory, which are named by their number, by the name of their file as well."""
+    if new.table is None and new.arrays is None:
+        return new
+    name, number = Path(data).name, 1
+    while any(path.startswith(f"{name}:") for path in old.paths):
+        number += 1
+        name = f"{Path(data).name} ({number})"
+    return replace(new, paths=tuple(f"{name}:{path}" for path in new.paths))
 
 
 def _joined(old: Dataset, new: Dataset, request: Request) -> Dataset:
@@ -122,9 +245,13 @@ def _joined(old: Dataset, new: Dataset, request: Request) -> Dataset:
             task, reason = infer_task(classes, request.task if request.task == "multiclass" else None)
         reason += f"; new: {listed([name for name in classes if name not in old.classes])}"
     both = replace(old, task=task, task_reason=reason).relabelled(classes, task).plus(new.relabelled(classes, task))
-    to_split = tuple(name for name in ("test", "validation") if name in old.split) if not any(new.split) else ()
-    split = both.split if to_split else tuple(name or "train" for name in both.split)
-    return replace(both, split=split, to_split=to_split, name=f"{old.name}-extended")
+    sides = sides_of(group_duplicates(both))  # near copies are found when images are decoded
+    decided = {side: name for side, name in zip(sides, both.split, strict=True) if name}
+    split = [name or decided.get(side, "") for side, name in zip(sides, both.split, strict=True)]
+    to_split = () if any(new.split) else tuple(name for name in ("test", "validation") if name in old.made_splits)
+    if not to_split:
+        split = [name or "train" for name in split]
+    return replace(both, split=tuple(split), to_split=to_split, name=f"{old.name}-extended")
 
 
 def _not_fitting(received: str, expected: str) -> DatasetError:
@@ -133,5 +260,5 @@ def _not_fitting(received: str, expected: str) -> DatasetError:
         "the new data do not fit the run",
         received=received,
         expected=expected,
-        advice="give data of the same kind, or fit on all of them: headstart fit DATA",
+        advice="give data of the form that the run has, or fit on all of them: headstart fit DATA",
     )

@@ -44,6 +44,7 @@ __all__ = ["Outcome", "ship"]
 # as networks learn it. Rows of an inner cut are stored in half precision.
 _MAX_DIFFERENCE, _MAX_DIFFERENCE_IN_HALF = 1e-3, 2e-2
 _MAX_SECONDS = 1800.0  # time limit of the conversion without a budget
+_FEW_TO_LIMIT = 100  # held-out images, of which 1% is at least one
 _MODEL_FILES = ("model.keras", "model.npz", "model.xml", "model.bin", "model.onnx")
 
 
@@ -135,8 +136,11 @@ def _report_means(outcome: Outcome, progress: Progress) -> None:
 
 def _learn_unknown(outcome: Outcome, progress: Progress) -> None:
     if not any(part.cards for part in outcome.model.parts):
-        progress.say(f"unknown images cannot be told: {outcome.choice.best.trial}, which was chosen, has no backbone")
+        progress.say(f"--unknown has no effect: {outcome.choice.best.trial}, which was chosen, has no backbone")
         return
+    num_held_out = len(outcome.learning.indices("validation"))
+    if num_held_out < _FEW_TO_LIMIT:
+        progress.say(f"the limit of unknown images comes from {num_held_out} images only: more known ones may be above it")
     outcome.model.learn_unknown(outcome.features)
 
 

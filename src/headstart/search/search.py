@@ -122,7 +122,9 @@ def _search(request: Request, folder: RunFolder | None, progress: Progress) -> R
             folder.sweep()
             job.restore(earlier)
         pictures = None if surveyed is None else surveyed.to_json()
-        job.save(**({"status": "running"} if earlier else first_state(job, dataset) | {"pictures": pictures}))
+        looks = 0 if request.extends is None else int(RunFolder.open(Path(request.extends)).state.get(COUNTER, 0))
+        first = {} if earlier else first_state(job, dataset) | {"pictures": pictures, "looks_before": looks}
+        job.save(**{"status": "running"} | first)
         _describe(job, dataset, surveyed)
         try:
             _run(job, trials, is_resumed=bool(earlier))
@@ -186,7 +188,7 @@ def _check_unknown(trials: list[Trial]) -> None:
     if not any(trial.part.cards for trial in trials):
         raise UsageError(
             "H051",
-            "unknown samples cannot be told here",
+            "--unknown needs images and a trial with a backbone",
             received=f"--unknown with {', '.join(trial.name for trial in trials)}",
             expected="images, and a trial with a backbone",
             advice="leave out --unknown, or choose --plan quick for images",

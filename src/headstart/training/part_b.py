@@ -12,6 +12,7 @@ import numpy as np
 from headstart.data.dataset import Dataset
 from headstart.data.tasks import ONE_VS_REST, Task
 from headstart.export.graphs.tree_arrays import Trees
+from headstart.export.keras_file import check_keras_file
 from headstart.features.backbones.network_weights import set_weights
 from headstart.features.part_a import PartA
 from headstart.foundation.arrays import Array
@@ -222,8 +223,13 @@ class PartB:
             self._weights = network.get_weights()
         return self._weights
 
-    def load(self, file: Path) -> list[Array]:
-        """Load the weights of a saved model, and return the weights of Part B."""
+    def load(self, file: Path, *, has_more: bool = False) -> list[Array]:
+        """Load the weights of a saved model, and return the weights of Part B.
+
+        Args:
+            file: The saved model.
+            has_more: Whether it has more layers than these, for another output. Defaults to False.
+        """
         if self.is_baseline:
             return self.restore(file.parent)
         if self.part.is_table:
@@ -233,10 +239,10 @@ class PartB:
             network = self._network = self._joined.part_b
         if self.is_one_vs_rest:
             shared = self._sharing(load=False)
-            shared.whole.load_weights(file)
+            _load(shared.whole, file, has_more=has_more)
             set_weights(network, shared.part_b.get_weights())
         else:
-            self.shipped().load_weights(file)
+            _load(self.shipped(), file, has_more=has_more)
         self._weights = network.get_weights()
         return self._weights
 
@@ -251,6 +257,21 @@ class PartB:
             code_sizes=self.code_sizes,
         )
         return self._head_alone
+
+
+def _load(model: keras.Model, file: Path, *, has_more: bool) -> None:
+    """Load the weights of a saved model into one that may lack some of its layers."""
+    if not has_more:
+        model.load_weights(file)
+        return
+    import keras
+
+    # Keras stores weights by the order of layers, so that a file with more of them cannot be loaded directly.
+    check_keras_file(file)
+    saved = keras.models.load_model(file, compile=False, safe_mode=True)
+    for layer in model.layers:
+        if layer.weights:
+            set_weights(layer, saved.get_layer(layer.name).get_weights())
 
 
 @lru_cache

@@ -35,6 +35,7 @@ _PER_COMPONENT = 2  # samples, and features, at least: with fewer, the subspace 
 _USUAL = 0.97  # share of held-out images whose residual is usual
 _WEIGHT_BEYOND = 3.0  # of a residual beyond that, beside the relative distance
 _RIDGE = 1e-8  # of a covariance of features at unit length
+_LEAST_RESIDUAL, _LEAST_RELATIVE, _LEAST_LIMIT = 0.01, 1.0, 0.5  # held-out images may be copies, so that none differs
 _MARGIN = 1e-3  # of the limit, for rounding
 _STEEPNESS = math.log(WITHIN / (1 - WITHIN))  # the median of held-out images has a score of about 0.01
 
@@ -47,7 +48,7 @@ class _Scale(NamedTuple):
 
     @property
     def factor(self) -> float:
-        return 1 / max(self.limit - self.median, 1e-6)
+        return 1 / (self.limit - self.median)
 
     def apply(self, distances: Array) -> Array:
         scaled: Array = (distances - self.median) * self.factor
@@ -179,9 +180,9 @@ def fit_novelty(features: Array, classes: Array | None, held_out: Array) -> Nove
     """
     space = _fit_space(at_unit_length(features), classes)
     residual, relative = space.distances(held_out)
-    usual = _Scale(float(np.median(residual)), float(np.quantile(residual, _USUAL)))
-    scale = None if relative is None else _Scale(float(np.median(relative)), _limit(relative))
-    limit = max(0.0, _limit(_total(residual, relative, usual, scale))) + _MARGIN
+    usual = _scale(residual, float(np.quantile(residual, _USUAL)), _LEAST_RESIDUAL)
+    scale = None if relative is None else _scale(relative, _limit(relative), _LEAST_RELATIVE)
+    limit = max(_LEAST_LIMIT, _limit(_total(residual, relative, usual, scale))) + _MARGIN
     return Novelty(len(held_out), space, usual, scale, limit)
 
 
@@ -223,6 +224,11 @@ def _total(residual: Array, relative: Array | None, usual: _Scale, scale: _Scale
         return scaled
     total: Array = scale.apply(relative) + _WEIGHT_BEYOND * np.maximum(scaled - 1, 0)
     return total
+
+
+def _scale(distances: Array, limit: float, least: float) -> _Scale:
+    median = float(np.median(distances))
+    return _Scale(median, max(limit, median + least))
 
 
 def _limit(distances: Array) -> float:

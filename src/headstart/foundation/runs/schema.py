@@ -183,6 +183,7 @@ _SHOWN = {
     "wall_seconds": float,
     "num_samples": {"*": int},
     "num_skipped": int,
+    "made_splits": [str],
     "findings": [{"code": str, "title": str}],
 }
 RESUMABLE = {"format": int, **_STATE}  # the shape of a run.json from which a run can be resumed
@@ -258,7 +259,7 @@ LOADABLE = {
         "side?": int,
         **{f"{name}?": shape for name, shape in _RENDERING.items()},
     },
-    "part_b": {"network": str, "options?": {}, "num_samples?": int, "members?": [{}]},
+    "part_b": {"network": str, "options?": {}, "num_samples?": int, "members?": [{"part_a": str, "network": str}]},
 }
 
 SHAPES: Mapping[str, Shape] = {
