@@ -27,7 +27,10 @@ from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.predictor import Predictor
 from headstart.search.request import Request
 
-COMMANDS = ("fit", "resume", "demo", "leaderboard", "evaluate", "predict", "export", "runs", "stack", "cache")
+COMMANDS = (
+    *("fit", "resume", "extend", "demo", "leaderboard", "evaluate", "predict", "label", "export"),
+    *("runs", "stack", "cache"),
+)
 CLASSES = ["circle", "square", "triangle"]
 NUM_PHOTOS = 24  # of each class
 
@@ -108,7 +111,7 @@ def test_version_is_that_of_the_package(call: Call) -> None:
 
 def test_shell_completion_completes_commands_and_options() -> None:
     """Completion works as a shell requests it, with the words typed so far in the environment."""
-    for words, expected in (("headstart ex", ["export"]), ("headstart fit --bud", ["--budget"])):
+    for words, expected in (("headstart exp", ["export"]), ("headstart fit --bud", ["--budget"])):
         asked = {"_HEADSTART_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         done = subprocess.run(_process(), env=_environment() | asked, capture_output=True, text=True, check=False)
         assert done.stdout.split() == expected

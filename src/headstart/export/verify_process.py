@@ -56,7 +56,8 @@ def _read_onnxruntime(path: Path, names: Names) -> Predict:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda given: session.run(names, given)
+    asked = names if len(names) > 1 else None  # a single output has another name if a column has its own
+    return lambda given: session.run(asked, given)
 
 
 def _read_openvino(path: Path, names: Names) -> Predict:

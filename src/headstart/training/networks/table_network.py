@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from headstart.features.backbones.network_weights import set_weights
 from headstart.training.networks.layer_options import embedding_width, select_columns
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def tabm(
     x = layers.RepeatVector(number, name="for_each_member")(layers.Flatten(name="all_groups")(x))
     scale = layers.EinsumDense("bmi,mi->bmi", (number, groups * width), name="scale_of_members")
     x = scale(x)
-    scale.set_weights([keras.ops.sign(keras.random.uniform((number, groups * width), -1.0, 1.0))])
+    signs = keras.ops.sign(keras.random.uniform((number, groups * width), -1.0, 1.0))
+    set_weights(scale, [keras.ops.convert_to_numpy(signs)])
     x = layers.Reshape((number, groups, width), name=_MEMBERS_BY_GROUPS)(x)
     for depth, size in enumerate(units, 1):
         spread = initializers.RandomUniform(-(width**-0.5), width**-0.5)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from headstart.export.graphs.tree_arrays import LINKS, Trees
+from headstart.features.backbones.network_weights import set_weights
 from headstart.foundation.arrays import Array
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def tree_network(trees: Trees) -> keras.Model:
     x = layers.Flatten(name="all_leaves")(x)
     output = layers.Dense(len(trees.base), activation=_ACTIVATIONS[trees.link], name="sums")(x)
     network = keras.Model(rows, output, name="trees")
-    network.set_weights([*table.compares, table.follows, table.offsets, table.values, trees.base.astype(np.float32)])
+    set_weights(network, [*table.compares, table.follows, table.offsets, table.values, trees.base.astype(np.float32)])
     return network
 
 
