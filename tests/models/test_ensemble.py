@@ -202,3 +202,30 @@ def test_ensemble_tunes_thresholds_on_held_out_predictions() -> None:
     ensemble = Ensemble([], [], dataset)
     ensemble.tune(HeldOut(np.arange(60), np.stack([1 - likely, likely], axis=1)))
     assert ensemble.thresholds == (pytest.approx(0.2),)
+
+
+@pytest.mark.parametrize("backbones", [("efficientnet_lite0", "efficientnet_lite1"), ("efficientnet_lite0",) * 2])
+def test_ensemble_has_one_score_of_unknown_images(
+    backbones: tuple[str, str], make_photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    """From the features of its first member, whether the members share a backbone or have their own."""
+    dataset = hs.read_folder(make_photos(tmp_path / "photos", per_class=12))
+    members = [Model(name, pooling="avg", side=224) for name in backbones]
+    rows = []
+    for number, member in enumerate(members):
+        dataset, features = gather(dataset, member.part, validation=0.2, seed=0)
+        member.part = features.part
+        (folder := tmp_path / str(number)).mkdir()
+        member.train(dataset, features, folder)
+        rows.append(features)
+    ensemble = Ensemble(members, [0.5, 0.5], dataset)
+    everything = np.arange(len(dataset))
+    assert not len(ensemble.unknown_scores(rows, everything))
+    ensemble.learn_unknown(rows)
+    scores = ensemble.unknown_scores(rows, everything)
+    assert scores.shape == (len(dataset),)
+    whole = ensemble.keras()
+    size = members[0].part.geometry.size
+    answers, unknown = whole.predict(np.zeros((2, size, size, 3), np.float32), verbose=0)
+    assert (answers.shape, unknown.shape) == ((2, 3), (2, 1))
+    assert whole.output_names[0] != whole.output_names[1]
