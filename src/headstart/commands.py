@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,38 +134,32 @@ def fit(  # noqa: PLR0913, PLR0917 - the options of CONTRACT.md
 
         choose_backend(chosen, is_variable=not backend)
     from headstart.api import fit as fit_model
-    from headstart.foundation.native_logs import hush_native_libraries
-    from headstart.foundation.stopwatch import process_age_seconds
 
-    hush_native_libraries()
-
-    with _stoppable():
-        run = fit_model(
-            data,
-            target=target,
-            image=image,
-            group=group,
-            time=time_column,
-            task=task,
-            duplicates=duplicates,
-            plan=plan,
-            trial=trial or (),
-            validation=validation,
-            folds=folds,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            weights=weights,
-            refit=refit,
-            unknown=unknown,
-            budget=budget,
-            out=out,
-            seed=seed,
-            progress=not quiet,
-            started=time.perf_counter() - process_age_seconds(),
-        )
-    _show_run(run, as_json)
-    return _ending(run)
+    start = partial(
+        fit_model,
+        data,
+        target=target,
+        image=image,
+        group=group,
+        time=time_column,
+        task=task,
+        duplicates=duplicates,
+        plan=plan,
+        trial=trial or (),
+        validation=validation,
+        folds=folds,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        weights=weights,
+        refit=refit,
+        unknown=unknown,
+        budget=budget,
+        out=out,
+        seed=seed,
+        progress=not quiet,
+    )
+    return _run(start, as_json)
 
 
 @app.command()
@@ -175,16 +170,8 @@ def resume(
 ) -> int | None:
     """Resume a run that was killed or ended by Ctrl-C, on the backend it started with; a complete run is only shown."""
     from headstart.api import resume as resume_run
-    from headstart.foundation.native_logs import hush_native_libraries
-    from headstart.foundation.stopwatch import process_age_seconds
 
-    hush_native_libraries()
-
-    started = time.perf_counter() - process_age_seconds()
-    with _stoppable():
-        resumed = resume_run(run, progress=not quiet, started=started)
-    _show_run(resumed, as_json)
-    return _ending(resumed)
+    return _run(partial(resume_run, run, progress=not quiet), as_json)
 
 
 @app.command()
@@ -202,16 +189,8 @@ def extend(
 ) -> int | None:
     """Fit the model of a run anew with more samples or classes, of which only the new ones are computed."""
     from headstart.api import extend as extend_run
-    from headstart.foundation.native_logs import hush_native_libraries
-    from headstart.foundation.stopwatch import process_age_seconds
 
-    hush_native_libraries()
-
-    started = time.perf_counter() - process_age_seconds()
-    with _stoppable():
-        extended = extend_run(run, data, budget=budget, out=out, progress=not quiet, started=started)
-    _show_run(extended, as_json)
-    return _ending(extended)
+    return _run(partial(extend_run, run, data, budget=budget, out=out, progress=not quiet), as_json)
 
 
 @app.command()
@@ -268,13 +247,21 @@ def cache(
         display.show_cache(state)
 
 
-def _show_run(run: Run, as_json: bool) -> None:
+def _run(start: Callable[..., Run], as_json: bool) -> int | None:
+    """Carry out a run, whose time counts from the start of this process, and print its results."""
     from headstart import display
+    from headstart.foundation.native_logs import hush_native_libraries
+    from headstart.foundation.stopwatch import process_age_seconds
 
+    hush_native_libraries()
+
+    with _stoppable():
+        run = start(started=time.perf_counter() - process_age_seconds())
     if as_json:
         print_json(run.to_json())
     else:
         display.show_run(run)
+    return _ending(run)
 
 
 @contextmanager

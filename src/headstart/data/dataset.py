@@ -263,6 +263,10 @@ class Dataset(Described):
         _, numbers = np.unique(names, return_inverse=True)
         return np.where(names == "", len(names) + np.arange(len(names)), numbers)
 
+    def name_of(self, index: int) -> str:
+        """Name of a sample in lists of skipped ones: its path, or ``row`` and its number."""
+        return self.paths[index] if self.table is None else f"row {self.paths[index]}"
+
     def file(self, index: int) -> Path:
         """Path of a sample's file, to open it."""
         return Path(self.root, self.paths[index])

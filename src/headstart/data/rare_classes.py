@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from headstart.data.skipped import Skipped
 from headstart.data.tasks import TASKS, infer_task
 from headstart.foundation.text import listed
 
-__all__ = ["LEAST_TO_SPLIT", "without_rare_classes"]
+__all__ = ["LEAST_TO_SPLIT", "rare_classes", "without_classes", "without_rare_classes"]
 
 LEAST_TO_SPLIT = 3  # different samples of a class, one for each split
 
@@ -34,15 +35,30 @@ def without_rare_classes(dataset: Dataset, task: str | None = None) -> Dataset:
     if not TASKS[dataset.task].has_classes or "validation" in given:
         return dataset
     least = 2 if given else LEAST_TO_SPLIT
+    rare = rare_classes(dataset, least)
+    if not rare or len(rare) >= dataset.num_classes - 1:
+        return dataset
+    rest = without_classes(dataset, rare, least)
+    inferred, reason = infer_task(rest.classes, task)
+    reasons = [dataset.task_reason, f"left out, with too few samples: {listed([dataset.classes[label] for label in rare])}"]
+    reasons += [] if inferred == dataset.task else [reason]
+    return replace(rest, task=inferred, task_reason="; ".join(reasons))
+
+
+def rare_classes(dataset: Dataset, least: int) -> list[int]:
+    """Classes with fewer than ``least`` different samples outside the test split."""
     different: dict[int, set[object]] = defaultdict(set)
     contents = dataset.digests if dataset.table is None else dataset.paths  # equal rows need not be copies
     for label, content, split in zip(dataset.labels.tolist(), contents, dataset.split, strict=True):
         if split != "test":
             different[label].add(content)
-    kept = [label for label in range(dataset.num_classes) if len(different[label]) >= least]
-    if len(kept) in (dataset.num_classes, 0, 1):
-        return dataset
+    return [label for label in range(dataset.num_classes) if len(different[label]) < least]
+
+
+def without_classes(dataset: Dataset, labels: Sequence[int], least: int) -> Dataset:
+    """Leave out the samples of these classes, which have fewer than ``least`` different ones, as skipped."""
     counts = np.bincount(dataset.labels, minlength=dataset.num_classes)
+    kept = [label for label in range(dataset.num_classes) if label not in labels]
     numbers = np.full(dataset.num_classes, -1)  # the new number of each class
     numbers[kept] = np.arange(len(kept))
     gone = np.flatnonzero(numbers[dataset.labels] < 0).tolist()
@@ -52,12 +68,6 @@ def without_rare_classes(dataset: Dataset, task: str | None = None) -> Dataset:
         samples = "1 sample" if counts[label] == 1 else f"{counts[label]} samples"
         kind = "different ones" if dataset.table is None else "of each class"
         reason = f"its class {dataset.classes[label]} has {samples}, and a split needs {least} {kind}"
-        skipped.append(Skipped(dataset.paths[i] if dataset.table is None else f"row {dataset.paths[i]}", reason))
-    classes = tuple(dataset.classes[label] for label in kept)
+        skipped.append(Skipped(dataset.name_of(i), reason))
     rest = dataset.without(skipped, gone)
-    labels = numbers[rest.labels]
-    inferred, reason = infer_task(classes, task)
-    names = [name for name, number in zip(dataset.classes, numbers, strict=True) if number < 0]
-    told = [dataset.task_reason, f"left out, with too few samples: {listed(names)}"]
-    told += [] if inferred == dataset.task else [reason]
-    return replace(rest, classes=classes, labels=labels, task=inferred, task_reason="; ".join(told))
+    return replace(rest, classes=tuple(dataset.classes[label] for label in kept), labels=numbers[rest.labels])

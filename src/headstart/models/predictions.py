@@ -22,13 +22,6 @@ __all__ = ["Prediction", "as_frame", "beside_truth", "prediction_table", "truth_
 _DECIMALS = 6  # of a probability in a table
 
 
-class Unknown(NamedTuple):
-    """How unlike the training samples a sample is, from 0 to 1; unknown at and above the threshold."""
-
-    score: float
-    threshold: float
-
-
 class Prediction(NamedTuple):
     """The prediction for one sample, or an error.
 
@@ -37,14 +30,14 @@ class Prediction(NamedTuple):
         predicted: The prediction as text, as ``verdicts`` writes it; None for an error.
         answers: Probabilities or values, ``(columns,)``; None for an error.
         error: Why there is no prediction; empty otherwise.
-        unknown: Whether the sample is unknown; None for an error, or if the model does not say.
+        unknown: How unlike the training images the sample is, 0 to 1; None for an error, or if the model does not say.
     """
 
     path: str
     predicted: str | None
     answers: Array | None
     error: str
-    unknown: Unknown | None = None
+    unknown: float | None = None
 
 
 def verdicts(task: str, classes: Sequence[str], answers: Array, thresholds: Sequence[float]) -> list[str]:
@@ -89,8 +82,7 @@ def prediction_table(
         classes: Names of classes, labels or targets.
         key: Name of the first column, ``path`` or ``row``.
         sets: Sets or intervals to add as columns. Defaults to None: none.
-        unknown: Whether to add the column ``unknown``, and to predict ``unknown`` in place of a class for unknown samples.
-            Defaults to False.
+        unknown: Whether to add the column ``unknown``. Defaults to False.
     """
     has_errors = any(prediction.error for prediction in predictions)
     is_values = task == "regression"
@@ -103,13 +95,11 @@ def prediction_table(
         given: list[float | None] = [None] * len(classes)
         if prediction.answers is not None:
             given = [float(f"{v:.7g}") if is_values else round(float(v), _DECIMALS) for v in prediction.answers]
-        told = prediction.unknown if unknown else None
-        predicted = NAME if told and told.score >= told.threshold else prediction.predicted
-        cells: list[object] = [*given] if is_values else [predicted, *given]
+        cells: list[object] = [*given] if is_values else [prediction.predicted, *given]
         if sets:
             cells += [None] * len(sets.columns) if prediction.answers is None else sets.cells(prediction.answers)
         if unknown:
-            cells.append(None if told is None else round(told.score, _DECIMALS))
+            cells.append(None if prediction.unknown is None else round(prediction.unknown, _DECIMALS))
         name = int(prediction.path) if key == "row" and prediction.path.isdecimal() else prediction.path
         rows.append([name, *cells, *([prediction.error or None] if has_errors else [])])
     return columns, rows
@@ -120,7 +110,7 @@ def beside_truth(
     indices: Sequence[int] | Array,
     answers: Array,
     thresholds: Sequence[float],
-    unknown: Sequence[Unknown] = (),
+    unknown: Sequence[float] = (),
 ) -> tuple[list[str], list[list[object]]]:
     """Lay predictions out as columns and rows, with the true labels after the column that names the sample.
 
@@ -133,10 +123,10 @@ def beside_truth(
     """
     label_texts = dataset.label_texts()
     texts = verdicts(dataset.task, dataset.classes, answers, thresholds)
-    told: Sequence[Unknown | None] = unknown or [None] * len(texts)
+    scores: Sequence[float | None] = unknown or [None] * len(texts)
     predictions = [
-        Prediction(dataset.paths[i], text, answer, "", known)
-        for i, text, answer, known in zip(indices, texts, answers, told, strict=True)
+        Prediction(dataset.paths[i], text, answer, "", score)
+        for i, text, answer, score in zip(indices, texts, answers, scores, strict=True)
     ]
     columns, rows = prediction_table(predictions, dataset.task, dataset.classes, dataset.key, unknown=bool(unknown))
     truths = truth_columns(dataset.task, dataset.classes)

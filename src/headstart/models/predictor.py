@@ -18,6 +18,7 @@ from headstart.data.tables.table import Table
 from headstart.data.target_scaling import Scaling
 from headstart.data.tasks import TASKS
 from headstart.evaluation.uncertainty.conformal import Conformal, PredictionSets
+from headstart.evaluation.uncertainty.novelty import NAME
 from headstart.export.signature_reader import outputs_of, read_signature, thresholds_of
 from headstart.features.engines import OpenVINOEngine, read_graph, side_by_side
 from headstart.features.tables.table_features import cells_to_read
@@ -27,7 +28,7 @@ from headstart.foundation.machine import usable_cores
 from headstart.foundation.runs.file_reading import reading
 from headstart.foundation.runs.run_folder import RunFolder
 from headstart.models.keras_graph import KerasGraph
-from headstart.models.predictions import Prediction, Unknown, verdicts
+from headstart.models.predictions import Prediction, verdicts
 from headstart.models.signature import has_graph
 
 __all__ = ["Predictor"]
@@ -112,11 +113,11 @@ class Predictor:
             return None
         return self._conformal.with_coverage(coverage, self.task, self.classes, self._scaling)
 
-    def require_unknown(self) -> None:
-        """Reject a model without a score of unknown images.
+    def marked(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """Predict ``unknown`` in place of a class for images whose score is at or above the threshold.
 
         Raises:
-            UsageError: It has none (H050).
+            UsageError: The model has no score of unknown images (H050).
         """
         if self._unknown is None:
             raise UsageError(
@@ -126,6 +127,8 @@ class Predictor:
                 expected="a model of images that was fitted with --unknown",
                 advice="headstart fit DATA --unknown",
             )
+        least = self._unknown["threshold"]
+        return [one if one.unknown is None or one.unknown < least else one._replace(predicted=NAME) for one in predictions]
 
     def answer(self, dataset: Dataset) -> list[Prediction]:
         """Predict the samples of a data set: files, arrays or rows of a table."""
@@ -185,11 +188,9 @@ class Predictor:
         units = TASKS[self.task].units(len(self.classes))
         answers = TASKS[self.task].to_answers(output[:, :units])
         texts = verdicts(self.task, self.classes, answers, self.thresholds)
-        told: list[Unknown | None] = [None] * len(output)
-        if self._unknown is not None:
-            told = [Unknown(float(score), self._unknown["threshold"]) for score in output[:, units]]
-        rows = zip(texts, answers, told, strict=True)
-        return [Prediction("", text, answer, "", unknown) for text, answer, unknown in rows]
+        scores = [None] * len(output) if self._unknown is None else output[:, units].tolist()
+        rows = zip(texts, answers, scores, strict=True)
+        return [Prediction("", text, answer, "", score) for text, answer, score in rows]
 
 
 def _onnx_output(file: Path, signature: dict[str, Any]) -> Callable[[Mapping[str, Array]], Array]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from headstart.data.class_names import OpenClasses, in_order
 from headstart.data.dataset import Dataset
 from headstart.data.groups import group_duplicates, sides_of
-from headstart.data.rare_classes import LEAST_TO_SPLIT
+from headstart.data.rare_classes import LEAST_TO_SPLIT, rare_classes, without_classes
 from headstart.data.readers.read import read
 from headstart.data.readers.tables.table import Known
 from headstart.data.skipped import Skipped
@@ -29,7 +30,7 @@ from headstart.search.request import Request
 
 __all__ = ["extended", "extension_of"]
 
-_GONE = "a sample that the run has is gone from its data, or has changed"
+_GONE = "the run has it, but it is gone from its data or has changed"
 _NOT_IN_RUN = "it is new in the data of the run: give these as the new data to add it"
 _KNOWN = "it is in the run already"
 
@@ -82,11 +83,12 @@ def extended(
     earlier = Request.from_run(folder)
     if earlier.time:
         raise _not_fitting(f"{folder.path}, which was split over time by {earlier.time}", "a run without --time")
-    old = _with_splits(read_earlier(earlier), folder)
+    encoding = read_signature(folder.path).get("encoding")
+    old = _with_splits(read_earlier(earlier), folder, encoding)
     data = str(request.data)
     found = read(data, known=_known(folder, old, data))
     _check_fit(old, found, say)
-    new = _named_apart(_only_new(found, old, folder, data), old, data)
+    new = _named_apart(_only_new(found, old, encoding, data), old, data)
     say(f"{len(old)} {old.sample_noun}s of {folder.path}, and {len(new)} new ones")
     return _joined(old, new, request)
 
@@ -107,37 +109,32 @@ def _check_chain(request: Request) -> None:
         request = Request.from_run(RunFolder.open(Path(request.extends)))
 
 
-def _with_splits(dataset: Dataset, folder: RunFolder) -> Dataset:
+def _with_splits(dataset: Dataset, folder: RunFolder, encoding: Mapping[str, Any] | None) -> Dataset:
     """The samples that the run used, in its splits; those that are gone or have changed are listed as skipped."""
-    signature = read_signature(folder.path)
-    splits: dict[str, list[str]] = defaultdict(list)
-    for row in folder.rows("contents.csv"):
-        splits[row["digest"]].append(row["split"])
-    num_wanted = sum(map(len, splits.values()))
-    used, given, others = [], [], []
-    for place, content in enumerate(contents_of(dataset, signature.get("encoding"))):
-        if splits[content]:
+    rows_of: dict[str, list[dict[str, str]]] = defaultdict(list)
+    rows = [{**where, **what} for where, what in zip(folder.rows("splits.csv"), folder.rows("contents.csv"), strict=True)]
+    for row in rows:
+        rows_of[row["digest"]].append(row)
+    used, split, others = [], [], []
+    for place, content in enumerate(contents_of(dataset, encoding)):
+        if rows_of[content]:
             used.append(place)
-            given.append(splits[content].pop(0))
+            split.append(rows_of[content].pop(0)["split"])
         else:
-            others.append(Skipped(_named(dataset, place), _NOT_IN_RUN))
-    num_gone = num_wanted - len(used)
-    if 2 * num_gone > num_wanted:
+            others.append(Skipped(dataset.name_of(place), _NOT_IN_RUN))
+    prefix = "" if dataset.table is None else "row "
+    gone = [Skipped(prefix + row.get(dataset.key, ""), _GONE) for left in rows_of.values() for row in left]
+    if 2 * len(gone) > len(rows):
         raise RunError(
             "H513",
             "the data have changed since the run began",
-            received=f"{dataset.name}, without {num_gone} of the {num_wanted} {dataset.sample_noun}s of {folder.path}",
+            received=f"{dataset.name}, without {len(gone)} of the {len(rows)} {dataset.sample_noun}s of {folder.path}",
             expected="the data that the run was fitted on",
             advice="fit again on all data: headstart fit DATA",
         )
-    gone = [Skipped(f"{dataset.name} ({number + 1} of {num_gone})", _GONE) for number in range(num_gone)]
     kept = dataset.take(used)
     made = tuple(folder.state.get("made_splits", ()))
-    return replace(kept, split=tuple(given), made_splits=made, skipped=(*kept.skipped, *others, *gone))
-
-
-def _named(dataset: Dataset, place: int) -> str:
-    return dataset.paths[place] if dataset.table is None else f"row {dataset.paths[place]}"
+    return replace(kept, split=tuple(split), made_splits=made, skipped=(*kept.skipped, *others, *gone))
 
 
 def _known(folder: RunFolder, old: Dataset, data: str) -> Known:
@@ -184,9 +181,8 @@ def _form(dataset: Dataset) -> str:
     return "rows" if dataset.table is not None else "images in memory" if dataset.arrays is not None else "image files"
 
 
-def _only_new(new: Dataset, old: Dataset, folder: RunFolder, data: str) -> Dataset:
+def _only_new(new: Dataset, old: Dataset, encoding: Mapping[str, Any] | None, data: str) -> Dataset:
     """New samples without those of the run: images of equal content, and rows if the table has the rows of the run too."""
-    encoding = read_signature(folder.path).get("encoding")
     left = Counter(contents_of(old, encoding))
     contents = contents_of(new, encoding)
     are_known = []
@@ -196,7 +192,7 @@ def _only_new(new: Dataset, old: Dataset, folder: RunFolder, data: str) -> Datas
     if old.table is not None and 2 * sum(are_known) < len(old):  # equal rows by chance
         are_known = [False] * len(new)
     places = np.flatnonzero(are_known).tolist()
-    rest = new.without([Skipped(_named(new, place), _KNOWN) for place in places], places)
+    rest = new.without([Skipped(new.name_of(place), _KNOWN) for place in places], places)
     rest = _without_rare(rest, old)
     if len(rest):
         return rest
@@ -215,15 +211,8 @@ def _without_rare(new: Dataset, old: Dataset) -> Dataset:
     """Leave out further classes of which there are too few samples to divide, as ``fit`` does it."""
     if not TASKS[new.task].has_classes or any(new.split) or not old.made_splits:
         return new
-    counts = Counter(new.labels.tolist())
-    rare = {number for number, count in counts.items() if new.classes[number] not in old.classes and count < LEAST_TO_SPLIT}
-    gone = [place for place, label in enumerate(new.labels.tolist()) if label in rare]
-    reasons = [f"its class {new.classes[new.labels[i]]} has fewer than {LEAST_TO_SPLIT} samples" for i in gone]
-    rest = new.without([Skipped(_named(new, i), reason) for i, reason in zip(gone, reasons, strict=True)], gone)
-    kept = [number for number in range(new.num_classes) if number not in rare]
-    numbers = np.full(new.num_classes, -1)
-    numbers[kept] = np.arange(len(kept))
-    return replace(rest, classes=tuple(new.classes[number] for number in kept), labels=numbers[rest.labels])
+    rare = [label for label in rare_classes(new, LEAST_TO_SPLIT) if new.classes[label] not in old.classes]
+    return without_classes(new, rare, LEAST_TO_SPLIT)
 
 
 def _named_apart(new: Dataset, old: Dataset, data: str) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from headstart.foundation.text import natural_key
 from headstart.models.ensemble import Ensemble
 from headstart.models.fitting import open_store
 from headstart.models.model import Model
-from headstart.models.predictions import Unknown, beside_truth
+from headstart.models.predictions import beside_truth
 from headstart.models.signature import add_graph
 from headstart.report.document import write_report
 from headstart.search.model_choice import Choice
@@ -217,8 +216,7 @@ def _write_tables(outcome: Outcome, evaluation: Evaluation) -> dict[str, object]
     texts = dataset.label_texts()
     write_json(path / "evaluation.json", evaluation.to_json())
     indices = dataset.indices(evaluation.split)
-    scores = outcome.model.unknown_scores(outcome.features, indices)
-    unknown = [Unknown(float(score), math.inf) for score in scores]  # the class stays, because the evaluation counts it
+    unknown = outcome.model.unknown_scores(outcome.features, indices).tolist()
     answers = beside_truth(dataset, indices, evaluation.answers, outcome.model.thresholds, unknown)
     write_csv(path / "predictions.csv", *answers)
     write_csv(path / "splits.csv", [dataset.key, "label", "split"], zip(dataset.paths, texts, dataset.split, strict=True))

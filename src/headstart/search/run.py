@@ -180,7 +180,7 @@ class Run:
         predictor = self.predictor()
         sets = predictor.prediction_sets(coverage)
         if unknown:
-            predictor.require_unknown()
+            predictor.marked([])  # rejected before anything is predicted
         samples = rows_of(samples) if predictor.encoding else samples
         index = index_of(samples)
         if predictor.encoding:
@@ -190,6 +190,7 @@ class Run:
             with to_images(samples, self.folder.state.get("image")) as images:
                 given = predictor.predict(images.files) if images.arrays is None else predictor.predict_arrays(images.arrays)
                 answers = [answer._replace(path=name) for name, answer in zip(images.names, given, strict=True)]
+        answers = predictor.marked(answers) if unknown else answers
         return as_frame(answers, predictor.task, predictor.classes, predictor.key, index, sets, unknown=unknown)
 
     def answers(
@@ -210,11 +211,12 @@ class Run:
         predictor = self.predictor()
         sets = predictor.prediction_sets(coverage)
         if unknown:
-            predictor.require_unknown()
+            predictor.marked([])  # rejected before anything is predicted
         if predictor.encoding:
             answers = [answer for path in paths for answer in _answered(predictor, path, is_one_of_many=len(paths) > 1)]
         else:
             answers = predictor.predict(paths)
+        answers = predictor.marked(answers) if unknown else answers
         columns, rows = prediction_table(answers, predictor.task, predictor.classes, predictor.key, sets, unknown=unknown)
         return columns, rows, sum(bool(answer.error) for answer in answers)
 

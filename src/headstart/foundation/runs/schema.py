@@ -270,6 +270,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "findings.json": [{"code": str, "title": str, "measured": str}],
     "history.jsonl": [{"epoch?": int}],
+    "splits.csv": [{"split": _SPLITS}],
     "contents.csv": [{"digest": str, "split": _SPLITS}],
     "predictions.csv": [{}],
     "leaderboard.csv": [{}],

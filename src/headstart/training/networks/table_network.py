@@ -89,7 +89,7 @@ def tabm(
 
 
 def _embedded(rows: keras.KerasTensor, code_sizes: Sequence[int], groups: int, *, has_pieces: bool) -> keras.KerasTensor:
-    """What each group reads, ``(batch, groups, width)``: the numbers, and its embeddings of numbers and of codes."""
+    """Concatenate the numbers with embeddings of numbers and of codes, for each group: ``(batch, groups, width)``."""
     from keras import initializers, layers
 
     num_numbers = rows.shape[-1] - len(code_sizes)

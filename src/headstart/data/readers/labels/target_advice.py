@@ -100,7 +100,7 @@ def _text(value: str | PurePath) -> str:
 
 
 def _moments(texts: Sequence[str]) -> tuple[str, bool]:
-    """What most texts are, as a key of ``_MOMENTS``, and whether the day comes first; "" if they are something else."""
+    """Recognise dates, times or durations: what most texts are, and whether the day comes first; "" for anything else."""
     if sum(map(bool, map(_DURATION.fullmatch, texts))) > _MIN_READ * len(texts):
         return "duration", False
     different, counts = np.unique(np.array(texts, object), return_counts=True)
